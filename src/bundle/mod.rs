@@ -1,0 +1,136 @@
+//! Paths in, sources out: the only stage that opens files.
+//!
+//! Takes files, directories, archives and standard input; gives [`Source`]s in a stable order, each with a kind found
+//! from its first bytes and never from its name alone. Enforces limits of size, depth and compression ratio.
+//! Never parses what is inside a source, and never writes outside an unlinked temporary file.
+
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use crate::error::{Error, Weirds};
+
+/// What a source holds, from its first (decompressed) bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceKind {
+    /// A libpcap capture, either byte order, micro- or nanoseconds, or modified.
+    Pcap,
+    /// A pcapng capture.
+    Pcapng,
+    /// A binary systemd journal (`LPKSHHRH`).
+    Journal,
+    /// Kubernetes objects in JSON or YAML.
+    Objects,
+    /// Text that describes a host or cluster: `get -o wide`, conntrack, iptables-save, nft, ipvsadm, `ip`, `ss`, nstat.
+    HostState,
+    /// PEM blocks.
+    Pem,
+    /// Text of lines: a log until `log` finds otherwise.
+    Log,
+    /// No bytes.
+    Empty,
+    /// Binary data that nothing here reads.
+    Unknown,
+}
+
+impl SourceKind {
+    /// The word in the report (`inputs[].kind`).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pcap => "pcap",
+            Self::Pcapng => "pcapng",
+            Self::Journal => "journal",
+            Self::Objects => "objects",
+            Self::HostState => "host_state",
+            Self::Pem => "pem",
+            Self::Log => "log",
+            Self::Empty => "empty",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Place of a source in [`Bundle::sources`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceIndex(pub u32);
+
+/// Bounds on what a bundle may make the process read.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Archive members and directory entries in all.
+    pub members: u64,
+    /// Archives within archives.
+    pub depth: u32,
+    /// Decompressed bytes of all archive members together.
+    pub total_bytes: u64,
+    /// Decompressed bytes of one archive member or compressed file.
+    pub member_bytes: u64,
+    /// Decompressed bytes for each compressed byte, once more than 16 MiB came out.
+    pub ratio: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { members: 200_000, depth: 3, total_bytes: 1 << 40, member_bytes: 256 << 30, ratio: 2000 }
+    }
+}
+
+mod discover;
+mod open;
+mod sniff;
+
+pub use discover::{Bundle, Source};
+
+/// Finds every source under the inputs, in a stable order (inputs as sorted by path, members by path).
+///
+/// # Errors
+/// [`Error::Input`] for a path that does not exist or cannot be listed, [`Error::Empty`] when nothing is found.
+pub fn discover(inputs: &[PathBuf], limits: &Limits) -> Result<Bundle, Error> {
+    discover::discover(inputs, limits)
+}
+
+/// A reader of decompressed bytes, bounded by the limits. An error says why reading stopped early.
+pub type SourceReader = Box<dyn Read + Send>;
+
+impl Source {
+    /// Opens the source for one pass from its first byte; may be called again for another pass (standard input and
+    /// archive members are spooled).
+    pub fn open(&self) -> io::Result<SourceReader> {
+        open::open(self)
+    }
+}
+
+/// What became of an input, for `inputs[]` of the report.
+#[derive(Clone, Debug)]
+pub struct InputReport {
+    /// Which source.
+    pub source: SourceIndex,
+    /// Bytes read after decompression.
+    pub bytes: u64,
+    /// Frames of a capture.
+    pub frames: Option<u64>,
+    /// Lines of a text.
+    pub lines: Option<u64>,
+    /// Nothing in it was of use (`skipped`).
+    pub skipped: bool,
+    /// What was surprising in it; any loss makes it `partial`, loss with nothing read makes it `unreadable`.
+    pub problems: Weirds,
+}
+
+impl InputReport {
+    /// An input of which nothing has been read yet.
+    pub fn new(source: SourceIndex) -> Self {
+        Self { source, bytes: 0, frames: None, lines: None, skipped: false, problems: Weirds::default() }
+    }
+
+    /// The word in the report (`inputs[].status`).
+    pub fn status(&self) -> &'static str {
+        let something = self.frames.unwrap_or(0) + self.lines.unwrap_or(0) > 0
+            || (self.frames.is_none() && self.lines.is_none() && self.bytes > 0);
+        match (self.problems.any_loss(), something, self.skipped) {
+            (true, true, _) => "partial",
+            (true, false, _) => "unreadable",
+            (false, _, true) => "skipped",
+            (false, _, false) => "ok",
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Objects and host state in, whose address is whose out.
+//!
+//! Takes Kubernetes objects (JSON, YAML, Lists, `get -o wide` text) and host state (conntrack, iptables-save, nft,
+//! ipvsadm, `ip`, `ss`); gives the address map, the webhook map and the translations between them. Holds every fact
+//! with its source; conflicts are kept. Knows nothing of packets or logs.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::bundle::{InputReport, Source, SourceIndex};
+
+mod objects;
+
+/// A port of a Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServicePort {
+    /// Name, if any.
+    pub name: Option<String>,
+    /// Port of the ClusterIP.
+    pub port: u16,
+    /// Target port number, where it is a number.
+    pub target_port: Option<u16>,
+    /// NodePort.
+    pub node_port: Option<u16>,
+}
+
+/// A Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Service {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// ClusterIPs; none for a headless Service.
+    pub cluster_ips: Vec<IpAddr>,
+    /// Load-balancer and external addresses.
+    pub external_ips: Vec<IpAddr>,
+    /// Ports.
+    pub ports: Vec<ServicePort>,
+    /// Where it stands.
+    pub source: SourceIndex,
+}
+
+/// One endpoint address of a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Namespace of the Service.
+    pub namespace: String,
+    /// Name of the Service.
+    pub service: String,
+    /// Address and target port.
+    pub address: SocketAddr,
+    /// Name of the Service port, if any.
+    pub port_name: Option<String>,
+    /// Ready, as the object says; absent means ready.
+    pub ready: bool,
+    /// Node it runs on.
+    pub node: Option<String>,
+    /// `namespace/name` of the pod.
+    pub pod: Option<String>,
+    /// Where it stands.
+    pub source: SourceIndex,
+}
+
+/// A pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pod {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Its addresses.
+    pub ips: Vec<IpAddr>,
+    /// Node.
+    pub node: Option<String>,
+    /// It shares the node's addresses.
+    pub host_network: bool,
+    /// Where it stands.
+    pub source: SourceIndex,
+}
+
+/// A node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Node {
+    /// Name.
+    pub name: String,
+    /// Its addresses.
+    pub ips: Vec<IpAddr>,
+    /// Where it stands.
+    pub source: SourceIndex,
+}
+
+/// What a webhook, APIService or CRD conversion calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Callee {
+    /// `webhook`, `apiservice` or `conversion`.
+    pub kind: &'static str,
+    /// Webhook name, APIService name, or CRD name.
+    pub name: String,
+    /// Configuration object that holds it.
+    pub configuration: String,
+    /// Namespace and name of its Service.
+    pub service: Option<(String, String)>,
+    /// Port of the Service, 443 where none is given.
+    pub port: u16,
+    /// Its URL, when it has no Service.
+    pub url: Option<String>,
+    /// `timeoutSeconds`.
+    pub timeout_seconds: Option<u32>,
+    /// `failurePolicy` is `Ignore`.
+    pub fail_open: Option<bool>,
+    /// `caBundle` as PEM or DER bytes (base64 undone); empty where there is none.
+    pub ca_bundle: Vec<u8>,
+    /// Where it stands.
+    pub source: SourceIndex,
+}
+
+/// One connection of a conntrack table: the two directions as the kernel sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Translation {
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Before translation: source and destination.
+    pub original: (SocketAddr, SocketAddr),
+    /// The reply's source and destination; its source is the real destination.
+    pub reply: (SocketAddr, SocketAddr),
+    /// Where it stands.
+    pub source: SourceIndex,
+}
+
+/// One destination rule: what a virtual address leads to (iptables-save, nft, ipvsadm).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// Virtual address and port.
+    pub address: SocketAddr,
+    /// Real addresses; none where the rule rejects.
+    pub backends: Vec<SocketAddr>,
+    /// The rule rejects (no endpoints).
+    pub rejects: bool,
+    /// `namespace/name` of the Service, from the rule's comment.
+    pub service: Option<String>,
+    /// Where it stands.
+    pub source: SourceIndex,
+}
+
+/// Two sources that disagree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// What about, and what each says, as a sentence.
+    pub text: String,
+    /// The sources.
+    pub sources: Vec<SourceIndex>,
+}
+
+/// Everything that objects and host state say.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterMap {
+    /// Services.
+    pub services: Vec<Service>,
+    /// Endpoints of EndpointSlices and Endpoints, without repeats.
+    pub endpoints: Vec<Endpoint>,
+    /// Some EndpointSlices or Endpoints were read, so that a Service without any has none.
+    pub endpoints_known: bool,
+    /// Pods.
+    pub pods: Vec<Pod>,
+    /// Nodes.
+    pub nodes: Vec<Node>,
+    /// Webhooks, APIServices and conversions.
+    pub callees: Vec<Callee>,
+    /// conntrack entries.
+    pub translations: Vec<Translation>,
+    /// Destination rules.
+    pub destinations: Vec<Destination>,
+    /// Host addresses: host name (from path or content) and address.
+    pub host_addresses: Vec<(String, IpAddr)>,
+    /// Secrets' and files' certificates: (where, PEM or DER bytes).
+    pub certificates: Vec<(String, Vec<u8>)>,
+    /// Disagreements.
+    pub conflicts: Vec<Conflict>,
+    /// One for each source read.
+    pub inputs: Vec<InputReport>,
+}
+
+/// Whose address it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner<'a> {
+    /// A Service's ClusterIP or external address.
+    Service(&'a Service),
+    /// A pod's.
+    Pod(&'a Pod),
+    /// A node's.
+    Node(&'a Node),
+}
+
+/// Reads every object and host-state source.
+pub fn read(sources: &[Source]) -> ClusterMap {
+    objects::read(sources)
+}

@@ -1,0 +1,1 @@
+//! Flows, events and the address map in, cases out: the only place where logs and packets meet.

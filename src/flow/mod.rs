@@ -1,0 +1,402 @@
+//! Packets of a flow in capture order in, its TCP timeline out.
+//!
+//! A flow is the innermost 5-tuple, the overlay's VNI and a SYN epoch; no timer ends it. Definitions are Wireshark's
+//! (`tcp.analysis.*`, `tcp.completeness`, `tcp.stream`) and Zeek's (`conn_state`, `history`).
+//! Never rejects a segment, has no clock, and knows nothing of what the payload means: payload goes to an [`Observer`].
+
+use std::net::SocketAddr;
+use std::ops::{Index, IndexMut};
+
+use crate::capture::CaptureIndex;
+use crate::time::{TimeDelta, Timestamp};
+
+mod shard;
+
+pub use shard::{Shard, ShardOptions};
+
+/// A side of a flow, or the direction of what it sends. `Orig` opened it (Zeek's words).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Dir {
+    /// The originator: sent the first SYN, or else by the rules of `tcp.stream`'s client.
+    Orig,
+    /// The responder.
+    Resp,
+}
+
+impl Dir {
+    /// The other side.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Orig => Self::Resp,
+            Self::Resp => Self::Orig,
+        }
+    }
+
+    /// `orig` or `resp`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Orig => "orig",
+            Self::Resp => "resp",
+        }
+    }
+}
+
+/// One value for each side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PerDir<T> {
+    /// The originator's.
+    pub orig: T,
+    /// The responder's.
+    pub resp: T,
+}
+
+impl<T> Index<Dir> for PerDir<T> {
+    type Output = T;
+    fn index(&self, dir: Dir) -> &T {
+        match dir {
+            Dir::Orig => &self.orig,
+            Dir::Resp => &self.resp,
+        }
+    }
+}
+
+impl<T> IndexMut<Dir> for PerDir<T> {
+    fn index_mut(&mut self, dir: Dir) -> &mut T {
+        match dir {
+            Dir::Orig => &mut self.orig,
+            Dir::Resp => &mut self.resp,
+        }
+    }
+}
+
+/// A frame of a capture: which of its files, and the number there from 1. Ordered as captured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FrameRef(u64);
+
+impl FrameRef {
+    /// The frame `number` (from 1) of the capture's `file` (from 0).
+    pub const fn new(file: u16, number: u64) -> Self {
+        Self((file as u64) << 48 | (number & 0xffff_ffff_ffff))
+    }
+
+    /// Which of the capture's files, from 0.
+    pub const fn file(self) -> u16 {
+        (self.0 >> 48) as u16
+    }
+
+    /// The number in that file, from 1, as Wireshark shows it.
+    pub const fn number(self) -> u64 {
+        self.0 & 0xffff_ffff_ffff
+    }
+}
+
+/// When, and in which frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment {
+    /// Frame.
+    pub frame: FrameRef,
+    /// Capture time of that frame.
+    pub time: Timestamp,
+}
+
+/// Transport protocol of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Proto {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// Anything else, by IP protocol number.
+    Other(u8),
+}
+
+/// Zeek `conn_state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "the names are Zeek's; their meaning stands at `conn_state`")]
+pub enum ConnState {
+    S0,
+    S1,
+    SF,
+    REJ,
+    S2,
+    S3,
+    RSTO,
+    RSTR,
+    RSTOS0,
+    RSTRH,
+    SH,
+    SHR,
+    OTH,
+}
+
+impl ConnState {
+    /// As Zeek writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::S0 => "S0",
+            Self::S1 => "S1",
+            Self::SF => "SF",
+            Self::REJ => "REJ",
+            Self::S2 => "S2",
+            Self::S3 => "S3",
+            Self::RSTO => "RSTO",
+            Self::RSTR => "RSTR",
+            Self::RSTOS0 => "RSTOS0",
+            Self::RSTRH => "RSTRH",
+            Self::SH => "SH",
+            Self::SHR => "SHR",
+            Self::OTH => "OTH",
+        }
+    }
+}
+
+/// How often each `tcp.analysis.*` finding was made on the segments of one side (Wireshark's names), copies included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is `tcp.analysis.NAME`")]
+pub struct Analysis {
+    pub retransmission: u32,
+    pub fast_retransmission: u32,
+    pub spurious_retransmission: u32,
+    pub out_of_order: u32,
+    pub duplicate_ack: u32,
+    pub lost_segment: u32,
+    pub ack_lost_segment: u32,
+    pub zero_window: u32,
+    pub zero_window_probe: u32,
+    pub zero_window_probe_ack: u32,
+    pub window_full: u32,
+    pub window_update: u32,
+    pub keep_alive: u32,
+    pub keep_alive_ack: u32,
+    pub reused_ports: u32,
+}
+
+/// What one side of a TCP connection announced in its SYN or SYN-ACK.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpOptions {
+    /// Maximum segment size in bytes (RFC 9293 §3.7.1).
+    pub mss: Option<u16>,
+    /// Window scale shift (RFC 7323 §2).
+    pub window_scale: Option<u8>,
+    /// SACK permitted (RFC 2018).
+    pub sack_permitted: bool,
+    /// First timestamp value (RFC 7323 §3).
+    pub timestamp: Option<u32>,
+}
+
+/// A segment with RST.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reset {
+    /// Who sent it, as the addresses say.
+    pub from: Dir,
+    /// When.
+    pub at: Moment,
+    /// TTL or hop limit it arrived with.
+    pub ttl: u8,
+    /// It answers a SYN (connection refused), else it ends what was established.
+    pub to_syn: bool,
+    /// Both sides had sent FIN, or it came after the sender's own FIN was acknowledged: an ordinary end.
+    pub after_close: bool,
+}
+
+/// Loss that one side's data met: facts about segments that had to be sent again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loss {
+    /// Segments sent again, copies of one capture point not counted.
+    pub segments: u32,
+    /// Largest payload among them, in bytes.
+    pub largest_bytes: u32,
+    /// Largest payload of this side that was acknowledged without being sent again, in bytes.
+    pub largest_delivered_bytes: u32,
+    /// Payload bytes sent that the other side never acknowledged.
+    pub unacked_bytes: u64,
+    /// Bytes that the capture never showed but the other side acknowledged or that later data skipped.
+    pub gap_bytes: u64,
+}
+
+/// The TCP facts of a finished flow. Times and counts of rules leave out copies of one segment (`-i any`).
+#[derive(Clone, Debug, Default)]
+pub struct TcpFacts {
+    /// Segments with SYN and without ACK, copies included (as Wireshark counts them).
+    pub syn: PerDir<u32>,
+    /// Segments with SYN and ACK, copies included.
+    pub synack: PerDir<u32>,
+    /// Segments with FIN, copies included.
+    pub fin: PerDir<u32>,
+    /// Segments with RST, copies included.
+    pub rst: PerDir<u32>,
+    /// Findings by side, copies included.
+    pub analysis: PerDir<Analysis>,
+    /// Wireshark `tcp.completeness` bits: 1 SYN, 2 SYN-ACK, 4 ACK, 8 DATA, 16 FIN, 32 RST.
+    pub completeness: u8,
+    /// Wireshark `tcp.analysis.initial_rtt`.
+    pub initial_rtt: Option<TimeDelta>,
+    /// Zeek `conn_state`.
+    pub conn_state: Option<ConnState>,
+    /// Zeek `history`.
+    pub history: String,
+    /// Initial sequence numbers.
+    pub isn: PerDir<Option<u32>>,
+    /// When each SYN without ACK was sent (copies left out), at most the first 16.
+    pub syn_times: Vec<Moment>,
+    /// When each SYN-ACK was sent (copies left out), at most the first 16.
+    pub synack_times: Vec<Moment>,
+    /// The ACK that completed the three-way handshake.
+    pub established: Option<Moment>,
+    /// Options of SYN and SYN-ACK.
+    pub options: PerDir<TcpOptions>,
+    /// First payload byte of each side.
+    pub first_payload: PerDir<Option<Moment>>,
+    /// Last segment with new payload of each side.
+    pub last_payload: PerDir<Option<Moment>>,
+    /// Last segment of each side.
+    pub last_segment: PerDir<Option<Moment>>,
+    /// Last acknowledgment by each side that took in new bytes of the other.
+    pub last_new_ack: PerDir<Option<Moment>>,
+    /// First FIN of each side.
+    pub first_fin: PerDir<Option<Moment>>,
+    /// First RST.
+    pub reset: Option<Reset>,
+    /// TTL or hop limit of the first segment of each side that is no RST.
+    pub ttl: PerDir<Option<u8>>,
+    /// What became of the data of each side.
+    pub loss: PerDir<Loss>,
+    /// Retransmissions of SYN-ACK that came after the originator had acknowledged it: the server drops the handshake.
+    pub synack_after_ack: u32,
+    /// Last window announced by each side, scaled, in bytes.
+    pub last_window: PerDir<Option<u32>>,
+}
+
+/// An ICMP or ICMPv6 error that quotes a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IcmpError {
+    /// When.
+    pub at: Moment,
+    /// Who sent it.
+    pub from: std::net::IpAddr,
+    /// ICMP type.
+    pub kind: u8,
+    /// ICMP code.
+    pub code: u8,
+    /// ICMPv6; else ICMP.
+    pub v6: bool,
+    /// Which side's packet it quotes.
+    pub quotes: Dir,
+}
+
+/// One file's share of a flow, where a capture is several files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Which of the capture's files, from 0.
+    pub file: u16,
+    /// `tcp.stream` in that file.
+    pub stream: Option<u32>,
+    /// First frame there.
+    pub first_frame: u64,
+    /// Last frame there.
+    pub last_frame: u64,
+}
+
+/// A finished flow with what the observer made of its payload.
+#[derive(Clone, Debug)]
+pub struct Flow<A> {
+    /// Which capture.
+    pub capture: CaptureIndex,
+    /// `tcp.stream` (0-based, per file, first-seen order); TCP only; of the first part. Given after the sort.
+    pub stream: Option<u32>,
+    /// Transport protocol.
+    pub proto: Proto,
+    /// Overlay network identifier.
+    pub vni: Option<u32>,
+    /// Who opened it.
+    pub orig: SocketAddr,
+    /// The other side.
+    pub resp: SocketAddr,
+    /// First packet.
+    pub first: Moment,
+    /// Last packet.
+    pub last: Moment,
+    /// Packets by side, copies included.
+    pub packets: PerDir<u32>,
+    /// Payload bytes by side, copies included (the sum of `tcp.len`).
+    pub bytes: PerDir<u64>,
+    /// Packets that are copies of one seen just before at another capture point.
+    pub duplicates: u32,
+    /// The snap length cut a packet of it.
+    pub truncated: bool,
+    /// The start is not in the capture.
+    pub midstream: bool,
+    /// Finished early to stay within the memory budget.
+    pub evicted: bool,
+    /// Only an ICMP error quotes it: no packet of its own is in the capture.
+    pub quoted_only: bool,
+    /// TCP facts.
+    pub tcp: Option<Box<TcpFacts>>,
+    /// ICMP errors that quote it, at most the first 16.
+    pub icmp: Vec<IcmpError>,
+    /// Shares of the files, only where the capture is several files.
+    pub parts: Vec<Part>,
+    /// What the observer made of the payload.
+    pub app: A,
+}
+
+/// Payload of one packet, in capture order: retransmissions, gaps and reordering included.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload<'a> {
+    /// Transport protocol.
+    pub proto: Proto,
+    /// Who sent it.
+    pub dir: Dir,
+    /// Place in that side's stream: bytes after the first one it sent (or, midstream, after the first one seen).
+    /// Earlier bytes that arrive late in a midstream flow have negative places. 0 for UDP.
+    pub offset: i64,
+    /// Bytes on the wire.
+    pub length: u32,
+    /// Those of them that were captured, from the first.
+    pub data: &'a [u8],
+    /// Frame and time.
+    pub at: Moment,
+    /// Ports, `orig` and `resp`.
+    pub ports: PerDir<u16>,
+}
+
+/// Watches the payload of flows; one context for each shard, one state for each flow.
+///
+/// A flow whose state says [`Observer::wants`] no longer for a side is not shown that side's payload any more.
+pub trait Observer {
+    /// State of one flow.
+    type Flow: Default + Send;
+    /// What is left of it in the end.
+    type Facts: Send;
+
+    /// Payload, once per packet that has any and is no copy of one seen just before (duplicate capture points).
+    fn payload(&mut self, flow: &mut Self::Flow, payload: &Payload<'_>);
+
+    /// `by` acknowledged the other side's stream up to (not including) `offset`, further than before.
+    fn acked(&mut self, flow: &mut Self::Flow, by: Dir, offset: i64, at: Moment);
+
+    /// Whether payload of this side is still of use.
+    fn wants(&self, flow: &Self::Flow, dir: Dir) -> bool;
+
+    /// The flow turned out to be the other way round: swap the sides.
+    fn swap(&mut self, flow: &mut Self::Flow);
+
+    /// The flow ended (or the input did).
+    fn finish(&mut self, flow: Self::Flow, end: &FlowEnd) -> Self::Facts;
+
+    /// Bytes of memory that the context and its interned facts hold.
+    fn memory(&self) -> usize;
+}
+
+/// What an observer is told of a flow at its end.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowEnd {
+    /// Last packet of the flow.
+    pub last: Moment,
+    /// First FIN of each side.
+    pub fin: PerDir<Option<Moment>>,
+    /// First RST.
+    pub reset: Option<Reset>,
+    /// The three-way handshake was completed.
+    pub established: Option<Moment>,
+}

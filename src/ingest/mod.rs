@@ -1,0 +1,116 @@
+//! Captures through capture → packet → flow → tls, in parallel: the driver of the packet side.
+//!
+//! Takes capture sets; gives finished conversations in a total order, whatever the number of threads. A window is read
+//! while the one before is decoded and dealt to a fixed number of shards by flow hash; what crosses flows (fragments,
+//! neighbours) is done serially between windows, in frame order. Decides nothing about what the facts mean.
+
+use std::net::IpAddr;
+
+use crate::bundle::InputReport;
+use crate::capture::{CaptureIndex, CaptureSet, Interface};
+use crate::dns::DnsFacts;
+use crate::flow::{Flow, Moment};
+use crate::time::Timestamp;
+use crate::tls::SessionFacts;
+
+/// What the payload of a flow turned out to be.
+#[derive(Clone, Debug, Default)]
+pub struct App {
+    /// TLS, HTTP and first bytes of a TCP flow.
+    pub session: SessionFacts,
+    /// DNS lookups.
+    pub dns: Option<Box<DnsFacts>>,
+}
+
+/// A finished flow with all its facts.
+pub type Conversation = Flow<App>;
+
+/// Place of a conversation in [`Ingested::flows`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlowIndex(pub u32);
+
+/// Health and span of one capture, for `captures[]` of the report.
+#[derive(Clone, Debug)]
+pub struct CaptureReport {
+    /// Name, host and files.
+    pub set: CaptureSet,
+    /// Interfaces of all files.
+    pub interfaces: Vec<Interface>,
+    /// Link types of the frames, by name, in order of first use.
+    pub link_types: Vec<String>,
+    /// Earliest frame.
+    pub first: Option<Timestamp>,
+    /// Latest frame.
+    pub last: Option<Timestamp>,
+    /// Frames.
+    pub frames: u64,
+    /// Frames that interface or kernel dropped, where the file says so.
+    pub drops: Option<u64>,
+    /// Frames that the snap length cut.
+    pub snaplen_cut: u64,
+    /// Packets that are copies of one seen just before at another capture point.
+    pub duplicates: u64,
+    /// Segments that acknowledge what the capture never showed.
+    pub ack_lost_segments: u64,
+    /// Payload bytes that the capture never showed.
+    pub gap_bytes: u64,
+    /// Frames whose time is before that of the frame before.
+    pub backwards: u64,
+    /// Share of TCP flows of which one direction only is there, 0 to 1.
+    pub one_sided: f64,
+    /// Flows finished early for the memory budget.
+    pub evicted: u64,
+}
+
+/// An ARP or ND request for an address, and whether it was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NeighborFact {
+    /// Which capture.
+    pub capture: CaptureIndex,
+    /// Address asked for.
+    pub address: IpAddr,
+    /// Who asked.
+    pub asked_by: IpAddr,
+    /// First request.
+    pub first: Moment,
+    /// Last request.
+    pub last: Moment,
+    /// Requests.
+    pub requests: u32,
+    /// First answer, from anyone.
+    pub answered: Option<Moment>,
+}
+
+/// Everything that the captures say.
+#[derive(Clone, Debug, Default)]
+pub struct Ingested {
+    /// One for each capture set, in order.
+    pub captures: Vec<CaptureReport>,
+    /// By capture, first frame, protocol, originator.
+    pub flows: Vec<Conversation>,
+    /// Neighbour requests, by capture and first frame.
+    pub neighbors: Vec<NeighborFact>,
+    /// Names of name resolution blocks.
+    pub names: Vec<(IpAddr, String)>,
+    /// One for each file.
+    pub inputs: Vec<InputReport>,
+}
+
+/// How to read captures.
+#[derive(Clone, Debug)]
+pub struct IngestOptions {
+    /// `--vxlan-port`.
+    pub vxlan_ports: Vec<u16>,
+    /// `--max-memory` in bytes.
+    pub max_memory: u64,
+    /// `--from`: frames before it are left out.
+    pub from: Option<Timestamp>,
+    /// `--to`: frames after it are left out.
+    pub to: Option<Timestamp>,
+}
+
+impl Default for IngestOptions {
+    fn default() -> Self {
+        Self { vxlan_ports: Vec::new(), max_memory: 1 << 30, from: None, to: None }
+    }
+}

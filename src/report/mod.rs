@@ -1,0 +1,1 @@
+//! Verdicts in, text out: table, JSON, NDJSON, HTML, Markdown, ladder. Computes no fact.
