@@ -13,6 +13,10 @@ use crate::flow::{Flow, Moment};
 use crate::time::Timestamp;
 use crate::tls::SessionFacts;
 
+mod run;
+
+pub use run::run;
+
 /// What the payload of a flow turned out to be.
 #[derive(Clone, Debug, Default)]
 pub struct App {

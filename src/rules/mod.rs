@@ -1,1 +1,143 @@
-//! Rule files and cases in, verdicts with evidence out. Sees named fields only.
+//! Rule files and cases in, verdicts with their evidence out.
+//!
+//! Conditions are expressions in display-filter style over one declared table of typed fields; they are three-valued.
+//! Sees named fields only: no rule is written in Rust, and no verdict, cause or sentence stands outside rule files.
+
+use std::sync::Arc;
+
+use crate::correlate::{Correlated, Missing, Target, World};
+use crate::time::Timestamp;
+
+mod engine;
+mod load;
+
+pub use engine::judge;
+pub use load::RuleSet;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// No fault, worth knowing.
+    Info,
+    /// A fault that healed or was survived.
+    Warning,
+    /// A failed call.
+    Error,
+}
+
+impl Severity {
+    /// `info`, `warning` or `error`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What log and wire are to each other (DESIGN §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// Log and wire agree.
+    Confirmed,
+    /// The log is blind to the phase, the wire decides.
+    Explained,
+    /// The wire shows otherwise.
+    Contradicted,
+    /// No log line tells of it.
+    WireOnly,
+    /// No packet could be asked.
+    LogOnly,
+    /// Something is missing that would decide.
+    Inconclusive,
+}
+
+impl Standing {
+    /// snake_case, as in the output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Explained => "explained",
+            Self::Contradicted => "contradicted",
+            Self::WireOnly => "wire_only",
+            Self::LogOnly => "log_only",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// How sure a verdict is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Confidence {
+    /// Other causes are as likely.
+    Low,
+    /// Another cause is possible; the explanation names it.
+    Medium,
+    /// Nothing else fits the evidence.
+    High,
+}
+
+impl Confidence {
+    /// `low`, `medium` or `high`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
+/// What a rule concludes about one case.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// Place in [`Correlated::cases`].
+    pub case: u32,
+    /// Rule id, for example `tls-handshake-timeout/server-silent`.
+    pub rule: Arc<str>,
+    /// Class.
+    pub verdict: Arc<str>,
+    /// Root cause.
+    pub cause: Arc<str>,
+    /// How bad.
+    pub severity: Severity,
+    /// Log against wire.
+    pub standing: Standing,
+    /// How sure.
+    pub confidence: Confidence,
+    /// The rule's title.
+    pub title: Arc<str>,
+    /// The rule's explanation with this case's values.
+    pub explanation: String,
+    /// What to do next, in order, with this case's values.
+    pub next: Vec<String>,
+    /// Public documentation.
+    pub references: Vec<Arc<str>>,
+    /// What was missing.
+    pub missing: Vec<Missing>,
+    /// Other rules that matched and lost, and why.
+    pub alternatives: Vec<(Arc<str>, String)>,
+}
+
+/// Occurrences of one verdict, cause and target.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// `F1`, `F2`, … worst first.
+    pub id: String,
+    /// The judgement that speaks for all: of the surest occurrence, the earliest of those.
+    pub judgement: Judgement,
+    /// What they were to reach; fields in which the occurrences differ are left out.
+    pub target: Target,
+    /// All occurrences in order of time.
+    pub occurrences: Vec<Judgement>,
+    /// First time.
+    pub first: Option<Timestamp>,
+    /// Last time.
+    pub last: Option<Timestamp>,
+}
+
+/// Judges every case and groups the judgements: worst severity first, then most occurrences, then first time.
+pub fn findings(rules: &RuleSet, world: &World, correlated: &Correlated) -> Vec<Finding> {
+    engine::group(judge(rules, world, correlated), correlated)
+}
