@@ -6,13 +6,15 @@
 
 use std::net::IpAddr;
 
-use crate::bundle::InputReport;
+use crate::bundle::{InputReport, SourceIndex};
 use crate::capture::{CaptureIndex, CaptureSet, Interface};
 use crate::dns::DnsFacts;
 use crate::flow::{Flow, Moment};
 use crate::time::Timestamp;
 use crate::tls::SessionFacts;
 
+mod finish;
+mod observer;
 mod run;
 
 pub use run::run;
@@ -96,6 +98,10 @@ pub struct Ingested {
     pub neighbors: Vec<NeighborFact>,
     /// Names of name resolution blocks.
     pub names: Vec<(IpAddr, String)>,
+    /// TLS key log text of decryption secrets blocks.
+    pub key_log: String,
+    /// systemd Journal Export entries that captures hold, for the log side: source and entries.
+    pub journals: Vec<(SourceIndex, Vec<Vec<u8>>)>,
     /// One for each file.
     pub inputs: Vec<InputReport>,
 }

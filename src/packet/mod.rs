@@ -161,6 +161,28 @@ fn addresses_at(bytes: &[u8], at: usize, v6: bool) -> (IpAddr, IpAddr) {
     }
 }
 
+/// A neighbour question or answer (ARP, RFC 826; ND, RFC 4861).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Neighbor {
+    /// Who has `address`?
+    Request {
+        /// Address asked for.
+        address: IpAddr,
+        /// Who asks.
+        asked_by: IpAddr,
+    },
+    /// `address` is here.
+    Answer {
+        /// Address that answers.
+        address: IpAddr,
+    },
+}
+
+/// Reads a packet of [`Kind::Neighbor`].
+pub fn neighbor(_packet: &Packet, _window: &Window) -> Option<Neighbor> {
+    None
+}
+
 /// What to decode beyond the standard ports.
 #[derive(Clone, Debug, Default)]
 pub struct DecodeOptions {
