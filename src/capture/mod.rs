@@ -8,10 +8,13 @@ use crate::bundle::{SourceIndex, SourceKind, SourceReader};
 use crate::error::Weirds;
 use crate::time::Timestamp;
 
+mod blocks;
+mod pcap;
+mod pcapng;
 mod reader;
 mod sets;
 
-pub use reader::CaptureReader;
+pub use reader::{CaptureReader, first_time};
 pub use sets::group;
 
 /// Link-layer header type, a number of the tcpdump.org registry.
@@ -49,6 +52,9 @@ impl LinkType {
     pub const NFLOG: Self = Self(239);
     /// Linux cooked capture v2 (`-i any` of current tcpdump).
     pub const LINUX_SLL2: Self = Self(276);
+    /// No number of the registry: a pcapng block (journal entry, custom block) that Wireshark numbers as a frame
+    /// although it holds no packet. Such a frame has no bytes and the time of the frame before it.
+    pub const NO_PACKET: Self = Self(u16::MAX);
 
     /// The registry's name, or `linktype_N`.
     pub fn name(self) -> String {
@@ -66,6 +72,7 @@ impl LinkType {
             Self::IPV6 => "ipv6",
             Self::NFLOG => "nflog",
             Self::LINUX_SLL2 => "linux_sll2",
+            Self::NO_PACKET => "no_packet",
             Self(n) => return format!("linktype_{n}"),
         };
         name.to_owned()
@@ -126,6 +133,11 @@ pub struct Interface {
     pub filter: Option<String>,
     /// Frames that the interface or the kernel dropped (ISB `isb_ifdrop` + `isb_osdrop`, EPB `epb_dropcount`).
     pub drops: Option<u64>,
+}
+
+impl Interface {
+    /// [`FrameHeader::interface`] of a frame whose file names no interface.
+    pub const NONE: u16 = u16::MAX;
 }
 
 /// What a capture file held beside frames, known once its end is reached.
