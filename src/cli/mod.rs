@@ -1,8 +1,91 @@
 //! Arguments in, exit code out. Alone prints, exits, and reads the environment and the terminal.
+//!
+//! Arguments are resolved in two steps: [`args`] holds what was typed, [`settings`] what it means. Results go to
+//! standard output or a file ([`output`]), everything else to standard error.
 
 use std::ffi::OsString;
 
+use clap::Parser as _;
+
+use self::args::{Arguments, Command, ShowArguments};
+use self::settings::Settings;
+use crate::bundle::{Bundle, InputReport};
+use crate::error::Error;
+use crate::report::words;
+
+pub mod args;
+mod flows;
+pub mod output;
+pub mod settings;
+
+/// How a command that could run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    /// Everything was read.
+    Done,
+    /// Some input was unreadable or only partly read.
+    Partial,
+}
+
 /// Runs the program with these arguments and gives its exit code.
-pub fn run(_args: impl IntoIterator<Item = OsString>) -> u8 {
-    0
+pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let typed = match Arguments::try_parse_from(args) {
+        Ok(typed) => typed,
+        Err(error) => {
+            // Help that nobody reads any more (a closed pipe) is no failure.
+            drop(error.print());
+            return if error.use_stderr() { 2 } else { 0 };
+        }
+    };
+    match dispatch(&typed.command) {
+        Ok(Outcome::Done) => 0,
+        Ok(Outcome::Partial) => 3,
+        Err(error) => {
+            eprintln!("wirecause: {error}");
+            error.exit_code()
+        }
+    }
+}
+
+fn dispatch(command: &Command) -> Result<Outcome, Error> {
+    match command {
+        Command::Flows(typed) => {
+            let settings = Settings::of(&typed.read)?;
+            with_threads(settings.threads, || flows::run(typed, &settings))
+        }
+    }
+}
+
+/// Runs `work` on a pool of so many threads; 0 is one for each core.
+fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.map_err(|e| Error::Usage(format!("--threads {threads}: cannot start that many threads: {e}")))?
+        .install(work)
+}
+
+/// Tells the user something that is no result.
+fn say(show: &ShowArguments, text: &str) {
+    if !show.quiet {
+        eprintln!("wirecause: {text}");
+    }
+}
+
+/// Names every input that lost something, in one line each.
+fn say_problems(show: &ShowArguments, bundle: &Bundle, inputs: &[InputReport]) {
+    for problem in bundle.problems.iter() {
+        say(show, &words::printable(&problem.detail));
+    }
+    for input in inputs {
+        let path = bundle.sources.get(input.source.0 as usize).map_or("", |s| s.path.as_str());
+        for problem in input.problems.iter().filter(|p| p.loss || show.verbose > 0) {
+            let text = format!("{path}: {} ({}): {}", problem.name, problem.at, problem.detail);
+            say(show, &words::printable(&text));
+        }
+    }
+}
+
+/// Whether every input was read whole.
+fn worst_input(inputs: &[InputReport]) -> Outcome {
+    let bad = inputs.iter().any(|i| matches!(i.status(), "partial" | "unreadable"));
+    if bad { Outcome::Partial } else { Outcome::Done }
 }

@@ -1,1 +1,8 @@
 //! Verdicts in, text out: table, JSON, NDJSON, HTML, Markdown, ladder. Computes no fact.
+//!
+//! [`flows`] writes flow records. Whatever stands in a bundle may be hostile: text for a terminal goes through
+//! [`words::printable`], text for JSON through [`json::string`].
+
+pub mod flows;
+pub mod json;
+pub mod words;

@@ -1,0 +1,35 @@
+//! `wirecause flows`.
+
+use super::args::{FlowsArguments, RecordFormat};
+use super::settings::{Look, Settings};
+use super::{Outcome, output, worst_input};
+use crate::bundle::{self, Limits};
+use crate::error::Error;
+use crate::ingest;
+use crate::report::flows::{self, Framing, Records};
+
+pub(super) fn run(typed: &FlowsArguments, settings: &Settings) -> Result<Outcome, Error> {
+    let bundle = bundle::discover(&typed.read.inputs, &Limits::default())?;
+    let wire = ingest::run(&bundle.sources, &settings.ingest(&bundle)?);
+    if wire.captures.is_empty() {
+        super::say(
+            &typed.read.show,
+            "no capture among the inputs: flows are read from pcap and pcapng files",
+        );
+    }
+    super::say_problems(&typed.read.show, &bundle, &wire.inputs);
+    let select = |_: &ingest::Conversation| true;
+    output::write(typed.output.as_deref(), |out| match typed.format {
+        RecordFormat::Ndjson => Records::new(&wire, &bundle.sources).write(Framing::Lines, &select, out),
+        RecordFormat::Json => Records::new(&wire, &bundle.sources).write(Framing::Array, &select, out),
+        RecordFormat::Table => {
+            let look = Look::of(&typed.read.show, typed.output.is_some());
+            let omitted = flows::table(&wire, &select, look.width, out)?;
+            if omitted > 0 {
+                super::say(&typed.read.show, &format!("{omitted} more flows: --format ndjson shows all"));
+            }
+            Ok(())
+        }
+    })?;
+    Ok(worst_input(&wire.inputs))
+}

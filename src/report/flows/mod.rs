@@ -1,0 +1,308 @@
+//! Flow records as `wirecause flows` gives them (DESIGN §4): NDJSON, JSON, table.
+//!
+//! Takes finished conversations in their order; gives one object a flow, in that order, the same bytes for any number
+//! of threads. Records are written byte by byte into buffers that are used again, several chunks at once; what many
+//! flows share (hellos, certificates, names) is rendered once per chunk slot. Absent facts are absent keys.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use rayon::prelude::*;
+
+use super::json;
+use crate::bundle::Source;
+use crate::flow::Flow;
+use crate::ingest::{Conversation, FlowIndex, Ingested};
+
+mod record;
+mod table;
+mod tls;
+
+pub use table::table;
+
+/// Which flows to show: `--where` and the like.
+pub type Selector<'a> = &'a (dyn Fn(&Conversation) -> bool + Sync);
+
+/// What records are made from.
+pub struct Records<'a> {
+    wire: &'a Ingested,
+    captures: Vec<CaptureText>,
+    counterparts: HashMap<FlowIndex, (FlowIndex, &'static str)>,
+}
+
+/// Names that every record of a capture repeats, as JSON.
+struct CaptureText {
+    name: Vec<u8>,
+    files: Vec<Vec<u8>>,
+}
+
+/// Texts of one chunk slot that are rendered once; bounded, emptied when full.
+#[derive(Default)]
+struct Cache {
+    tls: tls::Cache,
+}
+
+/// One chunk's buffer and cache, used again from wave to wave.
+#[derive(Default)]
+struct Slot {
+    out: Vec<u8>,
+    cache: Cache,
+}
+
+/// How records are joined into a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// One object a line.
+    Lines,
+    /// One array.
+    Array,
+}
+
+impl<'a> Records<'a> {
+    /// Prepares the texts that records share. `sources` are those that the captures were read from.
+    pub fn new(wire: &'a Ingested, sources: &[Source]) -> Self {
+        let captures = wire.captures.iter().map(|c| CaptureText {
+            name: quoted(&c.set.name),
+            files: c.set.files.iter().map(|f| path_of(sources, f.0)).collect(),
+        });
+        Self { wire, captures: captures.collect(), counterparts: HashMap::new() }
+    }
+
+    /// Also names the other half or other view of a flow.
+    #[must_use]
+    pub fn with_counterparts(mut self, pairs: &[(FlowIndex, FlowIndex, &'static str)]) -> Self {
+        self.counterparts = pairs.iter().map(|(flow, other, why)| (*flow, (*other, *why))).collect();
+        self
+    }
+
+    /// Writes every selected flow.
+    pub fn write(
+        &self,
+        framing: Framing,
+        select: Selector<'_>,
+        out: &mut (dyn Write + Send),
+    ) -> io::Result<()> {
+        let slots = rayon::current_num_threads() * SLOTS_PER_THREAD;
+        let (mut ready, mut filling) = (new_slots(slots), new_slots(slots));
+        let mut separator = Separator::new(framing);
+        out.write_all(separator.open())?;
+        for (n, wave) in self.wire.flows.chunks(slots * CHUNK_FLOWS).enumerate() {
+            let first = n * slots * CHUNK_FLOWS;
+            let render = || self.render(wave, first, framing, select, &mut filling);
+            let ((), written) = rayon::join(render, || separator.write(&ready, out));
+            written?;
+            std::mem::swap(&mut ready, &mut filling);
+            filling.iter_mut().for_each(|slot| slot.out.clear());
+        }
+        separator.write(&ready, out)?;
+        out.write_all(separator.close())?;
+        out.flush()
+    }
+
+    /// Renders a wave of flows, one chunk to each slot; `first` is the place of the first of them.
+    fn render(
+        &self,
+        wave: &[Conversation],
+        first: usize,
+        framing: Framing,
+        select: Selector<'_>,
+        slots: &mut [Slot],
+    ) {
+        slots.par_iter_mut().zip(wave.par_chunks(CHUNK_FLOWS)).enumerate().for_each(|(n, (slot, flows))| {
+            for (at, flow) in flows.iter().enumerate().filter(|(_, flow)| select(flow)) {
+                let index = FlowIndex((first + n * CHUNK_FLOWS + at) as u32);
+                if framing == Framing::Array && !slot.out.is_empty() {
+                    slot.out.extend_from_slice(b",\n");
+                }
+                self.record(index, flow, slot);
+                if framing == Framing::Lines {
+                    slot.out.push(b'\n');
+                }
+            }
+        });
+    }
+
+    fn counterpart(&self, index: FlowIndex) -> Option<(&Flow<crate::ingest::App>, &'static str)> {
+        let (other, why) = self.counterparts.get(&index)?;
+        Some((self.wire.flows.get(other.0 as usize)?, why))
+    }
+}
+
+/// Keeps the commas of an array right across chunks.
+struct Separator {
+    framing: Framing,
+    begun: bool,
+}
+
+impl Separator {
+    fn new(framing: Framing) -> Self {
+        Self { framing, begun: false }
+    }
+
+    fn open(&self) -> &'static [u8] {
+        if self.framing == Framing::Array { b"[\n" } else { b"" }
+    }
+
+    fn close(&self) -> &'static [u8] {
+        match (self.framing, self.begun) {
+            (Framing::Lines, _) => b"",
+            (Framing::Array, true) => b"\n]\n",
+            (Framing::Array, false) => b"]\n",
+        }
+    }
+
+    fn write(&mut self, slots: &[Slot], out: &mut (dyn Write + Send)) -> io::Result<()> {
+        for slot in slots.iter().filter(|s| !s.out.is_empty()) {
+            if self.framing == Framing::Array && self.begun {
+                out.write_all(b",\n")?;
+            }
+            self.begun = true;
+            out.write_all(&slot.out)?;
+        }
+        Ok(())
+    }
+}
+
+fn new_slots(count: usize) -> Vec<Slot> {
+    (0..count).map(|_| Slot::default()).collect()
+}
+
+fn quoted(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + 2);
+    json::string(&mut out, text);
+    out
+}
+
+fn path_of(sources: &[Source], index: u32) -> Vec<u8> {
+    quoted(sources.get(index as usize).map_or("", |s| s.path.as_str()))
+}
+
+/// Flows rendered by one task: about 256 KiB of text.
+const CHUNK_FLOWS: usize = 256;
+
+/// Chunks under way for each thread, so that uneven ones even out.
+const SLOTS_PER_THREAD: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::capture::{CaptureIndex, CaptureSet};
+    use crate::flow::{ConnState, FrameRef, Moment, PerDir, Proto, TcpFacts};
+    use crate::ingest::{App, CaptureReport};
+    use crate::time::Timestamp;
+    use crate::tls::{ClientHello, ClientHelloShape, ProtocolVersion, TlsFacts};
+
+    fn moment(frame: u64) -> Moment {
+        Moment { frame: FrameRef::new(0, frame), time: Timestamp(frame as i64 * 1_000_000) }
+    }
+
+    fn flow(n: u32) -> Conversation {
+        let shape = ClientHelloShape {
+            sni: Some("a\"\u{1b}[2J.svc".to_owned()),
+            versions: vec![ProtocolVersion(0x0303), ProtocolVersion(0x0304)],
+            ..ClientHelloShape::default()
+        };
+        let hello = ClientHello {
+            at: moment(4),
+            bytes: 512,
+            segments: 1,
+            complete: None,
+            acked: None,
+            largest_segment: 512,
+            random: [7; 32],
+            shape: Arc::new(shape),
+            cut: false,
+        };
+        let tls = TlsFacts { client_hello: Some(Box::new(hello)), ..TlsFacts::default() };
+        let tcp =
+            TcpFacts { conn_state: Some(ConnState::S1), history: "ShA".to_owned(), ..TcpFacts::default() };
+        let mut app = App::default();
+        app.session.tls = Some(Box::new(tls));
+        Flow {
+            capture: CaptureIndex(0),
+            stream: Some(n),
+            proto: Proto::Tcp,
+            vni: None,
+            orig: "10.0.0.1:40000".parse().expect("an address"),
+            resp: "[fd00::2]:443".parse().expect("an address"),
+            first: moment(1),
+            last: moment(9),
+            packets: PerDir { orig: 3, resp: 1 },
+            bytes: PerDir { orig: 512, resp: 0 },
+            duplicates: 0,
+            truncated: false,
+            midstream: false,
+            evicted: false,
+            quoted_only: false,
+            tcp: Some(Box::new(tcp)),
+            icmp: Vec::new(),
+            parts: Vec::new(),
+            app,
+        }
+    }
+
+    fn wire(flows: u32) -> Ingested {
+        let capture = CaptureReport {
+            set: CaptureSet { name: "node-1".to_owned(), host: None, files: Vec::new() },
+            interfaces: Vec::new(),
+            link_types: Vec::new(),
+            first: None,
+            last: None,
+            frames: 0,
+            drops: None,
+            snaplen_cut: 0,
+            duplicates: 0,
+            ack_lost_segments: 0,
+            gap_bytes: 0,
+            backwards: 0,
+            one_sided: 0.0,
+            evicted: 0,
+        };
+        Ingested { captures: vec![capture], flows: (0..flows).map(flow).collect(), ..Ingested::default() }
+    }
+
+    fn written(wire: &Ingested, framing: Framing, threads: usize) -> Vec<u8> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads start");
+        let mut out = Vec::new();
+        pool.install(|| Records::new(wire, &[]).write(framing, &|f| f.stream != Some(1), &mut out))
+            .expect("a Vec takes all");
+        out
+    }
+
+    #[test]
+    fn a_record_has_the_keys_of_the_contract_and_no_null() {
+        let text = String::from_utf8(written(&wire(1), Framing::Lines, 1)).expect("UTF-8");
+        assert!(!text.contains("null") && !text.contains('\u{1b}'), "{text}");
+        let record: serde_json::Value = serde_json::from_str(&text).expect(&text);
+        for (pointer, expected) in [
+            ("/capture", serde_json::json!("node-1")),
+            ("/stream", serde_json::json!(0)),
+            ("/resp", serde_json::json!({"ip": "fd00::2", "port": 443})),
+            ("/first_time", serde_json::json!("1970-01-01T00:00:00.001000000Z")),
+            ("/conn_state", serde_json::json!("S1")),
+            ("/packets/orig", serde_json::json!(3)),
+            ("/tls/sni", serde_json::json!("a\"\u{1b}[2J.svc")),
+            ("/tls/client_hello/frame", serde_json::json!(4)),
+            ("/tls/client_hello/acked", serde_json::json!(false)),
+            ("/tls/phase", serde_json::json!("no_hello")),
+        ] {
+            assert_eq!(record.pointer(pointer), Some(&expected), "{pointer}");
+        }
+    }
+
+    #[test]
+    fn the_same_bytes_for_any_number_of_threads() {
+        let wire = wire(5000);
+        let one = written(&wire, Framing::Lines, 1);
+        assert_eq!(one.split(|b| *b == b'\n').count(), 5000, "4999 selected flows and the end");
+        for threads in [2, 8] {
+            assert!(written(&wire, Framing::Lines, threads) == one, "{threads} threads");
+        }
+        let array: Vec<serde_json::Value> =
+            serde_json::from_slice(&written(&wire, Framing::Array, 2)).expect("one array");
+        assert_eq!(array.len(), 4999);
+        assert_eq!(written(&self::wire(0), Framing::Array, 2), b"[\n]\n");
+    }
+}

@@ -1,0 +1,296 @@
+//! One flow as one JSON object, keys in the order of DESIGN §4.
+
+use std::net::SocketAddr;
+
+use super::super::json;
+use super::{Records, Slot, tls};
+use crate::dns::DnsFacts;
+use crate::flow::{Analysis, Dir, IcmpError, PerDir, Proto, TcpFacts};
+use crate::ingest::{Conversation, FlowIndex};
+use crate::report::words;
+use crate::tls::HttpFacts;
+
+impl Records<'_> {
+    /// Appends the object of one flow, without a line end.
+    pub(super) fn record(&self, index: FlowIndex, flow: &Conversation, slot: &mut Slot) {
+        let Slot { out, cache } = slot;
+        let capture = self.captures.get(usize::from(flow.capture.0));
+        let files = capture.map_or(&[][..], |c| &c.files);
+        let file = |n: u16| files.get(usize::from(n)).map_or(&b"\"\""[..], |f| f.as_slice());
+        out.extend_from_slice(b"{\"capture\":");
+        out.extend_from_slice(capture.map_or(b"\"\"", |c| c.name.as_slice()));
+        identity(out, flow);
+        counts(out, flow);
+        if let Some(tcp) = &flow.tcp {
+            tcp_facts(out, tcp);
+        }
+        if flow.duplicates > 0 {
+            field(out, b",\"duplicates\":", u64::from(flow.duplicates));
+        }
+        icmp(out, &flow.icmp);
+        if let Some(facts) = &flow.app.session.tls {
+            tls::write(out, facts, &mut cache.tls);
+        }
+        application(out, flow);
+        notes(out, flow);
+        self.counterpart_of(out, index);
+        out.extend_from_slice(b",\"file\":");
+        out.extend_from_slice(file(flow.first.frame.file()));
+        parts(out, flow, file);
+        out.extend_from_slice(b",\"display_filter\":");
+        json::string(out, &words::display_filter(flow));
+        out.push(b'}');
+    }
+
+    fn counterpart_of(&self, out: &mut Vec<u8>, index: FlowIndex) {
+        let Some((other, why)) = self.counterpart(index) else { return };
+        out.extend_from_slice(b",\"counterpart\":{\"orig\":");
+        end(out, other.orig);
+        out.extend_from_slice(b",\"resp\":");
+        end(out, other.resp);
+        out.extend_from_slice(b",\"why\":");
+        json::string(out, why);
+        out.push(b'}');
+    }
+}
+
+/// Who, when, and in which frames.
+fn identity(out: &mut Vec<u8>, flow: &Conversation) {
+    if let Some(stream) = flow.stream {
+        field(out, b",\"stream\":", u64::from(stream));
+    }
+    out.extend_from_slice(b",\"proto\":");
+    match flow.proto {
+        Proto::Tcp => out.extend_from_slice(b"\"tcp\""),
+        Proto::Udp => out.extend_from_slice(b"\"udp\""),
+        Proto::Other(n) => json::string(out, &format!("ip_{n}")),
+    }
+    if let Some(vni) = flow.vni {
+        field(out, b",\"vni\":", u64::from(vni));
+    }
+    out.extend_from_slice(b",\"orig\":");
+    end(out, flow.orig);
+    out.extend_from_slice(b",\"resp\":");
+    end(out, flow.resp);
+    out.extend_from_slice(b",\"first_time\":");
+    json::time(out, flow.first.time);
+    out.extend_from_slice(b",\"last_time\":");
+    json::time(out, flow.last.time);
+    field(out, b",\"first_frame\":", flow.first.frame.number());
+    field(out, b",\"last_frame\":", flow.last.frame.number());
+}
+
+fn counts(out: &mut Vec<u8>, flow: &Conversation) {
+    if let Some(tcp) = &flow.tcp {
+        if let Some(state) = tcp.conn_state.filter(|_| !flow.quoted_only) {
+            out.extend_from_slice(b",\"conn_state\":\"");
+            out.extend_from_slice(state.name().as_bytes());
+            out.push(b'"');
+        }
+        if !tcp.history.is_empty() {
+            out.extend_from_slice(b",\"history\":");
+            json::string(out, &tcp.history);
+        }
+        field(out, b",\"completeness\":", u64::from(tcp.completeness));
+    }
+    sides(out, b",\"packets\":", flow.packets);
+    out.extend_from_slice(b",\"bytes\":{\"orig\":");
+    json::number(out, flow.bytes.orig);
+    field(out, b",\"resp\":", flow.bytes.resp);
+    out.push(b'}');
+}
+
+fn tcp_facts(out: &mut Vec<u8>, tcp: &TcpFacts) {
+    sides(out, b",\"syn\":", tcp.syn);
+    sides(out, b",\"synack\":", tcp.synack);
+    sides(out, b",\"fin\":", tcp.fin);
+    sides(out, b",\"rst\":", tcp.rst);
+    out.extend_from_slice(b",\"analysis\":{\"orig\":");
+    analysis(out, &tcp.analysis.orig);
+    out.extend_from_slice(b",\"resp\":");
+    analysis(out, &tcp.analysis.resp);
+    out.push(b'}');
+    if let Some(rtt) = tcp.initial_rtt {
+        out.extend_from_slice(b",\"initial_rtt\":");
+        json::seconds(out, rtt);
+    }
+}
+
+/// The findings that were made; one that was not has no key.
+fn analysis(out: &mut Vec<u8>, found: &Analysis) {
+    // No `..`: a new finding does not compile until it is written.
+    let Analysis {
+        retransmission,
+        fast_retransmission,
+        spurious_retransmission,
+        out_of_order,
+        duplicate_ack,
+        lost_segment,
+        ack_lost_segment,
+        zero_window,
+        zero_window_probe,
+        zero_window_probe_ack,
+        window_full,
+        window_update,
+        keep_alive,
+        keep_alive_ack,
+        reused_ports,
+    } = found;
+    let all: [(&[u8], &u32); 15] = [
+        (b"\"retransmission\":", retransmission),
+        (b"\"fast_retransmission\":", fast_retransmission),
+        (b"\"spurious_retransmission\":", spurious_retransmission),
+        (b"\"out_of_order\":", out_of_order),
+        (b"\"duplicate_ack\":", duplicate_ack),
+        (b"\"lost_segment\":", lost_segment),
+        (b"\"ack_lost_segment\":", ack_lost_segment),
+        (b"\"zero_window\":", zero_window),
+        (b"\"zero_window_probe\":", zero_window_probe),
+        (b"\"zero_window_probe_ack\":", zero_window_probe_ack),
+        (b"\"window_full\":", window_full),
+        (b"\"window_update\":", window_update),
+        (b"\"keep_alive\":", keep_alive),
+        (b"\"keep_alive_ack\":", keep_alive_ack),
+        (b"\"reused_ports\":", reused_ports),
+    ];
+    out.push(b'{');
+    let mut separator: &[u8] = b"";
+    for (key, count) in all.into_iter().filter(|(_, count)| **count > 0) {
+        out.extend_from_slice(separator);
+        field(out, key, u64::from(*count));
+        separator = b",";
+    }
+    out.push(b'}');
+}
+
+fn icmp(out: &mut Vec<u8>, errors: &[IcmpError]) {
+    if errors.is_empty() {
+        return;
+    }
+    out.extend_from_slice(b",\"icmp\":");
+    json::array(out, errors, |out, error| {
+        field(out, b"{\"type\":", u64::from(error.kind));
+        field(out, b",\"code\":", u64::from(error.code));
+        out.extend_from_slice(b",\"from\":");
+        json::ip(out, error.from);
+        field(out, b",\"frame\":", error.at.frame.number());
+        out.extend_from_slice(b",\"name\":");
+        json::string(out, &words::icmp(error));
+        out.push(b'}');
+    });
+}
+
+/// What was spoken that is not TLS.
+fn application(out: &mut Vec<u8>, flow: &Conversation) {
+    let first = flow.app.session.first_bytes;
+    if first != PerDir::default() {
+        out.extend_from_slice(b",\"first_bytes\":{");
+        let mut separator: &[u8] = b"";
+        for dir in [Dir::Orig, Dir::Resp] {
+            let Some(spoke) = first[dir] else { continue };
+            out.extend_from_slice(separator);
+            json::string(out, dir.name());
+            out.push(b':');
+            json::string(out, spoke.name());
+            separator = b",";
+        }
+        out.push(b'}');
+    }
+    if let Some(facts) = &flow.app.session.http {
+        http(out, facts);
+    }
+    if let Some(facts) = flow.app.dns.as_ref().filter(|d| !d.lookups.is_empty()) {
+        dns(out, facts);
+    }
+}
+
+fn http(out: &mut Vec<u8>, facts: &HttpFacts) {
+    out.extend_from_slice(b",\"http\":{");
+    let mut separator: &[u8] = b"";
+    let texts = [("method", &facts.method), ("target", &facts.target), ("host", &facts.host)];
+    for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
+        out.extend_from_slice(separator);
+        json::string(out, name);
+        out.push(b':');
+        json::string(out, text);
+        separator = b",";
+    }
+    if let Some(status) = facts.status {
+        out.extend_from_slice(separator);
+        field(out, b"\"status\":", u64::from(status));
+    }
+    out.push(b'}');
+}
+
+fn dns(out: &mut Vec<u8>, facts: &DnsFacts) {
+    out.extend_from_slice(b",\"dns\":");
+    json::array(out, &facts.lookups, |out, lookup| {
+        out.extend_from_slice(b"{\"name\":");
+        json::string(out, &lookup.name);
+        field(out, b",\"type\":", u64::from(lookup.qtype));
+        field(out, b",\"frame\":", lookup.query.frame.number());
+        field(out, b",\"tries\":", u64::from(lookup.tries));
+        if let Some(code) = lookup.rcode {
+            field(out, b",\"rcode\":", u64::from(code));
+        }
+        if let Some(answer) = lookup.answer {
+            out.extend_from_slice(b",\"answer_after\":");
+            json::seconds(out, answer.time - lookup.query.time);
+            out.extend_from_slice(b",\"addresses\":");
+            json::array(out, &lookup.addresses, |out, ip| json::ip(out, *ip));
+        }
+        out.push(b'}');
+    });
+}
+
+fn notes(out: &mut Vec<u8>, flow: &Conversation) {
+    let flag = |out: &mut Vec<u8>, key: &[u8], value: bool| {
+        out.extend_from_slice(key);
+        out.extend_from_slice(if value { b"true" } else { b"false" });
+    };
+    flag(out, b",\"truncated\":", flow.truncated);
+    flag(out, b",\"midstream\":", flow.midstream);
+    if flow.quoted_only {
+        flag(out, b",\"quoted_only\":", true);
+    }
+    if flow.evicted {
+        flag(out, b",\"evicted\":", true);
+    }
+}
+
+fn parts<'f>(out: &mut Vec<u8>, flow: &Conversation, file: impl Fn(u16) -> &'f [u8]) {
+    if flow.parts.is_empty() {
+        return;
+    }
+    out.extend_from_slice(b",\"parts\":");
+    json::array(out, &flow.parts, |out, part| {
+        out.extend_from_slice(b"{\"file\":");
+        out.extend_from_slice(file(part.file));
+        if let Some(stream) = part.stream {
+            field(out, b",\"stream\":", u64::from(stream));
+        }
+        field(out, b",\"first_frame\":", part.first_frame);
+        field(out, b",\"last_frame\":", part.last_frame);
+        out.push(b'}');
+    });
+}
+
+/// Appends a key (as it stands, with quotes, colon and comma) and a number.
+pub(super) fn field(out: &mut Vec<u8>, key: &[u8], value: u64) {
+    out.extend_from_slice(key);
+    json::number(out, value);
+}
+
+fn sides(out: &mut Vec<u8>, key: &[u8], value: PerDir<u32>) {
+    out.extend_from_slice(key);
+    field(out, b"{\"orig\":", u64::from(value.orig));
+    field(out, b",\"resp\":", u64::from(value.resp));
+    out.push(b'}');
+}
+
+fn end(out: &mut Vec<u8>, end: SocketAddr) {
+    out.extend_from_slice(b"{\"ip\":");
+    json::ip(out, end.ip());
+    field(out, b",\"port\":", u64::from(end.port()));
+    out.push(b'}');
+}

@@ -1,0 +1,180 @@
+//! JSON as bytes, appended to a buffer that is used again: the hand-written half of the output.
+//!
+//! Takes values, gives RFC 8259 text. Strings may come from hostile input: everything that a terminal could act on
+//! (C0, DEL, C1) is escaped, not only what JSON demands. Never allocates beyond the buffer.
+
+use std::net::IpAddr;
+
+use crate::time::{TimeDelta, Timestamp};
+
+/// Appends an unsigned number.
+pub fn number(out: &mut Vec<u8>, value: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut rest = value;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Appends a span in seconds with nine decimals, trailing zeros left out.
+pub fn seconds(out: &mut Vec<u8>, span: TimeDelta) {
+    if span.0 < 0 {
+        out.push(b'-');
+    }
+    let nanos = span.0.unsigned_abs();
+    number(out, nanos / 1_000_000_000);
+    let mut rest = nanos % 1_000_000_000;
+    let mut decimals = [b'0'; 9];
+    for digit in decimals.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    let used = decimals.iter().rposition(|d| *d != b'0').map_or(1, |n| n + 1);
+    out.push(b'.');
+    out.extend_from_slice(&decimals[..used]);
+}
+
+/// Appends a time as a quoted RFC 3339 string.
+pub fn time(out: &mut Vec<u8>, time: Timestamp) {
+    out.push(b'"');
+    time.write_rfc3339(out);
+    out.push(b'"');
+}
+
+/// Appends an address as a quoted string.
+pub fn ip(out: &mut Vec<u8>, ip: IpAddr) {
+    use std::io::Write as _;
+    out.push(b'"');
+    match ip {
+        IpAddr::V4(v4) => {
+            for (n, octet) in v4.octets().into_iter().enumerate() {
+                if n > 0 {
+                    out.push(b'.');
+                }
+                number(out, u64::from(octet));
+            }
+        }
+        // Writing to a Vec cannot fail.
+        IpAddr::V6(v6) => drop(write!(out, "{v6}")),
+    }
+    out.push(b'"');
+}
+
+/// Appends a quoted, escaped string.
+pub fn string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut copied = 0;
+    let mut at = 0;
+    while at < bytes.len() {
+        let (skip, code) = match bytes[at] {
+            b @ (0..0x20 | 0x7f | b'"' | b'\\') => (1, b),
+            0xc2 if bytes.get(at + 1).is_some_and(|b| *b < 0xa0) => (2, bytes[at + 1]),
+            _ => {
+                at += 1;
+                continue;
+            }
+        };
+        out.extend_from_slice(&bytes[copied..at]);
+        escape(out, code);
+        at += skip;
+        copied = at;
+    }
+    out.extend_from_slice(&bytes[copied..]);
+    out.push(b'"');
+}
+
+/// Appends an array of strings.
+pub fn strings<S: AsRef<str>>(out: &mut Vec<u8>, items: impl IntoIterator<Item = S>) {
+    array(out, items, |out, item| string(out, item.as_ref()));
+}
+
+/// Appends an array, each item written by `write`.
+pub fn array<T>(
+    out: &mut Vec<u8>,
+    items: impl IntoIterator<Item = T>,
+    mut write: impl FnMut(&mut Vec<u8>, T),
+) {
+    out.push(b'[');
+    for (n, item) in items.into_iter().enumerate() {
+        if n > 0 {
+            out.push(b',');
+        }
+        write(out, item);
+    }
+    out.push(b']');
+}
+
+/// Appends bytes as lower-case hex in quotes.
+pub fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.push(b'"');
+    for byte in bytes {
+        out.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+    out.push(b'"');
+}
+
+fn escape(out: &mut Vec<u8>, code: u8) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    match code {
+        b'"' | b'\\' => out.extend_from_slice(&[b'\\', code]),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        _ => {
+            out.extend_from_slice(b"\\u00");
+            out.extend_from_slice(&[DIGITS[usize::from(code >> 4)], DIGITS[usize::from(code & 15)]]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).expect("JSON is UTF-8")
+    }
+
+    #[test]
+    fn strings_survive_a_round_trip_and_hold_nothing_a_terminal_acts_on() {
+        for hostile in
+            ["", "plain", "a\"b\\c", "\u{1b}[31m\u{7f}\u{9b}31m\u{0}\n\t\r", "é✓\u{a0}\u{80}", "</script>"]
+        {
+            let json = text(|out| string(out, hostile));
+            assert_eq!(serde_json::from_str::<String>(&json).expect(&json), hostile);
+            assert!(json.chars().all(|c| !c.is_control()), "{json:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_spans() {
+        for (value, expected) in
+            [(0, "0"), (7, "7"), (1_000_000, "1000000"), (u64::MAX, "18446744073709551615")]
+        {
+            assert_eq!(text(|out| number(out, value)), expected);
+        }
+        for (ns, expected) in
+            [(0, "0.0"), (123_456, "0.000123456"), (-2_500_000_000, "-2.5"), (1, "0.000000001")]
+        {
+            assert_eq!(text(|out| seconds(out, TimeDelta(ns))), expected);
+        }
+    }
+
+    #[test]
+    fn addresses_and_bytes() {
+        assert_eq!(text(|out| ip(out, "10.0.255.1".parse().expect("v4"))), "\"10.0.255.1\"");
+        assert_eq!(text(|out| ip(out, "fd00::1".parse().expect("v6"))), "\"fd00::1\"");
+        assert_eq!(text(|out| hex(out, &[0, 0xab])), "\"00ab\"");
+    }
+}

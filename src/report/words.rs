@@ -1,0 +1,118 @@
+//! Short texts that several outputs share: display filters, ICMP names, addresses.
+
+use crate::flow::{IcmpError, Proto};
+use crate::ingest::Conversation;
+use crate::time::Timestamp;
+
+/// A Wireshark display filter that selects exactly this flow in its (first) file.
+pub fn display_filter(flow: &Conversation) -> String {
+    if flow.quoted_only {
+        let frames: Vec<_> = flow.icmp.iter().map(|e| e.at.frame.number().to_string()).collect();
+        return match frames.as_slice() {
+            [one] => format!("frame.number == {one}"),
+            many => format!("frame.number in {{{}}}", many.join(", ")),
+        };
+    }
+    if let Some(stream) = flow.stream {
+        return format!("tcp.stream == {stream}");
+    }
+    let ip = if flow.orig.is_ipv4() { "ip" } else { "ipv6" };
+    let (a, b) = (flow.orig, flow.resp);
+    let addresses = format!("{ip}.addr == {} && {ip}.addr == {}", a.ip(), b.ip());
+    match flow.proto {
+        Proto::Udp => format!("{addresses} && udp.port == {} && udp.port == {}", a.port(), b.port()),
+        Proto::Tcp => format!("{addresses} && tcp.port == {} && tcp.port == {}", a.port(), b.port()),
+        Proto::Other(_) => addresses,
+    }
+}
+
+/// The name of an ICMP (RFC 792, RFC 1812) or ICMPv6 (RFC 4443) error.
+pub fn icmp(error: &IcmpError) -> String {
+    let name = match (error.v6, error.kind, error.code) {
+        (false, 3, 0) => "net_unreachable",
+        (false, 3, 1) => "host_unreachable",
+        (false, 3, 2) => "protocol_unreachable",
+        (false, 3, 3) | (true, 1, 4) => "port_unreachable",
+        (false, 3, 4) => "fragmentation_needed",
+        (false, 3, 5) => "source_route_failed",
+        (false, 3, 6) => "net_unknown",
+        (false, 3, 7) => "host_unknown",
+        (false, 3, 9) => "net_prohibited",
+        (false, 3, 10) => "host_prohibited",
+        (false, 3, 13) | (true, 1, 1) => "admin_prohibited",
+        (false, 4, _) => "source_quench",
+        (false, 5, _) => "redirect",
+        (false, 11, 0) | (true, 3, 0) => "time_exceeded",
+        (false, 11, 1) | (true, 3, 1) => "reassembly_time_exceeded",
+        (false, 12, _) | (true, 4, _) => "parameter_problem",
+        (true, 1, 0) => "no_route",
+        (true, 1, 2) => "beyond_scope",
+        (true, 1, 3) => "address_unreachable",
+        (true, 1, 5) => "policy_failed",
+        (true, 1, 6) => "reject_route",
+        (true, 2, _) => "packet_too_big",
+        (v6, kind, code) => return format!("{}_{kind}_{code}", if v6 { "icmp6" } else { "icmp" }),
+    };
+    name.to_owned()
+}
+
+/// The level of a TLS alert (RFC 5246 §7.2).
+pub fn alert_level(level: u8) -> String {
+    match level {
+        1 => "warning".to_owned(),
+        2 => "fatal".to_owned(),
+        n => format!("unknown_{n}"),
+    }
+}
+
+/// Text from a bundle as a terminal may show it: control characters are replaced by their escapes, so that none acts.
+pub fn printable(text: &str) -> String {
+    if !text.chars().any(char::is_control) && !text.chars().any(is_direction) {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match c {
+            '\t' => out.push(' '),
+            c if c.is_control() || is_direction(c) => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Marks that reorder text around them (Unicode UAX 9): they can make a line read as something else.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Date and time of day with milliseconds: `2026-11-21 02:56:32.435`.
+pub fn clock(time: Timestamp) -> String {
+    let c = time.civil();
+    format!(
+        "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:03}",
+        c.year,
+        c.month,
+        c.day,
+        c.hour,
+        c.minute,
+        c.second,
+        c.nanos / 1_000_000
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_printable_acts_on_a_terminal() {
+        assert_eq!(printable("a\u{1b}[31mb\u{202e}c\td"), "a\\u{1b}[31mb\\u{202e}c d");
+        assert_eq!(printable("é 10.0.0.1:443"), "é 10.0.0.1:443");
+    }
+
+    #[test]
+    fn clock_has_milliseconds() {
+        assert_eq!(clock(Timestamp(1_795_227_949_766_668_098)), "2026-11-21 02:25:49.766");
+    }
+}
