@@ -85,13 +85,7 @@ impl Settings {
     /// As [`Settings::span`].
     pub fn ingest(&self, bundle: &Bundle) -> Result<IngestOptions, Error> {
         let (from, to) = self.span(bundle)?;
-        Ok(IngestOptions {
-            vxlan_ports: self.vxlan_ports.clone(),
-            max_memory: self.max_memory,
-            from,
-            to,
-            ..IngestOptions::default()
-        })
+        Ok(IngestOptions { vxlan_ports: self.vxlan_ports.clone(), max_memory: self.max_memory, from, to })
     }
 }
 

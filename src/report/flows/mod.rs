@@ -92,7 +92,9 @@ impl<'a> Records<'a> {
             let ((), written) = rayon::join(render, || separator.write(&ready, out));
             written?;
             std::mem::swap(&mut ready, &mut filling);
-            filling.iter_mut().for_each(|slot| slot.out.clear());
+            for slot in &mut filling {
+                slot.out.clear();
+            }
         }
         separator.write(&ready, out)?;
         out.write_all(separator.close())?;

@@ -8,6 +8,7 @@ use super::Selector;
 use crate::flow::{Dir, Proto};
 use crate::ingest::{Conversation, Ingested};
 use crate::report::words;
+use crate::tls::AlertDescription;
 
 /// Writes the selected flows as a table `width` columns wide, at most 10,000 of them; gives how many were left out.
 pub fn table(wire: &Ingested, select: Selector<'_>, width: u16, out: &mut dyn Write) -> io::Result<usize> {
@@ -67,7 +68,7 @@ fn what(flow: &Conversation) -> String {
         said.push(format!("tls {}", tls.phase.name()));
         said.extend(tls.client_hello.as_ref().and_then(|h| h.shape.sni.clone()));
         said.extend(tls.alerts.iter().take(2).map(|alert| {
-            let name = alert.description.map_or_else(|| "encrypted".to_owned(), |d| d.name());
+            let name = alert.description.map_or_else(|| "encrypted".to_owned(), AlertDescription::name);
             format!("alert {name} from {}", alert.from.name())
         }));
     }
