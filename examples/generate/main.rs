@@ -1,0 +1,59 @@
+//! Writes inputs for benchmarks, the same bytes for the same arguments:
+//! `cargo run --release --example generate -- mixed|synflood|journal|failures PATH [SIZE]`.
+//!
+//! SIZE is bytes for `mixed` and `journal` (980M and 1000M unless told), packets for `synflood` (10M), failing calls for
+//! `failures` (100k, against ten times as many flows); `k`, `M` and `G` are powers of 1000.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+mod failures;
+mod flood;
+mod frame;
+mod journal;
+mod mixed;
+mod random;
+mod talk;
+mod tls;
+
+/// So that two machines measure the same bytes.
+const SEED: u64 = 20_261_121;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (Some(what), Some(path)) = (args.first(), args.get(1).map(PathBuf::from)) else {
+        eprintln!("usage: generate mixed|synflood|journal|failures PATH [SIZE]");
+        return ExitCode::from(2);
+    };
+    let Some(size) = args.get(2).map_or(Some(None), |text| size(text).map(Some)) else {
+        eprintln!("SIZE is a number, as in 500M");
+        return ExitCode::from(2);
+    };
+    let done = match what.as_str() {
+        "mixed" => mixed::write(&path, size.unwrap_or(980_000_000), SEED),
+        "synflood" => flood::write(&path, size.unwrap_or(10_000_000), SEED),
+        "journal" => journal::write(&path, size.unwrap_or(1_000_000_000), SEED),
+        "failures" => failures::write(&path, size.unwrap_or(100_000), SEED),
+        other => {
+            eprintln!("{other}: not one of mixed, synflood, journal, failures");
+            return ExitCode::from(2);
+        }
+    };
+    if let Err(error) = done {
+        eprintln!("{}: {error}", path.display());
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn size(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(['k', 'M', 'G']);
+    let unit = match &text[digits.len()..] {
+        "" => 1,
+        "k" => 1_000,
+        "M" => 1_000_000,
+        "G" => 1_000_000_000,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
