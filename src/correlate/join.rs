@@ -1,8 +1,482 @@
-//! Matches events and flows.
+//! Matches events and flows, one to one, strongest key first, on clocks that it first brings together.
 
-use super::{Correlated, JoinOptions, World};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// Joins everything. The world may be changed in place: log times are corrected by learnt zones.
-pub fn correlate(_world: &mut World, _options: &JoinOptions) -> Correlated {
-    Correlated::default()
+use super::candidates::{Candidate, Ended, Finder};
+use super::clock::{self, CaptureOffsets, Pair};
+use super::endings::{self, Ending};
+use super::goal::Goal;
+use super::index::FlowTable;
+use super::link::Connections;
+use super::{Case, CaseFlow, ClockModel, Correlated, JoinOptions, Key, Matching, Role, World, cases};
+use crate::ingest::{Conversation, FlowIndex};
+use crate::log::{EventFields, LogEvent};
+use crate::time::{TimeDelta, Timestamp};
+
+/// Joins everything. The world is changed in one respect: events of a log whose zone was assumed wrongly are shifted.
+pub fn correlate(world: &mut World, options: &JoinOptions) -> Correlated {
+    let table = FlowTable::new(&world.wire.flows);
+    let connections = Connections::new(world);
+    let captures = CaptureOffsets::new(&world.wire.flows, world.wire.captures.len(), &connections);
+    let goals = Goals::new(world, &table);
+    let clocks = Clocks::new(world, &table, &connections, captures, &goals);
+    clocks.correct_zones(world);
+    let join = Join { world, table: &table, connections: &connections, clocks: &clocks, goals: &goals };
+    let assigned = join.assign();
+    let mut correlated = cases::build(&join, &assigned, options);
+    correlated.capture_clocks = clocks.of_captures();
+    correlated.log_clocks = clocks.of_logs();
+    correlated.counterparts = connections.pairs();
+    correlated
 }
+
+/// The goal of each event; equal ones are resolved once.
+pub(super) struct Goals {
+    of: Vec<u32>,
+    all: Vec<Goal>,
+}
+
+impl Goals {
+    fn new(world: &World, table: &FlowTable) -> Self {
+        let mut known: HashMap<EventFields, u32> = HashMap::new();
+        let mut goals = Self { of: Vec::new(), all: Vec::new() };
+        for event in &world.logs.events {
+            let key = goal_fields(event);
+            let next = goals.all.len() as u32;
+            let n = *known.entry(key).or_insert(next);
+            if n == next {
+                goals.all.push(Goal::of(event, &world.cluster, table));
+            }
+            goals.of.push(n);
+        }
+        goals
+    }
+
+    /// The goal of the event at `n`.
+    pub(super) fn of(&self, n: u32) -> &Goal {
+        &self.all[self.of[n as usize] as usize]
+    }
+}
+
+/// The fields that a goal depends on.
+fn goal_fields(event: &LogEvent) -> EventFields {
+    let f = &event.fields;
+    EventFields {
+        webhook: f.webhook.clone(),
+        url: f.url.clone(),
+        destination: f.destination.filter(|_| !event.server_side),
+        apiservice: f.apiservice.clone(),
+        service: f.service.clone(),
+        dns_name: f.dns_name.clone(),
+        ..EventFields::default()
+    }
+}
+
+/// Brings every time to the reference clock.
+pub(super) struct Clocks {
+    captures: CaptureOffsets,
+    /// For each log: how far it is ahead of the captures' base.
+    logs: Vec<ClockModel>,
+    /// For each log: the zone error in it.
+    zones: Vec<TimeDelta>,
+    /// How far the reference is ahead of the captures' base.
+    reference: TimeDelta,
+    reference_log: Option<usize>,
+}
+
+impl Clocks {
+    fn new(
+        world: &World,
+        table: &FlowTable,
+        connections: &Connections,
+        captures: CaptureOffsets,
+        goals: &Goals,
+    ) -> Self {
+        let pairs = possible_pairs(world, table, connections, &captures, goals);
+        let logs: Vec<ClockModel> = pairs.iter().map(|p| clock::log_offset(p)).collect();
+        let zones: Vec<TimeDelta> = logs
+            .iter()
+            .zip(&world.logs.reports)
+            .map(|(model, report)| {
+                let open = report.base.assumed_zone && !report.base.absolute;
+                model.offset.filter(|_| open).and_then(clock::zone_shift).unwrap_or_default()
+            })
+            .collect();
+        let callers =
+            |n: usize| world.logs.events.iter().filter(|e| e.log as usize == n && !e.server_side).count();
+        let reference_log = (0..logs.len())
+            .filter(|n| logs[*n].offset.is_some())
+            .max_by_key(|n| (callers(*n), std::cmp::Reverse(*n)));
+        let reference = reference_log.and_then(|n| logs[n].offset.map(|o| o - zones[n])).unwrap_or_default();
+        Self { captures, logs, zones, reference, reference_log }
+    }
+
+    /// A packet's time on the reference clock.
+    pub(super) fn of_packet(&self, flow: &Conversation, time: Timestamp) -> Timestamp {
+        self.captures.to_base(flow, time) + self.reference
+    }
+
+    /// An event's time on the reference clock, its zone already undone.
+    pub(super) fn of_event(&self, event: &LogEvent) -> Option<Timestamp> {
+        let n = event.log as usize;
+        let offset = self.logs.get(n).and_then(|m| m.offset).map(|o| o - self.zones[n]);
+        event.time.map(|t| offset.map_or(t, |o| t - o + self.reference))
+    }
+
+    /// Slack for lines of this log: 50 ms, or the resolution of its stamps, or the residual of its clock.
+    pub(super) fn slack(&self, event: &LogEvent) -> TimeDelta {
+        let residual = self.logs.get(event.log as usize).and_then(|m| m.residual).unwrap_or_default();
+        [TimeDelta::from_millis(50), event.resolution, residual + residual]
+            .into_iter()
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// A time on the reference clock as this capture would have stamped it.
+    pub(super) fn in_capture(&self, capture: usize, time: Timestamp) -> Timestamp {
+        let ahead = self.captures.of.get(capture).map_or(TimeDelta(0), |o| o.1);
+        time - self.reference + ahead
+    }
+
+    fn correct_zones(&self, world: &mut World) {
+        for (n, shift) in self.zones.iter().enumerate().filter(|(_, s)| s.0 != 0) {
+            world.logs.shift(n as u32, -*shift);
+        }
+    }
+
+    /// How far each capture is ahead of the reference.
+    fn of_captures(&self) -> Vec<ClockModel> {
+        let direct = |capture: usize| self.captures.of[capture].0;
+        (0..self.captures.of.len())
+            .map(|n| {
+                let (base, ahead, residual, pairs) = self.captures.of[n];
+                let known = self.reference_log.is_some() && direct(n) == 0;
+                let log = self.reference_log.map(|l| &self.logs[l]);
+                let why = match (known, pairs) {
+                    (false, _) => "no log line pairs with its packets".to_owned(),
+                    (true, 0) => log.map(|l| l.why.clone()).unwrap_or_default(),
+                    (true, n) => format!("{n} connections that capture {base} shows too"),
+                };
+                ClockModel {
+                    offset: known.then(|| ahead - self.reference),
+                    residual: if pairs > 0 { Some(residual) } else { log.and_then(|l| l.residual) },
+                    pairs: if pairs > 0 { pairs } else { log.map_or(0, |l| l.pairs) },
+                    why,
+                }
+            })
+            .collect()
+    }
+
+    /// How far each log is ahead of the reference, its zone undone.
+    fn of_logs(&self) -> Vec<ClockModel> {
+        let mut models = self.logs.clone();
+        for (n, model) in models.iter_mut().enumerate() {
+            model.offset = model.offset.map(|o| o - self.zones[n] - self.reference);
+            if self.zones[n].0 != 0 {
+                model.why = format!("its zone is {} from UTC; {}", Quarters(self.zones[n]), model.why);
+            }
+        }
+        models
+    }
+}
+
+/// A zone error as `+05:30`.
+struct Quarters(TimeDelta);
+
+impl std::fmt::Display for Quarters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let minutes = self.0.0 / 60_000_000_000;
+        let sign = if minutes < 0 { '-' } else { '+' };
+        write!(f, "{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+    }
+}
+
+/// For each log, the pairs of its events with flows that could be meant, on the clock of the first capture's group.
+fn possible_pairs(
+    world: &World,
+    table: &FlowTable,
+    connections: &Connections,
+    captures: &CaptureOffsets,
+    goals: &Goals,
+) -> Vec<Vec<Pair>> {
+    let mut finder = Finder::new(world, table, connections);
+    let base = |flow: &Conversation, time| captures.to_base(flow, time);
+    let mut of_logs: Vec<Vec<Pair>> = vec![Vec::new(); world.logs.reports.len()];
+    let mut seen: Vec<u32> = vec![0; world.logs.reports.len()];
+    for (n, event) in world.logs.events.iter().enumerate() {
+        let (log, Some(time)) = (event.log as usize, event.time) else { continue };
+        if log >= of_logs.len() || seen[log] >= PAIRED_EVENTS {
+            continue;
+        }
+        let n = n as u32;
+        let exact = finder.exact(event, goals.of(n), &base);
+        let pair = |e: &Ended, exact| Pair { event: n, flow: e.flow, ahead: time - e.at, exact };
+        match exact.as_slice() {
+            [only] => of_logs[log].push(pair(only, true)),
+            [] => {
+                let goal = finder.goal(goals.of(n));
+                let ends = finder.ends(goal, &event.name, event.fields.deadline, &base);
+                let sure =
+                    ends.iter().filter(|e| e.ending != Ending::Unanswered || event.fields.deadline.is_some());
+                of_logs[log].extend(sure.take(PAIRED_FLOWS).map(|e| pair(e, false)));
+            }
+            _ => {}
+        }
+        seen[log] += 1;
+    }
+    of_logs
+}
+
+/// What the join works on.
+pub(super) struct Join<'w> {
+    pub(super) world: &'w World,
+    pub(super) table: &'w FlowTable,
+    pub(super) connections: &'w Connections,
+    pub(super) clocks: &'w Clocks,
+    pub(super) goals: &'w Goals,
+}
+
+/// Which flow each event was matched with, and who else could be meant.
+#[derive(Debug, Default)]
+pub(super) struct Assigned {
+    /// Event → its match and the candidates that lost.
+    pub(super) matches: BTreeMap<u32, (Candidate, Vec<FlowIndex>)>,
+    /// Events that nothing tells apart from another one, so that only their number and order is sure.
+    pub(super) interchangeable: HashSet<u32>,
+    /// Event → unassigned flows of the same goal that ended alike within its window.
+    pub(super) siblings: BTreeMap<u32, Vec<FlowIndex>>,
+    /// Event → lookups of its name within its window.
+    pub(super) lookups: BTreeMap<u32, Vec<FlowIndex>>,
+}
+
+impl Join<'_> {
+    fn clock(&self) -> impl Fn(&Conversation, Timestamp) -> Timestamp + '_ {
+        |flow, time| self.clocks.of_packet(flow, time)
+    }
+
+    /// Assigns flows to events one to one, best candidates first.
+    fn assign(&self) -> Assigned {
+        let mut finder = Finder::new(self.world, self.table, self.connections);
+        let clock = self.clock();
+        let mut all: Vec<Candidate> = Vec::new();
+        let mut assigned = Assigned::default();
+        for (n, event) in self.world.logs.events.iter().enumerate() {
+            let n = n as u32;
+            let Some(at) = self.clocks.of_event(event) else { continue };
+            let goal = self.goals.of(n);
+            if goal.is_empty() && event.fields.source.is_none() {
+                continue;
+            }
+            let number = finder.goal(goal);
+            let slack = self.clocks.slack(event);
+            all.extend(finder.candidates(n, event, (goal, number), at, slack, &clock));
+            let lookups = self.lookups_of(goal, event, at, slack);
+            if !lookups.is_empty() {
+                assigned.lookups.insert(n, lookups);
+            }
+        }
+        self.settle(all, &mut assigned);
+        self.find_siblings(&mut finder, &mut assigned);
+        assigned
+    }
+
+    /// One to one, best first; a server's own view may share the flow with a caller's.
+    fn settle(&self, mut all: Vec<Candidate>, assigned: &mut Assigned) {
+        let losers: BTreeMap<u32, Vec<(f64, FlowIndex)>> = all.iter().fold(BTreeMap::new(), |mut map, c| {
+            map.entry(c.event).or_insert_with(Vec::new).push((c.score, c.ended.flow));
+            map
+        });
+        all.sort_by(|a, b| {
+            b.score.total_cmp(&a.score).then(a.event.cmp(&b.event)).then(a.ended.flow.cmp(&b.ended.flow))
+        });
+        let mut taken: HashSet<(FlowIndex, u32, bool)> = HashSet::new();
+        for candidate in all {
+            let server = self.world.logs.events[candidate.event as usize].server_side;
+            let place = (candidate.ended.flow, candidate.ended.turn, server);
+            if assigned.matches.contains_key(&candidate.event) || taken.contains(&place) {
+                continue;
+            }
+            taken.insert(place);
+            let near = losers.get(&candidate.event).into_iter().flatten();
+            let mut others: Vec<_> = near
+                .filter(|(score, f)| *f != candidate.ended.flow && *score > candidate.score * 0.9)
+                .copied()
+                .collect();
+            others.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            if candidate.key != Key::Tuple && !others.is_empty() {
+                assigned.interchangeable.insert(candidate.event);
+            }
+            let others = others.into_iter().map(|(_, f)| f).take(MAX_ALTERNATIVES).collect();
+            assigned.matches.insert(candidate.event, (candidate, others));
+        }
+    }
+
+    /// Flows of the same goal that ended alike while the call was under way and belong to no other event.
+    fn find_siblings(&self, finder: &mut Finder<'_>, assigned: &mut Assigned) {
+        let mut used: BTreeSet<FlowIndex> = assigned.matches.values().map(|(c, _)| c.ended.flow).collect();
+        let clock = self.clock();
+        for (n, (best, _)) in &assigned.matches {
+            let event = &self.world.logs.events[*n as usize];
+            let Some(at) = self.clocks.of_event(event) else { continue };
+            let goal = finder.goal(self.goals.of(*n));
+            let slack = self.clocks.slack(event);
+            let limit = event.fields.deadline.unwrap_or(TimeDelta::from_secs(1));
+            let from = best.ended.start.min(at) - limit.min(TimeDelta::from_secs(1));
+            let ends = finder.ends(goal, &event.name, event.fields.deadline, &clock);
+            let low = ends.partition_point(|e| e.at < from);
+            let alike = ends[low..]
+                .iter()
+                .take(SIBLINGS_LOOKED_AT)
+                .filter(|e| e.ending == best.ended.ending && e.start >= from && e.start <= at + slack)
+                .map(|e| e.flow);
+            let found: Vec<_> = alike.filter(|f| used.insert(*f)).take(MAX_SIBLINGS).collect();
+            if !found.is_empty() {
+                assigned.siblings.insert(*n, found);
+            }
+        }
+    }
+
+    /// Lookups of the goal's name that were under way before the line.
+    fn lookups_of(&self, goal: &Goal, event: &LogEvent, at: Timestamp, slack: TimeDelta) -> Vec<FlowIndex> {
+        let Some(name) = &goal.lookup else { return Vec::new() };
+        let deadline = event.fields.deadline.unwrap_or(LONGEST_LOOKUP);
+        let flows = self.table.of_name(name).iter().chain(self.table.of_suffixed(name));
+        let mut found: Vec<(Timestamp, FlowIndex)> = flows
+            .filter_map(|f| {
+                let flow = self.world.flow(*f);
+                let start = self.clocks.of_packet(flow, flow.first.time);
+                let inside = start >= at - deadline - slack && start <= at + slack;
+                let exact = event.fields.source.is_none_or(|s| s == flow.orig || flow.orig.ip() != s.ip());
+                (inside && exact).then_some((start, *f))
+            })
+            .collect();
+        found.sort_by_key(|(start, f)| (std::cmp::Reverse(*start), *f));
+        found.truncate(MAX_LOOKUPS);
+        found.into_iter().map(|(_, f)| f).collect()
+    }
+
+    /// The flows of an event's case, attempts first, and why.
+    pub(super) fn flows_of(&self, n: u32, assigned: &Assigned) -> (Vec<CaseFlow>, Option<Matching>) {
+        let mut flows: Vec<CaseFlow> = Vec::new();
+        let mut push = |flow: FlowIndex, role: Role| {
+            if flows.len() < MAX_FLOWS && flows.iter().all(|f| f.flow != flow) {
+                flows.push(CaseFlow { flow, role });
+            }
+        };
+        let matched = assigned.matches.get(&n);
+        if let Some((best, _)) = matched {
+            let near = self.near_view(best.ended.flow);
+            push(near, Role::Attempt);
+            for (view, _) in self.connections.views(best.ended.flow) {
+                push(view, Role::View);
+            }
+        }
+        for flow in assigned.siblings.get(&n).into_iter().flatten() {
+            push(self.near_view(*flow), Role::Sibling);
+        }
+        for flow in assigned.lookups.get(&n).into_iter().flatten() {
+            push(*flow, Role::Lookup);
+        }
+        let event = &self.world.logs.events[n as usize];
+        let matching =
+            matched.map(|(best, others)| self.matching(event, best, others, assigned, n)).or_else(|| {
+                let lookups = assigned.lookups.get(&n)?;
+                let why = format!("{} lookups of the name within the window", lookups.len());
+                Some(Matching { key: Key::DnsName, score: 0.8, offset: None, alternatives: Vec::new(), why })
+            });
+        (flows, matching)
+    }
+
+    fn matching(
+        &self,
+        event: &LogEvent,
+        best: &Candidate,
+        others: &[FlowIndex],
+        assigned: &Assigned,
+        n: u32,
+    ) -> Matching {
+        let at = self.clocks.of_event(event);
+        let offset = at.map(|t| t - best.ended.at).filter(|_| best.ended.ending != Ending::Unanswered);
+        let key = match best.key {
+            Key::Tuple => "the line names both ends of this connection",
+            Key::Sni => "the ClientHello names the host of the URL",
+            Key::NatMap => "the address map leads from the target to this address",
+            Key::Learnt => "other connections to this address carried the target's server name",
+            Key::ClientHelloRandom | Key::DnsName | Key::Time | Key::Wire => "time alone",
+        };
+        let fit = match (best.ended.ending, offset) {
+            (Ending::Unanswered, _) => {
+                let elapsed = at.map(|t| t - best.ended.start).unwrap_or_default();
+                format!("its first SYN was sent {elapsed} before the line")
+            }
+            (_, Some(after)) => format!("it ended {after} before the line"),
+            (_, None) => String::new(),
+        };
+        let shared = if assigned.interchangeable.contains(&n) {
+            "; calls that nothing tells apart were assigned one to one, in order of time"
+        } else {
+            ""
+        };
+        let why = format!("{key}; {fit}{shared}");
+        Matching { key: best.key, score: best.score, offset, alternatives: others.to_vec(), why }
+    }
+
+    /// Of the views of a connection the one nearest to the originator: whose packets from it have the highest TTL.
+    pub(super) fn near_view(&self, flow: FlowIndex) -> FlowIndex {
+        let ttl = |f: FlowIndex| self.world.flow(f).tcp.as_deref().and_then(|t| t.ttl.orig).unwrap_or(0);
+        let views = self.connections.views(flow);
+        let best = views.iter().map(|(f, _)| *f).max_by_key(|f| (ttl(*f), std::cmp::Reverse(*f)));
+        best.unwrap_or(flow)
+    }
+
+    /// The start of a flow on the reference clock.
+    pub(super) fn start(&self, flow: FlowIndex) -> Timestamp {
+        let flow = self.world.flow(flow);
+        self.clocks.of_packet(flow, endings::start(flow))
+    }
+
+    /// An event's case without facts.
+    pub(super) fn case(&self, n: u32, assigned: &Assigned) -> Case {
+        let event = &self.world.logs.events[n as usize];
+        let (flows, matching) = self.flows_of(n, assigned);
+        let at = self.clocks.of_event(event);
+        let slack = self.clocks.slack(event);
+        let deadline = event.fields.deadline.unwrap_or(TimeDelta::from_secs(30));
+        Case {
+            event: Some(n),
+            echoes: Vec::new(),
+            flows,
+            matching,
+            time: event.time,
+            window: at.map(|t| (t - deadline - slack, t + slack)),
+            target: self.goals.of(n).target(&event.fields),
+            edge: event.edge,
+            coverage: super::Coverage::default(),
+            facts: super::CaseFacts::default(),
+        }
+    }
+}
+
+/// Events of a log that take part in finding its clock.
+const PAIRED_EVENTS: u32 = 60;
+
+/// Flows that one such event is paired with.
+const PAIRED_FLOWS: usize = 60;
+
+/// Alternatives shown for a match.
+const MAX_ALTERNATIVES: usize = 8;
+
+/// Parallel attempts shown for one call.
+const MAX_SIBLINGS: usize = 6;
+
+/// Endings looked at for siblings of one event.
+const SIBLINGS_LOOKED_AT: usize = 64;
+
+/// Lookups shown for one call.
+const MAX_LOOKUPS: usize = 6;
+
+/// Flows shown for one call.
+const MAX_FLOWS: usize = 8;
+
+/// A resolver gives up within this: 5 s, two tries, a few servers and search domains.
+const LONGEST_LOOKUP: TimeDelta = TimeDelta::from_secs(30);

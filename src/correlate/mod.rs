@@ -13,7 +13,17 @@ use crate::ingest::{Conversation, FlowIndex, Ingested};
 use crate::log::{Edge, LogEvent, Logs};
 use crate::time::{TimeDelta, Timestamp};
 
+mod anomalies;
+mod candidates;
+mod cases;
+mod clock;
+mod coverage;
+mod endings;
+mod facts;
+mod goal;
+mod index;
 mod join;
+mod link;
 
 pub use join::correlate;
 

@@ -89,7 +89,7 @@ pub struct Url {
 }
 
 /// The typed fields of an event; absent where the message does not carry them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct EventFields {
     /// Webhook name (`validate.policy.example.com`).
     pub webhook: Option<String>,
@@ -252,4 +252,17 @@ pub struct Logs {
     pub inputs: Vec<InputReport>,
     /// Host addresses that envelopes and messages name for their own host, if any.
     pub host_addresses: Vec<(String, IpAddr)>,
+}
+
+impl Logs {
+    /// Moves all times of a log by `delta`: its zone turned out to be another.
+    pub fn shift(&mut self, log: u32, delta: TimeDelta) {
+        for event in self.events.iter_mut().filter(|e| e.log == log) {
+            event.time = event.time.map(|t| t + delta);
+        }
+        if let Some(report) = self.reports.get_mut(log as usize) {
+            report.first = report.first.map(|t| t + delta);
+            report.last = report.last.map(|t| t + delta);
+        }
+    }
 }

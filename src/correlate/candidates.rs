@@ -1,0 +1,317 @@
+//! Which flows an event could be about, and how well each fits.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+
+use super::endings::{self, Ending};
+use super::goal::Goal;
+use super::index::{FlowTable, sni};
+use super::link::Connections;
+use super::{Key, World};
+use crate::flow::Dir;
+use crate::ingest::{Conversation, FlowIndex};
+use crate::log::LogEvent;
+use crate::time::{TimeDelta, Timestamp};
+
+/// A way in which a flow ended, on the reference clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended {
+    pub(super) at: Timestamp,
+    pub(super) start: Timestamp,
+    pub(super) flow: FlowIndex,
+    pub(super) ending: Ending,
+    /// Which of the flow's responses, for [`Ending::Response`] on a kept-alive connection; else 0.
+    pub(super) turn: u32,
+}
+
+/// A flow that an event could be about.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    pub(super) event: u32,
+    pub(super) ended: Ended,
+    pub(super) key: Key,
+    pub(super) score: f64,
+}
+
+/// Looks candidates up; lists are made once for each goal and kind of event.
+pub(super) struct Finder<'w> {
+    world: &'w World,
+    table: &'w FlowTable,
+    connections: &'w Connections,
+    goals: HashMap<Goal, u32>,
+    flows: Vec<Vec<FlowIndex>>,
+    ends: HashMap<(u32, &'static [Ending], Option<TimeDelta>), Vec<Ended>>,
+    /// Source before translation → places in the connection tables.
+    translations: HashMap<SocketAddr, Vec<u32>>,
+}
+
+impl<'w> Finder<'w> {
+    pub(super) fn new(world: &'w World, table: &'w FlowTable, connections: &'w Connections) -> Self {
+        let mut translations: HashMap<SocketAddr, Vec<u32>> = HashMap::new();
+        for (n, t) in world.cluster.translations.iter().enumerate() {
+            translations.entry(t.original.0).or_default().push(n as u32);
+        }
+        Self {
+            world,
+            table,
+            connections,
+            goals: HashMap::new(),
+            flows: Vec::new(),
+            ends: HashMap::new(),
+            translations,
+        }
+    }
+
+    /// A number for the goal, the same for equal goals.
+    pub(super) fn goal(&mut self, goal: &Goal) -> u32 {
+        if let Some(&n) = self.goals.get(goal) {
+            return n;
+        }
+        let n = self.flows.len() as u32;
+        self.flows.push(self.flows_of(goal));
+        self.goals.insert(goal.clone(), n);
+        n
+    }
+
+    /// All flows that lead to the goal, one for each connection.
+    fn flows_of(&self, goal: &Goal) -> Vec<FlowIndex> {
+        let named = goal.names.iter().flat_map(|n| self.table.of_sni(n));
+        let led = goal.backends.keys().flat_map(|b| self.table.of_resp(*b));
+        let flows: BTreeSet<FlowIndex> = named.chain(led).map(|f| self.connections.root(*f)).collect();
+        flows.into_iter().collect()
+    }
+
+    /// The endings of a goal's flows that events of this name can mean, by time; `clock` gives reference time.
+    pub(super) fn ends(
+        &mut self,
+        goal: u32,
+        name: &str,
+        deadline: Option<TimeDelta>,
+        clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
+    ) -> &[Ended] {
+        let kinds = endings::of_event(name);
+        let deadline = deadline.filter(|_| kinds.contains(&Ending::Unanswered));
+        let (world, connections, flows) = (self.world, self.connections, &self.flows[goal as usize]);
+        self.ends.entry((goal, kinds, deadline)).or_insert_with(|| {
+            let mut ends: Vec<Ended> = flows
+                .iter()
+                .flat_map(|f| endings_of(world, connections, *f, kinds, deadline, clock))
+                .collect();
+            ends.sort_by_key(|e| (e.at, e.flow, e.ending, e.turn));
+            ends
+        })
+    }
+
+    /// Candidates of one event among the endings of its goal, best first, and those that its 4-tuple names.
+    pub(super) fn candidates(
+        &mut self,
+        n: u32,
+        event: &LogEvent,
+        goal: (&Goal, u32),
+        at: Timestamp,
+        slack: TimeDelta,
+        clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
+    ) -> Vec<Candidate> {
+        let deadline = event.fields.deadline;
+        let mut found = self.by_tuple(n, event, goal.0, at, slack, clock);
+        if found.is_empty() && !(event.server_side && event.fields.source.is_some()) {
+            let world = self.world;
+            let ends = self.ends(goal.1, &event.name, deadline, clock);
+            let middle = ends.partition_point(|e| e.at < at);
+            let near = &ends[middle.saturating_sub(NEAREST)..(middle + NEAREST).min(ends.len())];
+            for ended in near {
+                let key = key_of(world, goal.0, ended.flow);
+                let fit = fit(ended, at, deadline, slack);
+                let score = weight(key) * fit;
+                if fit > 0.0 {
+                    found.push(Candidate { event: n, ended: *ended, key, score });
+                }
+            }
+        }
+        found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.ended.flow.cmp(&b.ended.flow)));
+        found
+    }
+
+    /// The endings of the one connection that the event's 4-tuple names; more than one when the ports were reused.
+    pub(super) fn exact(
+        &self,
+        event: &LogEvent,
+        goal: &Goal,
+        clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
+    ) -> Vec<Ended> {
+        let Some(source) = event.fields.source else { return Vec::new() };
+        let kinds = endings::of_event(&event.name);
+        let roots: BTreeSet<FlowIndex> =
+            self.with_source(event, goal, source).map(|f| self.connections.root(f)).collect();
+        let first = |root| {
+            let ends = endings_of(self.world, self.connections, root, kinds, event.fields.deadline, clock);
+            ends.into_iter().min_by_key(|e| kinds.iter().position(|k| *k == e.ending))
+        };
+        roots.into_iter().filter_map(first).filter(|e| e.ending != Ending::Unanswered).collect()
+    }
+
+    /// Flows with the message's own 4-tuple, translated or not.
+    fn by_tuple(
+        &self,
+        n: u32,
+        event: &LogEvent,
+        goal: &Goal,
+        at: Timestamp,
+        slack: TimeDelta,
+        clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
+    ) -> Vec<Candidate> {
+        let Some(source) = event.fields.source else { return Vec::new() };
+        let kinds = endings::of_event(&event.name);
+        let mut found = Vec::new();
+        let roots: BTreeSet<FlowIndex> =
+            self.with_source(event, goal, source).map(|f| self.connections.root(f)).collect();
+        for flow in roots {
+            let ends = endings_of(self.world, self.connections, flow, kinds, event.fields.deadline, clock);
+            let best = ends
+                .into_iter()
+                .map(|e| (tuple_fit(&e, at, slack), e))
+                .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.ending.cmp(&a.1.ending)));
+            let (fit, ended) = best.unwrap_or_else(|| fallback(self.world, flow, at, slack, clock));
+            if fit > 0.0 {
+                found.push(Candidate { event: n, ended, key: Key::Tuple, score: fit });
+            }
+        }
+        found
+    }
+
+    /// Flows from this source that lead to the goal, or anywhere when the goal is not known.
+    fn with_source<'a>(
+        &'a self,
+        event: &'a LogEvent,
+        goal: &'a Goal,
+        source: SocketAddr,
+    ) -> impl Iterator<Item = FlowIndex> + 'a {
+        let direct = event.fields.destination.map(|d| self.table.of_ends((source, d))).unwrap_or_default();
+        let leads = move |f: &FlowIndex| {
+            let flow = self.world.flow(*f);
+            event.server_side || goal.backends.contains_key(&flow.resp) || goal.backends.is_empty()
+        };
+        let places = self.translations.get(&source).map(Vec::as_slice).unwrap_or_default();
+        let translated = places.iter().map(|n| &self.world.cluster.translations[*n as usize]);
+        let translated =
+            translated.filter(move |t| event.fields.destination.is_none_or(|d| d == t.original.1));
+        let through = translated.flat_map(|t| self.table.of_ends((t.reply.1, t.reply.0)));
+        direct
+            .iter()
+            .chain(self.table.of_orig(source).iter().filter(move |f| leads(f)))
+            .chain(through)
+            .copied()
+    }
+}
+
+/// The endings of a connection: of whichever of its views shows each.
+fn endings_of(
+    world: &World,
+    connections: &Connections,
+    root: FlowIndex,
+    kinds: &[Ending],
+    deadline: Option<TimeDelta>,
+    clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
+) -> Vec<Ended> {
+    let mut ends: Vec<Ended> = Vec::new();
+    for (view, _) in connections.views(root) {
+        let flow = world.flow(view);
+        let start = clock(flow, endings::start(flow));
+        for &ending in kinds {
+            for (turn, at) in moments(flow, ending).into_iter().enumerate() {
+                let at = clock(flow, at);
+                let at = if ending == Ending::Unanswered { at + deadline.unwrap_or_default() } else { at };
+                let known = ends.iter().any(|e| e.ending == ending && e.turn == turn as u32);
+                if !known {
+                    ends.push(Ended { at, start, flow: root, ending, turn: turn as u32 });
+                }
+            }
+        }
+    }
+    let answered = ends.iter().any(|e| e.ending != Ending::Unanswered);
+    if answered {
+        ends.retain(|e| e.ending != Ending::Unanswered);
+    }
+    ends
+}
+
+/// All moments of an ending; several only for the responses of a kept-alive connection.
+fn moments(flow: &Conversation, ending: Ending) -> Vec<Timestamp> {
+    let bursts = flow.app.session.tls.as_deref().map(|t| t.bursts.as_slice()).unwrap_or_default();
+    let responses: Vec<Timestamp> =
+        bursts.iter().filter(|b| b.dir == Dir::Resp).map(|b| b.first.time).collect();
+    if ending == Ending::Response && responses.len() > 1 {
+        return responses;
+    }
+    endings::moment(flow, ending).into_iter().collect()
+}
+
+/// A flow that the tuple names and that ended in no way the event means: its last packet.
+fn fallback(
+    world: &World,
+    root: FlowIndex,
+    at: Timestamp,
+    slack: TimeDelta,
+    clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
+) -> (f64, Ended) {
+    let flow = world.flow(root);
+    let (start, end) = (clock(flow, endings::start(flow)), clock(flow, flow.last.time));
+    let ended = Ended { at: end, start, flow: root, ending: Ending::GaveUp, turn: 0 };
+    let during = at + slack >= start && at <= end + TimeDelta::from_secs(60);
+    (if during { 0.5 } else { 0.0 }, ended)
+}
+
+/// The strongest key by which a flow leads to a goal.
+fn key_of(world: &World, goal: &Goal, flow: FlowIndex) -> Key {
+    let flow = world.flow(flow);
+    if sni(flow).is_some_and(|name| goal.names.contains(name)) {
+        return Key::Sni;
+    }
+    goal.backends.get(&flow.resp).copied().unwrap_or(Key::Time)
+}
+
+const fn weight(key: Key) -> f64 {
+    match key {
+        Key::Tuple | Key::ClientHelloRandom => 1.0,
+        Key::Sni => 0.9,
+        Key::NatMap => 0.85,
+        Key::Learnt => 0.75,
+        Key::DnsName => 0.8,
+        Key::Time | Key::Wire => 0.3,
+    }
+}
+
+/// How well the time of a line fits an ending, 0 to 1. A packet after the line (beyond the slack) never caused it.
+fn fit(ended: &Ended, at: Timestamp, deadline: Option<TimeDelta>, slack: TimeDelta) -> f64 {
+    if ended.ending == Ending::Unanswered {
+        let elapsed = at - ended.start;
+        let limit = deadline.unwrap_or(LONGEST_DIAL) + slack;
+        if elapsed < -slack || elapsed > limit {
+            return 0.0;
+        }
+        let early = deadline.map_or(0.0, |d| (d - elapsed).abs().as_secs_f64());
+        return 0.6 + 0.4 / (1.0 + early);
+    }
+    let after = at - ended.at;
+    let late =
+        if after.0 < 0 { (after.abs() - slack).0.max(0) as f64 / 0.05e9 } else { after.as_secs_f64() / 0.25 };
+    let score = 1.0 / (1.0 + late);
+    // Assume a line follows the packet that caused it within 2 s; a log under more pressure than that shows it false.
+    if after > TimeDelta::from_secs(2) + slack || after < -(slack + slack) { 0.0 } else { score }
+}
+
+/// As [`fit`], but a 4-tuple names one connection whatever the delay.
+fn tuple_fit(ended: &Ended, at: Timestamp, slack: TimeDelta) -> f64 {
+    let after = at - ended.at;
+    if at + slack < ended.start || after > TimeDelta::from_secs(120) {
+        return 0.0;
+    }
+    let off = if after.0 < 0 { (after.abs() - slack).0.max(0) as f64 / 1e9 } else { after.as_secs_f64() };
+    0.5 + 0.5 / (1.0 + off)
+}
+
+/// Endings looked at on either side of a line's time.
+const NEAREST: usize = 16;
+
+/// A dial ends within this where no deadline is known: 127 s is the kernel's default of six SYN retries.
+const LONGEST_DIAL: TimeDelta = TimeDelta::from_secs(130);

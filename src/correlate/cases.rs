@@ -1,0 +1,275 @@
+//! From matches to cases: one for each call that a log tells of, one for each failed flow that none tells of.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
+
+use super::endings::{self, Ending};
+use super::index::sni;
+use super::join::{Assigned, Join};
+use super::{
+    Case, CaseFacts, CaseFlow, Correlated, Coverage, JoinOptions, Key, Matching, Role, Target, anomalies,
+    coverage, facts,
+};
+use crate::cluster::ClusterMap;
+use crate::flow::{Dir, Proto};
+use crate::ingest::{Conversation, FlowIndex};
+use crate::log::{Edge, LogEvent};
+use crate::time::{TimeDelta, Timestamp};
+use crate::tls::Phase;
+
+/// Builds all cases, in order of time.
+pub(super) fn build(join: &Join<'_>, assigned: &Assigned, options: &JoinOptions) -> Correlated {
+    let mut cases = of_events(join, assigned);
+    let seen: BTreeSet<FlowIndex> = cases.iter().flat_map(|c| c.flows.iter().map(|f| f.flow)).collect();
+    let seen: BTreeSet<FlowIndex> =
+        seen.into_iter().flat_map(|f| join.connections.views(f)).map(|v| v.0).collect();
+    cases.extend(of_wire(join, &cases, &seen));
+    let dialers = coverage::dialers(join, &cases);
+    for case in &mut cases {
+        name_backend(case, join);
+        case.facts = facts::of(join, case);
+        case.coverage = coverage::of(join, case, &dialers);
+    }
+    cases.retain(|c| selected(c, options, join));
+    cases.sort_by_key(|c| (c.time, c.event, c.attempt()));
+    Correlated { cases, anomalies: anomalies::of(join.world), ..Correlated::default() }
+}
+
+/// Callers' events, each with the server's own view of the same connection as its echo.
+fn of_events(join: &Join<'_>, assigned: &Assigned) -> Vec<Case> {
+    let events = &join.world.logs.events;
+    let numbers = 0..events.len() as u32;
+    let (servers, callers): (Vec<u32>, Vec<u32>) = numbers.partition(|n| events[*n as usize].server_side);
+    let mut cases: Vec<Case> = callers.iter().map(|n| join.case(*n, assigned)).collect();
+    let mut by_flow: HashMap<FlowIndex, usize> = HashMap::new();
+    for (place, case) in cases.iter().enumerate() {
+        for flow in case.flows.iter().filter(|f| f.role != Role::Lookup) {
+            by_flow.entry(join.connections.root(flow.flow)).or_insert(place);
+        }
+    }
+    let mut pods = by_pod(join, &cases);
+    for n in servers {
+        let root = assigned.matches.get(&n).map(|(c, _)| c.ended.flow);
+        let shared = root.and_then(|r| by_flow.get(&r).copied());
+        match shared.or_else(|| take_of_pod(join, &events[n as usize], &mut pods)) {
+            Some(place) => cases[place].echoes.push(n),
+            None => {
+                let case = join.case(n, assigned);
+                if let Some(root) = root {
+                    by_flow.insert(root, cases.len());
+                }
+                cases.push(case);
+            }
+        }
+    }
+    cases
+}
+
+/// Cases by the pod that they lead to, with the times of their lines, for server logs that name no client.
+fn by_pod(join: &Join<'_>, cases: &[Case]) -> HashMap<String, Vec<(Timestamp, usize)>> {
+    let mut pods: HashMap<String, Vec<(Timestamp, usize)>> = HashMap::new();
+    for (place, case) in cases.iter().enumerate() {
+        let Some(flow) = case.attempt().map(|f| join.world.flow(f)) else { continue };
+        let event = case.event.map(|n| &join.world.logs.events[n as usize]);
+        let at = event.and_then(|e| join.clocks.of_event(e));
+        if let (Some(pod), Some(at)) = (pod_of(&join.world.cluster, flow.resp), at) {
+            pods.entry(pod).or_default().push((at, place));
+        }
+    }
+    pods
+}
+
+/// The case of the same pod nearest in time, taken once.
+fn take_of_pod(
+    join: &Join<'_>,
+    event: &LogEvent,
+    pods: &mut HashMap<String, Vec<(Timestamp, usize)>>,
+) -> Option<usize> {
+    if event.fields.source.is_some() {
+        return None;
+    }
+    let list = pods.get_mut(event.pod.as_ref()?)?;
+    let at = join.clocks.of_event(event)?;
+    let slack = TimeDelta::from_secs(1) + event.resolution;
+    let (place, _) = list
+        .iter()
+        .enumerate()
+        .map(|(n, (t, _))| (n, (at - *t).abs()))
+        .filter(|(_, apart)| *apart <= slack)
+        .min_by_key(|(n, apart)| (*apart, *n))?;
+    Some(list.remove(place).1)
+}
+
+/// Flows that failed and that no event's case holds: a case each, at most [`MAX_WIRE_CASES`].
+fn of_wire(join: &Join<'_>, cases: &[Case], seen: &BTreeSet<FlowIndex>) -> Vec<Case> {
+    let explained = Explained::new(join, cases);
+    let flows = &join.world.wire.flows;
+    (0..flows.len() as u32)
+        .map(FlowIndex)
+        .filter(|f| join.connections.root(*f) == *f && !seen.contains(f))
+        .map(|f| join.near_view(f))
+        .filter(|f| failed(join.world.flow(*f)) && !explained.covers(join, *f))
+        .take(MAX_WIRE_CASES)
+        .map(|f| wire_case(join, f))
+        .collect()
+}
+
+fn wire_case(join: &Join<'_>, index: FlowIndex) -> Case {
+    let flow = join.world.flow(index);
+    let views = join.connections.views(index);
+    let views =
+        views.iter().filter(|(f, _)| *f != index).map(|(f, _)| CaseFlow { flow: *f, role: Role::View });
+    let attempt = CaseFlow { flow: index, role: Role::Attempt };
+    Case {
+        event: None,
+        echoes: Vec::new(),
+        flows: std::iter::once(attempt).chain(views).collect(),
+        matching: Some(Matching {
+            key: Key::Wire,
+            score: 1.0,
+            offset: None,
+            alternatives: Vec::new(),
+            why: "no log line tells of this connection".to_owned(),
+        }),
+        time: Some(join.clocks.of_packet(flow, flow.last.time)),
+        window: None,
+        target: Target { url_host: sni(flow).map(str::to_owned), ..Target::default() },
+        edge: edge_of(flow, &join.world.cluster),
+        coverage: Coverage::default(),
+        facts: CaseFacts::default(),
+    }
+}
+
+/// Whether a flow shows a failure of any kind, so that rules should look at it.
+fn failed(flow: &Conversation) -> bool {
+    let Some(tcp) = flow.tcp.as_deref().filter(|_| flow.proto == Proto::Tcp) else { return false };
+    let has = |e| endings::moment(flow, e).is_some();
+    let hurt = [Ending::Refused, Ending::Icmp, Ending::Unanswered, Ending::FirstAnswer].into_iter().any(has);
+    let tls = flow.app.session.tls.as_deref();
+    let fatal = tls.is_some_and(|t| t.alerts.iter().any(|a| a.fatal));
+    let stuck = tls.is_some_and(|t| t.phase < Phase::ResponseBegun) && tcp.established.is_some();
+    let reset = tcp.reset.is_some_and(|r| !r.after_close && r.from == Dir::Resp);
+    let bare = tcp.established.is_some() && tls.is_none() && flow.bytes.resp == 0;
+    hurt || fatal || stuck || reset || bare
+}
+
+/// What event cases already explain: leftovers of their calls and parallel siblings are no findings of their own.
+struct Explained {
+    /// Destination → signatures of joined flows, and the span in which their calls were made.
+    by_resp: BTreeMap<SocketAddr, (BTreeSet<Signature>, Timestamp, Timestamp)>,
+}
+
+/// Outcome of a flow as far as it tells failures apart.
+type Signature = (bool, bool, bool, Phase);
+
+impl Explained {
+    fn new(join: &Join<'_>, cases: &[Case]) -> Self {
+        let mut by_resp: BTreeMap<SocketAddr, (BTreeSet<Signature>, Timestamp, Timestamp)> = BTreeMap::new();
+        for case in cases.iter().filter(|c| c.event.is_some()) {
+            for flow in case.flows.iter().filter(|f| f.role != Role::Lookup) {
+                let start = join.start(flow.flow);
+                let flow = join.world.flow(flow.flow);
+                let end = join.clocks.of_packet(flow, flow.last.time);
+                let entry = by_resp.entry(flow.resp).or_insert_with(|| (BTreeSet::new(), start, end));
+                entry.0.insert(signature(flow));
+                entry.1 = entry.1.min(start);
+                entry.2 = entry.2.max(end);
+            }
+        }
+        Self { by_resp }
+    }
+
+    fn covers(&self, join: &Join<'_>, index: FlowIndex) -> bool {
+        let flow = join.world.flow(index);
+        let start = join.start(index);
+        self.by_resp.get(&flow.resp).is_some_and(|(signatures, from, to)| {
+            let inside = start >= *from - LEFTOVER && start <= *to + LEFTOVER;
+            inside && signatures.contains(&signature(flow))
+        })
+    }
+}
+
+fn signature(flow: &Conversation) -> Signature {
+    let tcp = flow.tcp.as_deref();
+    let phase = flow.app.session.tls.as_deref().map_or(Phase::NoHello, |t| t.phase);
+    (
+        tcp.is_some_and(|t| t.established.is_some()),
+        tcp.is_some_and(|t| t.reset.is_some_and(|r| r.from == Dir::Resp)),
+        flow.icmp.is_empty(),
+        phase,
+    )
+}
+
+/// Whose backend it is, for the target.
+fn name_backend(case: &mut Case, join: &Join<'_>) {
+    let Some(flow) = case.attempt().map(|f| join.world.flow(f)) else { return };
+    let map = &join.world.cluster;
+    let resp = flow.resp;
+    case.target.backend = Some(resp.to_string());
+    case.target.pod = pod_of(map, resp);
+    if case.target.service.is_none() {
+        let by_endpoint = map.endpoints.iter().find(|e| e.address == resp);
+        let by_service = map.services.iter().find(|s| s.cluster_ips.contains(&resp.ip()));
+        case.target.service = by_endpoint
+            .map(|e| format!("{}/{}", e.namespace, e.service))
+            .or_else(|| by_service.map(|s| format!("{}/{}", s.namespace, s.name)));
+    }
+    if case.target.url_host.is_none() {
+        case.target.url_host = sni(flow).map(str::to_owned);
+    }
+}
+
+/// `namespace/name` of the pod that has this address.
+pub(super) fn pod_of(map: &ClusterMap, address: SocketAddr) -> Option<String> {
+    let endpoint = map.endpoints.iter().find(|e| e.address == address && e.pod.is_some());
+    let pod = || map.pods.iter().find(|p| !p.host_network && p.ips.contains(&address.ip()));
+    endpoint.and_then(|e| e.pod.clone()).or_else(|| pod().map(|p| format!("{}/{}", p.namespace, p.name)))
+}
+
+/// Which connection of the control plane a flow is, from what it leads to and its port.
+fn edge_of(flow: &Conversation, map: &ClusterMap) -> Edge {
+    let service = map.endpoints.iter().find(|e| e.address == flow.resp);
+    let called = |kind: &str| {
+        map.callees.iter().any(|c| {
+            let by_name = c
+                .service
+                .as_ref()
+                .zip(service)
+                .is_some_and(|((ns, name), e)| *ns == e.namespace && *name == e.service);
+            c.kind == kind && by_name
+        })
+    };
+    let node = map.nodes.iter().any(|n| n.ips.contains(&flow.resp.ip()));
+    match flow.resp.port() {
+        2379 => Edge::Etcd,
+        2380 => Edge::EtcdPeer,
+        6443 => Edge::Apiserver,
+        10250 if node => Edge::Kubelet,
+        8132 | 8091 => Edge::Konnectivity,
+        _ if called("webhook") => Edge::Webhook,
+        _ if called("apiservice") => Edge::AggregatedApi,
+        _ if called("conversion") => Edge::ConversionWebhook,
+        _ => Edge::Other,
+    }
+}
+
+/// `--target`, `--edge`, `--from`, `--to`.
+fn selected(case: &Case, options: &JoinOptions, join: &Join<'_>) -> bool {
+    let edge = options.edge.is_none_or(|e| e == case.edge);
+    let (from, to) = options.span;
+    let inside = case.time.is_none_or(|t| from.is_none_or(|f| t >= f) && to.is_none_or(|e| t <= e));
+    let Some(wanted) = &options.target else { return edge && inside };
+    let t = &case.target;
+    let fields = [&t.webhook, &t.url_host, &t.address, &t.backend, &t.service, &t.pod];
+    let named = fields.into_iter().flatten().any(|f| f.contains(wanted.as_str()));
+    let flows = case.flows.iter().map(|f| join.world.flow(f.flow));
+    let carried = flows.flat_map(|f| [f.orig.ip(), f.resp.ip()]).any(|ip| ip.to_string() == *wanted);
+    edge && inside && (named || carried)
+}
+
+/// Failed flows without a log line that become cases; more are counted, not judged one by one.
+const MAX_WIRE_CASES: usize = 20_000;
+
+/// What is left of a call may start this long before or after those that a line tells of: Go's dial goes on in the
+/// background for as long as the kernel sends SYNs (127 s).
+const LEFTOVER: TimeDelta = TimeDelta::from_secs(130);

@@ -1,0 +1,175 @@
+//! What the captures could have shown of a case: absence is evidence only where presence would have been seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::join::Join;
+use super::{Case, Coverage, Missing};
+use crate::capture::CaptureIndex;
+use crate::ingest::CaptureReport;
+use crate::log::LogEvent;
+use crate::time::{TimeDelta, Timestamp};
+
+/// Addresses that callers dial from: for each log, and of all.
+#[derive(Debug, Default)]
+pub(super) struct Dialers {
+    by_log: BTreeMap<u32, BTreeSet<IpAddr>>,
+}
+
+/// Learns from matched flows and from 4-tuples in messages who dials.
+pub(super) fn dialers(join: &Join<'_>, cases: &[Case]) -> Dialers {
+    let mut dialers = Dialers::default();
+    let world = join.world;
+    for case in cases {
+        let Some(event) = world.event(case).filter(|e| !e.server_side) else { continue };
+        let of_log = dialers.by_log.entry(event.log).or_default();
+        of_log.extend(event.fields.source.map(|s| s.ip()));
+        of_log.extend(case.attempt().map(|f| world.flow(f).orig.ip()));
+        of_log.extend(host_addresses(join, event));
+    }
+    dialers
+}
+
+/// Addresses of the host that wrote the event, as objects and host state know them.
+fn host_addresses<'j>(join: &'j Join<'_>, event: &'j LogEvent) -> impl Iterator<Item = IpAddr> + 'j {
+    let map = &join.world.cluster;
+    let host = event.host.as_deref();
+    let nodes =
+        map.nodes.iter().filter(move |n| Some(n.name.as_str()) == host).flat_map(|n| n.ips.iter().copied());
+    let others = map.host_addresses.iter().filter(move |(h, _)| Some(h.as_str()) == host).map(|(_, ip)| *ip);
+    nodes.chain(others)
+}
+
+/// The coverage of one case.
+pub(super) fn of(join: &Join<'_>, case: &Case, dialers: &Dialers) -> Coverage {
+    let mut coverage = match case.attempt().or_else(|| case.lookup()) {
+        Some(flow) => with_flow(join, case, join.world.flow(flow).capture),
+        None => without_flow(join, case, dialers),
+    };
+    coverage.missing = missing(join, case, &coverage);
+    coverage
+}
+
+/// A flow is there: does its capture show the end, and replies?
+fn with_flow(join: &Join<'_>, case: &Case, capture: CaptureIndex) -> Coverage {
+    let report = &join.world.wire.captures[capture.0 as usize];
+    let flows = case.flows.iter().map(|f| join.world.flow(f.flow));
+    let replied = flows.clone().any(|f| f.packets.resp > 0 || !f.icmp.is_empty());
+    let ends = case.window.map(|(_, to)| {
+        let to = join.clocks.in_capture(capture.0 as usize, to - TimeDelta::from_millis(100));
+        let closed = flows.clone().any(|f| f.tcp.as_deref().is_some_and(|t| t.reset.is_some()));
+        closed || report.last.is_some_and(|t| t >= to - TimeDelta::from_secs(1))
+    });
+    Coverage {
+        time_span: Some(ends.unwrap_or(true)),
+        place: Some(true),
+        address: Some(true),
+        both_directions: if replied { Some(true) } else { both_directions(join, capture, None) },
+        no_drops: no_drops(report),
+        missing: Vec::new(),
+    }
+}
+
+/// No flow: could any capture have shown one?
+fn without_flow(join: &Join<'_>, case: &Case, dialers: &Dialers) -> Coverage {
+    let captures = &join.world.wire.captures;
+    let spanning: Vec<usize> = (0..captures.len()).filter(|n| spans(join, case, *n)).collect();
+    let empty = BTreeSet::new();
+    let event = join.world.event(case);
+    let hosts = event.and_then(|e| dialers.by_log.get(&e.log)).unwrap_or(&empty);
+    let shown = |ip: &IpAddr, n: &usize| join.table.shown(*ip, CaptureIndex(*n as u16));
+    let at_place: Vec<usize> =
+        spanning.iter().copied().filter(|n| hosts.iter().any(|h| shown(h, n))).collect();
+    let goal = case.event.map(|n| join.goals.of(n));
+    let addresses: Vec<IpAddr> = goal.into_iter().flat_map(|g| g.backends.keys().map(|a| a.ip())).collect();
+    let ports: BTreeSet<u16> = goal.into_iter().flat_map(|g| g.backends.keys().map(|a| a.port())).collect();
+    let address = at_place.iter().any(|n| {
+        addresses.iter().any(|a| shown(a, n))
+            || ports.iter().any(|p| join.table.port_shown(*p, CaptureIndex(*n as u16)))
+    });
+    let place = if hosts.is_empty() { None } else { Some(!at_place.is_empty()) };
+    let both =
+        at_place.iter().filter_map(|n| both_directions(join, CaptureIndex(*n as u16), Some(hosts))).max();
+    Coverage {
+        time_span: Some(!spanning.is_empty()),
+        place: if spanning.is_empty() { None } else { place },
+        address: (!at_place.is_empty()).then_some(address),
+        both_directions: both,
+        no_drops: at_place.iter().filter_map(|n| no_drops(&captures[*n])).min(),
+        missing: Vec::new(),
+    }
+}
+
+/// Whether a capture spans the end of a case's window: the packets nearest to the line would be in it.
+fn spans(join: &Join<'_>, case: &Case, capture: usize) -> bool {
+    let report = &join.world.wire.captures[capture];
+    let Some((from, to)) = case.window else { return false };
+    let event = join.world.event(case);
+    let quick = event
+        .is_some_and(|e| !super::endings::of_event(&e.name).contains(&super::endings::Ending::Unanswered));
+    let from = if quick { to - TimeDelta::from_secs(2) } else { from };
+    let inside = |t: Timestamp| join.clocks.in_capture(capture, t);
+    report.first.is_some_and(|t| t <= inside(from))
+        && report.last.is_some_and(|t| t >= inside(to) - TimeDelta::from_secs(1))
+}
+
+/// Whether flows of a capture (of these hosts) show packets of both sides; unknown without flows.
+fn both_directions(join: &Join<'_>, capture: CaptureIndex, hosts: Option<&BTreeSet<IpAddr>>) -> Option<bool> {
+    let (both, one) = join.table.sided(capture, hosts);
+    (both + one > 0).then_some(both > 0)
+}
+
+fn no_drops(report: &CaptureReport) -> Option<bool> {
+    match report.drops {
+        Some(n) => Some(n == 0),
+        None if report.ack_lost_segments > 0 => None,
+        None => Some(true),
+    }
+}
+
+fn missing(join: &Join<'_>, case: &Case, coverage: &Coverage) -> Vec<Missing> {
+    let captures = join.world.wire.captures.len();
+    let command = command(join, case);
+    let mut missing = Vec::new();
+    let mut add = |what, holds: Option<bool>, detail: &str| {
+        if holds == Some(false) {
+            missing.push(Missing { what, detail: detail.to_owned(), command: Some(command.clone()) });
+        }
+    };
+    let span = match captures {
+        0 => "the bundle holds no capture",
+        _ => "no capture spans the time of this call",
+    };
+    add("time_span", coverage.time_span, span);
+    add("place", coverage.place, "no capture that spans this time was taken where the caller's packets pass");
+    add(
+        "address",
+        coverage.address,
+        "the captures show no packet of the target's address or port: a filter may hide them",
+    );
+    add("both_directions", coverage.both_directions, "the capture holds packets of one direction only");
+    add("no_drops", coverage.no_drops, "the capture lost packets: a missing packet proves nothing");
+    if case.flows.is_empty() {
+        let detail = "no packet of this call was found".to_owned();
+        missing.push(Missing { what: "flow", detail, command: Some(command) });
+    }
+    missing
+}
+
+/// The capture that would settle it next time.
+fn command(join: &Join<'_>, case: &Case) -> String {
+    let goal = case.event.map(|n| join.goals.of(n));
+    let mut hosts: Vec<IpAddr> = goal.into_iter().flat_map(|g| g.backends.keys().map(|a| a.ip())).collect();
+    hosts.extend(case.attempt().map(|f| join.world.flow(f).resp.ip()));
+    hosts.sort_unstable();
+    hosts.dedup();
+    let hosts: Vec<String> = hosts.iter().take(4).map(|h| format!("host {h}")).collect();
+    let filter = if hosts.is_empty() {
+        "tcp or udp port 53 or icmp".to_owned()
+    } else {
+        format!("{} or icmp", hosts.join(" or "))
+    };
+    format!(
+        "tcpdump -i any -s 0 -C 200 -W 10 -w /var/tmp/apiserver.pcap '{filter}'  # on the caller's host, during the failure"
+    )
+}

@@ -1,0 +1,134 @@
+//! How a call can end on the wire, and which of those endings the words of an event mean.
+//!
+//! Facts of flows only: the moments at which something ended, for the fit of time between a log line and a flow.
+
+use crate::flow::Dir;
+use crate::ingest::Conversation;
+use crate::time::{TimeDelta, Timestamp};
+use crate::tls::{Phase, TlsFacts};
+
+/// An ending that a log line can be about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Ending {
+    /// The first SYN was answered by RST.
+    Refused,
+    /// An ICMP error quotes the originator.
+    Icmp,
+    /// RST by the responder on what was established.
+    Reset,
+    /// FIN by the responder.
+    PeerClosed,
+    /// Alert by the responder.
+    PeerAlert,
+    /// Alert by the originator.
+    OwnAlert,
+    /// The originator closed what was established, without an answer to its last step.
+    GaveUp,
+    /// SYNs without any answer: no packet marks the end.
+    Unanswered,
+    /// First bytes of the responder that are no TLS.
+    FirstAnswer,
+    /// The responder answered a request.
+    Response,
+}
+
+/// The endings that an event of this name can mean, likeliest first; all of them for names not known here.
+pub(super) fn of_event(name: &str) -> &'static [Ending] {
+    use Ending::{
+        FirstAnswer, GaveUp, Icmp, OwnAlert, PeerAlert, PeerClosed, Refused, Reset, Response, Unanswered,
+    };
+    match name {
+        "connection_refused" => &[Refused, Icmp],
+        "no_route_to_host" | "network_unreachable" => &[Icmp, Unanswered],
+        "connection_reset" | "broken_pipe" => &[Reset, PeerAlert, PeerClosed],
+        "use_of_closed_connection" => &[PeerAlert, Reset, PeerClosed, GaveUp],
+        "eof" | "unexpected_eof" => &[PeerClosed, Reset],
+        "tls_alert" | "tls_server_error" => &[PeerAlert, Reset, PeerClosed],
+        "tls_local_error" => &[OwnAlert, GaveUp],
+        "not_tls" | "http_response_to_https" => &[FirstAnswer],
+        "webhook_denied" | "http_status_error" | "not_an_admission_review" => &[Response],
+        "connection_timed_out" => &[Unanswered, Icmp],
+        "tls_handshake_timeout" | "timeout_awaiting_headers" => &[GaveUp],
+        "deadline_exceeded" | "client_timeout" | "io_timeout" | "context_canceled" | "operation_canceled" => {
+            &[GaveUp, Unanswered]
+        }
+        _ if name.starts_with("x509") => &[OwnAlert, GaveUp],
+        _ => &[
+            Refused,
+            Icmp,
+            Reset,
+            PeerAlert,
+            OwnAlert,
+            PeerClosed,
+            GaveUp,
+            FirstAnswer,
+            Response,
+            Unanswered,
+        ],
+    }
+}
+
+/// When the flow ended so; `None` when it did not. Of [`Ending::Unanswered`]: the first SYN.
+pub(super) fn moment(flow: &Conversation, ending: Ending) -> Option<Timestamp> {
+    let tcp = flow.tcp.as_deref()?;
+    let tls = flow.app.session.tls.as_deref();
+    let reset_by = |dir| tcp.reset.filter(|r| r.from == dir);
+    match ending {
+        Ending::Refused => reset_by(Dir::Resp).filter(|r| r.to_syn).map(|r| r.at.time),
+        Ending::Icmp => flow.icmp.iter().find(|e| e.quotes == Dir::Orig).map(|e| e.at.time),
+        Ending::Reset => reset_by(Dir::Resp).filter(|r| !r.to_syn).map(|r| r.at.time),
+        Ending::PeerClosed => tcp.first_fin.resp.map(|m| m.time),
+        Ending::PeerAlert => alert(tls, Dir::Resp),
+        Ending::OwnAlert => alert(tls, Dir::Orig).or_else(|| rejected_by_orig(flow)),
+        Ending::GaveUp => gave_up(flow),
+        Ending::Unanswered => {
+            let silent = tcp.established.is_none() && tcp.reset.is_none();
+            silent.then(|| tcp.syn_times.first().map_or(flow.first.time, |m| m.time))
+        }
+        Ending::FirstAnswer => {
+            flow.app.session.first_bytes.resp.and_then(|_| tcp.first_payload.resp).map(|m| m.time)
+        }
+        Ending::Response => {
+            let http = flow.app.session.http.as_ref().and_then(|h| h.response);
+            tls.and_then(|t| t.response).or(http).map(|m| m.time)
+        }
+    }
+}
+
+/// The first alert of a side that is fatal or not known to be a close_notify.
+fn alert(tls: Option<&TlsFacts>, from: Dir) -> Option<Timestamp> {
+    let alerts = tls?.alerts.iter().filter(|a| a.from == from);
+    let notify = |a: &&crate::tls::Alert| a.description.is_some_and(|d| d.0 == 0);
+    let mut alerts = alerts.filter(|a| !notify(a));
+    let first = alerts.clone().find(|a| a.fatal).or_else(|| alerts.next());
+    first.map(|a| a.at.time)
+}
+
+/// The originator ended a handshake of which it had seen the server's flight.
+fn rejected_by_orig(flow: &Conversation) -> Option<Timestamp> {
+    let tls = flow.app.session.tls.as_deref()?;
+    (tls.server_hello.is_some() && tls.phase < Phase::RequestSent).then(|| gave_up(flow)).flatten()
+}
+
+/// The originator's first FIN or RST, or its closing alert just before, when it was the first to end an established
+/// connection.
+fn gave_up(flow: &Conversation) -> Option<Timestamp> {
+    let tcp = flow.tcp.as_deref()?;
+    tcp.established.or(flow.midstream.then_some(flow.first))?;
+    let fin = tcp.first_fin.orig.map(|m| m.time);
+    let reset = tcp.reset.filter(|r| r.from == Dir::Orig).map(|r| r.at.time);
+    let end = [fin, reset].into_iter().flatten().min()?;
+    let peer = tcp.first_fin.resp.map(|m| m.time);
+    if peer.is_some_and(|p| p < end) {
+        return None;
+    }
+    let alerts = flow.app.session.tls.as_deref().map(|t| t.alerts.as_slice()).unwrap_or_default();
+    let notify = alerts.iter().filter(|a| a.from == Dir::Orig).map(|a| a.at.time);
+    Some(notify.filter(|t| *t <= end && end - *t < TimeDelta::from_secs(1)).min().unwrap_or(end))
+}
+
+/// First SYN, or first packet of a flow that began before the capture.
+pub(super) fn start(flow: &Conversation) -> Timestamp {
+    let syn = flow.tcp.as_deref().and_then(|t| t.syn_times.first());
+    syn.map_or(flow.first.time, |m| m.time)
+}

@@ -1,0 +1,279 @@
+//! Facts of a case that are not facts of one flow.
+
+use std::collections::BTreeSet;
+
+use super::cases::pod_of;
+use super::endings::{self, Ending};
+use super::goal::Goal;
+use super::join::Join;
+use super::{Case, CaseFacts, Neighbours, Role, Views};
+use crate::flow::{Dir, Moment};
+use crate::ingest::{Conversation, FlowIndex};
+use crate::time::{TimeDelta, Timestamp};
+use crate::tls::{Burst, TlsFacts};
+
+/// All facts of a case.
+pub(super) fn of(join: &Join<'_>, case: &Case) -> CaseFacts {
+    let world = join.world;
+    let event = world.event(case);
+    let at = event.and_then(|e| join.clocks.of_event(e));
+    let mut facts = CaseFacts {
+        deadline: event.and_then(|e| e.fields.deadline),
+        server_says: server_says(join, case),
+        neighbor_unanswered: unanswered_neighbors(join, case),
+        ..CaseFacts::default()
+    };
+    let goal = case.event.map(|n| join.goals.of(n));
+    facts.neighbours = neighbours(join, case, goal);
+    if let Some(index) = case.attempt() {
+        let flow = world.flow(index);
+        let step = last_step(flow, at.map(|t| join.clocks.in_capture(flow.capture.0 as usize, t)));
+        timing(&mut facts, join, flow, &step, at);
+        facts.views = views(join, case, index);
+        facts.cluster_ip_on_wire = cluster_ip_on_wire(join, flow);
+        facts.neighbours.server_choice_missing = server_choice_missing(join, flow);
+    }
+    facts
+}
+
+/// The last thing that the originator did to move on.
+struct LastStep {
+    at: Moment,
+    /// First packet of the attempt: SYN, or the request on a connection in use.
+    start: Timestamp,
+    /// Idle time before the request, on a connection in use.
+    idle: Option<TimeDelta>,
+    reused: bool,
+    /// First sign of the responder after it.
+    answer: Option<Moment>,
+}
+
+/// The last request before `until`, else the hello, else the first SYN.
+fn last_step(flow: &Conversation, until: Option<Timestamp>) -> LastStep {
+    let tcp = flow.tcp.as_deref();
+    let tls = flow.app.session.tls.as_deref();
+    let start = endings::start(flow);
+    if let Some((request, before)) = tls.and_then(|t| last_request(t, until)) {
+        let answer =
+            tls.and_then(|t| t.bursts.iter().find(|b| b.dir == Dir::Resp && b.first >= request.first));
+        let reused = before.is_some();
+        return LastStep {
+            at: request.first,
+            start: if reused { request.first.time } else { start },
+            idle: before.map(|b| request.first.time - b.last.time),
+            reused,
+            answer: answer.map(|b| b.first),
+        };
+    }
+    let hello = tls.and_then(|t| t.client_hello.as_ref()).map(|h| h.at);
+    let request = flow.app.session.http.as_ref().and_then(|h| h.request);
+    let syn = tcp.and_then(|t| t.established.or(t.syn_times.first().copied()));
+    let at = hello.or(request).or(syn).unwrap_or(flow.first);
+    let spoke = tls.and_then(|t| t.server_first).or_else(|| tcp.and_then(|t| t.first_payload.resp));
+    LastStep { at, start, idle: None, reused: false, answer: spoke.filter(|m| *m >= at) }
+}
+
+/// The last burst of the originator before `until`, and the responder's burst before it (an answered request).
+fn last_request(tls: &TlsFacts, until: Option<Timestamp>) -> Option<(Burst, Option<Burst>)> {
+    let before = |b: &&Burst| until.is_none_or(|t| b.first.time <= t + TimeDelta::from_millis(50));
+    let requests = tls.bursts.iter().filter(|b| b.dir == Dir::Orig).filter(before);
+    let request = requests.max_by_key(|b| b.first)?;
+    let first = tls.request.is_none_or(|r| r.time >= request.first.time);
+    let answered = tls.bursts.iter().filter(|b| b.dir == Dir::Resp && b.first < request.first);
+    let earlier = answered.max_by_key(|b| b.last).filter(|_| !first);
+    Some((*request, earlier.copied()))
+}
+
+fn timing(
+    facts: &mut CaseFacts,
+    join: &Join<'_>,
+    flow: &Conversation,
+    step: &LastStep,
+    at: Option<Timestamp>,
+) {
+    let capture = flow.capture.0 as usize;
+    let here = at.map(|t| join.clocks.in_capture(capture, t));
+    let capture_end = join.world.wire.captures[capture].last.unwrap_or(flow.last.time);
+    let gave_up = endings::moment(flow, Ending::GaveUp);
+    let stop = [gave_up, here].into_iter().flatten().min().unwrap_or(flow.last.time.max(step.at.time));
+    let answer = step.answer.map(|m| m.time);
+    let ended = flow.tcp.as_deref().and_then(|t| t.reset).map(|r| r.at.time);
+    let until = [Some(stop), answer, ended.filter(|t| *t >= step.at.time)].into_iter().flatten().min();
+    let until = until.unwrap_or(stop).min(capture_end);
+    facts.attempt_start = Some(join.clocks.of_packet(flow, step.start));
+    facts.elapsed = Some(here.unwrap_or(stop) - step.start);
+    facts.capture_ends_first = Some(capture_end < stop);
+    facts.reused_connection = Some(step.reused);
+    facts.idle_before = step.idle;
+    facts.deadline_left = facts.deadline.map(|d| d - (step.at.time - step.start));
+    facts.response_after = answer.map(|a| a - step.at.time);
+    let open_end = capture_end < stop && answer.is_none();
+    if !open_end {
+        facts.silence = Some((until - step.at.time).max(TimeDelta(0)));
+        facts.silent = Some(Dir::Resp);
+    }
+}
+
+/// The server's own words: of its log lines on the same call.
+fn server_says(join: &Join<'_>, case: &Case) -> Option<String> {
+    let echo = case.echoes.first().map(|n| &join.world.logs.events[*n as usize]);
+    let own = join.world.event(case).filter(|e| e.server_side);
+    echo.or(own).map(|e| e.fields.reason.clone())
+}
+
+fn views(join: &Join<'_>, case: &Case, near: FlowIndex) -> Views {
+    let world = join.world;
+    let near = world.flow(near);
+    let far: Vec<&Conversation> = case
+        .flows
+        .iter()
+        .filter(|f| f.role == Role::View)
+        .map(|f| world.flow(f.flow))
+        .filter(|f| f.capture != near.capture)
+        .collect();
+    let captures: BTreeSet<_> = far.iter().map(|f| f.capture).chain([near.capture]).collect();
+    let any = |test: &dyn Fn(&crate::flow::TcpFacts) -> bool| {
+        (!far.is_empty()).then(|| far.iter().any(|f| f.tcp.as_deref().is_some_and(test)))
+    };
+    let reset_here = near.tcp.as_deref().and_then(|t| t.reset).is_some_and(|r| r.from == Dir::Resp);
+    let reset_there = any(&|t| t.reset.is_some_and(|r| r.from == Dir::Resp));
+    Views {
+        count: captures.len() as u32,
+        syn_at_far: any(&|t| t.syn.orig > 0),
+        synack_at_far: any(&|t| t.synack.resp > 0),
+        synack_at_near: near.tcp.as_deref().map(|t| t.synack.resp > 0),
+        absent_at_far: absent_at_far(join, near, &captures),
+        reset_only_near: reset_there.map(|there| reset_here && !there),
+    }
+}
+
+/// Whether a capture that spans the flow and shows its responder's other packets does not show this connection.
+fn absent_at_far(
+    join: &Join<'_>,
+    near: &Conversation,
+    shown: &BTreeSet<crate::capture::CaptureIndex>,
+) -> Option<bool> {
+    let start = join.clocks.of_packet(near, near.first.time);
+    let end = join.clocks.of_packet(near, near.last.time);
+    let mut known = None;
+    for (n, report) in join.world.wire.captures.iter().enumerate() {
+        let index = crate::capture::CaptureIndex(n as u16);
+        let spans = report.first.is_some_and(|t| t <= join.clocks.in_capture(n, start))
+            && report.last.is_some_and(|t| t >= join.clocks.in_capture(n, end));
+        if spans && join.table.shown(near.resp.ip(), index) && index != near.capture {
+            known = Some(known.unwrap_or(false) || !shown.contains(&index));
+        }
+    }
+    known
+}
+
+fn neighbours(join: &Join<'_>, case: &Case, goal: Option<&Goal>) -> Neighbours {
+    let map = &join.world.cluster;
+    let mut facts = Neighbours::default();
+    if let Some((namespace, name)) = goal.and_then(|g| g.service.as_ref()) {
+        let service = || map.services.iter().any(|s| s.namespace == *namespace && s.name == *name);
+        facts.service_exists = (!map.services.is_empty()).then(service);
+        let ends: Vec<_> =
+            map.endpoints.iter().filter(|e| e.namespace == *namespace && e.service == *name).collect();
+        let addresses: BTreeSet<_> = ends.iter().map(|e| e.address).collect();
+        facts.endpoints = map.endpoints_known.then_some(addresses.len() as u32);
+        let ready: BTreeSet<_> = ends.iter().filter(|e| e.ready).map(|e| e.address).collect();
+        facts.endpoints_ready = map.endpoints_known.then_some(ready.len() as u32);
+    }
+    let Some(flow) = case.attempt().map(|f| join.world.flow(f)) else { return facts };
+    let established =
+        |f: &FlowIndex| join.world.flow(*f).tcp.as_deref().is_some_and(|t| t.established.is_some());
+    let refused = |f: &FlowIndex| endings::moment(join.world.flow(*f), Ending::Refused).is_some();
+    let same: Vec<FlowIndex> = join.table.of_resp(flow.resp).iter().take(MAX_COMPARED).copied().collect();
+    facts.backend_established = same.iter().filter(|f| established(f)).count() as u32;
+    facts.backend_refused = same.iter().filter(|f| refused(f)).count() as u32;
+    let spoke = |f: &FlowIndex| established(f) && join.world.flow(*f).bytes.resp > 0;
+    let others = goal.into_iter().flat_map(|g| g.backends.keys()).filter(|b| **b != flow.resp);
+    facts.other_endpoints_ok =
+        others.filter(|b| join.table.of_resp(**b).iter().take(MAX_COMPARED).any(spoke)).count() as u32;
+    facts.backend_ttls = ttls_of(join, flow);
+    facts.backend_is_node = is_node(join, flow);
+    facts
+}
+
+/// TTLs of the responder's packets that are no RST, on any flow of this capture with its address.
+fn ttls_of(join: &Join<'_>, flow: &Conversation) -> Vec<u8> {
+    let flows = join.table.of_host(flow.resp.ip()).take(MAX_COMPARED).map(|f| join.world.flow(f));
+    let same = flows.filter(|f| f.capture == flow.capture);
+    let ttls: BTreeSet<u8> = same.filter_map(|f| f.tcp.as_deref().and_then(|t| t.ttl.resp)).collect();
+    ttls.into_iter().collect()
+}
+
+fn is_node(join: &Join<'_>, flow: &Conversation) -> Option<bool> {
+    let map = &join.world.cluster;
+    let ip = flow.resp.ip();
+    if pod_of(map, flow.resp).is_some() && !map.nodes.iter().any(|n| n.ips.contains(&ip)) {
+        return Some(false);
+    }
+    let host =
+        map.nodes.iter().any(|n| n.ips.contains(&ip)) || map.host_addresses.iter().any(|(_, a)| *a == ip);
+    if host || ip.is_loopback() || ip == flow.orig.ip() {
+        return Some(true);
+    }
+    let endpoint = map.endpoints.iter().any(|e| e.address.ip() == ip);
+    endpoint.then_some(false)
+}
+
+/// Whether what this server chose with other clients is missing from the hello of this flow.
+fn server_choice_missing(join: &Join<'_>, flow: &Conversation) -> Option<bool> {
+    let hello = flow.app.session.tls.as_deref()?.client_hello.as_ref()?;
+    let same = join.table.of_resp(flow.resp).iter().take(MAX_COMPARED).map(|f| join.world.flow(*f));
+    let chosen: Vec<_> = same
+        .filter_map(|f| f.app.session.tls.as_deref()?.server_hello.as_ref())
+        .map(|s| (s.cipher, s.version))
+        .collect();
+    if chosen.is_empty() {
+        return None;
+    }
+    let offered =
+        |(cipher, version)| hello.shape.ciphers.contains(cipher) && hello.shape.versions.contains(version);
+    Some(!chosen.iter().any(|(cipher, version)| offered((cipher, version))))
+}
+
+/// The destination is a ClusterIP, on the wire, where only a missing translation leaves it (and no ICMP reject names it).
+fn cluster_ip_on_wire(join: &Join<'_>, flow: &Conversation) -> Option<bool> {
+    let services = &join.world.cluster.services;
+    (!services.is_empty()).then(|| services.iter().any(|s| s.cluster_ips.contains(&flow.resp.ip())))
+}
+
+/// Unanswered ARP or ND requests during the attempt, for the destination or for a next hop when nothing was sent.
+fn unanswered_neighbors(join: &Join<'_>, case: &Case) -> Option<u32> {
+    let world = join.world;
+    if world.wire.neighbors.is_empty() {
+        return None;
+    }
+    let (from, to) = case.window?;
+    let wanted: BTreeSet<_> = case
+        .event
+        .map(|n| join.goals.of(n).backends.keys().map(std::net::SocketAddr::ip).collect())
+        .unwrap_or_default();
+    let nodes = wanted_nodes(join, &wanted);
+    let open = world.wire.neighbors.iter().filter(|n| {
+        let capture = n.capture.0 as usize;
+        let inside = n.last.time >= join.clocks.in_capture(capture, from)
+            && n.first.time <= join.clocks.in_capture(capture, to);
+        let late = n.answered.is_none_or(|a| a.time > join.clocks.in_capture(capture, to));
+        inside && late && (wanted.contains(&n.address) || nodes.contains(&n.address))
+    });
+    Some(open.map(|n| n.requests).fold(0, u32::saturating_add))
+}
+
+/// Addresses of the nodes on which these backends run.
+fn wanted_nodes(join: &Join<'_>, backends: &BTreeSet<std::net::IpAddr>) -> BTreeSet<std::net::IpAddr> {
+    let map = &join.world.cluster;
+    let names: BTreeSet<&str> = map
+        .endpoints
+        .iter()
+        .filter(|e| backends.contains(&e.address.ip()))
+        .filter_map(|e| e.node.as_deref())
+        .collect();
+    map.nodes.iter().filter(|n| names.contains(n.name.as_str())).flat_map(|n| n.ips.iter().copied()).collect()
+}
+
+/// Flows of one address that are compared with a case's.
+const MAX_COMPARED: usize = 256;

@@ -1,0 +1,157 @@
+//! Which flows are one connection: the same one at several vantage points, or the two halves of a translation.
+
+use std::collections::HashMap;
+
+use super::{Ends, World};
+use crate::flow::Proto;
+use crate::ingest::{Conversation, FlowIndex};
+use crate::time::TimeDelta;
+
+/// Flows by connection.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    /// For each flow, the first flow of its connection.
+    root: Vec<u32>,
+    /// Connections of more than one flow: root → (flow, why), in flow order.
+    groups: HashMap<u32, Vec<(FlowIndex, &'static str)>>,
+}
+
+impl Connections {
+    /// Links the flows of a world.
+    pub(super) fn new(world: &World) -> Self {
+        let flows = &world.wire.flows;
+        let mut linker = Linker { root: (0..flows.len() as u32).collect(), why: HashMap::new() };
+        linker.by_key(flows, "client_hello_random", random);
+        linker.by_key(flows, "tcp_isn", isn);
+        linker.by_translation(world);
+        linker.finish()
+    }
+
+    /// The flow that stands for the connection of this one.
+    pub(super) fn root(&self, flow: FlowIndex) -> FlowIndex {
+        FlowIndex(self.root[flow.0 as usize])
+    }
+
+    /// All flows of the connection, this one included; `why` is what linked each to the first.
+    pub(super) fn views(&self, flow: FlowIndex) -> Vec<(FlowIndex, &'static str)> {
+        let root = self.root(flow);
+        self.groups.get(&root.0).cloned().unwrap_or_else(|| vec![(flow, "")])
+    }
+
+    /// Pairs of flows that are one connection, in order.
+    pub(super) fn pairs(&self) -> Vec<(FlowIndex, FlowIndex, &'static str)> {
+        let mut pairs: Vec<_> =
+            self.groups.values().flat_map(|g| g[1..].iter().map(|(f, why)| (g[0].0, *f, *why))).collect();
+        pairs.sort();
+        pairs
+    }
+}
+
+/// Union-find over flow numbers; the root is the smallest.
+struct Linker {
+    root: Vec<u32>,
+    why: HashMap<u32, &'static str>,
+}
+
+impl Linker {
+    fn find(&mut self, mut n: u32) -> u32 {
+        while self.root[n as usize] != n {
+            let up = self.root[self.root[n as usize] as usize];
+            self.root[n as usize] = up;
+            n = up;
+        }
+        n
+    }
+
+    fn join(&mut self, a: u32, b: u32, why: &'static str) {
+        let (a, b) = (self.find(a), self.find(b));
+        if a != b {
+            let (low, high) = (a.min(b), a.max(b));
+            self.root[high as usize] = low;
+            self.why.entry(high).or_insert(why);
+        }
+    }
+
+    /// Links flows with the same key, each to the first that may be its other view.
+    fn by_key<K: Eq + std::hash::Hash>(
+        &mut self,
+        flows: &[Conversation],
+        why: &'static str,
+        key: impl Fn(&Conversation) -> Option<K>,
+    ) {
+        let mut seen: HashMap<K, Vec<u32>> = HashMap::new();
+        for (n, flow) in flows.iter().enumerate() {
+            let Some(key) = key(flow) else { continue };
+            let others = seen.entry(key).or_default();
+            let view = others.iter().take(MAX_SAME_KEY).find(|o| may_be_view(flow, &flows[**o as usize]));
+            if let Some(&other) = view {
+                self.join(other, n as u32, why);
+            }
+            others.push(n as u32);
+        }
+    }
+
+    /// Links flows before and after a translation that a conntrack table names.
+    fn by_translation(&mut self, world: &World) {
+        let mut by_ends: HashMap<Ends, Vec<u32>> = HashMap::new();
+        if world.cluster.translations.is_empty() {
+            return;
+        }
+        for (n, flow) in world.wire.flows.iter().enumerate().filter(|(_, f)| f.proto == Proto::Tcp) {
+            by_ends.entry((flow.orig, flow.resp)).or_default().push(n as u32);
+        }
+        for t in world.cluster.translations.iter().filter(|t| t.protocol == 6) {
+            let translated = (t.reply.1, t.reply.0);
+            if t.original == translated {
+                continue;
+            }
+            let (Some(before), Some(after)) = (by_ends.get(&t.original), by_ends.get(&translated)) else {
+                continue;
+            };
+            for (&a, &b) in before.iter().zip(after) {
+                if may_be_view(&world.wire.flows[a as usize], &world.wire.flows[b as usize]) {
+                    self.join(a, b, "conntrack");
+                }
+            }
+        }
+    }
+
+    fn finish(mut self) -> Connections {
+        let mut groups: HashMap<u32, Vec<(FlowIndex, &'static str)>> = HashMap::new();
+        for n in 0..self.root.len() as u32 {
+            let root = self.find(n);
+            self.root[n as usize] = root;
+            if root != n {
+                let why = self.why.get(&n).copied().unwrap_or("linked");
+                groups.entry(root).or_insert_with(|| vec![(FlowIndex(root), "")]).push((FlowIndex(n), why));
+            }
+        }
+        Connections { root: self.root, groups }
+    }
+}
+
+/// Another capture, or other addresses in the same one at the same time (a translation).
+fn may_be_view(a: &Conversation, b: &Conversation) -> bool {
+    if a.capture != b.capture {
+        return true;
+    }
+    let ends = |f: &Conversation| (f.orig, f.resp);
+    let apart = (a.first.time - b.first.time).abs();
+    (ends(a) != ends(b) || a.vni != b.vni) && apart < TimeDelta::from_secs(5)
+}
+
+fn random(flow: &Conversation) -> Option<[u8; 32]> {
+    let hello = flow.app.session.tls.as_ref()?.client_hello.as_ref()?;
+    (!hello.cut || hello.random != [0; 32]).then_some(hello.random)
+}
+
+/// Initial sequence number with the SYN's timestamp value, or with the originator's port where it sends none.
+fn isn(flow: &Conversation) -> Option<(u32, Option<u32>, u16)> {
+    let tcp = flow.tcp.as_ref()?;
+    let isn = tcp.isn.orig.filter(|_| !tcp.syn_times.is_empty())?;
+    let stamp = tcp.options.orig.timestamp;
+    Some((isn, stamp, if stamp.is_some() { 0 } else { flow.orig.port() }))
+}
+
+/// Flows with one key that are compared; more are a flood, not views.
+const MAX_SAME_KEY: usize = 8;
