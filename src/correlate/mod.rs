@@ -25,6 +25,11 @@ mod index;
 mod join;
 mod link;
 
+#[cfg(test)]
+mod made;
+#[cfg(test)]
+mod tests;
+
 pub use join::correlate;
 
 /// All that was read, before anything is joined.

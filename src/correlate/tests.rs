@@ -1,0 +1,195 @@
+//! The join on small made worlds: each key, each rule of absence, each case of a clock.
+
+use super::made::{addr, event, flow, icmp, join, refused, sec, service, stalled, view, world};
+use super::{Case, Key, Role, World};
+use crate::log::LogEvent;
+use crate::time::TimeDelta;
+
+fn dialled(mut event: LogEvent, destination: &str) -> LogEvent {
+    event.fields.destination = Some(addr(destination));
+    event
+}
+
+fn from(mut event: LogEvent, source: &str) -> LogEvent {
+    event.fields.source = Some(addr(source));
+    event
+}
+
+fn within(mut event: LogEvent, seconds: i64) -> LogEvent {
+    event.fields.deadline = Some(TimeDelta::from_secs(seconds));
+    event
+}
+
+fn orig_port(world: &World, case: &Case) -> Option<u16> {
+    case.attempt().map(|f| world.flow(f).orig.port())
+}
+
+fn key(case: &Case) -> Option<Key> {
+    case.matching.as_ref().map(|m| m.key)
+}
+
+#[test]
+fn a_cluster_ip_leads_to_the_pod_through_the_address_map() {
+    let refusal = refused(flow("10.0.0.1:4001", "10.2.0.7:10250", 5.0, 5.001), 5.001);
+    let line = dialled(event("connection_refused", "a.b.svc", 5.002), "10.96.0.9:443");
+    let mut world = world(1, vec![refusal], vec![line]);
+    service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.7:10250"]);
+    let found = join(&mut world);
+    assert_eq!(found.cases.len(), 1);
+    assert_eq!(key(&found.cases[0]), Some(Key::NatMap));
+    assert_eq!(orig_port(&world, &found.cases[0]), Some(4001));
+    assert_eq!(found.cases[0].target.backend.as_deref(), Some("10.2.0.7:10250"));
+    assert_eq!(found.cases[0].target.service.as_deref(), Some("b/a"));
+}
+
+#[test]
+fn the_server_name_leads_to_the_flow_without_any_object() {
+    let stall = stalled(flow("10.0.0.1:4002", "10.2.0.8:10250", 10.0, 15.0), "a.b.svc", 1);
+    let line = within(event("deadline_exceeded", "a.b.svc", 15.001), 5);
+    let mut world = world(1, vec![stall], vec![line]);
+    let found = join(&mut world);
+    assert_eq!(key(&found.cases[0]), Some(Key::Sni));
+    let silence = found.cases[0].facts.silence.expect("the server was silent");
+    assert!((silence - TimeDelta::from_secs(5)).abs() < TimeDelta::from_millis(10), "{silence}");
+}
+
+#[test]
+fn an_address_is_learnt_from_flows_that_carried_the_name() {
+    let earlier = stalled(flow("10.0.0.1:4003", "10.2.0.8:10250", 10.0, 15.0), "a.b.svc", 1);
+    let refusal = refused(flow("10.0.0.1:4004", "10.2.0.8:10250", 30.0, 30.001), 30.001);
+    let line = event("connection_refused", "a.b.svc", 30.002);
+    let mut world = world(1, vec![earlier, refusal], vec![line]);
+    let found = join(&mut world);
+    let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
+    assert_eq!((key(case), orig_port(&world, case)), (Some(Key::Learnt), Some(4004)));
+}
+
+#[test]
+fn a_full_tuple_beats_a_flow_that_fits_the_time_better() {
+    let late = stalled(flow("10.0.0.1:4005", "10.2.0.8:10250", 10.0, 14.0), "a.b.svc", 1);
+    let near = stalled(flow("10.0.0.1:4006", "10.2.0.8:10250", 10.0, 15.0), "a.b.svc", 2);
+    let line = from(within(event("io_timeout", "a.b.svc", 15.001), 10), "10.0.0.1:4005");
+    let mut world = world(1, vec![late, near], vec![line]);
+    let found = join(&mut world);
+    assert_eq!((key(&found.cases[0]), orig_port(&world, &found.cases[0])), (Some(Key::Tuple), Some(4005)));
+}
+
+#[test]
+fn equal_calls_are_assigned_one_to_one_in_order() {
+    let flows = (0..5).map(|n| {
+        let at = 5.0 + f64::from(n);
+        refused(flow(&format!("10.0.0.1:{}", 5000 + n), "10.2.0.7:10250", at, at + 0.001), at + 0.001)
+    });
+    let lines = (0..5)
+        .map(|n| dialled(event("connection_refused", "a.b.svc", 5.002 + f64::from(n)), "10.96.0.9:443"));
+    let mut world = world(1, flows.collect(), lines.collect());
+    service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.7:10250"]);
+    let found = join(&mut world);
+    let ports: Vec<_> = found.cases.iter().map(|c| orig_port(&world, c)).collect();
+    assert_eq!(ports, (5000..5005).map(Some).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_packet_after_the_line_never_caused_it() {
+    let later = refused(flow("10.0.0.1:4007", "10.2.0.7:10250", 9.0, 9.001), 9.001);
+    let line = dialled(event("connection_refused", "a.b.svc", 5.0), "10.2.0.7:10250");
+    let mut world = world(1, vec![later], vec![line]);
+    let found = join(&mut world);
+    let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
+    assert_eq!(orig_port(&world, case), None);
+}
+
+#[test]
+fn unanswered_dials_fit_by_deadline_and_outlive_the_line_without_a_finding() {
+    let dial = flow("10.0.0.1:4008", "10.2.0.7:10250", 10.0, 41.0);
+    let left_over = flow("10.0.0.1:4009", "10.2.0.7:10250", 12.0, 43.0);
+    let line = within(event("deadline_exceeded", "a.b.svc", 20.0), 10);
+    let mut world = world(1, vec![dial, left_over], vec![line]);
+    service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.7:10250"]);
+    let found = join(&mut world);
+    assert_eq!(found.cases.len(), 1, "the other dial is left of the same failure");
+    assert_eq!(orig_port(&world, &found.cases[0]), Some(4008));
+}
+
+#[test]
+fn views_of_two_captures_are_one_connection_and_pair_their_clocks() {
+    let near = stalled(flow("10.0.0.1:4010", "10.2.0.8:10250", 10.0, 15.0), "a.b.svc", 7);
+    let far = view(&near, 1, 90.0, 63);
+    let line = within(event("deadline_exceeded", "a.b.svc", 15.001), 5);
+    let mut world = world(2, vec![near, far], vec![line]);
+    let found = join(&mut world);
+    assert_eq!(found.cases.len(), 1);
+    let roles: Vec<_> = found.cases[0].flows.iter().map(|f| (world.flow(f.flow).capture.0, f.role)).collect();
+    assert_eq!(roles, [(0, Role::Attempt), (1, Role::View)]);
+    let offsets: Vec<_> =
+        found.capture_clocks.iter().map(|c| c.offset.map(|o| o.as_secs_f64().round())).collect();
+    assert_eq!(offsets, [Some(0.0), Some(90.0)]);
+}
+
+#[test]
+fn a_zone_error_is_undone_and_a_clock_error_is_not_called_a_zone() {
+    for (shift, zone) in [(-18_000.0, true), (40.0, false)] {
+        let flows = (0..4).map(|n| {
+            let at = 20_000.0 + 7.3 * f64::from(n * n);
+            refused(flow(&format!("10.0.0.1:{}", 6000 + n), "10.2.0.7:10250", at, at + 0.001), at + 0.001)
+        });
+        let lines = (0..4).map(|n| {
+            let at = 20_000.002 + 7.3 * f64::from(n * n) + shift;
+            from(
+                dialled(event("connection_refused", "a.b.svc", at), "10.2.0.7:10250"),
+                &format!("10.0.0.1:{}", 6000 + n),
+            )
+        });
+        let mut world = world(1, flows.collect(), lines.collect());
+        let found = join(&mut world);
+        assert!(found.cases.iter().all(|c| c.attempt().is_some()), "shift {shift}");
+        let moved = world.logs.events[0].time.expect("a time") - sec(20_000.002 + shift);
+        assert_eq!(moved == TimeDelta::from_secs(18_000), zone, "shift {shift}: moved {moved}");
+    }
+}
+
+#[test]
+fn silence_of_a_capture_that_spans_nothing_is_no_evidence() {
+    let line = dialled(event("connection_refused", "a.b.svc", 2000.0), "10.96.0.9:443");
+    let mut world = world(1, vec![flow("10.0.0.1:1", "10.9.9.9:80", 1.0, 2.0)], vec![line]);
+    let found = join(&mut world);
+    let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
+    assert_eq!(case.coverage.time_span, Some(false));
+    assert!(case.coverage.missing.iter().any(|m| m.what == "time_span" && m.command.is_some()));
+}
+
+#[test]
+fn a_capture_taken_elsewhere_is_not_the_place() {
+    let other = refused(flow("10.7.7.7:1", "10.9.9.9:443", 4.0, 4.1), 4.1);
+    let mut line = dialled(event("connection_reset", "a.b.svc", 5.0), "10.96.0.9:443");
+    line.fields.source = Some(addr("10.0.0.1:4011"));
+    let mut world = world(1, vec![other], vec![line]);
+    let found = join(&mut world);
+    let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
+    assert_eq!((case.coverage.time_span, case.coverage.place), (Some(true), Some(false)));
+}
+
+#[test]
+fn an_icmp_error_joins_a_refused_dial_of_a_service_without_endpoints() {
+    let rejected = icmp(flow("10.0.0.1:4012", "10.96.0.9:443", 5.0, 5.0), 3, 3, 5.0001);
+    let line = dialled(event("connection_refused", "a.b.svc", 5.001), "10.96.0.9:443");
+    let mut world = world(1, vec![rejected], vec![line]);
+    service(&mut world, ("b", "a"), "10.96.0.9", &[]);
+    let found = join(&mut world);
+    assert_eq!(orig_port(&world, &found.cases[0]), Some(4012));
+    assert_eq!(found.cases[0].facts.neighbours.endpoints, Some(0));
+    assert_eq!(found.cases[0].facts.cluster_ip_on_wire, Some(true));
+}
+
+#[test]
+fn a_server_log_of_the_same_connection_is_an_echo() {
+    let stall = stalled(flow("10.0.0.1:4013", "10.2.0.8:10250", 10.0, 15.0), "a.b.svc", 1);
+    let line = within(event("deadline_exceeded", "a.b.svc", 15.001), 5);
+    let mut server = from(event("eof", "a.b.svc", 15.002), "10.0.0.1:4013");
+    server.server_side = true;
+    server.fields.url = None;
+    let mut world = world(1, vec![stall], vec![line, server]);
+    let found = join(&mut world);
+    assert_eq!(found.cases.len(), 1);
+    assert_eq!(found.cases[0].echoes, [1]);
+}
