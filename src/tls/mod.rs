@@ -10,10 +10,24 @@ use std::sync::Arc;
 use crate::flow::{Dir, Moment, PerDir};
 use crate::time::Timestamp;
 
+mod bursts;
+mod certificate;
+mod conclude;
+mod cursor;
+mod fingerprint;
+mod hello;
+mod infer;
+mod intern;
 pub mod names;
+mod order;
+mod plain;
+mod records;
 mod session;
+mod tracker;
 
-pub use session::{Interner, Session};
+pub use certificate::parse as parse_certificate;
+pub use intern::Interner;
+pub use session::Session;
 
 /// `ProtocolVersion` of RFC 8446 §4.2.1; unknown values survive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,6 +97,8 @@ pub struct ClientHelloShape {
     pub resumption: bool,
     /// `early_data` is there.
     pub early_data: bool,
+    /// `psk_key_exchange_modes` is there: the client takes session tickets.
+    pub psk_modes: bool,
     /// JA3 digest.
     pub ja3: String,
     /// JA4 fingerprint.
@@ -258,6 +274,8 @@ pub struct Burst {
 /// What is known of a TLS session in the end.
 #[derive(Clone, Debug, Default)]
 pub struct TlsFacts {
+    /// Which side is the TLS client; absent when no hello tells.
+    pub client: Option<Dir>,
     /// First ClientHello.
     pub client_hello: Option<Box<ClientHello>>,
     /// A HelloRetryRequest came: when.
@@ -292,6 +310,8 @@ pub struct TlsFacts {
     pub server_first: Option<Moment>,
     /// Which side the session waits for at the end.
     pub waits_for: Option<Dir>,
+    /// Since when: the last step that it made or the last data that it carried.
+    pub waits_since: Option<Moment>,
     /// TLS record bytes by side.
     pub bytes: PerDir<u64>,
     /// Application data after the handshake: the first 8 bursts, the last 8, and those in between that were followed

@@ -1,0 +1,103 @@
+//! What many sessions share, kept once: shapes of hellos and certificates, by their bytes.
+//!
+//! Takes the bytes of a message, gives an `Arc` of what they mean; parses only what it has not seen. The tables are
+//! bounded in bytes and emptied when full, so that random certificates cost time but no memory.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+
+use super::hello::{self, RawClientHello};
+use super::{Certificate, ClientHelloShape, certificate};
+
+/// What many sessions of a shard share: hellos and certificates by their bytes, within bounds.
+#[derive(Debug, Default)]
+pub struct Interner {
+    hellos: Table<ClientHelloShape>,
+    certificates: Table<Certificate>,
+    scratch: Vec<u8>,
+    /// Payload bytes that the shard's sessions hold back, in bytes.
+    pub(super) held: usize,
+}
+
+impl Interner {
+    /// Bytes held, those of incomplete messages of the sessions included.
+    pub fn memory(&self) -> usize {
+        self.hellos.bytes + self.certificates.bytes + self.scratch.capacity() + self.held
+    }
+
+    /// Whether sessions may hold back more payload.
+    pub(super) const fn may_hold(&self) -> bool {
+        self.held < MAX_HELD
+    }
+
+    /// The shape of a ClientHello.
+    pub(super) fn hello(&mut self, raw: &RawClientHello<'_>) -> Arc<ClientHelloShape> {
+        hello::shape_key(raw, &mut self.scratch);
+        self.hellos.entry(&self.scratch, || hello::shape(raw))
+    }
+
+    /// The facts of a certificate.
+    pub(super) fn certificate(&mut self, der: &[u8]) -> Arc<Certificate> {
+        self.certificates.entry(der, || certificate::parse(der))
+    }
+}
+
+#[derive(Debug)]
+struct Table<T> {
+    entries: HashTable<(Box<[u8]>, Arc<T>)>,
+    bytes: usize,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { entries: HashTable::new(), bytes: 0 }
+    }
+}
+
+impl<T> Table<T> {
+    fn entry(&mut self, key: &[u8], make: impl FnOnce() -> T) -> Arc<T> {
+        let hasher = FixedState::with_seed(0);
+        let hash = hasher.hash_one(key);
+        if let Some((_, value)) = self.entries.find(hash, |(k, _)| **k == *key) {
+            return Arc::clone(value);
+        }
+        let value = Arc::new(make());
+        // What is made of a key is about as large as the key, and the entry has a fixed part.
+        let cost = key.len() * 2 + ENTRY_BYTES;
+        if self.bytes + cost > MAX_TABLE {
+            self.entries.clear();
+            self.bytes = 0;
+        }
+        if cost <= MAX_TABLE / 8 {
+            self.bytes += cost;
+            self.entries.insert_unique(hash, (key.into(), Arc::clone(&value)), |(k, _)| hasher.hash_one(&**k));
+        }
+        value
+    }
+}
+
+/// Bytes of one table of one shard. Assume a few thousand distinct hellos and certificates; more are parsed again.
+const MAX_TABLE: usize = 1 << 20;
+/// Fixed bytes of an entry: key and value pointers, `Arc` and struct headers.
+const ENTRY_BYTES: usize = 400;
+/// Payload bytes that the sessions of one shard hold back in all; past it incomplete messages are given up.
+const MAX_HELD: usize = 8 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_bytes_share_one_value_and_the_table_stays_bounded() {
+        let mut table = Table::<usize>::default();
+        let first = table.entry(b"a", || 1);
+        assert!(Arc::ptr_eq(&first, &table.entry(b"a", || 2)));
+        for n in 0..10_000_usize {
+            assert_eq!(*table.entry(&n.to_le_bytes(), || n), n);
+            assert!(table.bytes <= MAX_TABLE);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! One direction's segments in, its bytes in stream order out (RFC 9293 §3.10.7.4, without the window).
+//!
+//! Retransmitted bytes are dropped, early ones are held back within bounds, and a hole is given up when the capture will
+//! not fill it. Copies only what came early; a segment in order passes through untouched.
+
+use crate::flow::{Moment, Payload};
+
+/// A run of bytes in stream order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chunk<'a> {
+    /// Place of its first byte in the stream.
+    pub(super) offset: i64,
+    /// What was captured.
+    pub(super) data: &'a [u8],
+    /// Bytes after it that the snap length cut.
+    pub(super) cut: u32,
+    /// Frame and time.
+    pub(super) at: Moment,
+    /// Payload length of its segment, in bytes.
+    pub(super) segment: u32,
+}
+
+impl<'a> Chunk<'a> {
+    /// Without its first `n` bytes.
+    pub(super) fn after(self, n: usize) -> Self {
+        Chunk { offset: self.offset + n as i64, data: self.data.get(n..).unwrap_or_default(), ..self }
+    }
+
+    /// Its first `n` bytes, with no cut after them.
+    pub(super) fn until(self, n: usize) -> Self {
+        Chunk { data: self.data.get(..n).unwrap_or(self.data), cut: 0, ..self }
+    }
+}
+
+/// A segment that came early.
+#[derive(Debug)]
+pub(super) struct Held {
+    offset: i64,
+    length: u32,
+    data: Box<[u8]>,
+    at: Moment,
+}
+
+impl Held {
+    /// As a chunk from `from` on; `None` if all of it lies before.
+    pub(super) fn chunk(&self, from: i64) -> Option<Chunk<'_>> {
+        chunk(self.offset, self.length, &self.data, self.at, from)
+    }
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Bytes that were held back, and where the stream had got to.
+    Bytes(Held, i64),
+    /// A hole of this many bytes that is given up.
+    Hole(i64),
+}
+
+/// Where a direction's stream has got to, and what came early.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    next: i64,
+    acked: i64,
+    held: Vec<Held>,
+    held_bytes: usize,
+}
+
+impl Order {
+    /// Offers a segment: gives it (from its first new byte) if it is next, else holds or drops it.
+    pub(super) fn offer<'a>(&mut self, payload: &Payload<'a>) -> Option<Chunk<'a>> {
+        if payload.offset > self.next {
+            self.hold(payload);
+            return None;
+        }
+        let chunk = chunk(payload.offset, payload.length, payload.data, payload.at, self.next)?;
+        self.next = payload.offset.saturating_add(i64::from(payload.length));
+        Some(chunk)
+    }
+
+    /// What the last segment made available; `finish` gives up every hole.
+    pub(super) fn next(&mut self, finish: bool) -> Option<Next> {
+        let first = self.held.first()?;
+        if first.offset > self.next {
+            if !finish && !self.gives_up(first.offset) {
+                return None;
+            }
+            let hole = first.offset - self.next;
+            self.next = first.offset;
+            return Some(Next::Hole(hole));
+        }
+        let held = self.held.remove(0);
+        self.held_bytes = self.held_bytes.saturating_sub(held.data.len());
+        let from = self.next;
+        self.next = from.max(held.offset.saturating_add(i64::from(held.length)));
+        Some(Next::Bytes(held, from))
+    }
+
+    /// The other side acknowledged up to `offset`.
+    pub(super) fn acknowledge(&mut self, offset: i64) {
+        self.acked = self.acked.max(offset);
+    }
+
+    /// Bytes held back.
+    pub(super) const fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// Forgets what is held back.
+    pub(super) fn drop_held(&mut self) {
+        self.held = Vec::new();
+        self.held_bytes = 0;
+    }
+
+    /// A hole is given up when too much waits behind it, or when the receiver has what the capture has not (the capture
+    /// may show an acknowledgment a little before the segment, so a few segments are awaited).
+    fn gives_up(&self, hole_end: i64) -> bool {
+        let full = self.held.len() >= MAX_SEGMENTS || self.held_bytes >= MAX_BYTES;
+        full || (self.acked >= hole_end && self.held.len() >= PATIENCE)
+    }
+
+    fn hold(&mut self, payload: &Payload<'_>) {
+        let place = self.held.partition_point(|h| h.offset <= payload.offset);
+        let before = place.checked_sub(1).and_then(|i| self.held.get(i));
+        if before.is_some_and(|h| h.offset == payload.offset && h.data.len() >= payload.data.len()) {
+            return;
+        }
+        self.held_bytes += payload.data.len();
+        let held = Held { offset: payload.offset, length: payload.length, data: payload.data.into(), at: payload.at };
+        self.held.insert(place, held);
+    }
+}
+
+fn chunk(offset: i64, length: u32, data: &[u8], at: Moment, from: i64) -> Option<Chunk<'_>> {
+    let skip = usize::try_from(from.checked_sub(offset)?).ok()?;
+    if skip >= length as usize {
+        return None;
+    }
+    let there = data.get(skip..).unwrap_or_default();
+    let cut = (length as usize - skip).saturating_sub(there.len()) as u32;
+    Some(Chunk { offset: from, data: there, cut, at, segment: length })
+}
+
+/// Segments held back at most.
+const MAX_SEGMENTS: usize = 64;
+/// Bytes held back at most: more than a usual flight behind one lost segment during a handshake.
+const MAX_BYTES: usize = 64 << 10;
+/// Segments awaited behind a hole that was acknowledged.
+const PATIENCE: usize = 8;

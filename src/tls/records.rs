@@ -1,0 +1,415 @@
+//! A direction's bytes in order in, TLS records and plaintext handshake messages out (RFC 8446 §5.1, RFC 5246 §6.2).
+//!
+//! Walks record headers without copying; copies bytes of a handshake message only while it is incomplete. A hole inside
+//! a record is stepped over; any other hole loses the place, and the walk takes up again at a segment that begins with
+//! a plausible header. Never looks into what is encrypted.
+
+use super::order::Chunk;
+use crate::flow::Moment;
+
+/// `ContentType` of RFC 8446 §5.1 and RFC 6520.
+pub(super) mod content {
+    pub(crate) const CHANGE_CIPHER_SPEC: u8 = 20;
+    pub(crate) const ALERT: u8 = 21;
+    pub(crate) const HANDSHAKE: u8 = 22;
+    pub(crate) const APPLICATION_DATA: u8 = 23;
+    pub(crate) const HEARTBEAT: u8 = 24;
+}
+
+/// A record's header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Record {
+    /// Content type.
+    pub(super) kind: u8,
+    /// Body in bytes.
+    pub(super) length: u16,
+    /// Frame of its first byte.
+    pub(super) at: Moment,
+}
+
+/// A handshake message, or what there is of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Message<'a> {
+    /// Handshake type.
+    pub(super) kind: u8,
+    /// What there is of its body.
+    pub(super) body: &'a [u8],
+    /// Its length on the wire, header included, in bytes.
+    pub(super) length: u32,
+    /// Whether it is all there.
+    pub(super) ending: Ending,
+    /// Segments it came in.
+    pub(super) span: Span,
+    /// Place after its last byte in the stream, or, if incomplete, where that will be if no other header follows.
+    pub(super) end: i64,
+}
+
+/// Why a message ends where it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It is complete.
+    Complete,
+    /// A hole or the snap length hides the rest.
+    Cut,
+    /// The flow ended.
+    Unfinished,
+}
+
+/// The segments that something came in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    /// Segment of its first byte.
+    pub(super) first: Moment,
+    /// Latest segment.
+    pub(super) last: Moment,
+    /// How many.
+    pub(super) segments: u16,
+    /// Payload length of the largest, in bytes.
+    pub(super) largest: u32,
+}
+
+/// Is told what a direction's records hold.
+pub(super) trait Sink {
+    /// A record begins.
+    fn record(&mut self, record: &Record);
+    /// `bytes` of application data records, headers included, that end at `end` of the stream.
+    fn application(&mut self, bytes: u32, end: i64, at: Moment);
+    /// A plaintext handshake message; tells whether ChangeCipherSpec means nothing (RFC 8446 appendix D.4).
+    fn handshake(&mut self, message: &Message<'_>);
+    /// The rest of a message that was cut has passed: its span, all of it seen on the wire.
+    fn passed(&mut self, kind: u8, span: Span, end: i64);
+    /// A plaintext alert.
+    fn alert(&mut self, level: u8, description: u8, at: Moment);
+}
+
+/// The state of one direction.
+#[derive(Debug, Default)]
+pub(super) struct Walker {
+    header: [u8; 5],
+    header_have: u8,
+    alert_have: u8,
+    lost: bool,
+    /// Handshake records are encrypted from here on.
+    opaque: bool,
+    /// ChangeCipherSpec says nothing about encryption: TLS 1.3 with a HelloRetryRequest.
+    plain_after_ccs: bool,
+    /// A hole hides where the next handshake message begins: until the next record.
+    astray: bool,
+    /// All that passed of the message being skipped was on the wire.
+    skip_seen: bool,
+    record: Record,
+    left: u32,
+    /// Bytes of a cut message that are still to pass, and its type.
+    skip: u32,
+    skip_kind: u8,
+    alert: [u8; 2],
+    message: Vec<u8>,
+    span: Span,
+    records: u32,
+}
+
+impl Walker {
+    /// Whether it has found no record so far and will not.
+    pub(super) const fn hopeless(&self) -> bool {
+        self.lost && self.records == 0
+    }
+
+    /// Bytes copied.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.message.capacity()
+    }
+
+    /// A HelloRetryRequest: hellos follow in the clear whatever ChangeCipherSpec says.
+    pub(super) const fn expect_plain_hello(&mut self) {
+        self.plain_after_ccs = true;
+        self.opaque = false;
+    }
+
+    /// Walks on over a run of bytes.
+    pub(super) fn walk(&mut self, chunk: &Chunk<'_>, sink: &mut impl Sink) {
+        let mut rest = *chunk;
+        if self.lost {
+            if !starts_record(rest.data) {
+                return;
+            }
+            self.lost = false;
+            self.astray = true;
+        }
+        while !rest.data.is_empty() && !self.lost {
+            rest = if self.left == 0 { self.walk_header(rest, sink) } else { self.walk_body(rest, sink) };
+        }
+        if chunk.cut > 0 {
+            self.gap(i64::from(chunk.cut), true, chunk, sink);
+        }
+    }
+
+    /// `missing` bytes after the last ones are not there. `sent`: they were on the wire in the segment of `near`.
+    pub(super) fn gap(&mut self, missing: i64, sent: bool, near: &Chunk<'_>, sink: &mut impl Sink) {
+        if self.lost || missing <= 0 {
+            return;
+        }
+        let inside = self.header_have == 0 && missing <= i64::from(self.left);
+        let hidden = if inside { missing as u32 } else { self.left };
+        if self.record.kind == content::HANDSHAKE && !self.opaque && self.left > 0 {
+            self.hide(hidden, sent, near, sink);
+        }
+        self.left -= hidden;
+        if !inside {
+            self.cut_message(Ending::Cut, near.offset, sink);
+            self.lost = true;
+            self.left = 0;
+            self.header_have = 0;
+            self.skip = 0;
+        }
+    }
+
+    /// Gives an incomplete message as far as it is there.
+    pub(super) fn finish(&mut self, end: i64, sink: &mut impl Sink) {
+        self.cut_message(Ending::Unfinished, end, sink);
+    }
+
+    /// Forgets what was copied.
+    pub(super) fn drop_held(&mut self, sink: &mut impl Sink) {
+        self.cut_message(Ending::Cut, 0, sink);
+        self.message = Vec::new();
+        self.astray = true;
+    }
+
+    fn walk_header<'a>(&mut self, chunk: Chunk<'a>, sink: &mut impl Sink) -> Chunk<'a> {
+        if self.header_have == 0 {
+            self.record.at = chunk.at;
+        }
+        let have = usize::from(self.header_have);
+        let take = (self.header.len() - have).min(chunk.data.len());
+        for (to, from) in self.header.iter_mut().skip(have).zip(chunk.data) {
+            *to = *from;
+        }
+        self.header_have += take as u8;
+        let rest = chunk.after(take);
+        if usize::from(self.header_have) < self.header.len() {
+            return rest;
+        }
+        self.header_have = 0;
+        if !plausible(&self.header) {
+            self.cut_message(Ending::Cut, chunk.offset, sink);
+            self.lost = true;
+            return rest;
+        }
+        let [kind, _, _, high, low] = self.header;
+        self.begin(kind, u16::from_be_bytes([high, low]), &rest, sink);
+        rest
+    }
+
+    fn begin(&mut self, kind: u8, length: u16, rest: &Chunk<'_>, sink: &mut impl Sink) {
+        self.record = Record { kind, length, at: self.record.at };
+        self.left = u32::from(length);
+        self.alert_have = 0;
+        self.records = self.records.saturating_add(1);
+        sink.record(&self.record);
+        match kind {
+            content::CHANGE_CIPHER_SPEC => self.opaque |= !self.plain_after_ccs,
+            content::APPLICATION_DATA => sink.application(HEADER_BYTES, rest.offset, rest.at),
+            _ => {}
+        }
+    }
+
+    fn walk_body<'a>(&mut self, chunk: Chunk<'a>, sink: &mut impl Sink) -> Chunk<'a> {
+        let take = chunk.data.len().min(self.left as usize);
+        self.left -= take as u32;
+        let (body, rest) = (chunk.until(take), chunk.after(take));
+        match self.record.kind {
+            content::APPLICATION_DATA => sink.application(take as u32, rest.offset, chunk.at),
+            content::HANDSHAKE if !self.opaque => self.handshake(body, sink),
+            content::ALERT if self.record.length == 2 => self.alert_bytes(&body, sink),
+            _ => {}
+        }
+        rest
+    }
+
+    fn alert_bytes(&mut self, body: &Chunk<'_>, sink: &mut impl Sink) {
+        for &byte in body.data {
+            if let Some(to) = self.alert.get_mut(usize::from(self.alert_have)) {
+                *to = byte;
+            }
+            self.alert_have = self.alert_have.saturating_add(1);
+        }
+        if self.alert_have == 2 {
+            let [level, description] = self.alert;
+            sink.alert(level, description, self.record.at);
+        }
+    }
+
+    fn handshake(&mut self, mut body: Chunk<'_>, sink: &mut impl Sink) {
+        if self.skip > 0 {
+            body = self.pass(body, sink);
+        }
+        if body.data.is_empty() {
+            return;
+        }
+        if self.message.is_empty() {
+            if !self.message_may_begin(body.data) {
+                return;
+            }
+            self.span = Span { first: body.at, last: body.at, segments: 1, largest: body.segment };
+            let rest = self.whole_messages(body, sink);
+            self.message.extend_from_slice(rest.data);
+        } else {
+            self.touch(&body);
+            let mut message = std::mem::take(&mut self.message);
+            message.extend_from_slice(body.data);
+            let start = body.offset + body.data.len() as i64 - message.len() as i64;
+            let all = Chunk { offset: start, data: &message, ..body };
+            let used = message.len() - self.whole_messages(all, sink).data.len();
+            message.drain(..used);
+            self.message = message;
+        }
+        if self.message.len() > MAX_MESSAGE {
+            self.cut_message(Ending::Cut, body.offset + body.data.len() as i64, sink);
+        }
+        if self.message.is_empty() && self.message.capacity() > 0 {
+            self.message = Vec::new();
+        }
+    }
+
+    /// Whether a message begins here; else the rest is encrypted, or (after a hole) the place is unknown.
+    fn message_may_begin(&mut self, data: &[u8]) -> bool {
+        let at_start = self.left as usize + data.len() == usize::from(self.record.length);
+        if self.astray && !at_start {
+            return false;
+        }
+        let plausible = message_type(data).is_some();
+        if !plausible && !self.astray {
+            self.opaque = true;
+        }
+        self.astray &= !plausible;
+        plausible
+    }
+
+    /// Gives each message that is complete; what is left is the start of one that is not.
+    fn whole_messages<'a>(&mut self, mut body: Chunk<'a>, sink: &mut impl Sink) -> Chunk<'a> {
+        loop {
+            let Some((kind, length)) = message_header(body.data) else { return body };
+            if message_type(body.data).is_none() {
+                self.opaque = true;
+                return body.after(body.data.len());
+            }
+            let Some(content) = body.data.get(4..length as usize) else { return body };
+            let end = body.offset + i64::from(length);
+            sink.handshake(&Message { kind, body: content, length, ending: Ending::Complete, span: self.span, end });
+            body = body.after(length as usize);
+            self.span = Span { first: body.at, last: body.at, segments: 1, largest: body.segment };
+        }
+    }
+
+    /// Lets bytes of a cut message pass.
+    fn pass<'a>(&mut self, body: Chunk<'a>, sink: &mut impl Sink) -> Chunk<'a> {
+        self.touch(&body);
+        let take = body.data.len().min(self.skip as usize);
+        self.passed(take as u32, body.offset + take as i64, sink);
+        body.after(take)
+    }
+
+    fn passed(&mut self, bytes: u32, end: i64, sink: &mut impl Sink) {
+        self.skip -= bytes.min(self.skip);
+        if self.skip == 0 && self.skip_seen {
+            sink.passed(self.skip_kind, self.span, end);
+        }
+    }
+
+    /// `hidden` bytes of a plaintext handshake record are not there.
+    fn hide(&mut self, hidden: u32, sent: bool, near: &Chunk<'_>, sink: &mut impl Sink) {
+        if self.skip == 0 {
+            match message_header(&self.message) {
+                Some(_) => self.cut_message(Ending::Cut, near.offset + near.data.len() as i64, sink),
+                None => {
+                    self.message.clear();
+                    self.astray = true;
+                    return;
+                }
+            }
+        }
+        self.skip_seen &= sent;
+        if hidden > self.skip {
+            self.astray = true;
+        }
+        self.passed(hidden, near.offset + near.data.len() as i64 + i64::from(hidden), sink);
+    }
+
+    /// Gives what there is of an incomplete message and lets the rest of it pass.
+    fn cut_message(&mut self, ending: Ending, place: i64, sink: &mut impl Sink) {
+        let message = std::mem::take(&mut self.message);
+        let Some((kind, length)) = message_header(&message) else { return };
+        let missing = (length as usize).saturating_sub(message.len()) as u32;
+        let body = message.get(4..).unwrap_or_default();
+        let end = place.saturating_add(i64::from(missing));
+        sink.handshake(&Message { kind, body, length, ending, span: self.span, end });
+        (self.skip, self.skip_kind, self.skip_seen) = (missing, kind, true);
+    }
+
+    fn touch(&mut self, chunk: &Chunk<'_>) {
+        if self.span.last != chunk.at {
+            self.span.segments = self.span.segments.saturating_add(1);
+            self.span.last = self.span.last.max(chunk.at);
+            self.span.first = self.span.first.min(chunk.at);
+            self.span.largest = self.span.largest.max(chunk.segment);
+        }
+    }
+}
+
+/// Whether bytes begin with a header that a TLS peer could send, as far as they go (at least three).
+pub(super) fn starts_record(data: &[u8]) -> bool {
+    match data {
+        [kind, major, minor, high, low, rest @ ..] => {
+            let handshake_fits = *kind != content::HANDSHAKE || rest.is_empty() || rest.len() < 4 || {
+                // An encrypted Finished may look like anything, but is short.
+                message_type(rest).is_some() || u16::from_be_bytes([*high, *low]) <= 256
+            };
+            plausible(&[*kind, *major, *minor, *high, *low]) && handshake_fits
+        }
+        [kind, 3, minor, ..] => (content::CHANGE_CIPHER_SPEC..=content::HEARTBEAT).contains(kind) && *minor <= 4,
+        _ => false,
+    }
+}
+
+/// Where in plaintext a ClientHello record begins (STARTTLS and PROXY protocol without a pause).
+pub(super) fn find_client_hello(data: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(content::HANDSHAKE, data).find(|&at| {
+        matches!(data.get(at..), Some(&[_, 3, 0..=4, high, low, 1, 0, length_high, length_low, 3, 0..=4, ..])
+            if u16::from_be_bytes([high, low]) <= u16::from_be_bytes([length_high, length_low]).saturating_add(4)
+                && u16::from_be_bytes([length_high, length_low]) >= 40)
+    })
+}
+
+/// Known content type, version 3.x, and a length that RFC 5246 §6.2.3 allows.
+fn plausible(header: &[u8; 5]) -> bool {
+    let [kind, major, minor, high, low] = *header;
+    let length = u16::from_be_bytes([high, low]);
+    let fits = match kind {
+        content::CHANGE_CIPHER_SPEC => length == 1 || length > 16,
+        content::ALERT => length >= 2 && length <= 1024,
+        content::HANDSHAKE | content::APPLICATION_DATA | content::HEARTBEAT => length <= MAX_RECORD,
+        _ => false,
+    };
+    fits && major == 3 && minor <= 4
+}
+
+/// Type and length (header included) of the message that begins here.
+fn message_header(data: &[u8]) -> Option<(u8, u32)> {
+    let &[kind, high, middle, low] = data.first_chunk()?;
+    Some((kind, u32::from_be_bytes([0, high, middle, low]) + 4))
+}
+
+/// The handshake type, if a message could begin so (as far as the bytes go).
+fn message_type(data: &[u8]) -> Option<u8> {
+    let kind = *data.first()?;
+    let known = matches!(kind, 0..=6 | 8 | 11..=16 | 20..=25 | 67 | 254);
+    let short_enough = data.get(1).is_none_or(|&high| high <= 1);
+    (known && short_enough).then_some(kind)
+}
+
+/// Bytes of a record header.
+const HEADER_BYTES: u32 = 5;
+/// RFC 5246 §6.2.3: 2^14 + 2048 bytes.
+const MAX_RECORD: u16 = 16_384 + 2048;
+/// A handshake message kept at most, in bytes; of a longer one the start is read and the rest passes.
+const MAX_MESSAGE: usize = 64 << 10;
