@@ -36,7 +36,8 @@ impl Bursts {
             open.end = end;
             return;
         }
-        let open = Open { burst: Burst { dir, first: at, last: at, bytes: u64::from(bytes), acked: None }, end };
+        let open =
+            Open { burst: Burst { dir, first: at, last: at, bytes: u64::from(bytes), acked: None }, end };
         if self.first.len() < EDGE && self.last.is_empty() {
             self.first.push(open);
         } else {
@@ -46,7 +47,8 @@ impl Bursts {
 
     /// `by` acknowledged the other side's stream up to `offset`.
     pub(super) fn acked(&mut self, by: Dir, offset: i64, at: Moment) {
-        let sent = self.last.iter_mut().rev().chain(self.first.iter_mut().rev()).filter(|o| o.burst.dir != by);
+        let sent =
+            self.last.iter_mut().rev().chain(self.first.iter_mut().rev()).filter(|o| o.burst.dir != by);
         for open in sent.take_while(|o| o.burst.acked.is_none()) {
             if open.end <= offset {
                 open.burst.acked = Some(at);

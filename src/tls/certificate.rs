@@ -117,7 +117,9 @@ fn serial_text(raw: &[u8]) -> String {
 
 fn alternative_name(name: &GeneralName<'_>) -> Option<String> {
     match name {
-        GeneralName::DNSName(text) | GeneralName::URI(text) | GeneralName::RFC822Name(text) => Some((*text).to_owned()),
+        GeneralName::DNSName(text) | GeneralName::URI(text) | GeneralName::RFC822Name(text) => {
+            Some((*text).to_owned())
+        }
         GeneralName::IPAddress(bytes) => address_text(bytes),
         _ => None,
     }

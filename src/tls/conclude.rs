@@ -29,7 +29,10 @@ pub(super) fn conclude(tracker: Tracker, end: &FlowEnd) -> TlsFacts {
     if let Some(inference) = inference {
         adopt(inference, client, &mut facts);
     }
-    if facts.certificate_requested.is_some() && facts.client_finished.is_some() && facts.client_certificate.is_none() {
+    if facts.certificate_requested.is_some()
+        && facts.client_finished.is_some()
+        && facts.client_certificate.is_none()
+    {
         facts.client_certificate = Some(ClientCertificate::Absent);
         facts.client_certificate_confidence = facts.certificate_request_confidence;
     }
@@ -70,7 +73,8 @@ fn remove_tickets(bursts: &mut Vec<Burst>, server: Dir, last: Moment, bytes: u64
         return;
     }
     bursts.remove(place);
-    let (before, after) = (place.checked_sub(1).and_then(|i| bursts.get(i).copied()), bursts.get(place).copied());
+    let (before, after) =
+        (place.checked_sub(1).and_then(|i| bursts.get(i).copied()), bursts.get(place).copied());
     if let (Some(before), Some(after)) = (before, after) {
         if before.dir == after.dir {
             bursts.remove(place);
@@ -146,4 +150,3 @@ fn waits(facts: &TlsFacts, client: Dir, end: &FlowEnd) -> (Option<Dir>, Option<M
     };
     (Some(side), since)
 }
-

@@ -127,7 +127,7 @@ fn alpn(hello: &RawClientHello<'_>) -> String {
         Some([a, .., b]) if a.is_ascii_alphanumeric() && b.is_ascii_alphanumeric() => {
             format!("{}{}", char::from(*a), char::from(*b))
         }
-        Some([a, ..] ) => {
+        Some([a, ..]) => {
             let last = first.and_then(<[u8]>::last).unwrap_or(a);
             format!("{:x}{:x}", a >> 4, last & 0x0f)
         }

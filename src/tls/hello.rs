@@ -187,7 +187,11 @@ pub(super) fn shape_key(hello: &RawClientHello<'_>, key: &mut Vec<u8>) {
 pub(super) fn shape(hello: &RawClientHello<'_>) -> ClientHelloShape {
     let mut shape = ClientHelloShape {
         legacy_version: ProtocolVersion(hello.version),
-        ciphers: if hello.sslv2 { sslv2_ciphers(hello.ciphers) } else { pairs(hello.ciphers).map(CipherSuite).collect() },
+        ciphers: if hello.sslv2 {
+            sslv2_ciphers(hello.ciphers)
+        } else {
+            pairs(hello.ciphers).map(CipherSuite).collect()
+        },
         sslv2: hello.sslv2,
         ..ClientHelloShape::default()
     };
@@ -206,7 +210,8 @@ pub(super) fn shape(hello: &RawClientHello<'_>) -> ClientHelloShape {
 
 fn extend(shape: &mut ClientHelloShape, kind: u16, content: &[u8]) {
     let mut at = Cursor::new(content);
-    let list16 = |mut at: Cursor<'_>| at.vector16().map(|(list, _)| pairs(list).collect()).unwrap_or_else(Vec::new);
+    let list16 =
+        |mut at: Cursor<'_>| at.vector16().map(|(list, _)| pairs(list).collect()).unwrap_or_else(Vec::new);
     match kind {
         extension::SERVER_NAME => shape.sni = server_name(content),
         extension::SUPPORTED_GROUPS => shape.groups = list16(at).into_iter().map(NamedGroup).collect(),
@@ -247,7 +252,9 @@ fn server_name(content: &[u8]) -> Option<String> {
 /// The protocol names of `application_layer_protocol_negotiation` (RFC 7301 §3.1).
 fn protocols(content: &[u8]) -> Vec<String> {
     let mut list = Cursor::new(Cursor::new(content).vector16().unwrap_or_default().0);
-    std::iter::from_fn(|| list.vector8()).map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect()
+    std::iter::from_fn(|| list.vector8())
+        .map(|(name, _)| String::from_utf8_lossy(name).into_owned())
+        .collect()
 }
 
 /// The groups of a client's `key_share` (RFC 8446 §4.2.8).

@@ -65,7 +65,8 @@ pub(super) struct Inference {
 pub(super) fn infer(records: &[Sealed], setting: &Setting) -> Inference {
     let lengths = Lengths::of(setting.cipher);
     let mut found = Inference::default();
-    let sealed: Vec<Sealed> = records.iter().copied().filter(|r| r.kind == content::APPLICATION_DATA).collect();
+    let sealed: Vec<Sealed> =
+        records.iter().copied().filter(|r| r.kind == content::APPLICATION_DATA).collect();
     let client_starts = sealed.iter().position(|r| r.dir == setting.client).unwrap_or(sealed.len());
     let server_flight = sealed.get(..client_starts).unwrap_or_default();
     infer_server_flight(server_flight, setting, lengths, &mut found);
@@ -120,7 +121,12 @@ fn infer_server_flight(flight: &[Sealed], setting: &Setting, lengths: Lengths, f
 }
 
 /// [EndOfEarlyData], [Certificate, [CertificateVerify]], Finished. Gives the record that ends the flight.
-fn infer_client_flight(client: &[Sealed], setting: &Setting, lengths: Lengths, found: &mut Inference) -> Option<Sealed> {
+fn infer_client_flight(
+    client: &[Sealed],
+    setting: &Setting,
+    lengths: Lengths,
+    found: &mut Inference,
+) -> Option<Sealed> {
     let client = match client {
         [early, rest @ ..] if early.length == lengths.end_of_early_data => rest,
         _ => client,
@@ -181,7 +187,13 @@ fn infer_abort(sealed: &[Sealed], setting: &Setting, lengths: Lengths, found: &m
 }
 
 /// After the client's Finished: tickets, request, response, and the alert of a server that rejects the client.
-fn infer_after(sealed: &[Sealed], finished: Sealed, setting: &Setting, lengths: Lengths, found: &mut Inference) {
+fn infer_after(
+    sealed: &[Sealed],
+    finished: Sealed,
+    setting: &Setting,
+    lengths: Lengths,
+    found: &mut Inference,
+) {
     let place = sealed.iter().position(|r| *r == finished).map_or(sealed.len(), |i| i + 1);
     let (before, after) = sealed.split_at_checked(place).unwrap_or((sealed, &[]));
     if found.server_flight_done.is_none() {
@@ -212,7 +224,11 @@ fn leading_tickets(server: &[Sealed], request: Option<Moment>, setting: &Setting
         return 0;
     }
     let early = server.iter().take_while(|r| request.is_none_or(|request| r.at < request)).count().min(4);
-    let early = if server.get(..early).unwrap_or_default().iter().all(|r| r.length >= SHORTEST_TICKET) { early } else { 0 };
+    let early = if server.get(..early).unwrap_or_default().iter().all(|r| r.length >= SHORTEST_TICKET) {
+        early
+    } else {
+        0
+    };
     let Some(first) = server.first().filter(|r| r.length >= SHORTEST_TICKET) else { return 0 };
     let alike = server.iter().take(4).take_while(|r| r.length == first.length).count();
     if alike >= 2 { early.max(alike) } else { early }

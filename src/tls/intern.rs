@@ -73,7 +73,8 @@ impl<T> Table<T> {
         }
         if cost <= MAX_TABLE / 8 {
             self.bytes += cost;
-            self.entries.insert_unique(hash, (key.into(), Arc::clone(&value)), |(k, _)| hasher.hash_one(&**k));
+            self.entries
+                .insert_unique(hash, (key.into(), Arc::clone(&value)), |(k, _)| hasher.hash_one(&**k));
         }
         value
     }

@@ -126,7 +126,12 @@ impl Order {
             return;
         }
         self.held_bytes += payload.data.len();
-        let held = Held { offset: payload.offset, length: payload.length, data: payload.data.into(), at: payload.at };
+        let held = Held {
+            offset: payload.offset,
+            length: payload.length,
+            data: payload.data.into(),
+            at: payload.at,
+        };
         self.held.insert(place, held);
     }
 }

@@ -295,7 +295,14 @@ impl Walker {
             }
             let Some(content) = body.data.get(4..length as usize) else { return body };
             let end = body.offset + i64::from(length);
-            sink.handshake(&Message { kind, body: content, length, ending: Ending::Complete, span: self.span, end });
+            sink.handshake(&Message {
+                kind,
+                body: content,
+                length,
+                ending: Ending::Complete,
+                span: self.span,
+                end,
+            });
             body = body.after(length as usize);
             self.span = Span { first: body.at, last: body.at, segments: 1, largest: body.segment };
         }
@@ -366,7 +373,9 @@ pub(super) fn starts_record(data: &[u8]) -> bool {
             };
             plausible(&[*kind, *major, *minor, *high, *low]) && handshake_fits
         }
-        [kind, 3, minor, ..] => (content::CHANGE_CIPHER_SPEC..=content::HEARTBEAT).contains(kind) && *minor <= 4,
+        [kind, 3, minor, ..] => {
+            (content::CHANGE_CIPHER_SPEC..=content::HEARTBEAT).contains(kind) && *minor <= 4
+        }
         _ => false,
     }
 }

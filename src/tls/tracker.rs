@@ -10,8 +10,8 @@ use super::infer::Sealed;
 use super::intern::Interner;
 use super::records::{Ending, Message, Record, Sink, Span, content};
 use super::{
-    Alert, AlertDescription, Certificate, CipherSuite, ClientCertificate, ClientHello, Confidence, NamedGroup,
-    ProtocolVersion, ServerHello, TlsFacts,
+    Alert, AlertDescription, Certificate, CipherSuite, ClientCertificate, ClientHello, Confidence,
+    NamedGroup, ProtocolVersion, ServerHello, TlsFacts,
 };
 use crate::flow::{Dir, Moment, PerDir};
 use std::sync::Arc;
@@ -367,7 +367,8 @@ impl Tracker {
             return;
         }
         let empty = chain.is_empty() && message.length == 7;
-        facts.client_certificate = Some(if empty { ClientCertificate::Empty } else { ClientCertificate::Sent });
+        facts.client_certificate =
+            Some(if empty { ClientCertificate::Empty } else { ClientCertificate::Sent });
         facts.client_certificate_confidence = Some(Confidence::Exact);
         facts.client_certificates = chain;
     }
