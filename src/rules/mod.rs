@@ -9,7 +9,10 @@ use crate::correlate::{Correlated, Missing, Target, World};
 use crate::time::Timestamp;
 
 mod engine;
+pub mod expr;
+pub mod fields;
 mod load;
+pub mod mistakes;
 
 pub use engine::judge;
 pub use load::RuleSet;

@@ -1,0 +1,230 @@
+//! The one declared table of fields: what rules, `--where` and templates can see, and how each is read from a case.
+//!
+//! Each field is declared once, with type, meaning, example and accessor. Names are Wireshark's where it has one.
+//! An accessor states facts of the stages before; it never judges. To add a field, add a row to the file of its topic.
+
+use crate::correlate::{Case, Role, World};
+use crate::flow::TcpFacts;
+use crate::ingest::Conversation;
+use crate::log::LogEvent;
+use crate::tls::TlsFacts;
+
+use super::expr::{Kind, Value};
+
+mod case;
+mod dns;
+mod icmp;
+mod ip;
+mod log;
+mod tcp;
+mod time;
+mod tls;
+
+/// What a field is read from: a case, or one flow alone (then everything about logs and cases is unknown).
+#[derive(Clone, Copy, Debug)]
+pub struct CaseView<'a> {
+    /// All that was read; absent for a flow alone.
+    pub world: Option<&'a World>,
+    /// The case; absent for a flow alone.
+    pub case: Option<&'a Case>,
+    /// The event of the case.
+    pub event: Option<&'a LogEvent>,
+    /// The flow that facts are about.
+    pub flow: Option<&'a Conversation>,
+}
+
+impl<'a> CaseView<'a> {
+    /// A case as rules see it.
+    pub fn of_case(world: &'a World, case: &'a Case) -> Self {
+        let flow = case.attempt().map(|index| world.flow(index));
+        Self { world: Some(world), case: Some(case), event: world.event(case), flow }
+    }
+
+    /// A flow alone, as `flows --where` sees it.
+    pub fn of_flow(flow: &'a Conversation) -> Self {
+        Self { world: None, case: None, event: None, flow: Some(flow) }
+    }
+
+    /// The lookups of the case, or the flow itself.
+    fn lookups(&self) -> Vec<&'a Conversation> {
+        let (Some(world), Some(case)) = (self.world, self.case) else {
+            return self.flow.into_iter().collect();
+        };
+        let of_lookup = case.flows.iter().filter(|f| f.role == Role::Lookup);
+        of_lookup.map(|f| world.flow(f.flow)).chain(self.flow).collect()
+    }
+
+    /// Unknown without a flow, absent where it is no TCP.
+    fn tcp(&self, read: impl FnOnce(&'a Conversation, &'a TcpFacts) -> Value<'a>) -> Value<'a> {
+        match self.flow {
+            None => Value::Unknown,
+            Some(flow) => flow.tcp.as_deref().map_or(Value::Absent, |tcp| read(flow, tcp)),
+        }
+    }
+
+    /// Unknown without a flow, absent where it is no TLS.
+    fn tls(&self, read: impl FnOnce(&'a TlsFacts) -> Value<'a>) -> Value<'a> {
+        match self.flow {
+            None => Value::Unknown,
+            Some(flow) => flow.app.session.tls.as_deref().map_or(Value::Absent, read),
+        }
+    }
+
+    /// What TLS shows: `false` without TLS, unknown where its start is not in the capture and it was not seen later.
+    fn tls_shows(&self, read: impl FnOnce(&'a TlsFacts) -> bool) -> Value<'a> {
+        let Some(flow) = self.flow else {
+            return Value::Unknown;
+        };
+        match flow.app.session.tls.as_deref().is_some_and(read) {
+            true => Value::Flag(true),
+            false if flow.midstream => Value::Unknown,
+            false => Value::Flag(false),
+        }
+    }
+
+    /// Unknown without a case; absent where the case has no log line.
+    fn log(&self, read: impl FnOnce(&'a LogEvent) -> Value<'a>) -> Value<'a> {
+        match (self.case, self.event) {
+            (None, _) => Value::Unknown,
+            (Some(_), None) => Value::Absent,
+            (Some(_), Some(event)) => read(event),
+        }
+    }
+
+    /// Unknown without a case.
+    fn case(&self, read: impl FnOnce(&'a Case) -> Value<'a>) -> Value<'a> {
+        self.case.map_or(Value::Unknown, read)
+    }
+}
+
+/// Reads a field.
+type Read = for<'a> fn(&CaseView<'a>) -> Value<'a>;
+
+/// A declared field.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// Name, dotted.
+    pub name: &'static str,
+    /// Type.
+    pub kind: Kind,
+    /// Meaning, one sentence.
+    pub meaning: &'static str,
+    /// An expression with it.
+    pub example: &'static str,
+    read: Read,
+}
+
+impl Field {
+    const fn new(
+        name: &'static str,
+        kind: Kind,
+        meaning: &'static str,
+        example: &'static str,
+        read: Read,
+    ) -> Self {
+        Self { name, kind, meaning, example, read }
+    }
+
+    /// Its value for a case.
+    pub fn value<'a>(&self, view: &CaseView<'a>) -> Value<'a> {
+        (self.read)(view)
+    }
+
+    /// What a template says where there is no value.
+    pub fn phrase(&self) -> &'static str {
+        match self.kind {
+            Kind::Flag => "unknown",
+            Kind::Number | Kind::Bytes => "an unknown number of",
+            Kind::Span => "an unknown time",
+            Kind::Time => "an unknown moment",
+            Kind::Address => "an unknown address",
+            Kind::Text | Kind::Word(_) | Kind::Step(_) => match self.name {
+                "tls.sni" => "no server name",
+                "tcp.resp" | "log.destination" => "the server",
+                "tcp.orig" | "log.source" => "the caller",
+                "log.webhook" => "the webhook",
+                "log.url_host" => "the host called",
+                "log.reason" => "an unknown reason",
+                "log.component" | "log.host" => "the caller",
+                _ => "unknown",
+            },
+        }
+    }
+}
+
+/// Every field, by topic.
+pub fn all() -> impl Iterator<Item = &'static Field> {
+    TOPICS.iter().flat_map(|(_, fields)| fields.iter())
+}
+
+/// Topics with their fields, in the order of `rules fields`.
+pub const TOPICS: &[(&str, &[Field])] = &[
+    ("Flow", ip::FIELDS),
+    ("TCP", tcp::FIELDS),
+    ("TCP analysis (Wireshark `tcp.analysis.*`)", tcp::ANALYSIS),
+    ("ICMP", icmp::FIELDS),
+    ("TLS and what else was spoken", tls::FIELDS),
+    ("DNS", dns::FIELDS),
+    ("Log line", log::FIELDS),
+    ("Time", time::FIELDS),
+    ("Case", case::FIELDS),
+    ("Coverage of the captures", case::COVERAGE),
+    ("Other vantage points", case::VIEWS),
+    ("Other calls", case::NEIGHBOURS),
+];
+
+/// The field of this name.
+pub fn find(name: &str) -> Option<&'static Field> {
+    all().find(|f| f.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::rules::expr::{Expr, Truth};
+
+    #[test]
+    fn names_are_unique_and_examples_compile() {
+        let mut seen = BTreeSet::new();
+        for field in all() {
+            assert!(seen.insert(field.name), "{} is declared twice", field.name);
+            let example = Expr::from_argument("example", field.example).unwrap_or_else(|e| panic!("{e}"));
+            assert!(example.fields().iter().any(|f| f.name == field.name), "{}", field.name);
+            assert!(field.meaning.ends_with('.'), "{}", field.name);
+        }
+    }
+
+    #[test]
+    fn nothing_known_decides_nothing() {
+        let view = CaseView { world: None, case: None, event: None, flow: None };
+        for field in all() {
+            assert_eq!(field.value(&view), Value::Unknown, "{}", field.name);
+            assert_eq!(Expr::new(field.name).unwrap().truth(&view), Truth::Unknown);
+        }
+    }
+
+    #[test]
+    fn every_field_of_an_empty_case_has_its_type() {
+        let (world, case) = (World::default(), empty_case());
+        for field in all() {
+            let _ = field.value(&CaseView::of_case(&world, &case));
+        }
+    }
+
+    fn empty_case() -> Case {
+        Case {
+            event: None,
+            echoes: Vec::new(),
+            flows: Vec::new(),
+            matching: None,
+            time: None,
+            window: None,
+            target: crate::correlate::Target::default(),
+            edge: crate::log::Edge::Other,
+            coverage: crate::correlate::Coverage::default(),
+            facts: crate::correlate::CaseFacts::default(),
+        }
+    }
+}
