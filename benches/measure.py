@@ -1,0 +1,123 @@
+"""Runs the programs of benches/compare.sh in turn and prints Markdown: python3 benches/measure.py WIRECAUSE FOLDER
+
+Each input has its group; the programs of a group run one after the other, the whole round five times after a warm-up,
+and the best of the five counts, by CPU time (user + system of the process and its children). tshark runs once.
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+
+BINARY, FOLDER = sys.argv[1:3]
+ROUNDS = 5
+TSHARK_FIELDS = [
+    "tcp.stream", "ip.src", "ip.dst", "tcp.srcport", "tcp.dstport", "tcp.len", "tcp.flags", "tcp.analysis.retransmission",
+    "tcp.analysis.fast_retransmission", "tcp.analysis.spurious_retransmission", "tcp.analysis.out_of_order",
+    "tcp.analysis.lost_segment", "tcp.analysis.duplicate_ack", "tcp.analysis.zero_window", "tcp.analysis.initial_rtt",
+    "tls.handshake.type", "tls.handshake.extensions_server_name", "tls.handshake.ciphersuite", "tls.handshake.ja3",
+    "tls.handshake.certificate", "x509ce.dNSName", "tls.alert_message.desc",
+]
+
+
+def path(name):
+    return os.path.join(FOLDER, name)
+
+
+def wirecause(*args):
+    return [BINARY, *args]
+
+
+def groups():
+    mixed, journal = path("mixed.pcap"), path("journal.log")
+    tshark = ["tshark", "-n", "-r", mixed, "-T", "fields"] + [w for f in TSHARK_FIELDS for w in ("-e", f)]
+    flows = wirecause("flows", "--format", "ndjson", "--quiet")
+    analyze = wirecause("analyze", "--format", "json", "--quiet")
+    sample = "samples/silent-after-client-hello/bundle"
+    return [
+        ("Mixed capture", mixed, [
+            ("cat", ["cat", mixed], ROUNDS),
+            ("tcpdump, flags only", ["tcpdump", "-n", "-r", mixed, "-w", "/dev/null", "tcp[13]&7!=0"], ROUNDS),
+            ("tcptrace -n", ["tcptrace", "-n", mixed], 2),
+            ("ndpiReader -q", ["ndpiReader", "-q", "-i", mixed], 2),
+            ("Suricata", ["suricata", "-r", mixed, "-l", FOLDER], 1),
+            ("tshark, tcp.analysis and tls fields", tshark, 1),
+            ("wirecause flows", [*flows, mixed], ROUNDS),
+            ("wirecause flows, 1 thread", [*flows, "--threads", "1", mixed], ROUNDS),
+        ]),
+        ("The same, gzip", path("mixed.pcap.gz"), [
+            ("gzip -dc", ["gzip", "-dc", path("mixed.pcap.gz")], 2),
+            ("wirecause flows", [*flows, path("mixed.pcap.gz")], 2),
+        ]),
+        ("SYN flood, 10 million flows", path("flood.pcap"), [
+            ("cat", ["cat", path("flood.pcap")], ROUNDS),
+            ("wirecause analyze --max-memory 256M", [*analyze, "--max-memory", "256M", path("flood.pcap")], 3),
+        ]),
+        ("API server journal, ten failure texts", journal, [
+            ("rg -c", ["rg", "-c", "-F", "-f", "benches/failure-texts.txt", journal], ROUNDS),
+            ("wirecause logs", wirecause("logs", "--format", "ndjson", "--quiet", journal), ROUNDS),
+        ]),
+        ("Join: 100,000 failures, 1,000,000 flows", path("failures"), [
+            ("wirecause analyze", [*analyze, path("failures")], 2),
+        ]),
+        ("A small bundle", sample, [
+            ("wirecause analyze", [*analyze, sample], 20),
+            ("wirecause rules list (start-up)", wirecause("rules", "list"), 20),
+        ]),
+    ]
+
+
+def run(command):
+    """Wall seconds, CPU seconds, peak MB; output goes nowhere."""
+    start = time.monotonic()
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    wall = time.monotonic() - start
+    if child.returncode not in (0, 3):
+        return None
+    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def size(name):
+    if not os.path.isdir(name):
+        return os.path.getsize(name)
+    return sum(os.path.getsize(os.path.join(at, f)) for at, _, files in os.walk(name) for f in files)
+
+
+def measure(programs):
+    present = [p for p in programs if os.path.exists(p[1][0]) or shutil.which(p[1][0])]
+    best, failed = {}, set()
+    for turn in range(max(times for _, _, times in present) + 1):
+        for name, command, times in present:
+            warm_up = turn == 0
+            if name in failed or (warm_up and times == 1) or turn > times:
+                continue
+            result = run(command)
+            if result is None:
+                failed.add(name)
+            elif not warm_up:
+                best[name] = min(best.get(name, result), result, key=lambda r: r[1])
+    return best, failed, [p[0] for p in programs if p not in present]
+
+
+def main():
+    print(f"Measured with {os.cpu_count()} cores ({platform.machine()}, {platform.system()} {platform.release()}).")
+    for title, source, programs in groups():
+        print(f"\n### {title} ({size(source) / 1e6:,.1f} MB)\n")
+        print("| program | wall s | CPU s | peak MB |\n|---|---|---|---|")
+        best, failed, absent = measure(programs)
+        for name, _, _ in programs:
+            if name in best:
+                wall, cpu, peak = best[name]
+                print(f"| {name} | {wall:.3f} | {cpu:.3f} | {peak:,.0f} |")
+            elif name in failed:
+                print(f"| {name} | failed | | |")
+        if absent:
+            print(f"\nNot there: {', '.join(absent)}.")
+        sys.stdout.flush()
+
+
+main()
