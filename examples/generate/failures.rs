@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use crate::frame::Capture;
-use crate::journal;
-use crate::mixed::START;
-use crate::random::Random;
-use crate::talk::{Side, Talk};
-use crate::tls::SERVERS;
+use super::frame::Capture;
+use super::journal;
+use super::mixed::START;
+use super::random::Random;
+use super::talk::{Side, Talk};
+use super::tls::SERVERS;
 
 /// Flows for each failure: the refused one and nine healthy probes.
 const FLOWS: u64 = 10;

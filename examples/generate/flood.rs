@@ -4,9 +4,9 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use crate::frame::{Capture, SYN, Segment};
-use crate::mixed::START;
-use crate::random::Random;
+use super::frame::{Capture, SYN, Segment};
+use super::mixed::START;
+use super::random::Random;
 
 /// Writes `packets` SYNs, a million a second.
 pub(crate) fn write(path: &Path, packets: u64, seed: u64) -> io::Result<()> {

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use crate::random::Random;
-use crate::tls::SERVERS;
+use super::random::Random;
+use super::tls::SERVERS;
 
 /// The ten texts, as benches/compare.sh gives them to `rg`.
 const TEXTS: &str = include_str!("../../benches/failure-texts.txt");

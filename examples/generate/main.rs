@@ -7,14 +7,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-mod failures;
-mod flood;
-mod frame;
-mod journal;
-mod mixed;
-mod random;
-mod talk;
-mod tls;
+pub(crate) mod failures;
+pub(crate) mod flood;
+pub(crate) mod frame;
+pub(crate) mod journal;
+pub(crate) mod mixed;
+pub(crate) mod random;
+pub(crate) mod talk;
+pub(crate) mod tls;
 
 /// So that two machines measure the same bytes.
 const SEED: u64 = 20_261_121;

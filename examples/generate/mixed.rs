@@ -7,10 +7,10 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-use crate::frame::{Capture, icmp_unreachable};
-use crate::random::Random;
-use crate::talk::{Side, Talk};
-use crate::tls::{self, Client, SERVERS};
+use super::frame::{Capture, icmp_unreachable};
+use super::random::Random;
+use super::talk::{Side, Talk};
+use super::tls::{self, Client, SERVERS};
 
 /// Flows of the reference capture by kind; the proportions hold for any size.
 const KINDS: [(Kind, u64); 6] = [

@@ -3,8 +3,8 @@
 
 use std::net::SocketAddr;
 
-use crate::frame::{ACK, FIN, PSH, RST, SYN, Segment};
-use crate::random::Random;
+use super::frame::{ACK, FIN, PSH, RST, SYN, Segment};
+use super::random::Random;
 
 /// Who sends.
 #[derive(Clone, Copy, PartialEq)]

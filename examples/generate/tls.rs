@@ -1,7 +1,7 @@
 //! TLS messages as Go's and OpenSSL's clients and servers send them (RFC 8446, RFC 5246): the clear parts are true to
 //! form, random values and everything encrypted are noise.
 
-use crate::random::Random;
+use super::random::Random;
 
 /// Names that the hellos ask for, each with the certificate of its server.
 pub(crate) const SERVERS: [(&str, &[u8]); 8] = [
