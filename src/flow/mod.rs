@@ -50,6 +50,21 @@ pub struct PerDir<T> {
     pub resp: T,
 }
 
+impl<T> PerDir<T> {
+    /// With the sides exchanged.
+    pub fn reversed(self) -> Self {
+        Self { orig: self.resp, resp: self.orig }
+    }
+
+    /// The side of `dir`, and the other one.
+    pub fn both(&mut self, dir: Dir) -> (&mut T, &mut T) {
+        match dir {
+            Dir::Orig => (&mut self.orig, &mut self.resp),
+            Dir::Resp => (&mut self.resp, &mut self.orig),
+        }
+    }
+}
+
 impl<T> Index<Dir> for PerDir<T> {
     type Output = T;
     fn index(&self, dir: Dir) -> &T {

@@ -1,0 +1,105 @@
+//! What makes packets one flow: both innermost endpoints, the protocol and the overlay.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::{Dir, PerDir, Proto};
+use crate::capture::Window;
+use crate::packet::Packet;
+
+/// Key of a flow, with its sides told apart. 45 bytes, compared as they stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FlowKey {
+    addresses: PerDir<[u8; 16]>,
+    ports: PerDir<u16>,
+    vni: u32,
+    protocol: u8,
+    v6: bool,
+}
+
+impl FlowKey {
+    /// Of a packet whose sender is taken for the originator.
+    pub(super) fn of(packet: &Packet, window: &Window) -> Self {
+        let (src, dst) = packet.addresses(window);
+        Self::new(src, dst, packet)
+    }
+
+    /// Of the packet that an ICMP error quotes, its sender taken for the originator.
+    pub(super) fn quoted(packet: &Packet, window: &Window) -> Self {
+        let (src, dst) = packet.quoted_addresses(window);
+        Self::new(src, dst, packet)
+    }
+
+    fn new(src: IpAddr, dst: IpAddr, packet: &Packet) -> Self {
+        Self {
+            addresses: PerDir { orig: octets(src), resp: octets(dst) },
+            ports: PerDir { orig: packet.src_port, resp: packet.dst_port },
+            vni: packet.vni,
+            protocol: packet.protocol,
+            v6: src.is_ipv6(),
+        }
+    }
+
+    /// The same flow with its sides exchanged.
+    pub(super) fn reversed(&self) -> Self {
+        Self { addresses: self.addresses.reversed(), ports: self.ports.reversed(), ..*self }
+    }
+
+    /// Who sent a packet with the key `sender_first`, if it is of this flow. A flow of an endpoint with itself is all
+    /// the originator's.
+    #[inline]
+    pub(super) fn sender(&self, sender_first: &Self) -> Option<Dir> {
+        if self.vni != sender_first.vni || self.protocol != sender_first.protocol || self.v6 != sender_first.v6 {
+            return None;
+        }
+        if self.ports == sender_first.ports && self.addresses == sender_first.addresses {
+            return Some(Dir::Orig);
+        }
+        let (ours, theirs) = (self, sender_first);
+        let reversed = ours.ports.orig == theirs.ports.resp
+            && ours.ports.resp == theirs.ports.orig
+            && ours.addresses.orig == theirs.addresses.resp
+            && ours.addresses.resp == theirs.addresses.orig;
+        reversed.then_some(Dir::Resp)
+    }
+
+    /// Address and port of a side.
+    pub(super) fn endpoint(&self, dir: Dir) -> SocketAddr {
+        let bytes = self.addresses[dir];
+        let ip = if self.v6 {
+            IpAddr::V6(Ipv6Addr::from(bytes))
+        } else {
+            IpAddr::V4(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]))
+        };
+        SocketAddr::new(ip, self.ports[dir])
+    }
+
+    /// Ports of both sides.
+    pub(super) const fn ports(&self) -> PerDir<u16> {
+        self.ports
+    }
+
+    /// Transport protocol.
+    pub(super) const fn proto(&self) -> Proto {
+        match self.protocol {
+            6 => Proto::Tcp,
+            17 => Proto::Udp,
+            n => Proto::Other(n),
+        }
+    }
+
+    /// Overlay network identifier.
+    pub(super) const fn vni(&self) -> Option<u32> {
+        self.vni.checked_sub(1)
+    }
+}
+
+fn octets(ip: IpAddr) -> [u8; 16] {
+    match ip {
+        IpAddr::V6(ip) => ip.octets(),
+        IpAddr::V4(ip) => {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&ip.octets());
+            bytes
+        }
+    }
+}

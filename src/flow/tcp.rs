@@ -1,0 +1,419 @@
+//! The timeline of one TCP connection: one segment in, counters, findings and facts on.
+//!
+//! Every segment is counted and judged as Wireshark does; copies of one segment go no further. What is left moves
+//! Zeek's machine and the facts that rules see, and its payload goes to the observer. Never rejects a segment.
+
+use super::copies::{CapturePoint, Copies};
+use super::labels::{Labels, Scale, Seen, Wireshark};
+use super::seq::Seq;
+use super::stream::{Acked, Stream};
+use super::zeek::{Input, Machine};
+use super::{
+    Dir, FlowEnd, KeepAlive, Moment, Observer, Payload, PerDir, Proto, Reset, Silence, TcpFacts, options,
+};
+use crate::capture::Window;
+use crate::packet::Packet;
+use crate::packet::tcp_flag::{ACK, FIN, RST, SYN};
+
+/// A packet of a known flow.
+#[derive(Clone, Copy)]
+pub(super) struct Segment<'w> {
+    pub(super) dir: Dir,
+    pub(super) at: Moment,
+    pub(super) packet: &'w Packet,
+    pub(super) window: &'w Window,
+    pub(super) ports: PerDir<u16>,
+}
+
+impl Segment<'_> {
+    fn has(&self, flags: u16) -> bool {
+        self.packet.has(flags)
+    }
+
+    fn seq(&self) -> Seq {
+        Seq(self.packet.seq)
+    }
+
+    /// A SYN without ACK.
+    fn is_dial(&self) -> bool {
+        self.packet.flags & (SYN | ACK) == SYN
+    }
+
+    /// A SYN with ACK.
+    fn is_answer(&self) -> bool {
+        self.packet.flags & (SYN | ACK) == SYN | ACK
+    }
+
+    /// At most one byte just before the end of what was sent: it asks whether the other side is still there.
+    fn is_keep_alive(&self, labels: Labels) -> bool {
+        labels.has(Labels::KEEP_ALIVE) && !self.has(SYN | FIN | RST)
+    }
+
+    fn point(&self) -> CapturePoint {
+        let index = self.packet.frame as usize;
+        let Some(header) = self.window.frames.get(index) else { return CapturePoint::default() };
+        let start = header.offset as usize;
+        let before_ip = (self.packet.ip as usize).saturating_sub(start).min(16);
+        let link = self.window.bytes.get(start..start + before_ip).unwrap_or_default();
+        CapturePoint::new(header.interface, link, self.packet)
+    }
+}
+
+/// What is kept of a connection while it may go on.
+#[derive(Clone, Debug)]
+pub(super) struct Connection {
+    wireshark: Wireshark,
+    zeek: Machine,
+    streams: PerDir<Stream>,
+    copies: PerDir<Copies>,
+    /// The last segment that is no copy, of either side.
+    latest: Option<Moment>,
+    pub(super) facts: TcpFacts,
+}
+
+impl Connection {
+    /// Before its first segment. `flipped`: the responder sends it.
+    pub(super) fn new(flipped: bool) -> Self {
+        Self {
+            wireshark: Wireshark::default(),
+            zeek: if flipped { Machine::flipped() } else { Machine::default() },
+            streams: PerDir::default(),
+            copies: PerDir::default(),
+            latest: None,
+            facts: TcpFacts::default(),
+        }
+    }
+
+    /// Whether this SYN opens another stream on the same endpoints (Wireshark's rule: its number differs from the one
+    /// that the sender's numbers began with).
+    pub(super) fn is_other_epoch(&self, dir: Dir, packet: &Packet) -> bool {
+        packet.flags & (SYN | ACK) == SYN && self.wireshark.is_other_epoch(dir, Seq(packet.seq))
+    }
+
+    /// Whether the segment shows that the sides were taken the wrong way round: only the originator dials.
+    pub(super) fn is_inverted(&self, dir: Dir, packet: &Packet) -> bool {
+        let nobody_dialled = self.facts.syn_times.is_empty() && self.facts.synack_times.is_empty();
+        match packet.flags & (SYN | ACK | RST) {
+            SYN => nobody_dialled && dir == Dir::Resp,
+            flags => nobody_dialled && dir == Dir::Orig && flags == SYN | ACK,
+        }
+    }
+
+    /// Takes in the next segment; gives whether it is a copy. `first`: Wireshark begins its stream with it.
+    pub(super) fn segment<O: Observer>(
+        &mut self,
+        segment: &Segment<'_>,
+        first: bool,
+        observer: &mut O,
+        app: &mut O::Flow,
+    ) -> bool {
+        let packet = segment.packet;
+        let handshake = segment.has(SYN).then(|| options::parse(packet.tcp_options(segment.window)));
+        let labels = self.judge(segment, handshake.and_then(|options| options.window_scale));
+        self.count(segment, first);
+        if self.is_copy(segment) {
+            return true;
+        }
+        if let Some(options) = handshake {
+            self.syn(segment, options);
+        }
+        self.note_reset(segment);
+        let acked = self.acknowledgment(segment);
+        self.step_zeek(segment, acked.reveals_gap);
+        self.note_establishment(segment);
+        self.note_silence(segment);
+        if let Some(place) = acked.data
+            && self.facts.established.is_some() | self.facts.syn_times.is_empty()
+        {
+            observer.acked(app, segment.dir, place, segment.at);
+        }
+        if segment.is_keep_alive(labels) {
+            self.keep_alive(segment);
+        } else if packet.payload_length > 0 && !segment.has(RST) {
+            self.payload(segment, labels, observer, app);
+        }
+        if segment.has(FIN) {
+            self.streams[segment.dir].finish(segment.seq().plus(packet.payload_length));
+            self.facts.first_fin[segment.dir].get_or_insert(segment.at);
+        }
+        self.note_sender(segment);
+        false
+    }
+
+    /// Wireshark's findings, counted.
+    fn judge(&mut self, segment: &Segment<'_>, shift: Option<u8>) -> Labels {
+        let packet = segment.packet;
+        let seen = Seen {
+            dir: segment.dir,
+            seq: segment.seq(),
+            ack: Seq(packet.ack),
+            length: packet.payload_length,
+            flags: packet.flags,
+            window: packet.window,
+            time: segment.at.time,
+        };
+        let labels = self.wireshark.judge(&seen, shift);
+        if !labels.is_empty() {
+            labels.count(&mut self.facts.analysis[segment.dir]);
+        }
+        labels
+    }
+
+    /// Counters that agree with Wireshark's, and the bits of `tcp.completeness`.
+    fn count(&mut self, segment: &Segment<'_>, first: bool) {
+        let (facts, dir) = (&mut self.facts, segment.dir);
+        let empty = segment.packet.payload_length == 0;
+        let counters = [
+            (segment.is_dial(), &mut facts.syn[dir]),
+            (segment.is_answer(), &mut facts.synack[dir]),
+            (segment.has(FIN), &mut facts.fin[dir]),
+            (segment.has(RST), &mut facts.rst[dir]),
+        ];
+        for (counts, counter) in counters {
+            *counter = counter.saturating_add(u32::from(counts));
+        }
+        if first {
+            // Of the first segment Wireshark looks at a SYN only.
+            facts.completeness = match (segment.is_dial(), empty) {
+                (true, true) => SYN_BIT,
+                (true, false) => SYN_BIT | DATA_BIT,
+                (false, _) => 0,
+            };
+            return;
+        }
+        let bare_ack = segment.packet.flags & (SYN | ACK) == ACK;
+        for (is_so, bit) in [
+            (segment.is_answer(), SYN_ACK_BIT),
+            (bare_ack && !empty, DATA_BIT),
+            (bare_ack && empty, ACK_BIT),
+            (segment.packet.flags & (FIN | ACK) == FIN | ACK, FIN_BIT),
+            (segment.has(RST), RST_BIT),
+        ] {
+            if is_so {
+                facts.completeness |= bit;
+            }
+        }
+    }
+
+    /// Whether the segment is a copy of one seen just before. What moves the numbers on cannot be one.
+    fn is_copy(&mut self, segment: &Segment<'_>) -> bool {
+        let packet = segment.packet;
+        let (own, other) = self.streams.both(segment.dir);
+        let end = segment.seq().plus(packet.payload_length);
+        let fresh = packet.payload_length > 0 && own.is_fresh(end) || segment.has(ACK) && other.is_unacked(Seq(packet.ack));
+        self.copies[segment.dir].is_copy(packet, segment.point(), segment.at.time, !fresh)
+    }
+
+    /// RFC 9293 §3.5: a SYN tells the first number, and what its sender can do.
+    fn syn(&mut self, segment: &Segment<'_>, options: super::TcpOptions) {
+        let dir = segment.dir;
+        let first_byte = segment.seq().plus(1);
+        self.streams[dir].start(first_byte);
+        let facts = &mut self.facts;
+        facts.isn[dir] = Some(segment.packet.seq);
+        facts.options[dir] = options;
+        if segment.is_answer() {
+            if facts.established.is_some() {
+                facts.synack_after_ack = facts.synack_after_ack.saturating_add(1);
+            }
+            push_bounded(&mut facts.synack_times, segment.at);
+        } else {
+            facts.simultaneous_open |= dir == Dir::Resp;
+            facts.syn_payload_bytes = facts.syn_payload_bytes.max(segment.packet.payload_length);
+            push_bounded(&mut facts.syn_times, segment.at);
+        }
+    }
+
+    /// RFC 9293 §3.5.2: the first RST, and what it ended.
+    fn note_reset(&mut self, segment: &Segment<'_>) {
+        if !segment.has(RST) || self.facts.reset.is_some() {
+            return;
+        }
+        let dir = segment.dir;
+        let facts = &self.facts;
+        let both_closed = facts.first_fin.orig.is_some() && facts.first_fin.resp.is_some();
+        let never_spoke = facts.last_segment[dir].is_none();
+        self.facts.reset = Some(Reset {
+            from: dir,
+            at: segment.at,
+            ttl: segment.packet.ttl,
+            to_syn: dir == Dir::Resp && never_spoke && !facts.syn_times.is_empty(),
+            after_close: both_closed || self.streams[dir].is_closed(),
+            in_sequence: never_spoke || self.streams[dir].is_next(segment.seq()),
+            payload_bytes: segment.packet.payload_length,
+        });
+    }
+
+    /// RFC 9293 §3.10.7.4: what the segment acknowledges. The number in a RST is not trusted.
+    fn acknowledgment(&mut self, segment: &Segment<'_>) -> Acked {
+        if !segment.has(ACK) || segment.has(RST) {
+            return Acked::default();
+        }
+        let dir = segment.dir;
+        let acked = self.streams[dir.other()].acknowledge(Seq(segment.packet.ack));
+        let loss = &mut self.facts.loss[dir.other()];
+        loss.largest_delivered_bytes = loss.largest_delivered_bytes.max(acked.delivered);
+        if acked.data.is_some() {
+            self.facts.last_new_ack[dir] = Some(segment.at);
+        }
+        acked
+    }
+
+    fn step_zeek(&mut self, segment: &Segment<'_>, reveals_gap: bool) {
+        self.zeek.step(&Input {
+            dir: segment.dir,
+            seq: segment.seq(),
+            flags: segment.packet.flags,
+            length: segment.packet.payload_length,
+            window: segment.packet.window,
+            reveals_gap,
+        });
+    }
+
+    /// RFC 9293 §3.5: the originator's ACK after the SYN-ACK. Where the SYN-ACK is missing, the originator's first ACK
+    /// after its SYN shows that there was one.
+    fn note_establishment(&mut self, segment: &Segment<'_>) {
+        let facts = &mut self.facts;
+        let began = !facts.syn_times.is_empty() || !facts.synack_times.is_empty();
+        if facts.established.is_some() || !began || segment.dir != Dir::Orig {
+            return;
+        }
+        if segment.packet.flags & (SYN | ACK | RST) == ACK {
+            facts.established = Some(segment.at);
+        }
+    }
+
+    /// The longest time in which neither side sent anything, and who broke it.
+    fn note_silence(&mut self, segment: &Segment<'_>) {
+        let Some(before) = self.latest.replace(segment.at) else { return };
+        let length = segment.at.time - before.time;
+        if self.facts.longest_silence.is_none_or(|s| length > s.until.time - s.since.time) {
+            self.facts.longest_silence =
+                Some(Silence { since: before, until: segment.at, broken_by: segment.dir });
+        }
+    }
+
+    /// RFC 9293 §3.8.4.
+    fn keep_alive(&mut self, segment: &Segment<'_>) {
+        let seen = self.facts.keep_alive.get_or_insert_default();
+        let side: &mut KeepAlive = &mut seen[segment.dir];
+        side.count = side.count.saturating_add(1);
+        side.first.get_or_insert(segment.at);
+        side.last = Some(segment.at);
+    }
+
+    /// RFC 9293 §3.10.7.4, seventh: payload, new or sent again.
+    fn payload<O: Observer>(
+        &mut self,
+        segment: &Segment<'_>,
+        labels: Labels,
+        observer: &mut O,
+        app: &mut O::Flow,
+    ) {
+        let (dir, packet) = (segment.dir, segment.packet);
+        let seq = segment.seq().plus(u32::from(segment.has(SYN)));
+        let sent = self.streams[dir].send(seq, packet.payload_length);
+        let loss = &mut self.facts.loss[dir];
+        if sent.again || sent.late && !labels.has(Labels::OUT_OF_ORDER) {
+            loss.segments = loss.segments.saturating_add(1);
+            loss.largest_bytes = loss.largest_bytes.max(packet.payload_length);
+        }
+        if sent.new {
+            self.facts.first_payload[dir].get_or_insert(segment.at);
+            self.facts.last_payload[dir] = Some(segment.at);
+        }
+        if observer.wants(app, dir) {
+            let payload = Payload {
+                proto: Proto::Tcp,
+                dir,
+                offset: sent.place,
+                length: packet.payload_length,
+                data: packet.payload(segment.window),
+                at: segment.at,
+                ports: segment.ports,
+            };
+            observer.payload(app, &payload);
+        }
+    }
+
+    /// What each segment says of its sender.
+    fn note_sender(&mut self, segment: &Segment<'_>) {
+        let (facts, dir) = (&mut self.facts, segment.dir);
+        facts.last_segment[dir] = Some(segment.at);
+        if !segment.has(RST) {
+            facts.ttl[dir].get_or_insert(segment.packet.ttl);
+            if !segment.has(SYN) {
+                self.streams[dir].window = Some(segment.packet.window);
+            }
+        }
+    }
+
+    /// A packet that an ICMP error quotes moves Wireshark's completeness on as if it had been seen there.
+    pub(super) fn quoted(&mut self, flags: u16, first: bool) {
+        let bits = match (first, flags & (SYN | ACK)) {
+            (true, SYN) => SYN_BIT,
+            (true, _) | (false, SYN | 0) => 0,
+            (false, ACK) => ACK_BIT,
+            (false, _) => SYN_ACK_BIT,
+        };
+        let fin = if !first && flags & (FIN | ACK) == FIN | ACK { FIN_BIT } else { 0 };
+        let rst = if !first && flags & RST != 0 { RST_BIT } else { 0 };
+        self.facts.completeness |= bits | fin | rst;
+    }
+
+    /// Exchanges the sides.
+    pub(super) fn swap(&mut self) {
+        self.wireshark.swap();
+        self.zeek.swap();
+        let streams = std::mem::take(&mut self.streams);
+        self.streams = streams.reversed();
+        self.copies = self.copies.reversed();
+        self.facts.swap();
+    }
+
+    /// What the observer is told at the end.
+    pub(super) fn end(&self, last: Moment) -> FlowEnd {
+        let facts = &self.facts;
+        FlowEnd { last, fin: facts.first_fin, reset: facts.reset, established: facts.established }
+    }
+
+    /// The facts in the end. `bytes`: payload of each side.
+    pub(super) fn finish(mut self, bytes: PerDir<u64>) -> TcpFacts {
+        let (state, history) = self.zeek.finish(bytes);
+        self.facts.conn_state = Some(state);
+        self.facts.history = history;
+        self.facts.initial_rtt = self.wireshark.initial_rtt();
+        for dir in [Dir::Orig, Dir::Resp] {
+            let stream = &self.streams[dir];
+            let loss = &mut self.facts.loss[dir];
+            loss.unacked_bytes = stream.in_flight();
+            loss.gap_bytes = stream.gap_bytes();
+            self.facts.last_window[dir] = stream.window.and_then(|window| match self.wireshark.scale(dir) {
+                Scale::Unknown => None,
+                Scale::Unused => Some(u32::from(window)),
+                Scale::Shift(shift) => Some(u32::from(window) << shift.min(14)),
+            });
+        }
+        self.facts
+    }
+}
+
+fn push_bounded(times: &mut Vec<Moment>, at: Moment) {
+    if times.is_empty() {
+        times.reserve_exact(1);
+    }
+    if times.len() < TIMES {
+        times.push(at);
+    }
+}
+
+/// Times kept of SYNs and SYN-ACKs.
+const TIMES: usize = 16;
+
+/// Bits of `tcp.completeness` (Wireshark).
+const SYN_BIT: u8 = 1;
+const SYN_ACK_BIT: u8 = 2;
+const ACK_BIT: u8 = 4;
+const DATA_BIT: u8 = 8;
+const FIN_BIT: u8 = 16;
+const RST_BIT: u8 = 32;

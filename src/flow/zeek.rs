@@ -1,0 +1,360 @@
+//! Zeek's view of a connection: the state of each endpoint, `conn_state` and `history`.
+//!
+//! Takes segments without copies. One function for each state that an endpoint can be in; each says what a segment of
+//! that endpoint makes known. No timers: Zeek's would split a 30-second dial into several connections.
+//! Source: Zeek `scripts/base/protocols/conn/main.zeek`; states after RFC 9293 §3.3.2, as an observer sees them.
+
+use super::seq::Seq;
+use super::{ConnState, Dir, PerDir};
+use crate::packet::tcp_flag::{ACK, FIN, RST, SYN};
+
+/// What is known of one endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    /// It has sent nothing.
+    #[default]
+    Inactive,
+    /// It has sent a SYN.
+    SynSent,
+    /// It has sent a SYN-ACK before anything of the other side was seen.
+    SynAckSent,
+    /// It has sent data or an ACK, but the start is missing.
+    Partial,
+    /// Both SYNs are known.
+    Established,
+    /// It has sent a FIN.
+    Closed,
+    /// It has sent a RST.
+    Reset,
+}
+
+/// What the machine is told of a segment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Input {
+    pub(super) dir: Dir,
+    pub(super) seq: Seq,
+    pub(super) flags: u16,
+    /// Payload bytes.
+    pub(super) length: u32,
+    pub(super) window: u16,
+    /// It acknowledges bytes that the capture does not show.
+    pub(super) reveals_gap: bool,
+}
+
+impl Input {
+    const fn has(&self, flags: u16) -> bool {
+        self.flags & flags != 0
+    }
+
+    /// First number after the segment; payload of a RST is no part of the stream.
+    const fn end(&self) -> Seq {
+        let payload = if self.has(RST) { 0 } else { self.length };
+        self.seq.plus(payload).plus(self.has(SYN) as u32).plus(self.has(FIN) as u32)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Side {
+    state: Endpoint,
+    /// State before `state`.
+    before: Endpoint,
+    /// First and highest number.
+    start: Seq,
+    last: Seq,
+    /// Letters that stand in the history already.
+    seen: u8,
+    last_syn: Seq,
+    last_fin: Seq,
+    last_rst: Seq,
+    retransmissions: u32,
+    zero_windows: u32,
+    gaps: u32,
+}
+
+impl Side {
+    fn enter(&mut self, state: Endpoint) {
+        self.before = self.state;
+        self.state = state;
+    }
+}
+
+/// The machine of one connection.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Machine {
+    sides: PerDir<Side>,
+    history: String,
+}
+
+impl Machine {
+    /// A machine whose first packet came from the responder.
+    pub(super) fn flipped() -> Self {
+        Self { history: "^".to_owned(), ..Self::default() }
+    }
+
+    /// State of an endpoint.
+    pub(super) fn endpoint(&self, dir: Dir) -> Endpoint {
+        self.sides[dir].state
+    }
+
+    /// Exchanges the sides.
+    pub(super) fn swap(&mut self) {
+        self.sides = self.sides.reversed();
+        self.history = self.history.chars().map(swap_case).chain(['^']).collect();
+    }
+
+    /// Takes in the next segment.
+    pub(super) fn step(&mut self, input: &Input) {
+        let (side, _) = self.sides.both(input.dir);
+        begin(side, input);
+        self.note_flags(input);
+        self.note_window(input);
+        self.note_progress(input);
+        match self.sides[input.dir].state {
+            Endpoint::Inactive => self.inactive(input),
+            Endpoint::SynSent | Endpoint::SynAckSent => self.syn_sent(input),
+            Endpoint::Established | Endpoint::Partial => self.established(input),
+            Endpoint::Closed => self.closed(input),
+            // What comes after a RST changes nothing (RFC 9293 §3.10.7.1).
+            Endpoint::Reset => {}
+        }
+        if input.reveals_gap && !input.has(RST | FIN) {
+            let (_, peer) = self.sides.both(input.dir);
+            peer.gaps = peer.gaps.saturating_add(1);
+            if is_power_of_ten(peer.gaps) {
+                self.write('g', input.dir.other());
+            }
+        }
+    }
+
+    /// Nothing was sent by this endpoint before (RFC 9293 §3.5).
+    fn inactive(&mut self, input: &Input) {
+        let (side, peer) = self.sides.both(input.dir);
+        let from_orig = input.dir == Dir::Orig;
+        match (input.has(SYN), from_orig) {
+            // The dial begins; with ACK the start was missed or someone scans backwards.
+            (true, true) if input.has(ACK) => side.enter(Endpoint::SynAckSent),
+            (true, true) => side.enter(Endpoint::SynSent),
+            // The answer to a SYN, with ACK or by simultaneous open: both SYNs are known.
+            (true, false) => {
+                if peer.state == Endpoint::SynSent {
+                    peer.enter(Endpoint::Established);
+                }
+                side.enter(Endpoint::Established);
+            }
+            (false, _) => {}
+        }
+        if input.has(FIN) {
+            side.enter(Endpoint::Closed);
+        }
+        if input.has(RST) {
+            side.enter(Endpoint::Reset);
+        }
+        if side.state != Endpoint::Inactive {
+            return;
+        }
+        if !from_orig && input.length == 0 && peer.state == Endpoint::SynSent {
+            // An ACK ahead of the SYN-ACK, as some stacks send it; or a challenge ACK (RFC 5961 §4).
+        } else if input.has(ACK) && peer.state == Endpoint::Established {
+            // The SYN was missed, the SYN-ACK was not.
+            side.enter(Endpoint::Established);
+        } else {
+            side.enter(Endpoint::Partial);
+        }
+    }
+
+    /// It sent a SYN or SYN-ACK that was not answered yet (RFC 9293 §3.10.7.3).
+    fn syn_sent(&mut self, input: &Input) {
+        let (side, _) = self.sides.both(input.dir);
+        if input.has(FIN) {
+            side.enter(Endpoint::Closed);
+        }
+        if input.has(RST) {
+            side.enter(Endpoint::Reset);
+        }
+    }
+
+    /// Both SYNs are known, or the start is missing (RFC 9293 §3.10.7.4).
+    fn established(&mut self, input: &Input) {
+        let (side, peer) = self.sides.both(input.dir);
+        let syn_after_start =
+            input.has(SYN) && !input.has(ACK) && side.state == Endpoint::Partial && peer.state == Endpoint::Inactive;
+        if syn_after_start {
+            side.enter(Endpoint::SynSent);
+        }
+        if input.has(FIN) && !input.has(RST) {
+            side.enter(Endpoint::Closed);
+            if peer.state == Endpoint::Reset && peer.before == Endpoint::Closed {
+                // Its FIN came before its RST: an ordinary end after all.
+                peer.enter(Endpoint::Closed);
+            }
+        }
+        if input.has(RST) {
+            side.enter(Endpoint::Reset);
+        }
+    }
+
+    /// It sent a FIN (RFC 9293 §3.6). A RST counts only while the other side is open.
+    fn closed(&mut self, input: &Input) {
+        let (side, peer) = self.sides.both(input.dir);
+        if input.has(RST) && peer.state != Endpoint::Closed {
+            side.enter(Endpoint::Reset);
+        }
+    }
+
+    /// Letters of SYN, FIN, RST, data and ACK: once a side, the first three again where their number is new.
+    fn note_flags(&mut self, input: &Input) {
+        let control = input.flags & (SYN | FIN | RST);
+        let (bit, letter, number) = match control {
+            SYN => (SYN_SEEN, if input.has(ACK) { 'h' } else { 's' }, Some(input.seq)),
+            FIN => (FIN_SEEN, 'f', Some(input.seq.plus(input.length))),
+            RST => (RST_SEEN, 'r', Some(input.seq)),
+            0 if input.length > 0 => (DATA_SEEN, 'd', None),
+            0 if input.has(ACK) => (ACK_SEEN, 'a', None),
+            0 => return,
+            _ if control & (FIN | RST) == FIN | RST => (FIN_RST_SEEN, 'i', None),
+            _ => (MULTI_SEEN, 'q', None),
+        };
+        let (side, _) = self.sides.both(input.dir);
+        let last = match control {
+            SYN => &mut side.last_syn,
+            FIN => &mut side.last_fin,
+            _ => &mut side.last_rst,
+        };
+        let again = number.is_some_and(|number| *last != number);
+        if let Some(number) = number {
+            *last = number;
+        }
+        let first = side.seen & bit == 0;
+        side.seen |= bit;
+        if first || again {
+            self.write(letter, input.dir);
+        }
+    }
+
+    /// A zero window, unless the other side sends no more or a RST makes it void.
+    fn note_window(&mut self, input: &Input) {
+        let (side, peer) = self.sides.both(input.dir);
+        if input.window != 0
+            || input.has(RST)
+            || side.state == Endpoint::Reset
+            || peer.state == Endpoint::Closed
+        {
+            return;
+        }
+        side.zero_windows = side.zero_windows.saturating_add(1);
+        if is_power_of_ten(side.zero_windows) {
+            self.write('w', input.dir);
+        }
+    }
+
+    /// Moves the highest number on; payload that does not was sent before.
+    fn note_progress(&mut self, input: &Input) {
+        let (side, _) = self.sides.both(input.dir);
+        let end = input.end();
+        let delta = end.since(side.last);
+        let wild = input.has(SYN | RST) && delta.unsigned_abs() > TOO_FAR;
+        if wild {
+            return;
+        }
+        if input.has(FIN) && side.last == side.start.plus(1) {
+            side.last = end;
+        } else if side.state == Endpoint::Reset {
+        } else if delta > 0 {
+            side.last = end;
+        } else if input.length > 0 {
+            side.retransmissions = side.retransmissions.saturating_add(1);
+            if is_power_of_ten(side.retransmissions) {
+                self.write('t', input.dir);
+            }
+        }
+    }
+
+    /// Appends a letter, in upper case for the originator.
+    fn write(&mut self, letter: char, dir: Dir) {
+        if self.history.len() < HISTORY_BYTES {
+            self.history.push(if dir == Dir::Orig { letter.to_ascii_uppercase() } else { letter });
+        }
+    }
+
+    /// Zeek `conn_state` and `history` of what was seen. `bytes`: payload of each side.
+    pub(super) fn finish(self, bytes: PerDir<u64>) -> (ConnState, String) {
+        let state = conn_state(self.sides.orig.state, self.sides.resp.state, bytes, &self.history);
+        let mut history = self.history;
+        history.shrink_to_fit();
+        (state, history)
+    }
+}
+
+/// Sets a side's numbers: at its first segment, and at a SYN that begins anew.
+fn begin(side: &mut Side, input: &Input) {
+    let anew = input.has(SYN)
+        && match side.state {
+            Endpoint::SynSent | Endpoint::SynAckSent => input.seq != side.start,
+            Endpoint::Established | Endpoint::Partial => true,
+            Endpoint::Reset => side.before == Endpoint::Inactive,
+            Endpoint::Inactive | Endpoint::Closed => false,
+        };
+    if side.state == Endpoint::Inactive && !input.has(SYN) {
+        side.start = input.seq.minus(1);
+        side.last = input.seq;
+    } else if side.state == Endpoint::Inactive || anew {
+        side.start = input.seq;
+        side.last = input.end();
+    }
+}
+
+/// Zeek `conn_state` from the state of both endpoints at the end.
+fn conn_state(orig: Endpoint, resp: Endpoint, bytes: PerDir<u64>, history: &str) -> ConnState {
+    use Endpoint::{Closed, Established, Inactive, Partial, Reset, SynAckSent, SynSent};
+    let no_bytes = bytes.orig == 0 && bytes.resp == 0;
+    match (orig, resp) {
+        (SynSent | SynAckSent, Reset) => ConnState::REJ,
+        (Reset, Reset) if no_bytes => ConnState::REJ,
+        (Inactive | Partial, Reset) => ConnState::RSTRH,
+        (_, Reset) => ConnState::RSTR,
+        (Reset, Inactive | Partial) if is_lone_syn_then_rst(history) => ConnState::RSTOS0,
+        (Reset, Inactive | Partial) => ConnState::OTH,
+        (Reset, _) => ConnState::RSTO,
+        (Closed, Closed) => ConnState::SF,
+        (Closed, Inactive | Partial) => ConnState::SH,
+        (Closed, _) => ConnState::S2,
+        (Inactive | Partial, Closed) => ConnState::SHR,
+        (_, Closed) => ConnState::S3,
+        (SynSent, Inactive) => ConnState::S0,
+        (Established, Established) => ConnState::S1,
+        _ => ConnState::OTH,
+    }
+}
+
+/// `^?S[^HAFGIQ]*R.*`: a SYN and a RST of the originator with none of its other letters between.
+fn is_lone_syn_then_rst(history: &str) -> bool {
+    let letters = history.strip_prefix('^').unwrap_or(history);
+    let Some(rest) = letters.strip_prefix('S') else { return false };
+    rest.chars().find(|c| "HAFGIQR".contains(*c)) == Some('R')
+}
+
+const fn swap_case(c: char) -> char {
+    if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }
+}
+
+/// The counts at which a repeated letter is written again: 1, 10, 100, …
+const fn is_power_of_ten(n: u32) -> bool {
+    let mut n = n;
+    while n >= 10 && n % 10 == 0 {
+        n /= 10;
+    }
+    n == 1
+}
+
+/// A SYN or RST whose number lies further off is not believed (Zeek's bound, in bytes).
+const TOO_FAR: u32 = 1 << 20;
+/// Letters that a history has at most; a storm of resets would make it endless.
+const HISTORY_BYTES: usize = 64;
+
+const SYN_SEEN: u8 = 1;
+const FIN_SEEN: u8 = 2;
+const RST_SEEN: u8 = 4;
+const DATA_SEEN: u8 = 8;
+const ACK_SEEN: u8 = 16;
+const FIN_RST_SEEN: u8 = 32;
+const MULTI_SEEN: u8 = 64;
