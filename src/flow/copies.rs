@@ -3,6 +3,7 @@
 //!
 //! A retransmission is a new IP packet: its IP identification differs, or it comes later than any copy does.
 
+use crate::capture::Window;
 use crate::packet::Packet;
 use crate::time::{TimeDelta, Timestamp};
 
@@ -11,14 +12,16 @@ use crate::time::{TimeDelta, Timestamp};
 pub(super) struct CapturePoint(u16);
 
 impl CapturePoint {
-    /// Of a frame that begins with `link_header` and came by `interface`.
-    pub(super) fn new(interface: u16, link_header: &[u8], packet: &Packet) -> Self {
-        let mut bytes = [0_u8; 16];
-        let taken = link_header.len().min(16);
-        bytes[..taken].copy_from_slice(&link_header[..taken]);
-        let n = u128::from_le_bytes(bytes);
-        let mixed = mix((n as u64) ^ mix((n >> 64) as u64 ^ u64::from(packet.ttl) << 8 ^ u64::from(interface) << 16));
-        Self((mixed >> 48) as u16)
+    /// Of a packet: the interface, the first 16 bytes of its frame (link header) and the TTL.
+    pub(super) fn of(packet: &Packet, window: &Window) -> Self {
+        let Some(frame) = window.frames.get(packet.frame as usize) else { return Self::default() };
+        let start = frame.offset as usize;
+        let link = window.bytes.get(start..start + 16).and_then(|b| b.try_into().ok()).unwrap_or([0; 16]);
+        let n = u128::from_le_bytes(link);
+        let place = u64::from(packet.ttl) << 8
+            ^ u64::from(frame.interface) << 16
+            ^ u64::from(packet.ip) - u64::from(frame.offset.min(packet.ip)) << 32;
+        Self((mix(n as u64 ^ mix((n >> 64) as u64 ^ place)) >> 48) as u16)
     }
 }
 
@@ -79,7 +82,8 @@ impl Recent {
 /// What copies have in common beside the IP identification.
 fn fingerprint(packet: &Packet) -> u32 {
     let numbers = u64::from(packet.seq) << 32 | u64::from(packet.ack);
-    let rest = u64::from(packet.payload_length) << 28 | u64::from(packet.window) << 12 | u64::from(packet.flags);
+    let rest =
+        u64::from(packet.payload_length) << 28 | u64::from(packet.window) << 12 | u64::from(packet.flags);
     (mix(numbers ^ mix(rest)) >> 32) as u32 | 1
 }
 

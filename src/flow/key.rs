@@ -48,7 +48,10 @@ impl FlowKey {
     /// the originator's.
     #[inline]
     pub(super) fn sender(&self, sender_first: &Self) -> Option<Dir> {
-        if self.vni != sender_first.vni || self.protocol != sender_first.protocol || self.v6 != sender_first.v6 {
+        if self.vni != sender_first.vni
+            || self.protocol != sender_first.protocol
+            || self.v6 != sender_first.v6
+        {
             return None;
         }
         if self.ports == sender_first.ports && self.addresses == sender_first.addresses {

@@ -10,7 +10,19 @@ use std::ops::{Index, IndexMut};
 use crate::capture::CaptureIndex;
 use crate::time::{TimeDelta, Timestamp};
 
+mod copies;
+mod entry;
+mod icmp;
+mod key;
+mod labels;
+mod options;
+mod seq;
 mod shard;
+mod stream;
+mod tcp;
+#[cfg(test)]
+mod timeline;
+mod zeek;
 
 pub use shard::{Shard, ShardOptions};
 
@@ -212,6 +224,33 @@ pub struct Reset {
     pub to_syn: bool,
     /// Both sides had sent FIN, or it came after the sender's own FIN was acknowledged: an ordinary end.
     pub after_close: bool,
+    /// Its sequence number is the next one of its sender; one that is not was made by someone who saw no more than the
+    /// other side's segments, or answers an old one.
+    pub in_sequence: bool,
+    /// Payload in it (RFC 9293 §3.5.3 allows a text that says why).
+    pub payload_bytes: u32,
+}
+
+/// A time in which neither side sent anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// The segment before it.
+    pub since: Moment,
+    /// The segment after it.
+    pub until: Moment,
+    /// Who sent that one.
+    pub broken_by: Dir,
+}
+
+/// Keep-alive probes of one side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeepAlive {
+    /// Probes, copies left out.
+    pub count: u32,
+    /// First one.
+    pub first: Option<Moment>,
+    /// Last one.
+    pub last: Option<Moment>,
 }
 
 /// Loss that one side's data met: facts about segments that had to be sent again.
@@ -280,6 +319,83 @@ pub struct TcpFacts {
     pub synack_after_ack: u32,
     /// Last window announced by each side, scaled, in bytes.
     pub last_window: PerDir<Option<u32>>,
+    /// Both sides dialled at once (RFC 9293 §3.5, simultaneous open).
+    pub simultaneous_open: bool,
+    /// Payload in the SYN (RFC 7413, TCP Fast Open), in bytes.
+    pub syn_payload_bytes: u32,
+    /// The longest time between two segments; the silence at the end is not among them.
+    pub longest_silence: Option<Silence>,
+    /// Keep-alive probes by side, where there are any.
+    pub keep_alive: Option<Box<PerDir<KeepAlive>>>,
+}
+
+impl TcpFacts {
+    /// A SYN was answered with SYN-ACK, and the originator never acknowledged that: half open.
+    pub fn is_half_open(&self) -> bool {
+        self.established.is_none() && !self.synack_times.is_empty()
+    }
+
+    /// The side whose FIN or RST was first.
+    pub fn closed_by(&self) -> Option<Dir> {
+        let reset = self.reset.map(|reset| (reset.at, reset.from));
+        let fin = |dir: Dir| self.first_fin[dir].map(|at| (at, dir));
+        [fin(Dir::Orig), fin(Dir::Resp), reset].into_iter().flatten().min().map(|(_, dir)| dir)
+    }
+
+    /// Exchanges the sides.
+    fn swap(&mut self) {
+        let Self {
+            syn,
+            synack,
+            fin,
+            rst,
+            analysis,
+            completeness: _,
+            initial_rtt: _,
+            conn_state: _,
+            history: _,
+            isn,
+            syn_times: _,
+            synack_times: _,
+            established: _,
+            options,
+            first_payload,
+            last_payload,
+            last_segment,
+            last_new_ack,
+            first_fin,
+            reset,
+            ttl,
+            loss,
+            synack_after_ack: _,
+            last_window,
+            simultaneous_open: _,
+            syn_payload_bytes: _,
+            longest_silence,
+            keep_alive,
+        } = self;
+        for counts in [syn, synack, fin, rst] {
+            *counts = counts.reversed();
+        }
+        for moments in [first_payload, last_payload, last_segment, last_new_ack, first_fin] {
+            *moments = moments.reversed();
+        }
+        *analysis = analysis.reversed();
+        *isn = isn.reversed();
+        *options = options.reversed();
+        *ttl = ttl.reversed();
+        *loss = loss.reversed();
+        *last_window = last_window.reversed();
+        if let Some(reset) = reset {
+            reset.from = reset.from.other();
+        }
+        if let Some(silence) = longest_silence {
+            silence.broken_by = silence.broken_by.other();
+        }
+        if let Some(sides) = keep_alive {
+            **sides = sides.reversed();
+        }
+    }
 }
 
 /// An ICMP or ICMPv6 error that quotes a flow.
@@ -319,6 +435,11 @@ pub struct Flow<A> {
     pub capture: CaptureIndex,
     /// `tcp.stream` (0-based, per file, first-seen order); TCP only; of the first part. Given after the sort.
     pub stream: Option<u32>,
+    /// The frame in which Wireshark begins that stream: the first packet, or an ICMP error before it that quotes
+    /// enough of the TCP header. Streams are numbered in this order; a flow without it has no number.
+    pub stream_frame: Option<FrameRef>,
+    /// Other flows of the capture have the same endpoints (port reuse).
+    pub shares_tuple: bool,
     /// Transport protocol.
     pub proto: Proto,
     /// Overlay network identifier.

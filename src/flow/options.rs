@@ -22,7 +22,8 @@ pub(super) fn parse(bytes: &[u8]) -> TcpOptions {
 pub(super) fn sack_blocks(bytes: &[u8]) -> impl Iterator<Item = (Seq, Seq)> {
     Options(bytes).filter(|(kind, _)| *kind == 5).flat_map(|(_, value)| {
         value.chunks_exact(8).map(|block| {
-            let edge = |at: usize| Seq(u32::from_be_bytes([block[at], block[at + 1], block[at + 2], block[at + 3]]));
+            let edge =
+                |at: usize| Seq(u32::from_be_bytes([block[at], block[at + 1], block[at + 2], block[at + 3]]));
             (edge(0), edge(4))
         })
     })

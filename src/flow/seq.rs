@@ -83,6 +83,9 @@ mod tests {
             assert_eq!(anchor.place(seq), step * 0x3fff_ffff);
             anchor.advance(seq);
         }
-        assert_eq!(anchor.place(Seq(0xffff_fff0).plus((9 * 0x3fff_ffff_i64) as u32).minus(7)), 9 * 0x3fff_ffff - 7);
+        assert_eq!(
+            anchor.place(Seq(0xffff_fff0).plus((9 * 0x3fff_ffff_i64) as u32).minus(7)),
+            9 * 0x3fff_ffff - 7
+        );
     }
 }

@@ -159,14 +159,11 @@ impl Stream {
         self.next = place;
     }
 
+    /// Past the bound the last hole takes in what lies between: its bytes are then counted as missing.
     fn open_hole(&mut self, start: Place, end: Place) {
+        let full = self.holes.len() >= HOLES;
         match self.holes.last_mut() {
-            // Past the bound the last hole takes in what lies between: its bytes are then counted as missing.
-            Some(last) if last.1 == start || self.holes.len() >= HOLES => {
-                if let Some(last) = self.holes.last_mut() {
-                    last.1 = end;
-                }
-            }
+            Some(last) if last.1 == start || full => last.1 = end,
             _ => self.holes.push((start, end)),
         }
     }
@@ -230,7 +227,10 @@ mod tests {
         assert_eq!(stream.acknowledge(Seq(1)), Acked::default());
         stream.send(Seq(1), 100);
         stream.send(Seq(101), 20);
-        assert_eq!(stream.acknowledge(Seq(101)), Acked { data: Some(100), delivered: 100, reveals_gap: false });
+        assert_eq!(
+            stream.acknowledge(Seq(101)),
+            Acked { data: Some(100), delivered: 100, reveals_gap: false }
+        );
         assert_eq!(stream.in_flight(), 20);
         stream.finish(Seq(121));
         assert!(!stream.is_closed());

@@ -48,15 +48,6 @@ impl Segment<'_> {
     fn is_keep_alive(&self, labels: Labels) -> bool {
         labels.has(Labels::KEEP_ALIVE) && !self.has(SYN | FIN | RST)
     }
-
-    fn point(&self) -> CapturePoint {
-        let index = self.packet.frame as usize;
-        let Some(header) = self.window.frames.get(index) else { return CapturePoint::default() };
-        let start = header.offset as usize;
-        let before_ip = (self.packet.ip as usize).saturating_sub(start).min(16);
-        let link = self.window.bytes.get(start..start + before_ip).unwrap_or_default();
-        CapturePoint::new(header.interface, link, self.packet)
-    }
 }
 
 /// What is kept of a connection while it may go on.
@@ -86,8 +77,8 @@ impl Connection {
 
     /// Whether this SYN opens another stream on the same endpoints (Wireshark's rule: its number differs from the one
     /// that the sender's numbers began with).
-    pub(super) fn is_other_epoch(&self, dir: Dir, packet: &Packet) -> bool {
-        packet.flags & (SYN | ACK) == SYN && self.wireshark.is_other_epoch(dir, Seq(packet.seq))
+    pub(super) fn is_other_epoch(&self, dir: Dir, flags: u16, seq: u32) -> bool {
+        flags & (SYN | ACK) == SYN && self.wireshark.is_other_epoch(dir, Seq(seq))
     }
 
     /// Whether the segment shows that the sides were taken the wrong way round: only the originator dials.
@@ -122,9 +113,7 @@ impl Connection {
         self.step_zeek(segment, acked.reveals_gap);
         self.note_establishment(segment);
         self.note_silence(segment);
-        if let Some(place) = acked.data
-            && self.facts.established.is_some() | self.facts.syn_times.is_empty()
-        {
+        if let Some(place) = acked.data {
             observer.acked(app, segment.dir, place, segment.at);
         }
         if segment.is_keep_alive(labels) {
@@ -200,8 +189,14 @@ impl Connection {
         let packet = segment.packet;
         let (own, other) = self.streams.both(segment.dir);
         let end = segment.seq().plus(packet.payload_length);
-        let fresh = packet.payload_length > 0 && own.is_fresh(end) || segment.has(ACK) && other.is_unacked(Seq(packet.ack));
-        self.copies[segment.dir].is_copy(packet, segment.point(), segment.at.time, !fresh)
+        let fresh = packet.payload_length > 0 && own.is_fresh(end)
+            || segment.has(ACK) && other.is_unacked(Seq(packet.ack));
+        self.copies[segment.dir].is_copy(
+            packet,
+            CapturePoint::of(packet, segment.window),
+            segment.at.time,
+            !fresh,
+        )
     }
 
     /// RFC 9293 §3.5: a SYN tells the first number, and what its sender can do.
@@ -377,10 +372,10 @@ impl Connection {
         FlowEnd { last, fin: facts.first_fin, reset: facts.reset, established: facts.established }
     }
 
-    /// The facts in the end. `bytes`: payload of each side.
-    pub(super) fn finish(mut self, bytes: PerDir<u64>) -> TcpFacts {
+    /// The facts in the end. `bytes`: payload of each side; `quoted_only`: no segment was seen.
+    pub(super) fn finish(mut self, bytes: PerDir<u64>, quoted_only: bool) -> TcpFacts {
         let (state, history) = self.zeek.finish(bytes);
-        self.facts.conn_state = Some(state);
+        self.facts.conn_state = (!quoted_only).then_some(state);
         self.facts.history = history;
         self.facts.initial_rtt = self.wireshark.initial_rtt();
         for dir in [Dir::Orig, Dir::Resp] {

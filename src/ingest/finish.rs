@@ -159,11 +159,12 @@ pub(super) fn finish(
     all.flows.append(&mut flows);
 }
 
-/// `tcp.stream`: TCP flows of a file in the order of their first frames there.
+/// `tcp.stream`: TCP flows of a file in the order in which Wireshark begins their streams there.
 fn number_streams(flows: &mut [Conversation], files: usize) {
     if files <= 1 {
-        let tcp = flows.iter_mut().filter(|f| f.proto == Proto::Tcp);
-        tcp.enumerate().for_each(|(n, flow)| flow.stream = Some(n as u32));
+        let mut tcp: Vec<_> = flows.iter_mut().filter(|f| f.stream_frame.is_some()).collect();
+        tcp.sort_by_key(|flow| flow.stream_frame);
+        tcp.into_iter().enumerate().for_each(|(n, flow)| flow.stream = Some(n as u32));
         return;
     }
     let mut order: Vec<(u16, u64, usize, usize)> = Vec::new();

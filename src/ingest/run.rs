@@ -47,7 +47,11 @@ struct Chunk {
 impl<'o> Capture<'o> {
     fn new(index: CaptureIndex, set: CaptureSet, options: &'o IngestOptions) -> Self {
         let max_flows = usize::try_from(options.max_memory / LIVE_FLOW_BYTES).unwrap_or(usize::MAX) / SHARDS;
-        let shard = ShardOptions { capture: index, max_flows: max_flows.max(1024) };
+        let shard = ShardOptions {
+            capture: index,
+            max_flows: max_flows.max(1024),
+            several_files: set.files.len() > 1,
+        };
         Self {
             index,
             set,

@@ -224,6 +224,8 @@ mod tests {
         app.session.tls = Some(Box::new(tls));
         Flow {
             capture: CaptureIndex(0),
+            stream_frame: None,
+            shares_tuple: false,
             stream: Some(n),
             proto: Proto::Tcp,
             vni: None,

@@ -1,0 +1,280 @@
+//! A flow while it may go on: counters of every protocol, and the TCP timeline.
+
+use super::copies::{CapturePoint, Copies};
+use super::key::FlowKey;
+use super::tcp::{Connection, Segment};
+use super::{Dir, Flow, FlowEnd, FrameRef, IcmpError, Moment, Observer, Part, Payload, PerDir, Proto};
+use crate::capture::{CaptureIndex, Window};
+use crate::packet::tcp_flag::{ACK, RST, SYN};
+use crate::packet::{Packet, note};
+
+/// What is kept of a live flow.
+pub(super) struct Entry<F> {
+    pub(super) hash: u64,
+    pub(super) key: FlowKey,
+    /// The frame that opened the record.
+    pub(super) opened: FrameRef,
+    /// First and last packet of its own; while there is none, those that ICMP errors quote.
+    pub(super) first: Moment,
+    pub(super) last: Moment,
+    packets: PerDir<u32>,
+    bytes: PerDir<u64>,
+    duplicates: u32,
+    /// Frame in which Wireshark begins its stream.
+    stream_frame: Option<FrameRef>,
+    truncated: bool,
+    midstream: bool,
+    pub(super) evicted: bool,
+    /// Another epoch has the same endpoints.
+    pub(super) shares_tuple: bool,
+    transport: Transport,
+    icmp: Vec<IcmpError>,
+    parts: Vec<Part>,
+    app: F,
+}
+
+enum Transport {
+    Tcp(Box<Connection>),
+    Datagrams(Copies),
+}
+
+/// A packet with what is known of it before its flow is.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival<'w> {
+    pub(super) packet: &'w Packet,
+    pub(super) window: &'w Window,
+    pub(super) at: Moment,
+    /// Key with the sender first.
+    pub(super) key: FlowKey,
+}
+
+impl<F: Default> Entry<F> {
+    /// The flow that begins with a packet of its own.
+    pub(super) fn new(arrival: &Arrival<'_>) -> Self {
+        let flipped = comes_from_responder(arrival.packet, &arrival.key);
+        let midstream = arrival.packet.protocol == 6 && !arrival.packet.has(SYN);
+        Self { midstream, ..Self::bare(arrival, flipped) }
+    }
+
+    /// The flow that an ICMP error quotes and nothing else shows.
+    pub(super) fn quoted(arrival: &Arrival<'_>) -> Self {
+        Self::bare(arrival, false)
+    }
+
+    fn bare(arrival: &Arrival<'_>, flipped: bool) -> Self {
+        let key = if flipped { arrival.key.reversed() } else { arrival.key };
+        let transport = match key.proto() {
+            Proto::Tcp => Transport::Tcp(Box::new(Connection::new(flipped))),
+            _ => Transport::Datagrams(Copies::default()),
+        };
+        Self {
+            hash: arrival.packet.hash,
+            key,
+            opened: arrival.at.frame,
+            first: arrival.at,
+            last: arrival.at,
+            packets: PerDir::default(),
+            bytes: PerDir::default(),
+            duplicates: 0,
+            stream_frame: None,
+            truncated: false,
+            midstream: false,
+            evicted: false,
+            shares_tuple: false,
+            transport,
+            icmp: Vec::new(),
+            parts: Vec::new(),
+            app: F::default(),
+        }
+    }
+}
+
+impl<F> Entry<F> {
+    /// Whether a TCP segment of this flow's endpoints begins another epoch.
+    pub(super) fn is_other_epoch(&self, dir: Dir, flags: u16, seq: u32) -> bool {
+        match &self.transport {
+            Transport::Tcp(connection) => connection.is_other_epoch(dir, flags, seq),
+            Transport::Datagrams(_) => false,
+        }
+    }
+
+    /// It is not the first epoch on its endpoints.
+    pub(super) fn reuse_ports(&mut self) {
+        self.shares_tuple = true;
+        if let Transport::Tcp(connection) = &mut self.transport {
+            connection.facts.analysis.orig.reused_ports = 1;
+        }
+    }
+
+    /// Takes in a packet that `dir` sent. `several_files`: the shares of the files are kept.
+    pub(super) fn packet<O>(&mut self, arrival: &Arrival<'_>, dir: Dir, several_files: bool, observer: &mut O)
+    where
+        O: Observer<Flow = F>,
+    {
+        let dir = self.orient(arrival.packet, dir, observer);
+        self.count(arrival, dir, several_files);
+        let copy = match &mut self.transport {
+            Transport::Tcp(connection) => {
+                let first = self.stream_frame.is_none();
+                self.stream_frame.get_or_insert(arrival.at.frame);
+                if arrival.packet.noted(note::CUT_HEADER) {
+                    return;
+                }
+                let segment = Segment {
+                    dir,
+                    at: arrival.at,
+                    packet: arrival.packet,
+                    window: arrival.window,
+                    ports: self.key.ports(),
+                };
+                connection.segment(&segment, first, observer, &mut self.app)
+            }
+            Transport::Datagrams(copies) => {
+                let point = CapturePoint::of(arrival.packet, arrival.window);
+                let copy = copies.is_copy(arrival.packet, point, arrival.at.time, true);
+                if !copy {
+                    datagram(arrival, dir, self.key.ports(), observer, &mut self.app);
+                }
+                copy
+            }
+        };
+        self.duplicates = self.duplicates.saturating_add(u32::from(copy));
+    }
+
+    /// Turns the flow round where the packet shows that its sides were taken wrongly.
+    fn orient<O: Observer<Flow = F>>(&mut self, packet: &Packet, dir: Dir, observer: &mut O) -> Dir {
+        let Transport::Tcp(connection) = &mut self.transport else { return dir };
+        if !connection.is_inverted(dir, packet) || self.packets.orig == 0 && self.packets.resp == 0 {
+            return dir;
+        }
+        connection.swap();
+        self.key = self.key.reversed();
+        self.packets = self.packets.reversed();
+        self.bytes = self.bytes.reversed();
+        for error in &mut self.icmp {
+            error.quotes = error.quotes.other();
+        }
+        observer.swap(&mut self.app);
+        dir.other()
+    }
+
+    fn count(&mut self, arrival: &Arrival<'_>, dir: Dir, several_files: bool) {
+        if self.packets.orig == 0 && self.packets.resp == 0 {
+            self.first = arrival.at;
+        }
+        self.last = arrival.at;
+        self.packets[dir] = self.packets[dir].saturating_add(1);
+        self.bytes[dir] = self.bytes[dir].saturating_add(u64::from(arrival.packet.payload_length));
+        self.truncated |= arrival.packet.noted(note::CUT);
+        if several_files {
+            share(&mut self.parts, arrival.at.frame);
+        }
+    }
+
+    /// Takes in an ICMP error that quotes a packet of `dir`; `quote` holds the quoted TCP flags where it shows them.
+    pub(super) fn icmp(&mut self, error: IcmpError, quote: Option<u16>) {
+        if self.packets.orig == 0 && self.packets.resp == 0 {
+            self.last = error.at;
+        }
+        if self.icmp.len() < ICMP_ERRORS {
+            self.icmp.push(error);
+        }
+        if let (Transport::Tcp(connection), Some(flags)) = (&mut self.transport, quote) {
+            connection.quoted(flags, self.stream_frame.is_none());
+            self.stream_frame.get_or_insert(error.at.frame);
+        }
+    }
+
+    /// Ends the flow.
+    pub(super) fn finish<O>(self, capture: CaptureIndex, observer: &mut O) -> Flow<O::Facts>
+    where
+        O: Observer<Flow = F>,
+    {
+        let quoted_only = self.packets.orig == 0 && self.packets.resp == 0;
+        let none = FlowEnd { last: self.last, fin: PerDir::default(), reset: None, established: None };
+        let (end, tcp) = match self.transport {
+            Transport::Tcp(connection) => {
+                (connection.end(self.last), Some(Box::new(connection.finish(self.bytes, quoted_only))))
+            }
+            Transport::Datagrams(_) => (none, None),
+        };
+        Flow {
+            capture,
+            stream: None,
+            stream_frame: self.stream_frame,
+            shares_tuple: self.shares_tuple,
+            proto: self.key.proto(),
+            vni: self.key.vni(),
+            orig: self.key.endpoint(Dir::Orig),
+            resp: self.key.endpoint(Dir::Resp),
+            first: self.first,
+            last: self.last,
+            packets: self.packets,
+            bytes: self.bytes,
+            duplicates: self.duplicates,
+            truncated: self.truncated,
+            midstream: self.midstream,
+            evicted: self.evicted,
+            quoted_only,
+            tcp,
+            icmp: self.icmp,
+            parts: self.parts,
+            app: observer.finish(self.app, &end),
+        }
+    }
+}
+
+/// Payload of a UDP datagram.
+fn datagram<O: Observer>(
+    arrival: &Arrival<'_>,
+    dir: Dir,
+    ports: PerDir<u16>,
+    observer: &mut O,
+    app: &mut O::Flow,
+) {
+    let packet = arrival.packet;
+    if packet.payload_length == 0 || !observer.wants(app, dir) {
+        return;
+    }
+    let payload = Payload {
+        proto: Proto::Udp,
+        dir,
+        offset: 0,
+        length: packet.payload_length,
+        data: packet.payload(arrival.window),
+        at: arrival.at,
+        ports,
+    };
+    observer.payload(app, &payload);
+}
+
+/// Extends the share of the frame's file.
+fn share(parts: &mut Vec<Part>, frame: FrameRef) {
+    match parts.last_mut() {
+        Some(part) if part.file == frame.file() => part.last_frame = frame.number(),
+        _ => parts.push(Part {
+            file: frame.file(),
+            stream: None,
+            first_frame: frame.number(),
+            last_frame: frame.number(),
+        }),
+    }
+}
+
+/// Whether the first packet of a flow was sent by its responder: a SYN-ACK, or, where the start is missing, a packet
+/// from a port below the ephemeral ones to an ephemeral one. Assume: nobody dials from below 32768 to above it
+/// (Linux `ip_local_port_range`); a SYN seen later puts it right.
+fn comes_from_responder(packet: &Packet, key: &FlowKey) -> bool {
+    let ports = key.ports();
+    let answers = ports.orig < EPHEMERAL && ports.resp >= EPHEMERAL;
+    match (key.proto(), packet.flags & (SYN | ACK | RST)) {
+        (Proto::Tcp, SYN) => false,
+        (Proto::Tcp, flags) if flags == SYN | ACK => true,
+        _ => answers,
+    }
+}
+
+/// First ephemeral port of Linux.
+const EPHEMERAL: u16 = 32768;
+/// ICMP errors kept of one flow.
+const ICMP_ERRORS: usize = 16;
