@@ -384,7 +384,7 @@ mod tests {
         // A retransmission; ten of them.
         ("S1 ShADT", "0 > S \n 0.1 < SA ack=1 \n 0.2 > A seq=1 ack=1 \n 0.3 > PA seq=1 ack=1 len=3 \n 1 > PA seq=1 ack=1 len=3"),
         // A zero window, and bytes that the capture missed.
-        ("S1 ShADwG", "0 > S \n 0.1 < SA ack=1 \n 0.2 > A seq=1 ack=1 \n 0.3 > PA seq=1 ack=1 len=3
+        ("S1 ShADawG", "0 > S \n 0.1 < SA ack=1 \n 0.2 > A seq=1 ack=1 \n 0.3 > PA seq=1 ack=1 len=3
             0.4 < A seq=1 ack=200 win=0"),
         // SYN and FIN at once, FIN and RST at once.
         ("SH Q", "0 > SF"),

@@ -13,12 +13,13 @@ fn flow() -> Conversation {
             at: Moment::default(),
             ttl: 63,
             to_syn: true,
-            after_close: false,
-        }),
+            after_close: false, in_sequence: true, payload_bytes: 0 }),
         ..TcpFacts::default()
     };
     Flow {
         capture: CaptureIndex(0),
+        stream_frame: None,
+        shares_tuple: false,
         stream: Some(7),
         proto: Proto::Tcp,
         vni: None,
