@@ -67,7 +67,15 @@ fn tcp(flow: &mut Conversation) -> &mut TcpFacts {
 /// The SYN is answered by RST at `at`.
 pub(super) fn refused(mut flow: Conversation, at: f64) -> Conversation {
     flow.packets.resp = 1;
-    let reset = Reset { from: Dir::Resp, at: moment(at), ttl: 63, to_syn: true, after_close: false, in_sequence: true, payload_bytes: 0 };
+    let reset = Reset {
+        from: Dir::Resp,
+        at: moment(at),
+        ttl: 63,
+        to_syn: true,
+        after_close: false,
+        in_sequence: true,
+        payload_bytes: 0,
+    };
     tcp(&mut flow).reset = Some(reset);
     flow
 }

@@ -13,7 +13,10 @@ fn flow() -> Conversation {
             at: Moment::default(),
             ttl: 63,
             to_syn: true,
-            after_close: false, in_sequence: true, payload_bytes: 0 }),
+            after_close: false,
+            in_sequence: true,
+            payload_bytes: 0,
+        }),
         ..TcpFacts::default()
     };
     Flow {
