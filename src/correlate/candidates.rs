@@ -33,6 +33,9 @@ pub(super) struct Candidate {
     pub(super) score: f64,
 }
 
+/// Goal, endings that are meant, and the deadline where it matters.
+type EndsKey = (u32, &'static [Ending], Option<TimeDelta>);
+
 /// Looks candidates up; lists are made once for each goal and kind of event.
 pub(super) struct Finder<'w> {
     world: &'w World,
@@ -40,7 +43,7 @@ pub(super) struct Finder<'w> {
     connections: &'w Connections,
     goals: HashMap<Goal, u32>,
     flows: Vec<Vec<FlowIndex>>,
-    ends: HashMap<(u32, &'static [Ending], Option<TimeDelta>), Vec<Ended>>,
+    ends: HashMap<EndsKey, Vec<Ended>>,
     /// Source before translation → places in the connection tables.
     translations: HashMap<SocketAddr, Vec<u32>>,
 }

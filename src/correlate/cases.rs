@@ -51,15 +51,11 @@ fn of_events(join: &Join<'_>, assigned: &Assigned) -> Vec<Case> {
     for n in servers {
         let root = assigned.matches.get(&n).map(|(c, _)| c.ended.flow);
         let shared = root.and_then(|r| by_flow.get(&r).copied());
-        match shared.or_else(|| take_of_pod(join, &events[n as usize], &mut pods)) {
-            Some(place) => cases[place].echoes.push(n),
-            None => {
-                let case = join.case(n, assigned);
-                if let Some(root) = root {
-                    by_flow.insert(root, cases.len());
-                }
-                cases.push(case);
-            }
+        if let Some(place) = shared.or_else(|| take_of_pod(join, &events[n as usize], &mut pods)) {
+            cases[place].echoes.push(n);
+        } else {
+            by_flow.extend(root.map(|r| (r, cases.len())));
+            cases.push(join.case(n, assigned));
         }
     }
     cases

@@ -83,7 +83,7 @@ fn spread(
             }
         }
     }
-    of.into_iter().map(|o| o.unwrap_or_default()).collect()
+    of.into_iter().map(std::option::Option::unwrap_or_default).collect()
 }
 
 /// How far `b`'s clock is ahead of `a`'s, from a packet that both show.

@@ -81,8 +81,10 @@ fn without_flow(join: &Join<'_>, case: &Case, dialers: &Dialers) -> Coverage {
     let at_place: Vec<usize> =
         spanning.iter().copied().filter(|n| hosts.iter().any(|h| shown(h, n))).collect();
     let goal = case.event.map(|n| join.goals.of(n));
-    let addresses: Vec<IpAddr> = goal.into_iter().flat_map(|g| g.backends.keys().map(|a| a.ip())).collect();
-    let ports: BTreeSet<u16> = goal.into_iter().flat_map(|g| g.backends.keys().map(|a| a.port())).collect();
+    let addresses: Vec<IpAddr> =
+        goal.into_iter().flat_map(|g| g.backends.keys().map(std::net::SocketAddr::ip)).collect();
+    let ports: BTreeSet<u16> =
+        goal.into_iter().flat_map(|g| g.backends.keys().map(std::net::SocketAddr::port)).collect();
     let address = at_place.iter().any(|n| {
         addresses.iter().any(|a| shown(a, n))
             || ports.iter().any(|p| join.table.port_shown(*p, CaptureIndex(*n as u16)))
@@ -159,7 +161,8 @@ fn missing(join: &Join<'_>, case: &Case, coverage: &Coverage) -> Vec<Missing> {
 /// The capture that would settle it next time.
 fn command(join: &Join<'_>, case: &Case) -> String {
     let goal = case.event.map(|n| join.goals.of(n));
-    let mut hosts: Vec<IpAddr> = goal.into_iter().flat_map(|g| g.backends.keys().map(|a| a.ip())).collect();
+    let mut hosts: Vec<IpAddr> =
+        goal.into_iter().flat_map(|g| g.backends.keys().map(std::net::SocketAddr::ip)).collect();
     hosts.extend(case.attempt().map(|f| join.world.flow(f).resp.ip()));
     hosts.sort_unstable();
     hosts.dedup();

@@ -85,9 +85,7 @@ pub(super) fn moment(flow: &Conversation, ending: Ending) -> Option<Timestamp> {
             let silent = tcp.established.is_none() && tcp.reset.is_none();
             silent.then(|| tcp.syn_times.first().map_or(flow.first.time, |m| m.time))
         }
-        Ending::FirstAnswer => {
-            flow.app.session.first_bytes.resp.and_then(|_| tcp.first_payload.resp).map(|m| m.time)
-        }
+        Ending::FirstAnswer => flow.app.session.first_bytes.resp.and(tcp.first_payload.resp).map(|m| m.time),
         Ending::Response => {
             let http = flow.app.session.http.as_ref().and_then(|h| h.response);
             tls.and_then(|t| t.response).or(http).map(|m| m.time)

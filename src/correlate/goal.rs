@@ -29,8 +29,7 @@ impl Goal {
     /// Resolves the goal of an event.
     pub(super) fn of(event: &LogEvent, map: &ClusterMap, table: &FlowTable) -> Self {
         let fields = &event.fields;
-        let mut goal = Self::default();
-        goal.service = service_of(fields, map);
+        let mut goal = Self { service: service_of(fields, map), ..Self::default() };
         goal.take_url(fields.url.as_ref());
         if !event.server_side {
             goal.virtual_addresses.extend(fields.destination);
@@ -76,7 +75,7 @@ impl Goal {
         let endpoints = map.endpoints.iter().filter(|e| e.namespace == *namespace && e.service == *name);
         let wanted = port.and_then(|port| port_name(map, namespace, name, port));
         for endpoint in endpoints {
-            let other = matches!((&wanted, &endpoint.port_name), (Some(Some(a)), Some(b)) if a != b);
+            let other = matches!((&wanted, &endpoint.port_name), (Some(a), Some(b)) if a != b);
             if !other {
                 self.backends.insert(endpoint.address, Key::NatMap);
             }
@@ -141,8 +140,8 @@ fn service_of_host(host: &str) -> Option<(String, String)> {
     (svc == "svc" && !name.is_empty()).then(|| (namespace.to_owned(), name.to_owned()))
 }
 
-/// The name of a Service's port; `None` when the objects do not know the port.
-fn port_name(map: &ClusterMap, namespace: &str, name: &str, port: u16) -> Option<Option<String>> {
+/// The name of a Service's port, where it has one.
+fn port_name(map: &ClusterMap, namespace: &str, name: &str, port: u16) -> Option<String> {
     let service = map.services.iter().find(|s| s.namespace == namespace && s.name == name)?;
-    service.ports.iter().find(|p| p.port == port).map(|p| p.name.clone())
+    service.ports.iter().find(|p| p.port == port).and_then(|p| p.name.clone())
 }

@@ -17,6 +17,7 @@ mod anomalies;
 mod candidates;
 mod cases;
 mod clock;
+mod clocks;
 mod coverage;
 mod endings;
 mod facts;

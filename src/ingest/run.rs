@@ -7,6 +7,7 @@ use super::observer::AppObserver;
 use super::{IngestOptions, Ingested};
 use crate::bundle::{InputReport, Source};
 use crate::capture::{self, CaptureIndex, CaptureReader, CaptureSet, Window};
+use crate::error::{Place, Weirds};
 use crate::flow::{Shard, ShardOptions};
 use crate::packet::fragments::Reassembler;
 use crate::packet::{self, DecodeOptions, Decoded, Kind, Packet};
@@ -71,7 +72,7 @@ impl<'o> Capture<'o> {
             report.problems = source.problems.clone();
             match source.open() {
                 Ok(input) => self.read(capture::open(input, source.kind), file as u16, &mut report, all),
-                Err(error) => report.problems.loss("unreadable", Default::default(), || {
+                Err(error) => report.problems.loss("unreadable", Place::Whole, || {
                     format!("{}: {error}; check permissions and send the file again", source.path)
                 }),
             }
@@ -172,8 +173,8 @@ fn defragment(
     window: &mut Window,
     options: &DecodeOptions,
     chunks: &mut [Chunk],
-) -> crate::error::Weirds {
-    let mut problems = crate::error::Weirds::default();
+) -> Weirds {
+    let mut problems = Weirds::default();
     for chunk in chunks.iter_mut().filter(|c| c.fragments) {
         reassembler.pass(window, options, &mut chunk.decoded.packets, &mut problems);
         chunk.deal();
