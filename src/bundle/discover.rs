@@ -1,5 +1,6 @@
 //! Walks the inputs and names what is there.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::{Limits, SourceIndex, SourceKind, sniff};
@@ -79,8 +80,16 @@ fn add(bundle: &mut Bundle, file: &Path, path: &str) {
         stored_bytes: std::fs::metadata(file).map_or(0, |m| m.len()),
         problems: Weirds::default(),
     };
-    source.kind = sniff::kind(&source);
+    source.kind = first_kind(&source);
     bundle.sources.push(source);
+}
+
+fn first_kind(source: &Source) -> SourceKind {
+    let mut head = Vec::new();
+    match super::open::open(source).map(|r| r.take(sniff::LOOK).read_to_end(&mut head)) {
+        Ok(_) => sniff::kind(&head),
+        Err(_) => SourceKind::Unknown,
+    }
 }
 
 fn file_name(path: &Path) -> String {

@@ -1,23 +1,18 @@
 //! Names what a source holds from its first decompressed bytes.
+//!
+//! Takes the head of a source; gives its [`SourceKind`]. A name never decides: a text named `.pcap` is a text.
+//! Host state is known by the lines that `kubectl get`, iptables-save, nft, ipvsadm, conntrack, `ip`, `ss` and nstat
+//! print; what each line says is for the stage that reads it.
 
-use std::io::Read;
-
-use super::{Source, SourceKind};
+use super::SourceKind;
 
 /// How many bytes decide.
-const LOOK: u64 = 4096;
+pub(super) const LOOK: u64 = 8192;
 
-pub(super) fn kind(source: &Source) -> SourceKind {
-    let mut head = Vec::new();
-    match super::open::open(source).map(|r| r.take(LOOK).read_to_end(&mut head)) {
-        Ok(_) if head.is_empty() && source.stored_bytes == 0 => SourceKind::Empty,
-        Ok(_) => of_bytes(&head),
-        Err(_) => SourceKind::Unknown,
-    }
-}
-
-fn of_bytes(head: &[u8]) -> SourceKind {
+/// The kind of a source that begins with these bytes.
+pub(super) fn kind(head: &[u8]) -> SourceKind {
     match head {
+        [] => SourceKind::Empty,
         [0xd4, 0xc3, 0xb2, 0xa1, ..]
         | [0xa1, 0xb2, 0xc3, 0xd4, ..]
         | [0x4d, 0x3c, 0xb2, 0xa1, ..]
@@ -26,14 +21,126 @@ fn of_bytes(head: &[u8]) -> SourceKind {
         | [0xa1, 0xb2, 0xcd, 0x34, ..] => SourceKind::Pcap,
         [0x0a, 0x0d, 0x0d, 0x0a, ..] => SourceKind::Pcapng,
         _ if head.starts_with(b"LPKSHHRH") => SourceKind::Journal,
+        _ if is_binary(head) => SourceKind::Unknown,
         _ => text_kind(&String::from_utf8_lossy(head)),
     }
 }
 
-fn text_kind(head: &str) -> SourceKind {
-    let start = head.trim_start();
-    let object =
-        start.starts_with('{') && (head.contains("\"apiVersion\"") && !head.contains("audit.k8s.io"));
-    let yaml = start.starts_with("apiVersion:") || start.contains("\napiVersion: ");
-    if object || yaml { SourceKind::Objects } else { SourceKind::Log }
+/// A log may hold a few stray bytes (and the NULs that a crash leaves); binary data is full of them.
+fn is_binary(head: &[u8]) -> bool {
+    let odd = |b: &&u8| matches!(**b, 0..=8 | 14..=26 | 28..=31 | 127);
+    let journal_export = head.starts_with(b"__CURSOR=");
+    !journal_export && head.iter().filter(odd).count() * 10 > head.len()
 }
+
+fn text_kind(head: &str) -> SourceKind {
+    let text = head.trim_start_matches('\u{feff}').trim_start();
+    if text.starts_with("-----BEGIN ") {
+        SourceKind::Pem
+    } else if is_json_object(text) || is_yaml_object(text) {
+        SourceKind::Objects
+    } else if is_host_state(text) {
+        SourceKind::HostState
+    } else {
+        SourceKind::Log
+    }
+}
+
+/// `{"apiVersion": …` or `[{"kind": …`, but no audit event and no JSON log line.
+fn is_json_object(text: &str) -> bool {
+    let Some(inside) = text
+        .trim_start_matches(['[', '{'])
+        .trim_start()
+        .trim_start_matches('{')
+        .trim_start()
+        .strip_prefix('"')
+    else {
+        return false;
+    };
+    if !text.starts_with(['{', '[']) {
+        return false;
+    }
+    let key = inside.split('"').next().unwrap_or_default();
+    let names_kind = text.contains("\"apiVersion\":") || text.contains("\"kind\":");
+    OBJECT_KEYS.contains(&key) && names_kind && !text.contains("audit.k8s.io/")
+}
+
+fn is_yaml_object(text: &str) -> bool {
+    let mut lines = text.lines().filter(|l| {
+        let l = l.trim_end();
+        !l.is_empty() && !l.starts_with('#') && l != "---"
+    });
+    let Some(first) = lines.next() else { return false };
+    let first = first.strip_prefix("--- ").unwrap_or(first);
+    let key = first.trim_start_matches("- ").split(':').next().unwrap_or_default();
+    let names_kind = |l: &str| {
+        let l = l.trim_start_matches(['-', ' ']);
+        l.starts_with("apiVersion:") || l.starts_with("kind:")
+    };
+    OBJECT_KEYS.contains(&key) && first.contains(':') && text.lines().any(names_kind)
+}
+
+/// Among the first lines one of the first three, or every third, is one that such a command prints.
+fn is_host_state(text: &str) -> bool {
+    let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).take(40).collect();
+    let known: Vec<bool> = lines.iter().map(|l| is_host_state_line(l)).collect();
+    known.iter().take(3).any(|k| *k) || known.iter().filter(|k| **k).count() * 3 > known.len()
+}
+
+fn is_host_state_line(line: &str) -> bool {
+    let words: Vec<&str> = line.split_ascii_whitespace().take(8).collect();
+    match words.as_slice() {
+        ["NAMESPACE" | "NAME", ..] => is_kubectl_header(line),
+        ["#", "Generated", "by", tool, ..] => tool.starts_with("iptables") || tool.starts_with("ip6tables"),
+        ["*nat" | "*filter" | "*mangle" | "*raw"] | ["#kernel"] => true,
+        ["Chain", _, open, ..] => *open == "(policy" || line.ends_with(" references)"),
+        ["table", "ip" | "ip6" | "inet" | "arp" | "bridge" | "netdev", _, "{"] => true,
+        ["IP", "Virtual", "Server", ..] | ["Prot", "LocalAddress:Port", ..] => true,
+        ["Netid", "State", "Recv-Q", ..] | ["State", "Recv-Q", "Send-Q", ..] => true,
+        ["Proto", "Recv-Q", "Send-Q", "Local", ..] | ["Active", "Internet", "connections", ..] => true,
+        ["TcpExt:" | "Ip:", second, ..] => matches!(*second, "SyncookiesSent" | "Forwarding"),
+        ["-A", "-t" | "-u", address, ..] => address.contains(':'),
+        ["default", "via", _, "dev", ..] | ["default", "dev", ..] => true,
+        ["blackhole" | "unreachable" | "prohibit", prefix, ..] => is_prefix(prefix),
+        [first, "via", _, "dev", ..] | [first, "dev", ..] => is_prefix(first),
+        [first, _, "inet" | "inet6" | "link/ether", ..] => first.ends_with(':'),
+        [first, _, flags, ..] if flags.starts_with('<') => {
+            first.ends_with(':') && first.trim_end_matches(':').bytes().all(|c| c.is_ascii_digit())
+        }
+        [first, "found=0", ..] => first.starts_with("cpu="),
+        _ => line.matches("src=").count() == 2 && line.contains(" dport="),
+    }
+}
+
+fn is_kubectl_header(line: &str) -> bool {
+    let has = |name: &str| line.split("  ").any(|c| c.trim() == name);
+    (has("READY") && has("STATUS") && has("IP"))
+        || has("INTERNAL-IP")
+        || (has("CLUSTER-IP") && has("PORT(S)"))
+        || has("ENDPOINTS")
+}
+
+fn is_prefix(text: &str) -> bool {
+    let ip = text.split('/').next().unwrap_or_default();
+    ip.parse::<std::net::IpAddr>().is_ok()
+}
+
+/// First keys of Kubernetes objects as kubectl, client-go and must-gather write them.
+const OBJECT_KEYS: &[&str] = &[
+    "apiVersion",
+    "kind",
+    "metadata",
+    "items",
+    "spec",
+    "status",
+    "data",
+    "type",
+    "addressType",
+    "endpoints",
+    "subsets",
+    "webhooks",
+    "stringData",
+    "binaryData",
+    "immutable",
+    "ports",
+];

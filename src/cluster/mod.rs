@@ -1,14 +1,34 @@
 //! Objects and host state in, whose address is whose out.
 //!
 //! Takes Kubernetes objects (JSON, YAML, Lists, `get -o wide` text) and host state (conntrack, iptables-save, nft,
-//! ipvsadm, `ip`, `ss`); gives the address map, the webhook map and the translations between them. Holds every fact
-//! with its source; conflicts are kept. Knows nothing of packets or logs.
+//! ipvsadm, `ip`, `ss`, `nstat`); gives the address map, the webhook map and the translations between them. Holds
+//! every fact with its source; conflicts are kept. Knows nothing of packets or logs.
+//!
+//! [`read`] fills a [`ClusterMap`]; its methods (in `lookup`) answer whose address it is, what a host name or a
+//! virtual address leads to, and what the kernel made of a tuple.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::bundle::{InputReport, Source, SourceIndex};
 
+mod build;
+mod chains;
+mod conflicts;
+mod conntrack;
+mod documents;
+mod host;
+mod ipvs;
+mod lookup;
+mod nft;
 mod objects;
+mod read;
+mod sockets;
+mod table;
+mod text;
+
+pub use host::{Counter, Interface, Neighbour, Route, Socket};
+pub use lookup::{Backend, Endpoints, Index, Learnt};
 
 /// A port of a Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +54,8 @@ pub struct Service {
     pub cluster_ips: Vec<IpAddr>,
     /// Load-balancer and external addresses.
     pub external_ips: Vec<IpAddr>,
+    /// The host name that an `ExternalName` Service stands for.
+    pub external_name: Option<String>,
     /// Ports.
     pub ports: Vec<ServicePort>,
     /// Where it stands.
@@ -74,6 +96,10 @@ pub struct Pod {
     pub node: Option<String>,
     /// It shares the node's addresses.
     pub host_network: bool,
+    /// `status.phase`, or the STATUS column.
+    pub phase: Option<String>,
+    /// Ready, as the object says.
+    pub ready: Option<bool>,
     /// Where it stands.
     pub source: SourceIndex,
 }
@@ -123,6 +149,8 @@ pub struct Translation {
     pub original: (SocketAddr, SocketAddr),
     /// The reply's source and destination; its source is the real destination.
     pub reply: (SocketAddr, SocketAddr),
+    /// No packet has come back yet (`[UNREPLIED]`).
+    pub unreplied: bool,
     /// Where it stands.
     pub source: SourceIndex,
 }
@@ -170,14 +198,30 @@ pub struct ClusterMap {
     pub translations: Vec<Translation>,
     /// Destination rules.
     pub destinations: Vec<Destination>,
+    /// Services of which an Endpoints or EndpointSlice object without any address was read, as (namespace, name).
+    pub empty_endpoints: Vec<(String, String, SourceIndex)>,
     /// Host addresses: host name (from path or content) and address.
     pub host_addresses: Vec<(String, IpAddr)>,
+    /// Host that a host-state source is of, from its path and the names of nodes.
+    pub hosts: BTreeMap<SourceIndex, String>,
+    /// Interfaces of hosts (`ip addr`).
+    pub interfaces: Vec<Interface>,
+    /// Routes of hosts (`ip route`).
+    pub routes: Vec<Route>,
+    /// Neighbour tables of hosts (`ip neigh`).
+    pub neighbours: Vec<Neighbour>,
+    /// Sockets of hosts (`ss`), listening ones among them.
+    pub sockets: Vec<Socket>,
+    /// Kernel counters of hosts (`nstat`, `netstat -s`, `conntrack -S`) that are not zero.
+    pub counters: Vec<Counter>,
     /// Secrets' and files' certificates: (where, PEM or DER bytes).
     pub certificates: Vec<(String, Vec<u8>)>,
     /// Disagreements.
     pub conflicts: Vec<Conflict>,
     /// One for each source read.
     pub inputs: Vec<InputReport>,
+    /// Lookup tables over all of the above, built at the first question; see [`ClusterMap::reindex`].
+    pub index: Index,
 }
 
 /// Whose address it is.
@@ -191,7 +235,7 @@ pub enum Owner<'a> {
     Node(&'a Node),
 }
 
-/// Reads every object and host-state source.
+/// Reads every object, host-state and PEM source.
 pub fn read(sources: &[Source]) -> ClusterMap {
-    objects::read(sources)
+    read::read(sources)
 }

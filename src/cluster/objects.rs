@@ -1,8 +1,304 @@
-//! Kubernetes objects.
+//! Kubernetes objects in, facts out.
+//!
+//! Takes one object as a JSON value: Service, EndpointSlice, Endpoints, Pod, Node, webhook configurations, CRDs with
+//! a conversion webhook, APIService, Secret and ConfigMap; gives facts to the builder. Of Secrets and ConfigMaps only
+//! certificates are taken; a private key is never kept. Fields that are missing or of another type are absent facts.
 
-use super::ClusterMap;
-use crate::bundle::Source;
+use std::net::{IpAddr, SocketAddr};
 
-pub(super) fn read(_sources: &[Source]) -> ClusterMap {
-    ClusterMap::default()
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::build::Builder;
+use super::{Callee, Endpoint, Node, Pod, Service, ServicePort};
+use crate::bundle::SourceIndex;
+
+/// Takes an object over; `false` for a kind that says nothing here.
+pub(super) fn add(b: &mut Builder<'_>, object: &Value, source: SourceIndex) -> bool {
+    let meta = Meta {
+        namespace: text(object, "/metadata/namespace").unwrap_or_default(),
+        name: text(object, "/metadata/name").unwrap_or_default(),
+        source,
+    };
+    match object.get("kind").and_then(Value::as_str).unwrap_or_default() {
+        "Service" if meta.is_core(object) => b.service(service(object, &meta)),
+        "EndpointSlice" => endpoint_slice(b, object, &meta),
+        "Endpoints" => endpoints(b, object, &meta),
+        "Pod" => b.pod(pod(object, &meta)),
+        "Node" if meta.is_core(object) => b.node(node(object, &meta)),
+        "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => webhooks(b, object, &meta),
+        "CustomResourceDefinition" => conversion(b, object, &meta),
+        "APIService" => api_service(b, object, &meta),
+        "Secret" => secret(b, object, &meta),
+        "ConfigMap" => config_map(b, object, &meta),
+        _ => return false,
+    }
+    true
 }
+
+/// Name and place of an object.
+struct Meta {
+    namespace: String,
+    name: String,
+    source: SourceIndex,
+}
+
+impl Meta {
+    /// Of the core group (Knative and OpenShift have kinds of the same name).
+    fn is_core(&self, object: &Value) -> bool {
+        matches!(object.get("apiVersion").and_then(Value::as_str), None | Some("v1"))
+    }
+}
+
+fn service(object: &Value, meta: &Meta) -> Service {
+    let mut cluster_ips = ips(object, "/spec/clusterIPs");
+    if cluster_ips.is_empty() {
+        cluster_ips.extend(ip(object, "/spec/clusterIP"));
+    }
+    let mut external_ips = ips(object, "/spec/externalIPs");
+    external_ips.extend(ip(object, "/spec/loadBalancerIP"));
+    external_ips.extend(array(object, "/status/loadBalancer/ingress").iter().filter_map(|i| ip(i, "/ip")));
+    external_ips.sort_unstable();
+    external_ips.dedup();
+    let ports = array(object, "/spec/ports").iter().filter_map(|p| {
+        Some(ServicePort {
+            name: text(p, "/name").filter(|n| !n.is_empty()),
+            port: port(p, "/port")?,
+            target_port: port(p, "/targetPort"),
+            node_port: port(p, "/nodePort"),
+        })
+    });
+    Service {
+        namespace: meta.namespace.clone(),
+        name: meta.name.clone(),
+        cluster_ips,
+        external_ips,
+        external_name: text(object, "/spec/externalName"),
+        ports: ports.collect(),
+        source: meta.source,
+    }
+}
+
+/// EndpointSlice (discovery.k8s.io): every address with every port.
+fn endpoint_slice(b: &mut Builder<'_>, object: &Value, meta: &Meta) {
+    b.map.endpoints_known = true;
+    let Some(service) = text(object, "/metadata/labels/kubernetes.io~1service-name") else { return };
+    let endpoints = array(object, "/endpoints");
+    if endpoints.is_empty() {
+        b.map.empty_endpoints.push((meta.namespace.clone(), service.clone(), meta.source));
+    }
+    for endpoint in endpoints {
+        let ready = endpoint.pointer("/conditions/ready").and_then(Value::as_bool).unwrap_or(true);
+        let target =
+            Target { ready, node: text(endpoint, "/nodeName"), pod: pod_of(endpoint, &meta.namespace) };
+        for address in ips(endpoint, "/addresses") {
+            add_endpoint(b, (meta, &service), address, array(object, "/ports"), &target);
+        }
+    }
+}
+
+/// Endpoints: subsets of ready and not ready addresses.
+fn endpoints(b: &mut Builder<'_>, object: &Value, meta: &Meta) {
+    b.map.endpoints_known = true;
+    let subsets = array(object, "/subsets");
+    if subsets.is_empty() {
+        b.map.empty_endpoints.push((meta.namespace.clone(), meta.name.clone(), meta.source));
+    }
+    for subset in subsets {
+        for (list, ready) in [("/addresses", true), ("/notReadyAddresses", false)] {
+            for address in array(subset, list) {
+                let target =
+                    Target { ready, node: text(address, "/nodeName"), pod: pod_of(address, &meta.namespace) };
+                if let Some(ip) = ip(address, "/ip") {
+                    add_endpoint(b, (meta, &meta.name), ip, array(subset, "/ports"), &target);
+                }
+            }
+        }
+    }
+}
+
+/// What stands behind an endpoint address.
+struct Target {
+    ready: bool,
+    node: Option<String>,
+    pod: Option<String>,
+}
+
+fn add_endpoint(b: &mut Builder<'_>, of: (&Meta, &str), ip: IpAddr, ports: &[Value], target: &Target) {
+    for p in ports {
+        let Some(port) = port(p, "/port") else { continue };
+        b.endpoint(Endpoint {
+            namespace: of.0.namespace.clone(),
+            service: of.1.to_owned(),
+            address: SocketAddr::new(ip, port),
+            port_name: text(p, "/name").filter(|n| !n.is_empty()),
+            ready: target.ready,
+            node: target.node.clone(),
+            pod: target.pod.clone(),
+            source: of.0.source,
+        });
+    }
+}
+
+fn pod_of(endpoint: &Value, namespace: &str) -> Option<String> {
+    let target = endpoint.get("targetRef").filter(|t| text(t, "/kind").as_deref() == Some("Pod"))?;
+    let namespace = text(target, "/namespace").unwrap_or_else(|| namespace.to_owned());
+    Some(format!("{namespace}/{}", text(target, "/name")?))
+}
+
+fn pod(object: &Value, meta: &Meta) -> Pod {
+    let mut addresses: Vec<IpAddr> =
+        array(object, "/status/podIPs").iter().filter_map(|i| ip(i, "/ip")).collect();
+    if addresses.is_empty() {
+        addresses.extend(ip(object, "/status/podIP"));
+    }
+    let ready = array(object, "/status/conditions")
+        .iter()
+        .find(|c| c.get("type").and_then(Value::as_str) == Some("Ready"))
+        .map(|c| c.get("status").and_then(Value::as_str) == Some("True"));
+    Pod {
+        namespace: meta.namespace.clone(),
+        name: meta.name.clone(),
+        ips: addresses,
+        node: text(object, "/spec/nodeName"),
+        host_network: object.pointer("/spec/hostNetwork").and_then(Value::as_bool).unwrap_or(false),
+        phase: text(object, "/status/phase"),
+        ready,
+        source: meta.source,
+    }
+}
+
+fn node(object: &Value, meta: &Meta) -> Node {
+    let ips = array(object, "/status/addresses").iter().filter_map(|a| ip(a, "/address")).collect();
+    Node { name: meta.name.clone(), ips, source: meta.source }
+}
+
+fn webhooks(b: &mut Builder<'_>, object: &Value, meta: &Meta) {
+    for webhook in array(object, "/webhooks") {
+        let name = text(webhook, "/name").unwrap_or_default();
+        let mut callee = callee(webhook.get("clientConfig"), "webhook", name, meta);
+        callee.timeout_seconds = number(webhook, "/timeoutSeconds");
+        callee.fail_open = text(webhook, "/failurePolicy").map(|p| p == "Ignore");
+        b.callee(callee);
+    }
+}
+
+/// The conversion webhook of a CRD, in `v1` and in `v1beta1`.
+fn conversion(b: &mut Builder<'_>, object: &Value, meta: &Meta) {
+    let config = object
+        .pointer("/spec/conversion/webhook/clientConfig")
+        .or_else(|| object.pointer("/spec/conversion/webhookClientConfig"));
+    if config.is_some() {
+        b.callee(callee(config, "conversion", meta.name.clone(), meta));
+    }
+}
+
+/// An APIService that is served elsewhere; local ones call nobody.
+fn api_service(b: &mut Builder<'_>, object: &Value, meta: &Meta) {
+    let spec = object.get("spec");
+    if spec.and_then(|s| s.get("service")).is_some_and(|s| !s.is_null()) {
+        b.callee(callee(spec, "apiservice", meta.name.clone(), meta));
+    }
+}
+
+/// What a client configuration (`service`, `url`, `caBundle`) calls.
+fn callee(config: Option<&Value>, kind: &'static str, name: String, meta: &Meta) -> Callee {
+    let config = config.unwrap_or(&Value::Null);
+    let service = text(config, "/service/name")
+        .map(|name| (text(config, "/service/namespace").unwrap_or_default(), name));
+    Callee {
+        kind,
+        name,
+        configuration: meta.name.clone(),
+        service,
+        port: port(config, "/service/port").unwrap_or(443),
+        url: text(config, "/url"),
+        timeout_seconds: None,
+        fail_open: None,
+        ca_bundle: text(config, "/caBundle").map(|c| decode(&c)).unwrap_or_default(),
+        source: meta.source,
+    }
+}
+
+fn secret(b: &mut Builder<'_>, object: &Value, meta: &Meta) {
+    for (key, value) in map(object, "data") {
+        certificates(b, "Secret", meta, key, &decode(value));
+    }
+    for (key, value) in map(object, "stringData") {
+        certificates(b, "Secret", meta, key, value.as_bytes());
+    }
+}
+
+fn config_map(b: &mut Builder<'_>, object: &Value, meta: &Meta) {
+    for (key, value) in map(object, "data") {
+        certificates(b, "ConfigMap", meta, key, value.as_bytes());
+    }
+}
+
+fn certificates(b: &mut Builder<'_>, kind: &str, meta: &Meta, key: &str, bytes: &[u8]) {
+    let place = format!("{kind} {}/{} {key}", meta.namespace, meta.name);
+    b.certificates(place, certificate_blocks(bytes));
+}
+
+/// The CERTIFICATE blocks of PEM text, and nothing else of it (a private key may stand beside them).
+pub(super) fn certificate_blocks(bytes: &[u8]) -> Vec<u8> {
+    let pem = String::from_utf8_lossy(bytes);
+    let (mut kept, mut rest) = (String::new(), &*pem);
+    while let Some(start) = rest.find(PEM_BEGIN) {
+        let Some(end) = rest.get(start..).and_then(|r| r.find(PEM_END)).map(|n| start + n + PEM_END.len())
+        else {
+            break;
+        };
+        let block = rest.get(start..end).unwrap_or_default();
+        // A block that another one begins in is cut; what lies between may be anything.
+        if !block.get(PEM_BEGIN.len()..).is_some_and(|b| b.contains("-----BEGIN")) {
+            kept.push_str(block);
+            kept.push('\n');
+        }
+        rest = rest.get(end..).unwrap_or_default();
+        if kept.len() > MAX_CERTIFICATE_BYTES {
+            break;
+        }
+    }
+    kept.into_bytes()
+}
+
+fn decode(base64: &str) -> Vec<u8> {
+    let compact: String = base64.chars().filter(|c| !c.is_whitespace()).collect();
+    STANDARD.decode(compact).unwrap_or_default()
+}
+
+fn map<'a>(object: &'a Value, key: &str) -> impl Iterator<Item = (&'a String, &'a str)> {
+    let fields = object.get(key).and_then(Value::as_object);
+    fields.into_iter().flatten().filter_map(|(k, v)| Some((k, v.as_str()?)))
+}
+
+fn array<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value, pointer: &str) -> Option<String> {
+    value.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
+}
+
+fn number(value: &Value, pointer: &str) -> Option<u32> {
+    value.pointer(pointer).and_then(Value::as_u64).and_then(|n| n.try_into().ok())
+}
+
+fn port(value: &Value, pointer: &str) -> Option<u16> {
+    number(value, pointer).and_then(|n| n.try_into().ok())
+}
+
+fn ip(value: &Value, pointer: &str) -> Option<IpAddr> {
+    value.pointer(pointer).and_then(Value::as_str).and_then(|s| s.parse().ok())
+}
+
+fn ips(value: &Value, pointer: &str) -> Vec<IpAddr> {
+    array(value, pointer).iter().filter_map(|v| v.as_str()?.parse().ok()).collect()
+}
+
+const PEM_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const PEM_END: &str = "-----END CERTIFICATE-----";
+/// Certificates of one key or file; the bundle of public authorities is about 220 KiB.
+const MAX_CERTIFICATE_BYTES: usize = 1 << 20;

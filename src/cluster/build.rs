@@ -1,0 +1,226 @@
+//! Collects facts into the map: one entry for each thing, disagreements said.
+//!
+//! Takes facts with their source from all readers; gives the [`ClusterMap`]. Where two sources name the same thing
+//! the fuller statement stays; where they contradict each other a [`Conflict`] says so.
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+
+use super::{Callee, ClusterMap, Conflict, Destination, Endpoint, Node, Pod, Service, Translation};
+use crate::bundle::{Source, SourceIndex};
+
+/// The map while it is filled.
+pub(super) struct Builder<'a> {
+    /// What is known so far.
+    pub(super) map: ClusterMap,
+    sources: &'a [Source],
+    services: HashMap<(String, String), usize>,
+    endpoints: HashMap<(String, String, SocketAddr, Option<String>), usize>,
+    endpoint_addresses: HashSet<(String, String, SocketAddr)>,
+    pods: HashMap<(String, String), usize>,
+    nodes: HashMap<String, usize>,
+    callees: HashMap<(&'static str, String, String), usize>,
+    destinations: HashMap<(SocketAddr, SourceIndex), usize>,
+    /// Facts that a limit kept out.
+    pub(super) dropped: u64,
+}
+
+impl<'a> Builder<'a> {
+    /// An empty map over these sources.
+    pub(super) fn new(sources: &'a [Source]) -> Self {
+        Self {
+            map: ClusterMap::default(),
+            sources,
+            services: HashMap::new(),
+            endpoints: HashMap::new(),
+            endpoint_addresses: HashSet::new(),
+            pods: HashMap::new(),
+            nodes: HashMap::new(),
+            callees: HashMap::new(),
+            destinations: HashMap::new(),
+            dropped: 0,
+        }
+    }
+
+    /// Path of a source as the report shows it.
+    pub(super) fn path(&self, source: SourceIndex) -> &str {
+        self.sources.get(source.0 as usize).map_or("", |s| &s.path)
+    }
+
+    /// Adds a Service, or completes the one of that name.
+    pub(super) fn service(&mut self, new: Service) {
+        let key = (new.namespace.clone(), new.name.clone());
+        let Some(old) = self.services.get(&key).and_then(|&i| self.map.services.get_mut(i)) else {
+            push(&mut self.map.services, new, &mut self.dropped).map(|i| self.services.insert(key, i));
+            return;
+        };
+        let known = (!old.cluster_ips.is_empty()).then(|| old.cluster_ips.clone());
+        let before = (old.source, known);
+        let (source, ips) = (new.source, new.cluster_ips.clone());
+        if old.ports.iter().all(|p| p.name.is_none() && p.target_port.is_none()) && !new.ports.is_empty() {
+            old.ports = new.ports;
+        }
+        if old.cluster_ips.is_empty() {
+            old.cluster_ips = new.cluster_ips;
+        }
+        extend(&mut old.external_ips, new.external_ips);
+        old.external_name = old.external_name.take().or(new.external_name);
+        if let (first, Some(known)) = before
+            && !ips.is_empty()
+            && !ips.iter().all(|ip| known.contains(ip))
+            && !known.iter().all(|ip| ips.contains(ip))
+        {
+            let what = format!("Service {}/{} has the ClusterIP", key.0, key.1);
+            self.disagree(&what, (&list(&known), first), (&list(&ips), source));
+        }
+    }
+
+    /// Adds an endpoint, or says where its readiness differs.
+    pub(super) fn endpoint(&mut self, new: Endpoint) {
+        let key = (new.namespace.clone(), new.service.clone(), new.address, new.port_name.clone());
+        let Some(old) = self.endpoints.get(&key).and_then(|&i| self.map.endpoints.get_mut(i)) else {
+            self.endpoint_addresses.insert((key.0.clone(), key.1.clone(), key.2));
+            push(&mut self.map.endpoints, new, &mut self.dropped).map(|i| self.endpoints.insert(key, i));
+            return;
+        };
+        old.node = old.node.take().or(new.node);
+        old.pod = old.pod.take().or(new.pod);
+        if old.ready != new.ready {
+            let word = |ready| if ready { "ready" } else { "not ready" };
+            let (was, first) = (word(old.ready), old.source);
+            let what = format!("endpoint {} of Service {}/{} is", key.2, key.0, key.1);
+            self.disagree(&what, (was, first), (word(new.ready), new.source));
+        }
+    }
+
+    /// Whether an endpoint of this Service and address is known, under whatever port name.
+    pub(super) fn knows_endpoint(&self, namespace: &str, service: &str, address: SocketAddr) -> bool {
+        self.endpoint_addresses.contains(&(namespace.to_owned(), service.to_owned(), address))
+    }
+
+    /// Adds a pod, or completes the one of that name.
+    pub(super) fn pod(&mut self, new: Pod) {
+        let key = (new.namespace.clone(), new.name.clone());
+        let Some(old) = self.pods.get(&key).and_then(|&i| self.map.pods.get_mut(i)) else {
+            push(&mut self.map.pods, new, &mut self.dropped).map(|i| self.pods.insert(key, i));
+            return;
+        };
+        let before = (old.source, old.ips.clone());
+        let (source, ips) = (new.source, new.ips.clone());
+        old.node = old.node.take().or(new.node);
+        old.phase = old.phase.take().or(new.phase);
+        old.ready = old.ready.or(new.ready);
+        old.host_network |= new.host_network;
+        extend(&mut old.ips, new.ips);
+        if !before.1.is_empty() && !ips.is_empty() && !ips.iter().any(|ip| before.1.contains(ip)) {
+            let what = format!("pod {}/{} has the address", key.0, key.1);
+            self.disagree(&what, (&list(&before.1), before.0), (&list(&ips), source));
+        }
+    }
+
+    /// Adds a node, or its addresses to the one of that name.
+    pub(super) fn node(&mut self, new: Node) {
+        if let Some(old) = self.nodes.get(&new.name).and_then(|&i| self.map.nodes.get_mut(i)) {
+            extend(&mut old.ips, new.ips);
+            return;
+        }
+        let name = new.name.clone();
+        push(&mut self.map.nodes, new, &mut self.dropped).map(|i| self.nodes.insert(name, i));
+    }
+
+    /// Adds what a webhook, APIService or conversion calls; the first statement stays.
+    pub(super) fn callee(&mut self, new: Callee) {
+        let key = (new.kind, new.name.clone(), new.configuration.clone());
+        let Some(old) = self.callees.get(&key).and_then(|&i| self.map.callees.get(i)) else {
+            push(&mut self.map.callees, new, &mut self.dropped).map(|i| self.callees.insert(key, i));
+            return;
+        };
+        let (first, source) = (old.source, new.source);
+        let differs = [
+            (old.service != new.service || old.url != new.url || old.port != new.port, "address"),
+            (old.ca_bundle != new.ca_bundle, "caBundle"),
+            (old.timeout_seconds != new.timeout_seconds, "timeoutSeconds"),
+            (old.fail_open != new.fail_open, "failurePolicy"),
+        ];
+        for (_, field) in differs.iter().filter(|(differs, _)| *differs) {
+            let what = format!("{} {} has the {field}", key.0, key.1);
+            self.disagree(&what, ("one", first), ("another", source));
+        }
+    }
+
+    /// Adds a conntrack entry.
+    pub(super) fn translation(&mut self, new: Translation) {
+        push(&mut self.map.translations, new, &mut self.dropped);
+    }
+
+    /// Adds a destination rule; within a source, the rules of one address are one.
+    pub(super) fn destination(&mut self, new: Destination) {
+        let key = (new.address, new.source);
+        let Some(old) = self.destinations.get(&key).and_then(|&i| self.map.destinations.get_mut(i)) else {
+            push(&mut self.map.destinations, new, &mut self.dropped)
+                .map(|i| self.destinations.insert(key, i));
+            return;
+        };
+        old.rejects = (old.rejects || new.rejects) && old.backends.is_empty() && new.backends.is_empty();
+        extend(&mut old.backends, new.backends);
+        old.service = old.service.take().or(new.service);
+    }
+
+    /// Adds an address of a host.
+    pub(super) fn host_address(&mut self, host: &str, ip: IpAddr) {
+        let entry = (host.to_owned(), ip);
+        if !self.map.host_addresses.contains(&entry) {
+            push(&mut self.map.host_addresses, entry, &mut self.dropped);
+        }
+    }
+
+    /// Adds certificates (PEM or DER bytes) and where they stand.
+    pub(super) fn certificates(&mut self, place: String, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            push(&mut self.map.certificates, (place, bytes), &mut self.dropped);
+        }
+    }
+
+    /// Keeps a disagreement of two sources: what about, and what each says.
+    pub(super) fn disagree(&mut self, what: &str, a: (&str, SourceIndex), b: (&str, SourceIndex)) {
+        let text = format!("{what} {} in {} and {} in {}", a.0, self.path(a.1), b.0, self.path(b.1));
+        self.conflict(text, vec![a.1, b.1]);
+    }
+
+    /// Keeps a disagreement that is a whole sentence.
+    pub(super) fn conflict(&mut self, text: String, sources: Vec<SourceIndex>) {
+        if self.map.conflicts.len() < MAX_CONFLICTS {
+            self.map.conflicts.push(Conflict { text, sources });
+        } else {
+            self.dropped += 1;
+        }
+    }
+}
+
+/// Pushes within the limit; the place of what was pushed.
+pub(super) fn push<T>(list: &mut Vec<T>, item: T, dropped: &mut u64) -> Option<usize> {
+    if list.len() >= MAX_FACTS {
+        *dropped += 1;
+        return None;
+    }
+    list.push(item);
+    Some(list.len() - 1)
+}
+
+/// Addresses in words.
+pub(super) fn list<T: std::fmt::Display>(items: &[T]) -> String {
+    items.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn extend<T: PartialEq>(list: &mut Vec<T>, more: Vec<T>) {
+    for item in more {
+        if !list.contains(&item) {
+            list.push(item);
+        }
+    }
+}
+
+/// Facts of one kind; a cluster of 5,000 nodes has 150,000 pods.
+pub(super) const MAX_FACTS: usize = 2_000_000;
+/// Conflicts kept; more than this tells a reader nothing new.
+const MAX_CONFLICTS: usize = 1_000;

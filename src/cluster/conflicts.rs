@@ -1,0 +1,78 @@
+//! Disagreements that only the whole map shows.
+//!
+//! Takes the filled map; adds a sentence for each address that two running pods claim, and for each virtual address
+//! whose rules on a host lead elsewhere than the EndpointSlices say (kube-proxy lags, or the two were taken at
+//! different times).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+use super::build::{Builder, list};
+use super::lookup::has_ended;
+use crate::bundle::SourceIndex;
+
+pub(super) fn find(b: &mut Builder<'_>) {
+    shared_addresses(b);
+    rules_against_objects(b);
+    b.map.reindex();
+}
+
+fn shared_addresses(b: &mut Builder<'_>) {
+    let mut pods: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
+    for (i, pod) in b.map.pods.iter().enumerate().filter(|(_, p)| !p.host_network && !has_ended(p)) {
+        for ip in &pod.ips {
+            pods.entry(*ip).or_default().push(i);
+        }
+    }
+    let of_nodes: BTreeSet<IpAddr> = b.map.nodes.iter().flat_map(|n| n.ips.iter().copied()).collect();
+    pods.retain(|ip, pods| pods.len() > 1 && !of_nodes.contains(ip));
+    for (ip, pods) in pods {
+        let pods: Vec<_> = pods.iter().filter_map(|&i| b.map.pods.get(i)).collect();
+        let said = |p: &&super::Pod| format!("pod {}/{} in {}", p.namespace, p.name, b.path(p.source));
+        let said: Vec<String> = pods.iter().map(said).collect();
+        let sources = pods.iter().map(|p| p.source).collect();
+        b.conflict(format!("{ip} belongs to {}", said.join(" and to ")), sources);
+    }
+}
+
+fn rules_against_objects(b: &mut Builder<'_>) {
+    let mut found: Vec<(String, Vec<SourceIndex>)> = Vec::new();
+    for rule in &b.map.destinations {
+        let Some(service) = b.map.service_of_address(rule.address) else { continue };
+        let objects = b.map.backends_of(service, Some(rule.address.port()));
+        if objects.is_empty()
+            && b.map.endpoints_state(&service.namespace, &service.name) != super::Endpoints::None
+        {
+            continue;
+        }
+        let ready: BTreeSet<SocketAddr> = objects.iter().filter(|o| o.ready).map(|o| o.address).collect();
+        let listed: BTreeSet<SocketAddr> = objects.iter().map(|o| o.address).collect();
+        let real: BTreeSet<SocketAddr> = rule.backends.iter().copied().collect();
+        // Rules may lead to fewer (only the node's own) and to those that are ending, never to unknown ones.
+        let differs = !real.is_subset(&listed) || (real.is_empty() && !ready.is_empty());
+        if differs {
+            let source = objects.first().map_or(service.source, |o| o.source);
+            let text = format!(
+                "{} ({}/{}) leads to {} in {} and to {} in {}",
+                rule.address,
+                service.namespace,
+                service.name,
+                or_nothing(&real),
+                b.path(rule.source),
+                or_nothing(&ready),
+                b.path(source),
+            );
+            found.push((text, vec![rule.source, source]));
+        }
+    }
+    for (text, sources) in found {
+        b.conflict(text, sources);
+    }
+}
+
+fn or_nothing(addresses: &BTreeSet<SocketAddr>) -> String {
+    if addresses.is_empty() {
+        return "nothing".to_owned();
+    }
+    list(&addresses.iter().copied().collect::<Vec<_>>())
+}

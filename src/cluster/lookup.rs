@@ -1,0 +1,433 @@
+//! Questions to the map: whose address, what a name or a virtual address leads to, what the kernel made of a tuple.
+//!
+//! Takes addresses and names; gives facts with the place that they were learnt at. Tables are built once, at the
+//! first question; whoever changes the map afterwards calls [`ClusterMap::reindex`].
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::OnceLock;
+
+use super::{Callee, ClusterMap, Destination, Endpoint, Node, Owner, Pod, Service, Translation};
+use crate::bundle::SourceIndex;
+
+/// How a backend of a virtual address is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Learnt {
+    /// Service with EndpointSlices or Endpoints.
+    Objects,
+    /// iptables, nft or ipvsadm.
+    Rules,
+    /// conntrack.
+    Conntrack,
+}
+
+/// A real address behind a virtual one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backend {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// Ready, as objects say; rules and conntrack hold ready ones only.
+    pub ready: bool,
+    /// `namespace/name` of its pod, where known.
+    pub pod: Option<String>,
+    /// Its node, where known.
+    pub node: Option<String>,
+    /// How it is known.
+    pub learnt: Learnt,
+    /// Where it stands.
+    pub source: SourceIndex,
+}
+
+/// Whether a Service had endpoints when the objects were taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoints {
+    /// No object says.
+    Unknown,
+    /// The objects list none.
+    None,
+    /// There are some, none of them ready.
+    NotReady,
+    /// This many are ready.
+    Ready(usize),
+}
+
+/// Lookup tables of a [`ClusterMap`].
+#[derive(Clone, Debug, Default)]
+pub struct Index(OnceLock<Tables>);
+
+#[derive(Clone, Debug, Default)]
+struct Tables {
+    /// Best owner first.
+    owners: HashMap<IpAddr, Vec<Entry>>,
+    services: HashMap<String, usize>,
+    /// By `namespace/name` of the Service.
+    endpoints: HashMap<String, Vec<usize>>,
+    by_backend: HashMap<SocketAddr, Vec<usize>>,
+    node_ports: HashMap<u16, Vec<usize>>,
+    destinations: HashMap<SocketAddr, Vec<usize>>,
+    destinations_to: HashMap<SocketAddr, Vec<usize>>,
+    original: HashMap<(u8, SocketAddr, SocketAddr), usize>,
+    reply: HashMap<(u8, SocketAddr, SocketAddr), usize>,
+    translations_from: HashMap<SocketAddr, Vec<usize>>,
+    translations_to: HashMap<SocketAddr, Vec<usize>>,
+    callees: HashMap<String, Vec<usize>>,
+    pods: HashMap<String, usize>,
+    /// `namespace/name` of Services that an object shows without endpoints.
+    empty: HashSet<String>,
+    /// Namespaces of which endpoints were read.
+    endpoint_namespaces: HashSet<String>,
+    hosts: HashMap<IpAddr, String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Entry {
+    Service(usize),
+    Pod(usize),
+    Node(usize),
+}
+
+impl ClusterMap {
+    /// Forgets the lookup tables, so that the next question sees what was changed.
+    pub fn reindex(&mut self) {
+        self.index = Index::default();
+    }
+
+    /// Whose address it is, the most specific owner first: a Service, a pod of its own, a node.
+    pub fn owner(&self, ip: IpAddr) -> Option<Owner<'_>> {
+        self.owners(ip).into_iter().next()
+    }
+
+    /// Everything that has or had this address; several pods where it was used again.
+    pub fn owners(&self, ip: IpAddr) -> Vec<Owner<'_>> {
+        let entries = self.tables().owners.get(&ip.to_canonical()).map_or(&[][..], Vec::as_slice);
+        let owner = |entry: &Entry| match *entry {
+            Entry::Service(i) => self.services.get(i).map(Owner::Service),
+            Entry::Pod(i) => self.pods.get(i).map(Owner::Pod),
+            Entry::Node(i) => self.nodes.get(i).map(Owner::Node),
+        };
+        entries.iter().filter_map(owner).collect()
+    }
+
+    /// The host that an address is of: its node, or the host whose `ip addr` shows it.
+    pub fn host_of(&self, ip: IpAddr) -> Option<&str> {
+        self.tables().hosts.get(&ip.to_canonical()).map(String::as_str)
+    }
+
+    /// The pod `namespace/name`.
+    pub fn pod(&self, name: &str) -> Option<&Pod> {
+        self.tables().pods.get(name).and_then(|&i| self.pods.get(i))
+    }
+
+    /// The node of that name.
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        self.nodes.iter().find(|n| n.name == name)
+    }
+
+    /// The Service of that namespace and name.
+    pub fn service(&self, namespace: &str, name: &str) -> Option<&Service> {
+        self.tables().services.get(&format!("{namespace}/{name}")).and_then(|&i| self.services.get(i))
+    }
+
+    /// The Service that a host name of a URL stands for: `name.namespace.svc`, with `.cluster.local` or another
+    /// cluster domain, with a port or without, or a ClusterIP.
+    pub fn service_of_host(&self, host: &str) -> Option<&Service> {
+        if let Some(ip) = ip_of_host(host) {
+            return match self.owner(ip) {
+                Some(Owner::Service(service)) => Some(service),
+                _ => None,
+            };
+        }
+        let (namespace, name) = service_name_of_host(host)?;
+        self.service(namespace, name)
+    }
+
+    /// The Service whose ClusterIP, external address or NodePort (on a node) this is.
+    pub fn service_of_address(&self, address: SocketAddr) -> Option<&Service> {
+        match self.owner(address.ip()) {
+            Some(Owner::Service(service)) => Some(service),
+            Some(Owner::Node(_)) => {
+                let services = self.tables().node_ports.get(&address.port())?;
+                services.first().and_then(|&i| self.services.get(i))
+            }
+            _ => None,
+        }
+    }
+
+    /// Real addresses behind a virtual one, each once: as objects say, then as rules say, then as conntrack shows.
+    pub fn backends(&self, address: SocketAddr) -> Vec<Backend> {
+        let mut found = Vec::new();
+        if let Some(service) = self.service_of_address(address) {
+            found = self.backends_of(service, Some(address.port()));
+        }
+        for destination in self.destinations_of(address) {
+            let backends = destination.backends.iter();
+            found.extend(backends.map(|b| self.backend(*b, Learnt::Rules, destination.source)));
+        }
+        for translation in self.translations_to(address) {
+            found.push(self.backend(translation.reply.0, Learnt::Conntrack, translation.source));
+        }
+        unique(found)
+    }
+
+    /// Endpoints of a Service on one of its ports (or its NodePort), or on all of them.
+    pub fn backends_of(&self, service: &Service, port: Option<u16>) -> Vec<Backend> {
+        let asked = port.and_then(|p| service.ports.iter().find(|s| s.port == p || s.node_port == Some(p)));
+        let fits = |e: &&Endpoint| match asked {
+            // Where only one port exists, or names are not known (tables), every endpoint is of it.
+            Some(asked) if service.ports.len() > 1 => {
+                e.port_name.is_none() || asked.name.is_none() || e.port_name == asked.name
+            }
+            _ => port.is_none() || asked.is_some() || service.ports.is_empty(),
+        };
+        let endpoints = self.endpoints_of(&service.namespace, &service.name);
+        unique(endpoints.into_iter().filter(fits).map(from_endpoint).collect())
+    }
+
+    /// All endpoints of a Service, as the objects list them.
+    pub fn endpoints_of(&self, namespace: &str, service: &str) -> Vec<&Endpoint> {
+        let places = self.tables().endpoints.get(&format!("{namespace}/{service}"));
+        places.into_iter().flatten().filter_map(|&i| self.endpoints.get(i)).collect()
+    }
+
+    /// Whether a Service had endpoints when the objects were taken.
+    pub fn endpoints_state(&self, namespace: &str, service: &str) -> Endpoints {
+        let endpoints = self.endpoints_of(namespace, service);
+        match endpoints.iter().filter(|e| e.ready).count() {
+            0 if !endpoints.is_empty() => Endpoints::NotReady,
+            0 if self.empty_endpoints.iter().any(|(ns, s, _)| ns == namespace && s == service) => {
+                Endpoints::None
+            }
+            // Assume that a bundle which holds endpoints of this namespace holds all of them.
+            0 if self.endpoints.iter().any(|e| e.namespace == namespace) => Endpoints::None,
+            0 => Endpoints::Unknown,
+            ready => Endpoints::Ready(ready),
+        }
+    }
+
+    /// Services whose endpoints or rules lead to a pod's address and port.
+    pub fn services_behind(&self, address: SocketAddr) -> Vec<&Service> {
+        let tables = self.tables();
+        let of_objects = tables.by_backend.get(&address).into_iter().flatten();
+        let of_objects = of_objects
+            .filter_map(|&i| self.endpoints.get(i))
+            .filter_map(|e| self.service(&e.namespace, &e.service));
+        let of_rules = tables.destinations_to.get(&address).into_iter().flatten();
+        let of_rules = of_rules.filter_map(|&i| self.destinations.get(i)).filter_map(|d| {
+            let named = d.service.as_deref().and_then(|s| s.split_once('/'));
+            named.and_then(|(ns, n)| self.service(ns, n)).or_else(|| self.service_of_address(d.address))
+        });
+        let mut services: Vec<&Service> = Vec::new();
+        for service in of_objects.chain(of_rules) {
+            if !services.iter().any(|s| std::ptr::eq(*s, service)) {
+                services.push(service);
+            }
+        }
+        services
+    }
+
+    /// Virtual addresses that lead to a real one, in the order of objects, rules, conntrack.
+    pub fn virtual_addresses(&self, real: SocketAddr) -> Vec<SocketAddr> {
+        let mut found = Vec::new();
+        for service in self.services_behind(real) {
+            for port in &service.ports {
+                if self.backends_of(service, Some(port.port)).iter().any(|b| b.address == real) {
+                    found.extend(service.cluster_ips.iter().map(|ip| SocketAddr::new(*ip, port.port)));
+                }
+            }
+        }
+        let rules = self.tables().destinations_to.get(&real).into_iter().flatten();
+        found.extend(rules.filter_map(|&i| self.destinations.get(i)).map(|d| d.address));
+        let mut seen = HashSet::new();
+        found.retain(|a| seen.insert(*a));
+        found
+    }
+
+    /// Destination rules of a virtual address, one for each source.
+    pub fn destinations_of(&self, address: SocketAddr) -> Vec<&Destination> {
+        let places = self.tables().destinations.get(&address);
+        places.into_iter().flatten().filter_map(|&i| self.destinations.get(i)).collect()
+    }
+
+    /// The rule that refuses a virtual address because it has no endpoints.
+    pub fn rejecting(&self, address: SocketAddr) -> Option<&Destination> {
+        self.destinations_of(address).into_iter().find(|d| d.rejects)
+    }
+
+    /// What the kernel made of a tuple: the entry whose original direction it is.
+    pub fn translation(&self, protocol: u8, src: SocketAddr, dst: SocketAddr) -> Option<&Translation> {
+        self.tables().original.get(&(protocol, src, dst)).and_then(|&i| self.translations.get(i))
+    }
+
+    /// The entry whose translated tuple this is: `src` as the backend sees its client, `dst` the backend.
+    pub fn translated(&self, protocol: u8, src: SocketAddr, dst: SocketAddr) -> Option<&Translation> {
+        self.tables().reply.get(&(protocol, dst, src)).and_then(|&i| self.translations.get(i))
+    }
+
+    /// Entries of a client's address and port, whatever they lead to.
+    pub fn translations_from(&self, src: SocketAddr) -> Vec<&Translation> {
+        let places = self.tables().translations_from.get(&src);
+        places.into_iter().flatten().filter_map(|&i| self.translations.get(i)).collect()
+    }
+
+    /// Entries to a virtual address that were given another destination.
+    pub fn translations_to(&self, dst: SocketAddr) -> Vec<&Translation> {
+        let places = self.tables().translations_to.get(&dst);
+        places.into_iter().flatten().filter_map(|&i| self.translations.get(i)).collect()
+    }
+
+    /// Callees by the name that a log line says: webhook, APIService or CRD, or the configuration that holds it.
+    pub fn callees_named(&self, name: &str) -> Vec<&Callee> {
+        let places = self.tables().callees.get(name);
+        places.into_iter().flatten().filter_map(|&i| self.callees.get(i)).collect()
+    }
+
+    /// The first callee of a kind (`webhook`, `apiservice`, `conversion`) and name.
+    pub fn callee(&self, kind: &str, name: &str) -> Option<&Callee> {
+        self.callees_named(name).into_iter().find(|c| c.kind == kind)
+    }
+
+    /// Callees whose Service this is.
+    pub fn callees_of_service(&self, namespace: &str, name: &str) -> Vec<&Callee> {
+        let is = |c: &&Callee| c.service.as_ref().is_some_and(|(ns, n)| ns == namespace && n == name);
+        self.callees.iter().filter(is).collect()
+    }
+
+    /// The value of a kernel counter of a host.
+    pub fn counter(&self, host: &str, name: &str) -> Option<u64> {
+        self.counters.iter().find(|c| c.name == name && c.host.as_deref() == Some(host)).map(|c| c.value)
+    }
+
+    fn backend(&self, address: SocketAddr, learnt: Learnt, source: SourceIndex) -> Backend {
+        let endpoint = self.tables().by_backend.get(&address).and_then(|e| self.endpoints.get(*e.first()?));
+        let pod = endpoint.and_then(|e| e.pod.clone()).or_else(|| match self.owner(address.ip()) {
+            Some(Owner::Pod(pod)) => Some(format!("{}/{}", pod.namespace, pod.name)),
+            _ => None,
+        });
+        let node = endpoint
+            .and_then(|e| e.node.clone())
+            .or_else(|| pod.as_deref().and_then(|p| self.pod(p)).and_then(|p| p.node.clone()));
+        Backend { address, ready: true, pod, node, learnt, source }
+    }
+
+    fn tables(&self) -> &Tables {
+        self.index.0.get_or_init(|| Tables::of(self))
+    }
+}
+
+fn from_endpoint(e: &Endpoint) -> Backend {
+    Backend {
+        address: e.address,
+        ready: e.ready,
+        pod: e.pod.clone(),
+        node: e.node.clone(),
+        learnt: Learnt::Objects,
+        source: e.source,
+    }
+}
+
+/// The first of each address, in order.
+fn unique(mut backends: Vec<Backend>) -> Vec<Backend> {
+    let mut seen = HashSet::new();
+    backends.retain(|b| seen.insert(b.address));
+    backends
+}
+
+/// `name.namespace.svc[.domain][:port]` and `name.namespace`: (namespace, name).
+fn service_name_of_host(host: &str) -> Option<(&str, &str)> {
+    let host = host.split_once(':').map_or(host, |(h, _)| h).trim_end_matches('.');
+    let mut labels = host.split('.');
+    let (name, namespace) = (labels.next()?, labels.next()?);
+    matches!(labels.next(), None | Some("svc")).then_some((namespace, name))
+}
+
+/// An address with or without port, with or without brackets.
+fn ip_of_host(host: &str) -> Option<IpAddr> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
+    bare.or_else(|| host.parse::<SocketAddr>().ok().map(|a| a.ip()))
+}
+
+impl Tables {
+    fn of(map: &ClusterMap) -> Self {
+        let mut t = Self::default();
+        t.add_services(map);
+        t.add_owners(map);
+        t.add_hosts(map);
+        t.empty = map.empty_endpoints.iter().map(|(ns, s, _)| format!("{ns}/{s}")).collect();
+        for (i, e) in map.endpoints.iter().enumerate() {
+            t.endpoint_namespaces.insert(e.namespace.clone());
+            t.endpoints.entry(format!("{}/{}", e.namespace, e.service)).or_default().push(i);
+            t.by_backend.entry(e.address).or_default().push(i);
+        }
+        for (i, d) in map.destinations.iter().enumerate() {
+            t.destinations.entry(d.address).or_default().push(i);
+            for backend in &d.backends {
+                t.destinations_to.entry(*backend).or_default().push(i);
+            }
+        }
+        for (i, x) in map.translations.iter().enumerate() {
+            t.original.entry((x.protocol, x.original.0, x.original.1)).or_insert(i);
+            t.reply.entry((x.protocol, x.reply.0, x.reply.1)).or_insert(i);
+            t.translations_from.entry(x.original.0).or_default().push(i);
+            if x.reply.0 != x.original.1 {
+                t.translations_to.entry(x.original.1).or_default().push(i);
+            }
+        }
+        for (i, c) in map.callees.iter().enumerate() {
+            t.callees.entry(c.name.clone()).or_default().push(i);
+            if c.configuration != c.name {
+                t.callees.entry(c.configuration.clone()).or_default().push(i);
+            }
+        }
+        t
+    }
+
+    fn add_services(&mut self, map: &ClusterMap) {
+        for (i, s) in map.services.iter().enumerate() {
+            self.services.entry(format!("{}/{}", s.namespace, s.name)).or_insert(i);
+            for ip in s.cluster_ips.iter().chain(&s.external_ips) {
+                self.owners.entry(*ip).or_default().push(Entry::Service(i));
+            }
+            for port in s.ports.iter().filter_map(|p| p.node_port) {
+                self.node_ports.entry(port).or_default().push(i);
+            }
+        }
+    }
+
+    fn add_hosts(&mut self, map: &ClusterMap) {
+        for node in &map.nodes {
+            for ip in &node.ips {
+                self.hosts.entry(*ip).or_insert_with(|| node.name.clone());
+            }
+        }
+        for (host, ip) in &map.host_addresses {
+            self.hosts.entry(*ip).or_insert_with(|| host.clone());
+        }
+    }
+
+    /// Pods of the host's network do not own its addresses; pods that ended come after those that run.
+    fn add_owners(&mut self, map: &ClusterMap) {
+        let of_nodes: HashSet<IpAddr> = map.nodes.iter().flat_map(|n| n.ips.iter().copied()).collect();
+        for ended in [false, true] {
+            for (i, pod) in map.pods.iter().enumerate().filter(|(_, p)| has_ended(p) == ended) {
+                for ip in &pod.ips {
+                    if !pod.host_network && !of_nodes.contains(ip) {
+                        self.owners.entry(*ip).or_default().push(Entry::Pod(i));
+                    }
+                }
+            }
+        }
+        for (i, pod) in map.pods.iter().enumerate() {
+            self.pods.entry(format!("{}/{}", pod.namespace, pod.name)).or_insert(i);
+        }
+        for (i, node) in map.nodes.iter().enumerate() {
+            for ip in &node.ips {
+                self.owners.entry(*ip).or_default().push(Entry::Node(i));
+            }
+        }
+    }
+}
+
+/// The pod has ended, so that its address may be another's by now.
+pub(super) fn has_ended(pod: &Pod) -> bool {
+    matches!(pod.phase.as_deref(), Some("Succeeded" | "Failed" | "Completed" | "Evicted" | "Error"))
+}

@@ -1,0 +1,140 @@
+//! Drives the readers over all sources and ties the facts together.
+//!
+//! Takes the sources of a bundle; gives the finished [`ClusterMap`] with one report for each source read. Objects,
+//! host state and PEM are read here; captures, journals and logs are left to their stages.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use super::build::Builder;
+use super::text::HostText;
+use super::{ClusterMap, conflicts, documents, host, objects};
+use crate::bundle::{InputReport, Source, SourceKind};
+use crate::error::Place;
+
+pub(super) fn read(sources: &[Source]) -> ClusterMap {
+    let mut b = Builder::new(sources);
+    for source in sources {
+        let mut report = InputReport::new(source.index);
+        report.problems = source.problems.clone();
+        let done = match source.kind {
+            SourceKind::Objects => read_objects(&mut b, source, &mut report),
+            SourceKind::HostState => read_host_state(&mut b, source, &mut report),
+            SourceKind::Pem => read_pem(&mut b, source, &mut report),
+            _ => continue,
+        };
+        if let Err(e) = done {
+            report
+                .problems
+                .loss("unreadable", Place::Offset(report.bytes), || format!("reading stopped: {e}"));
+        }
+        note_dropped(&mut b, &mut report);
+        b.map.inputs.push(report);
+    }
+    host::name_hosts(&mut b);
+    conflicts::find(&mut b);
+    b.map
+}
+
+fn read_objects(b: &mut Builder<'_>, source: &Source, report: &mut InputReport) -> io::Result<()> {
+    let (text, read) = whole(source, report);
+    let mut used = 0_u64;
+    documents::read(&text, &mut report.problems, &mut |object| {
+        used += u64::from(objects::add(b, &object, source.index));
+    });
+    report.lines = Some(text.lines().count() as u64);
+    report.skipped = used == 0;
+    read
+}
+
+fn read_pem(b: &mut Builder<'_>, source: &Source, report: &mut InputReport) -> io::Result<()> {
+    let (text, read) = whole(source, report);
+    let certificates = objects::certificate_blocks(text.as_bytes());
+    report.lines = Some(text.lines().count() as u64);
+    report.skipped = certificates.is_empty();
+    b.certificates(source.path.clone(), certificates);
+    read
+}
+
+/// The text of a source up to the limit; what was read before an error is kept.
+fn whole(source: &Source, report: &mut InputReport) -> (String, io::Result<()>) {
+    let mut bytes = Vec::new();
+    let read = source.open().and_then(|r| r.take(MAX_OBJECT_BYTES + 1).read_to_end(&mut bytes)).map(drop);
+    if bytes.len() as u64 > MAX_OBJECT_BYTES {
+        bytes.truncate(MAX_OBJECT_BYTES as usize);
+        report.problems.loss("limit_object_bytes", Place::Offset(MAX_OBJECT_BYTES), || {
+            format!(
+                "objects of one file are read up to {MAX_OBJECT_BYTES} bytes; split the file to read the rest"
+            )
+        });
+    }
+    report.bytes = bytes.len() as u64;
+    let text = String::from_utf8(bytes).unwrap_or_else(|e| {
+        report.problems.note("invalid_utf8", Place::Offset(e.utf8_error().valid_up_to() as u64), || {
+            "bytes that are no UTF-8 were replaced".to_owned()
+        });
+        String::from_utf8_lossy(e.as_bytes()).into_owned()
+    });
+    (text, read)
+}
+
+/// Host state is read line by line: a connection table may be large.
+fn read_host_state(b: &mut Builder<'_>, source: &Source, report: &mut InputReport) -> io::Result<()> {
+    let mut reader = BufReader::with_capacity(1 << 16, source.open()?);
+    let mut text = HostText::new(b, source.index);
+    let (mut line, mut lines, mut used) = (Vec::new(), 0_u64, 0_u64);
+    let end = loop {
+        line.clear();
+        let read = reader.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line);
+        match read {
+            Ok(0) => break Ok(()),
+            Err(e) => break Err(e),
+            Ok(n) => report.bytes += n as u64,
+        }
+        lines += 1;
+        if line.len() as u64 == MAX_LINE_BYTES && line.last() != Some(&b'\n') {
+            report.problems.loss("long_line", Place::Line(lines), || {
+                format!("lines of host state are read up to {MAX_LINE_BYTES} bytes")
+            });
+            report.bytes += skip_line(&mut reader)?;
+        }
+        used += u64::from(text.line(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r'])));
+    };
+    text.finish();
+    report.lines = Some(lines);
+    report.skipped = used == 0;
+    end
+}
+
+/// Reads on to the end of a line without keeping it; how many bytes that were.
+fn skip_line(reader: &mut impl BufRead) -> io::Result<u64> {
+    let mut skipped = 0;
+    loop {
+        let buffer = reader.fill_buf()?;
+        let (n, done) = match memchr::memchr(b'\n', buffer) {
+            Some(at) => (at + 1, true),
+            None => (buffer.len(), buffer.is_empty()),
+        };
+        reader.consume(n);
+        skipped += n as u64;
+        if done {
+            return Ok(skipped);
+        }
+    }
+}
+
+fn note_dropped(b: &mut Builder<'_>, report: &mut InputReport) {
+    let dropped = std::mem::take(&mut b.dropped);
+    if dropped > 0 {
+        report.problems.add("limit_facts", Place::Whole, dropped, true, || {
+            format!(
+                "at most {} facts of one kind are kept; {dropped} more of this file were left out",
+                super::build::MAX_FACTS
+            )
+        });
+    }
+}
+
+/// Bytes of one file of objects; the pods of a cluster of 5,000 nodes are about 200 MB of JSON.
+const MAX_OBJECT_BYTES: u64 = 512 << 20;
+/// Bytes of one line of host state; an nftables map on one line is the longest seen.
+const MAX_LINE_BYTES: u64 = 4 << 20;
