@@ -54,6 +54,19 @@ impl Stream {
         self.anchor.get_or_insert(Anchor::at_start(seq));
     }
 
+    /// A SYN says that the first byte has the number `seq`: believed as long as no byte was seen.
+    pub(super) fn restart(&mut self, seq: Seq) {
+        if self.next == 0 && self.acked == 0 {
+            self.anchor = Some(Anchor::at_start(seq));
+        }
+        self.start(seq);
+    }
+
+    /// Nothing but its SYN is known of it.
+    pub(super) fn is_unused(&self) -> bool {
+        self.next == 0 && self.acked == 0 && self.fin.is_none()
+    }
+
     /// Where `seq` lies; 0 where nothing is known of the stream.
     pub(super) fn place(&self, seq: Seq) -> Place {
         self.anchor.map_or(0, |anchor| anchor.place(seq))

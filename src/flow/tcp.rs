@@ -203,7 +203,7 @@ impl Connection {
     fn syn(&mut self, segment: &Segment<'_>, options: super::TcpOptions) {
         let dir = segment.dir;
         let first_byte = segment.seq().plus(1);
-        self.streams[dir].start(first_byte);
+        self.streams[dir].restart(first_byte);
         let facts = &mut self.facts;
         facts.isn[dir] = Some(segment.packet.seq);
         facts.options[dir] = options;
@@ -244,8 +244,14 @@ impl Connection {
         if !segment.has(ACK) || segment.has(RST) {
             return Acked::default();
         }
-        let dir = segment.dir;
-        let acked = self.streams[dir.other()].acknowledge(Seq(segment.packet.ack));
+        let (dir, ack) = (segment.dir, Seq(segment.packet.ack));
+        let stream = &mut self.streams[dir.other()];
+        let dialling = self.facts.established.is_none() && !self.facts.syn_times.is_empty();
+        if dir == Dir::Resp && dialling && stream.is_unused() && stream.place(ack) != 0 {
+            // RFC 5961 §4: a challenge ACK has the numbers of a connection that was before.
+            return Acked::default();
+        }
+        let acked = stream.acknowledge(ack);
         let loss = &mut self.facts.loss[dir.other()];
         loss.largest_delivered_bytes = loss.largest_delivered_bytes.max(acked.delivered);
         if acked.data.is_some() {

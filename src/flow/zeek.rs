@@ -112,7 +112,9 @@ impl Machine {
             // What comes after a RST changes nothing (RFC 9293 §3.10.7.1).
             Endpoint::Reset => {}
         }
-        if input.reveals_gap && !input.has(RST | FIN) {
+        let open = |side: &Side| matches!(side.state, Endpoint::Established | Endpoint::Closed);
+        let both_open = open(&self.sides.orig) && open(&self.sides.resp);
+        if input.reveals_gap && both_open && !input.has(RST | FIN) {
             let (_, peer) = self.sides.both(input.dir);
             peer.gaps = peer.gaps.saturating_add(1);
             if is_power_of_ten(peer.gaps) {
