@@ -1,9 +1,244 @@
-//! From link header to transport header.
+//! From link header to transport header: the walk over a frame's layers.
+//!
+//! [`Walk`] holds the bytes of the current layer and where it is; each layer is a method (in `link`, `ip`, `tunnel`,
+//! `transport`) that reads its header, narrows the walk to what the header's length allows, and says what comes next.
+//! Common frames take the same few steps as rare ones: all loads are from fixed-size arrays, nothing is allocated.
 
 use std::ops::Range;
 
-use super::{DecodeOptions, Decoded};
-use crate::capture::Window;
+use super::{DecodeOptions, Decoded, Kind, Packet, hash, note};
+use crate::capture::{FrameHeader, LinkType, Window};
+use crate::error::{Place, Weirds};
 
 /// Decodes the frames of `range` (indices into [`Window::frames`]) and appends to `out`.
-pub fn decode(_window: &Window, _range: Range<usize>, _options: &DecodeOptions, _out: &mut Decoded) {}
+pub fn decode(window: &Window, range: Range<usize>, options: &DecodeOptions, out: &mut Decoded) {
+    let frames = window.frames.get(range.clone()).unwrap_or_default();
+    out.packets.reserve(frames.len());
+    for (index, header) in range.zip(frames) {
+        let start = header.offset as usize;
+        let end = start.saturating_add(header.captured as usize);
+        let Some(bytes) = window.bytes.get(start..end) else { continue };
+        let mut walk = Walk::new(bytes, header.length as usize, options);
+        let (packet, stop) = walk.run(Next::Link(header.link_type));
+        if let Some(packet) = packet {
+            out.packets.push(Packet { frame: index as u32, ..packet }.moved_by(header.offset));
+        }
+        if let Some(stop) = stop {
+            count(&mut out.problems, stop, window.number(index), header);
+        }
+    }
+}
+
+/// Decodes one IP packet that was put together from fragments and lies in `bytes`; `length` is its length on the wire.
+pub(super) fn decode_ip(
+    bytes: &[u8],
+    length: usize,
+    vni: u32,
+    options: &DecodeOptions,
+) -> Result<Packet, Stop> {
+    let mut walk = Walk::new(bytes, length, options);
+    walk.packet.vni = vni;
+    let (packet, stop) = walk.run(Next::Ip);
+    packet.ok_or_else(|| stop.unwrap_or(Stop::Malformed("IP")))
+}
+
+/// What comes next in a frame.
+#[derive(Clone, Copy)]
+pub(super) enum Next {
+    /// A header of this link type.
+    Link(LinkType),
+    /// An Ethernet header.
+    Ethernet,
+    /// What this EtherType says.
+    EtherType(u16),
+    /// A PPP frame, with or without its address and control bytes.
+    Ppp,
+    /// IP of the version that the first nibble says.
+    Ip,
+    /// What this IP protocol number says.
+    Protocol(u8),
+    /// A GRE header.
+    Gre,
+    /// MPLS labels.
+    Mpls,
+    /// Nothing: the packet is complete.
+    Done,
+}
+
+/// Why a frame gave no packet, or none further inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The frame ends within this header.
+    Cut(&'static str),
+    /// The header contradicts itself.
+    Malformed(&'static str),
+    /// An EtherType that carries no IP: STP, LLDP, …
+    EtherType(u16),
+    /// A protocol that carries no IP: PPP control, 802.2, …
+    NotIp(&'static str),
+    /// A link type that is not decoded.
+    LinkType(LinkType),
+    /// 802.11, with or without radiotap.
+    Wireless,
+    /// More layers than [`MAX_LAYERS`].
+    TooDeep,
+    /// A frame number without a packet; not a problem.
+    NoPacket,
+}
+
+pub(super) type Step = Result<Next, Stop>;
+
+/// A place in a frame, and what is known so far.
+pub(super) struct Walk<'a> {
+    /// Captured bytes of the frame up to the end of the current layer.
+    pub(super) frame: &'a [u8],
+    /// Where the current header begins.
+    pub(super) at: usize,
+    /// Where the current layer ends on the wire; beyond `frame` when the snap length cut it.
+    pub(super) end: usize,
+    /// What is known; its offsets count from the frame's first byte.
+    pub(super) packet: Packet,
+    /// The UDP datagram that carries the tunnel we are in: given if nothing inside can be read.
+    pub(super) outer: Option<Packet>,
+    pub(super) options: &'a DecodeOptions,
+}
+
+impl<'a> Walk<'a> {
+    fn new(frame: &'a [u8], length: usize, options: &'a DecodeOptions) -> Self {
+        Self { frame, at: 0, end: length.max(frame.len()), packet: Packet::EMPTY, outer: None, options }
+    }
+
+    /// Goes from layer to layer; gives what was found and why it stopped short.
+    fn run(&mut self, first: Next) -> (Option<Packet>, Option<Stop>) {
+        match self.layers(first) {
+            Ok(()) => {
+                if self.end > self.frame.len() {
+                    self.packet.notes |= note::CUT;
+                }
+                (Some(self.packet), None)
+            }
+            Err(Stop::NoPacket) => (None, None),
+            Err(stop) => (self.outer, Some(stop)),
+        }
+    }
+
+    fn layers(&mut self, first: Next) -> Result<(), Stop> {
+        let mut next = first;
+        for _ in 0..MAX_LAYERS {
+            next = match next {
+                Next::Link(link_type) => self.link(link_type)?,
+                Next::Ethernet => self.ethernet()?,
+                Next::EtherType(ether_type) => self.ether_type(ether_type)?,
+                Next::Ip => self.ip()?,
+                Next::Protocol(protocol) => self.protocol(protocol)?,
+                Next::Ppp => self.ppp()?,
+                Next::Gre => self.gre()?,
+                Next::Mpls => self.mpls()?,
+                Next::Done => return Ok(()),
+            };
+        }
+        Err(Stop::TooDeep)
+    }
+
+    /// The first `N` bytes of the current header.
+    #[inline]
+    pub(super) fn head<const N: usize>(&self, layer: &'static str) -> Result<&'a [u8; N], Stop> {
+        self.frame.get(self.at..).and_then(|b| b.first_chunk()).ok_or(Stop::Cut(layer))
+    }
+
+    /// The captured bytes from the current place on.
+    #[inline]
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.frame.get(self.at..).unwrap_or_default()
+    }
+
+    /// Ends the current layer `length` bytes after its beginning, if it is not shorter already.
+    #[inline]
+    pub(super) fn narrow(&mut self, length: usize) {
+        let end = self.at.saturating_add(length);
+        if end < self.end {
+            self.end = end;
+            self.frame = self.frame.get(..end).unwrap_or(self.frame);
+        }
+    }
+
+    /// Sets the payload from `at` to the end of the layer.
+    #[inline]
+    pub(super) fn set_payload(&mut self, at: usize) {
+        let start = at.min(self.frame.len());
+        self.packet.payload = start as u32;
+        self.packet.payload_length = self.end.saturating_sub(at) as u32;
+        self.packet.payload_captured = self.frame.len().saturating_sub(at) as u32;
+    }
+
+    /// Sets the flow hash from the addresses of the innermost IP header and the ports.
+    #[inline]
+    pub(super) fn set_hash(&mut self, protocol: u8) {
+        let at = self.packet.ip as usize;
+        self.packet.hash = flow_hash(self.frame, at, &self.packet, protocol);
+    }
+
+    /// Ends with a packet of which only addresses and protocol are of interest.
+    pub(super) fn opaque(&mut self, protocol: u8) -> Step {
+        self.packet.kind = Kind::Opaque;
+        self.packet.protocol = protocol;
+        self.packet.transport = self.at as u32;
+        self.set_payload(self.at);
+        self.set_hash(protocol);
+        Ok(Next::Done)
+    }
+}
+
+/// Hash by the IP header at `at` and the ports in `packet`.
+#[inline]
+pub(super) fn flow_hash(bytes: &[u8], at: usize, packet: &Packet, protocol: u8) -> u64 {
+    let ports = [packet.src_port, packet.dst_port];
+    let Some(header) = bytes.get(at..) else { return 0 };
+    let v6 = header.first().is_some_and(|b| b >> 4 == 6);
+    if v6 {
+        let Some(ends) = header.get(8..).and_then(|b| b.first_chunk::<32>()) else { return 0 };
+        let end = |i: usize| ends[i..].first_chunk::<16>().map_or(0, |b| u128::from_be_bytes(*b));
+        hash::v6([end(0), end(16)], ports, protocol, packet.vni)
+    } else {
+        let Some([a, b, c, d, e, f, g, h]) = header.get(12..).and_then(|b| b.first_chunk::<8>()) else {
+            return 0;
+        };
+        let ends = [u32::from_be_bytes([*a, *b, *c, *d]), u32::from_be_bytes([*e, *f, *g, *h])];
+        hash::v4(ends, ports, protocol, packet.vni)
+    }
+}
+
+#[cold]
+fn count(problems: &mut Weirds, stop: Stop, number: u64, header: &FrameHeader) {
+    let (name, detail) = stop.describe();
+    problems.note(name, Place::Frame(number), || {
+        format!("{detail} (first: frame {number}, {} bytes, {})", header.captured, header.link_type.name())
+    });
+}
+
+impl Stop {
+    /// The name to count by, and a sentence on the first of that name.
+    pub(super) fn describe(self) -> (&'static str, String) {
+        match self {
+            Self::Cut(layer) => {
+                ("cut_in_header", format!("the captured bytes end within the {layer} header"))
+            }
+            Self::Malformed(layer) => {
+                ("malformed_header", format!("the {layer} header contradicts itself or the frame"))
+            }
+            Self::EtherType(n) => ("no_ip_inside", format!("EtherType {n:#06x} carries no IP")),
+            Self::NotIp(what) => ("no_ip_inside", format!("{what} carries no IP")),
+            Self::LinkType(link_type) => {
+                ("link_type_not_decoded", format!("link type {} is not decoded", link_type.0))
+            }
+            Self::Wireless => {
+                ("wireless_not_decoded", "802.11 frames are skipped: capture on the wired side".to_owned())
+            }
+            Self::TooDeep => ("too_many_layers", format!("more than {MAX_LAYERS} headers in one frame")),
+            Self::NoPacket => ("no_packet", String::new()),
+        }
+    }
+}
+
+/// Headers of one frame at most: tunnels in tunnels with every VLAN tag, label and extension header.
+const MAX_LAYERS: usize = 48;

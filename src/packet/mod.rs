@@ -12,6 +12,11 @@ use crate::error::Weirds;
 
 mod decode;
 pub mod fragments;
+mod hash;
+mod ip;
+mod link;
+mod transport;
+mod tunnel;
 
 pub use decode::decode;
 
@@ -25,11 +30,13 @@ pub enum Kind {
     Udp,
     /// An ICMP or ICMPv6 error; ports, sequence number and [`Packet::hash`] are those of the quoted flow.
     IcmpError,
-    /// A fragment of an IP packet, to be put together between windows.
+    /// A fragment of an IP packet, to be put together between windows: [`Packet::seq`] is its identification,
+    /// [`Packet::ack`] its place in bytes, bit 0 of [`Packet::flags`] says that more follow, the payload is its data.
     Fragment,
-    /// An ARP request or reply, or an IPv6 neighbour solicitation or advertisement.
+    /// An ARP request or reply, or an IPv6 neighbour solicitation or advertisement: see [`neighbor`].
     Neighbor,
-    /// ESP, WireGuard or another payload that is named and left.
+    /// A payload that is named by [`Packet::protocol`] and left: ESP (50), SCTP (132, with ports), ICMP other than
+    /// errors (1, 58, type << 8 | code in [`Packet::window`]), and WireGuard (17, with ports).
     Opaque,
 }
 
@@ -96,6 +103,9 @@ pub struct Packet {
     pub notes: u8,
 }
 
+/// A window of small frames holds some 20,000 of them: their packets must not push the bytes out of the cache.
+const _: () = assert!(size_of::<Packet>() <= 64);
+
 /// TCP flag bits as in [`Packet::flags`] (RFC 9293 §3.1).
 pub mod tcp_flag {
     /// FIN.
@@ -138,7 +148,7 @@ impl Packet {
     /// The captured payload.
     pub fn payload<'w>(&self, window: &'w Window) -> &'w [u8] {
         let start = self.payload as usize;
-        &window.bytes[start..start + self.payload_captured as usize]
+        window.bytes.get(start..start + self.payload_captured as usize).unwrap_or_default()
     }
 
     /// The captured TCP options.
@@ -149,19 +159,24 @@ impl Packet {
 }
 
 fn addresses_at(bytes: &[u8], at: usize, v6: bool) -> (IpAddr, IpAddr) {
-    fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-        bytes.get(at..at + N).and_then(|b| b.try_into().ok()).unwrap_or([0; N])
-    }
     if v6 {
-        let ip = |at| IpAddr::V6(Ipv6Addr::from(array::<16>(bytes, at)));
-        (ip(at + 8), ip(at + 24))
+        (v6_at(bytes, at + 8), v6_at(bytes, at + 24))
     } else {
-        let ip = |at| IpAddr::V4(Ipv4Addr::from(array::<4>(bytes, at)));
-        (ip(at + 12), ip(at + 16))
+        (v4_at(bytes, at + 12), v4_at(bytes, at + 16))
     }
 }
 
-/// A neighbour question or answer (ARP, RFC 826; ND, RFC 4861).
+fn v4_at(bytes: &[u8], at: usize) -> IpAddr {
+    let octets = bytes.get(at..).and_then(|b| b.first_chunk::<4>()).copied().unwrap_or_default();
+    IpAddr::V4(Ipv4Addr::from(octets))
+}
+
+fn v6_at(bytes: &[u8], at: usize) -> IpAddr {
+    let octets = bytes.get(at..).and_then(|b| b.first_chunk::<16>()).copied().unwrap_or_default();
+    IpAddr::V6(Ipv6Addr::from(octets))
+}
+
+/// What a packet of [`Kind::Neighbor`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Neighbor {
     /// Who has `address`?
@@ -178,9 +193,26 @@ pub enum Neighbor {
     },
 }
 
-/// Reads a packet of [`Kind::Neighbor`].
-pub fn neighbor(_packet: &Packet, _window: &Window) -> Option<Neighbor> {
-    None
+/// Reads a packet of [`Kind::Neighbor`]; none of another kind.
+pub fn neighbor(packet: &Packet, window: &Window) -> Option<Neighbor> {
+    if packet.kind != Kind::Neighbor {
+        return None;
+    }
+    let at = packet.transport as usize;
+    let (target, sender, answers) = if packet.noted(note::IPV6) {
+        // RFC 4861 §4.3, §4.4: the target, asked for or answering, stands behind 8 bytes.
+        let target = v6_at(&window.bytes, at + 8);
+        (target, packet.addresses(window).0, target)
+    } else {
+        // RFC 826: hardware and protocol address of the sender, then of the target.
+        let hardware = usize::from(window.bytes.get(at + 4).copied().unwrap_or(6));
+        let sender = v4_at(&window.bytes, at + 8 + hardware);
+        (v4_at(&window.bytes, at + 12 + 2 * hardware), sender, sender)
+    };
+    Some(match packet.flags {
+        1 => Neighbor::Request { address: target, asked_by: sender },
+        _ => Neighbor::Answer { address: answers },
+    })
 }
 
 /// What to decode beyond the standard ports.

@@ -1,0 +1,175 @@
+//! IPv4 and IPv6 headers, extension headers, and what an IP protocol number announces (RFC 791, RFC 8200, RFC 4302).
+
+use super::decode::{Next, Step, Stop, Walk};
+use super::{Kind, note};
+
+impl Walk<'_> {
+    /// IP of either version.
+    #[inline]
+    pub(super) fn ip(&mut self) -> Step {
+        match self.rest().first().map(|b| b >> 4) {
+            Some(4) => self.ipv4(),
+            Some(6) => self.ipv6(),
+            Some(_) => Err(Stop::Malformed("IP")),
+            None => Err(Stop::Cut("IP")),
+        }
+    }
+
+    /// RFC 791 §3.1.
+    #[inline]
+    fn ipv4(&mut self) -> Step {
+        let [version, _, l0, l1, i0, i1, f0, f1, ttl, protocol, ..] = *self.head::<20>("IPv4")?;
+        let header = usize::from(version & 0xf) * 4;
+        let total = usize::from(u16::from_be_bytes([l0, l1]));
+        if header < 20 || (total != 0 && total < header) {
+            return Err(Stop::Malformed("IPv4"));
+        }
+        self.packet.notes &= !(note::IPV6 | note::OFFLOAD);
+        self.ip_end(total);
+        self.packet.ip = self.at as u32;
+        self.packet.ip_id = u16::from_be_bytes([i0, i1]);
+        self.packet.ttl = ttl;
+        self.at += header;
+        let fragment = u16::from_be_bytes([f0, f1]);
+        if fragment & 0x3fff == 0 {
+            return Ok(Next::Protocol(protocol));
+        }
+        let identification = u32::from(self.packet.ip_id);
+        self.fragment(protocol, identification, u32::from(fragment & 0x1fff) * 8, fragment & 0x2000 != 0)
+    }
+
+    /// RFC 8200 §3.
+    #[inline]
+    fn ipv6(&mut self) -> Step {
+        let [_, _, _, _, l0, l1, next, hops, ..] = *self.head::<40>("IPv6")?;
+        let payload = usize::from(u16::from_be_bytes([l0, l1]));
+        self.packet.notes = self.packet.notes & !note::OFFLOAD | note::IPV6;
+        self.ip_end(if payload == 0 && next != NO_NEXT_HEADER { 0 } else { payload + 40 });
+        self.packet.ip = self.at as u32;
+        self.packet.ip_id = 0;
+        self.packet.ttl = hops;
+        self.at += 40;
+        Ok(Next::Protocol(next))
+    }
+
+    /// Ends the layer where the IP length says: what follows is the padding of the link layer. A length of 0 is a
+    /// super-frame that was captured before segmentation.
+    #[inline]
+    fn ip_end(&mut self, total: usize) {
+        if total == 0 || self.end.saturating_sub(self.at) > usize::from(u16::MAX) {
+            self.packet.notes |= note::OFFLOAD;
+        }
+        if total != 0 {
+            self.narrow(total);
+        }
+    }
+
+    /// What an IP protocol number announces.
+    #[inline]
+    pub(super) fn protocol(&mut self, protocol: u8) -> Step {
+        match protocol {
+            TCP => self.tcp(),
+            UDP => self.udp(),
+            _ => self.rare_protocol(protocol),
+        }
+    }
+
+    fn rare_protocol(&mut self, protocol: u8) -> Step {
+        let v6 = self.packet.noted(note::IPV6);
+        match protocol {
+            ICMP => self.icmp(),
+            ICMPV6 => self.icmpv6(),
+            IPIP | IPV6 | IP_WITHIN_IP => self.tunnel(Next::Ip),
+            GRE => self.tunnel(Next::Gre),
+            MPLS_IN_IP => self.tunnel(Next::Mpls),
+            ETHERNET => self.tunnel(Next::Ethernet),
+            // Version and reserved bits (RFC 3378 §3).
+            ETHER_IP => {
+                self.skip(2, "EtherIP", Next::Ethernet)?;
+                self.tunnel(Next::Ethernet)
+            }
+            AUTHENTICATION => self.authentication(),
+            HOP_BY_HOP | DESTINATION | ROUTING | MOBILITY | HIP | SHIM6 if v6 => self.extension(protocol),
+            FRAGMENT if v6 => self.fragment_header(),
+            NO_NEXT_HEADER if v6 => Err(Stop::NotIp("an IPv6 packet without next header")),
+            SCTP => {
+                let [s0, s1, d0, d1] = *self.head::<4>("SCTP")?;
+                self.packet.src_port = u16::from_be_bytes([s0, s1]);
+                self.packet.dst_port = u16::from_be_bytes([d0, d1]);
+                self.opaque(SCTP)
+            }
+            other => self.opaque(other),
+        }
+    }
+
+    /// Notes that what comes next is inside a tunnel.
+    pub(super) fn tunnel(&mut self, next: Next) -> Step {
+        self.packet.notes |= note::TUNNEL;
+        Ok(next)
+    }
+
+    /// Next header and length in 8 bytes, the first not counted (RFC 8200 §4.3 to §4.6).
+    fn extension(&mut self, protocol: u8) -> Step {
+        let [next, length, option, option_length, j0, j1, j2, j3] = *self.head::<8>("IPv6 extension")?;
+        // Jumbo payload, the length of packets beyond 64 KiB (RFC 2675 §2).
+        if protocol == HOP_BY_HOP && (option, option_length) == (0xc2, 4) {
+            let end = self.packet.ip as usize + 40 + u32::from_be_bytes([j0, j1, j2, j3]) as usize;
+            self.narrow(end.saturating_sub(self.at));
+        }
+        self.at += (usize::from(length) + 1) * 8;
+        Ok(Next::Protocol(next))
+    }
+
+    /// Next header and length in 4 bytes, two not counted (RFC 4302 §2.2).
+    fn authentication(&mut self) -> Step {
+        let [next, length] = *self.head::<2>("AH")?;
+        self.at += (usize::from(length) + 2) * 4;
+        Ok(Next::Protocol(next))
+    }
+
+    /// RFC 8200 §4.5; a whole packet with a fragment header is no fragment (RFC 6946).
+    fn fragment_header(&mut self) -> Step {
+        let [next, _, o0, o1, i0, i1, i2, i3] = *self.head::<8>("IPv6 fragment")?;
+        let field = u16::from_be_bytes([o0, o1]);
+        self.at += 8;
+        if field & 0xfff9 == 0 {
+            return Ok(Next::Protocol(next));
+        }
+        self.fragment(next, u32::from_be_bytes([i0, i1, i2, i3]), u32::from(field & 0xfff8), field & 1 != 0)
+    }
+
+    /// Ends with a fragment, whose place is said as [`Kind::Fragment`] says.
+    fn fragment(&mut self, protocol: u8, identification: u32, place: u32, more: bool) -> Step {
+        self.packet.kind = Kind::Fragment;
+        self.packet.protocol = protocol;
+        self.packet.transport = self.at as u32;
+        self.packet.seq = identification;
+        self.packet.ack = place;
+        self.packet.flags = u16::from(more);
+        self.set_payload(self.at);
+        Ok(Next::Done)
+    }
+}
+
+// IANA "Assigned Internet Protocol Numbers".
+const HOP_BY_HOP: u8 = 0;
+pub(super) const ICMP: u8 = 1;
+const IPIP: u8 = 4;
+pub(super) const TCP: u8 = 6;
+pub(super) const UDP: u8 = 17;
+const IPV6: u8 = 41;
+const ROUTING: u8 = 43;
+const FRAGMENT: u8 = 44;
+const GRE: u8 = 47;
+const AUTHENTICATION: u8 = 51;
+pub(super) const ICMPV6: u8 = 58;
+const NO_NEXT_HEADER: u8 = 59;
+const DESTINATION: u8 = 60;
+const IP_WITHIN_IP: u8 = 94;
+const ETHER_IP: u8 = 97;
+const SCTP: u8 = 132;
+const MOBILITY: u8 = 135;
+const MPLS_IN_IP: u8 = 137;
+const HIP: u8 = 139;
+const SHIM6: u8 = 140;
+const ETHERNET: u8 = 143;
