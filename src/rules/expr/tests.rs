@@ -1,3 +1,5 @@
+//! Rows of conditions with what they must give, and mistakes with what must be said of them.
+
 use super::*;
 use crate::capture::CaptureIndex;
 use crate::flow::{Dir, Flow, Moment, PerDir, Proto, Reset, TcpFacts};
