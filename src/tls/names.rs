@@ -1,9 +1,14 @@
-//! Names of protocol numbers as the RFCs and the IANA registries spell them.
+//! Names of protocol numbers as the RFCs and the IANA registries spell them, and alerts as Go and OpenSSL word them.
+//!
+//! Cipher suites come from tls-parser's copy of the IANA registry; an unknown number prints as hex and survives.
 
-use super::{AlertDescription, CipherSuite, ProtocolVersion};
+use tls_parser::TlsCipherSuite;
+
+use super::hello::is_grease;
+use super::{AlertDescription, CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme};
 
 impl ProtocolVersion {
-    /// `TLS 1.3`, or hex for the unknown.
+    /// `TLS 1.3`, or hex for the unknown (drafts of TLS 1.3 are `0x7f00` plus their number).
     pub fn name(self) -> String {
         match self.0 {
             0x0002 => "SSL 2.0".to_owned(),
@@ -18,15 +23,239 @@ impl ProtocolVersion {
 }
 
 impl CipherSuite {
-    /// The IANA name, or hex for the unknown.
+    /// The IANA name, `GREASE`, or hex for the unknown.
     pub fn name(self) -> String {
-        format!("0x{:04x}", self.0)
+        number_name(self.0, TlsCipherSuite::from_id(self.0).map(|suite| suite.name))
+    }
+}
+
+impl NamedGroup {
+    /// The IANA name, `GREASE`, or hex for the unknown.
+    pub fn name(self) -> String {
+        number_name(self.0, look_up(GROUPS, self.0))
+    }
+}
+
+impl SignatureScheme {
+    /// The IANA name, `GREASE`, or hex for the unknown.
+    pub fn name(self) -> String {
+        number_name(self.0, look_up(SCHEMES, self.0))
     }
 }
 
 impl AlertDescription {
     /// The RFC's name, or `unknown_N`.
     pub fn name(self) -> String {
-        format!("unknown_{}", self.0)
+        self.known_name().map_or_else(|| format!("unknown_{}", self.0), ToOwned::to_owned)
+    }
+
+    /// The RFC's name.
+    pub fn known_name(self) -> Option<&'static str> {
+        ALERTS.iter().find(|(code, ..)| *code == self.0).map(|(_, name, _)| *name)
+    }
+
+    /// How Go's crypto/tls words it, without `tls: `.
+    pub fn go_text(self) -> Option<&'static str> {
+        ALERTS.iter().find(|(code, ..)| *code == self.0).map(|(.., text)| *text)
+    }
+
+    /// The alert that Go words so, with or without `remote error: ` and `tls: ` before it: `tls: handshake failure` is 40.
+    /// An unknown one prints as `alert(N)`.
+    pub fn from_go_text(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let text = text.strip_prefix("remote error: ").or_else(|| text.strip_prefix("local error: ")).unwrap_or(text);
+        let text = text.strip_prefix("tls: ").unwrap_or(text);
+        if let Some(code) = text.strip_prefix("alert(").and_then(|t| t.strip_suffix(')')) {
+            return code.parse().ok().map(Self);
+        }
+        ALERTS.iter().find(|(.., go)| *go == text).map(|(code, ..)| Self(*code))
+    }
+
+    /// The alert that OpenSSL words so: `tlsv1 alert unknown ca`, `sslv3 alert handshake failure`,
+    /// `tlsv13 alert certificate required`.
+    pub fn from_openssl_text(text: &str) -> Option<Self> {
+        let (version, rest) = text.trim().split_once(' ')?;
+        if !version.starts_with("sslv3") && !version.starts_with("tlsv1") {
+            return None;
+        }
+        let words = rest.strip_prefix("alert ").unwrap_or(rest).replace(' ', "_");
+        ALERTS.iter().find(|(_, name, _)| *name == words).map(|(code, ..)| Self(*code))
+    }
+}
+
+fn number_name(number: u16, known: Option<&str>) -> String {
+    match known {
+        Some(name) => name.to_owned(),
+        None if is_grease(number) => "GREASE".to_owned(),
+        None => format!("0x{number:04x}"),
+    }
+}
+
+fn look_up(table: &'static [(u16, &'static str)], number: u16) -> Option<&'static str> {
+    table.iter().find(|(n, _)| *n == number).map(|(_, name)| *name)
+}
+
+/// Code, name of RFC 8446 §6 and RFC 5246 §7.2, text of Go's crypto/tls/alert.go.
+const ALERTS: &[(u8, &str, &str)] = &[
+    (0, "close_notify", "close notify"),
+    (10, "unexpected_message", "unexpected message"),
+    (20, "bad_record_mac", "bad record MAC"),
+    (21, "decryption_failed", "decryption failed"),
+    (22, "record_overflow", "record overflow"),
+    (30, "decompression_failure", "decompression failure"),
+    (40, "handshake_failure", "handshake failure"),
+    (41, "no_certificate", "no certificate"),
+    (42, "bad_certificate", "bad certificate"),
+    (43, "unsupported_certificate", "unsupported certificate"),
+    (44, "certificate_revoked", "revoked certificate"),
+    (45, "certificate_expired", "expired certificate"),
+    (46, "certificate_unknown", "unknown certificate"),
+    (47, "illegal_parameter", "illegal parameter"),
+    (48, "unknown_ca", "unknown certificate authority"),
+    (49, "access_denied", "access denied"),
+    (50, "decode_error", "error decoding message"),
+    (51, "decrypt_error", "error decrypting message"),
+    (60, "export_restriction", "export restriction"),
+    (70, "protocol_version", "protocol version not supported"),
+    (71, "insufficient_security", "insufficient security level"),
+    (80, "internal_error", "internal error"),
+    (86, "inappropriate_fallback", "inappropriate fallback"),
+    (90, "user_canceled", "user canceled"),
+    (100, "no_renegotiation", "no renegotiation"),
+    (109, "missing_extension", "missing extension"),
+    (110, "unsupported_extension", "unsupported extension"),
+    (111, "certificate_unobtainable", "certificate unobtainable"),
+    (112, "unrecognized_name", "unrecognized name"),
+    (113, "bad_certificate_status_response", "bad certificate status response"),
+    (114, "bad_certificate_hash_value", "bad certificate hash value"),
+    (115, "unknown_psk_identity", "unknown PSK identity"),
+    (116, "certificate_required", "certificate required"),
+    (120, "no_application_protocol", "no application protocol"),
+    (121, "ech_required", "encrypted client hello required"),
+];
+
+/// IANA "TLS Supported Groups".
+const GROUPS: &[(u16, &str)] = &[
+    (0x0009, "sect283k1"),
+    (0x000a, "sect283r1"),
+    (0x000b, "sect409k1"),
+    (0x000c, "sect409r1"),
+    (0x000d, "sect571k1"),
+    (0x000e, "sect571r1"),
+    (0x0013, "secp192r1"),
+    (0x0015, "secp224r1"),
+    (0x0016, "secp256k1"),
+    (0x0017, "secp256r1"),
+    (0x0018, "secp384r1"),
+    (0x0019, "secp521r1"),
+    (0x001a, "brainpoolP256r1"),
+    (0x001b, "brainpoolP384r1"),
+    (0x001c, "brainpoolP512r1"),
+    (0x001d, "x25519"),
+    (0x001e, "x448"),
+    (0x001f, "brainpoolP256r1tls13"),
+    (0x0020, "brainpoolP384r1tls13"),
+    (0x0021, "brainpoolP512r1tls13"),
+    (0x0029, "curveSM2"),
+    (0x0100, "ffdhe2048"),
+    (0x0101, "ffdhe3072"),
+    (0x0102, "ffdhe4096"),
+    (0x0103, "ffdhe6144"),
+    (0x0104, "ffdhe8192"),
+    (0x0200, "MLKEM512"),
+    (0x0201, "MLKEM768"),
+    (0x0202, "MLKEM1024"),
+    (0x11eb, "SecP256r1MLKEM768"),
+    (0x11ec, "X25519MLKEM768"),
+    (0x11ed, "SecP384r1MLKEM1024"),
+    (0x6399, "X25519Kyber768Draft00"),
+];
+
+/// IANA "TLS SignatureScheme", and the pairs of RFC 5246 §7.4.1.4.1 that have no name there, named alike.
+const SCHEMES: &[(u16, &str)] = &[
+    (0x0201, "rsa_pkcs1_sha1"),
+    (0x0202, "dsa_sha1"),
+    (0x0203, "ecdsa_sha1"),
+    (0x0301, "rsa_pkcs1_sha224"),
+    (0x0302, "dsa_sha224"),
+    (0x0303, "ecdsa_sha224"),
+    (0x0401, "rsa_pkcs1_sha256"),
+    (0x0402, "dsa_sha256"),
+    (0x0403, "ecdsa_secp256r1_sha256"),
+    (0x0501, "rsa_pkcs1_sha384"),
+    (0x0502, "dsa_sha384"),
+    (0x0503, "ecdsa_secp384r1_sha384"),
+    (0x0601, "rsa_pkcs1_sha512"),
+    (0x0602, "dsa_sha512"),
+    (0x0603, "ecdsa_secp521r1_sha512"),
+    (0x0708, "sm2sig_sm3"),
+    (0x0804, "rsa_pss_rsae_sha256"),
+    (0x0805, "rsa_pss_rsae_sha384"),
+    (0x0806, "rsa_pss_rsae_sha512"),
+    (0x0807, "ed25519"),
+    (0x0808, "ed448"),
+    (0x0809, "rsa_pss_pss_sha256"),
+    (0x080a, "rsa_pss_pss_sha384"),
+    (0x080b, "rsa_pss_pss_sha512"),
+    (0x081a, "ecdsa_brainpoolP256r1tls13_sha256"),
+    (0x081b, "ecdsa_brainpoolP384r1tls13_sha384"),
+    (0x081c, "ecdsa_brainpoolP512r1tls13_sha512"),
+    (0x0904, "mldsa44"),
+    (0x0905, "mldsa65"),
+    (0x0906, "mldsa87"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_named_as_the_registries_spell_them() {
+        for (given, expected) in [
+            (CipherSuite(0x1301).name(), "TLS_AES_128_GCM_SHA256"),
+            (CipherSuite(0xc02f).name(), "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"),
+            (CipherSuite(0x00ff).name(), "TLS_EMPTY_RENEGOTIATION_INFO_SCSV"),
+            (CipherSuite(0x5a5a).name(), "GREASE"),
+            (CipherSuite(0xfefe).name(), "0xfefe"),
+            (NamedGroup(0x11ec).name(), "X25519MLKEM768"),
+            (NamedGroup(0x001d).name(), "x25519"),
+            (SignatureScheme(0x0804).name(), "rsa_pss_rsae_sha256"),
+            (ProtocolVersion(0x0304).name(), "TLS 1.3"),
+            (ProtocolVersion(0x7f1c).name(), "0x7f1c"),
+            (AlertDescription(48).name(), "unknown_ca"),
+            (AlertDescription(200).name(), "unknown_200"),
+        ] {
+            assert_eq!(given, expected);
+        }
+    }
+
+    #[test]
+    fn alerts_are_known_by_the_words_of_go_and_openssl() {
+        for (text, code) in [
+            ("remote error: tls: handshake failure", Some(40)),
+            ("tls: unknown certificate authority", Some(48)),
+            ("protocol version not supported", Some(70)),
+            ("tls: alert(77)", Some(77)),
+            ("tls: no such alert", None),
+        ] {
+            assert_eq!(AlertDescription::from_go_text(text).map(|a| a.0), code, "{text}");
+        }
+        for (text, code) in [
+            ("sslv3 alert handshake failure", Some(40)),
+            ("tlsv1 alert unknown ca", Some(48)),
+            ("tlsv13 alert certificate required", Some(116)),
+            ("tlsv1 unrecognized name", Some(112)),
+            ("wrong version number", None),
+        ] {
+            assert_eq!(AlertDescription::from_openssl_text(text).map(|a| a.0), code, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_alert_text_of_go_is_known_again() {
+        for (code, _, text) in ALERTS {
+            assert_eq!(AlertDescription::from_go_text(text), Some(AlertDescription(*code)));
+            assert_eq!(AlertDescription(*code).go_text(), Some(*text));
+        }
     }
 }
