@@ -25,6 +25,9 @@ mod records;
 mod session;
 mod tracker;
 
+#[cfg(test)]
+mod tests;
+
 pub use certificate::parse as parse_certificate;
 pub use intern::Interner;
 pub use session::Session;
