@@ -63,7 +63,10 @@ impl AlertDescription {
     /// An unknown one prints as `alert(N)`.
     pub fn from_go_text(text: &str) -> Option<Self> {
         let text = text.trim();
-        let text = text.strip_prefix("remote error: ").or_else(|| text.strip_prefix("local error: ")).unwrap_or(text);
+        let text = text
+            .strip_prefix("remote error: ")
+            .or_else(|| text.strip_prefix("local error: "))
+            .unwrap_or(text);
         let text = text.strip_prefix("tls: ").unwrap_or(text);
         if let Some(code) = text.strip_prefix("alert(").and_then(|t| t.strip_suffix(')')) {
             return code.parse().ok().map(Self);

@@ -67,8 +67,11 @@ impl Play {
         let length = number.parse::<usize>().unwrap_or(0);
         match name {
             "hello" if dir == Dir::Orig => self.send(dir, &client_hello("svc.ns.svc", &[])),
-            "hello" => self.send(dir, &server_hello(if length == 13 { 0x1301 } else { 0xc02f }, length == 13)),
-            "retry" => self.send(dir, &record(22, &handshake(2, &server_hello_body(0x1301, true, hello::RETRY_RANDOM)))),
+            "hello" => {
+                self.send(dir, &server_hello(if length == 13 { 0x1301 } else { 0xc02f }, length == 13))
+            }
+            "retry" => self
+                .send(dir, &record(22, &handshake(2, &server_hello_body(0x1301, true, hello::RETRY_RANDOM)))),
             "APP" => self.send(dir, &record(23, &vec![0x55; length])),
             "SEALED" => self.send(dir, &record(21, &vec![0x55; length])),
             "FINISHED" => self.send(dir, &record(22, &[0xee; 40])),
@@ -82,7 +85,9 @@ impl Play {
             }
             "ACK" => self.ack(dir),
             "FIN" => self.end().fin[dir] = Some(at),
-            "RST" => self.end().reset = Some(Reset { from: dir, at, ttl: 64, to_syn: false, after_close: false }),
+            "RST" => {
+                self.end().reset = Some(Reset { from: dir, at, ttl: 64, to_syn: false, after_close: false })
+            }
             _ => panic!("no such word: {word}"),
         }
     }
@@ -205,7 +210,11 @@ fn every_phase_is_told_apart() {
         ),
         ("> hello < hello13", Phase::ServerFlightPartial, Some(Dir::Resp)),
         ("> hello < hello13 CCS APP42 APP424 APP95 APP53", Phase::ServerFlightDone, Some(Dir::Orig)),
-        ("> hello < hello13 CCS APP42 APP424 APP95 APP53 > CCS APP53", Phase::ClientFinished, Some(Dir::Orig)),
+        (
+            "> hello < hello13 CCS APP42 APP424 APP95 APP53 > CCS APP53",
+            Phase::ClientFinished,
+            Some(Dir::Orig),
+        ),
         (
             "> hello < hello13 CCS APP42 APP424 APP95 APP53 > CCS APP53 APP200",
             Phase::RequestSent,
