@@ -86,7 +86,15 @@ impl Play {
             "ACK" => self.ack(dir),
             "FIN" => self.end().fin[dir] = Some(at),
             "RST" => {
-                self.end().reset = Some(Reset { from: dir, at, ttl: 64, to_syn: false, after_close: false })
+                self.end().reset = Some(Reset {
+                    from: dir,
+                    at,
+                    ttl: 64,
+                    to_syn: false,
+                    after_close: false,
+                    in_sequence: true,
+                    payload_bytes: 0,
+                })
             }
             _ => panic!("no such word: {word}"),
         }
