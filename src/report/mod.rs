@@ -1,8 +1,11 @@
 //! Verdicts in, text out: table, JSON, NDJSON, HTML, Markdown, ladder. Computes no fact.
 //!
+//! [`build`] makes the report value ([`document`]) from what the stages found; every view is drawn from that value.
 //! [`flows`] writes flow records. Whatever stands in a bundle may be hostile: text for a terminal goes through
 //! [`words::printable`], text for JSON through [`json::string`].
 
+pub mod build;
+pub mod document;
 pub mod flows;
 pub mod json;
 pub mod words;

@@ -65,6 +65,36 @@ pub fn alert_level(level: u8) -> String {
     }
 }
 
+/// The name of a DNS query type, or its number.
+pub fn dns_type(qtype: u16) -> String {
+    let name = match qtype {
+        1 => "A",
+        5 => "CNAME",
+        6 => "SOA",
+        12 => "PTR",
+        15 => "MX",
+        16 => "TXT",
+        28 => "AAAA",
+        33 => "SRV",
+        65 => "HTTPS",
+        n => return format!("type {n}"),
+    };
+    name.to_owned()
+}
+
+/// The name of a DNS response code (RFC 1035 §4.1.1).
+pub fn dns_code(code: u8) -> &'static str {
+    match code {
+        0 => "NOERROR",
+        1 => "FORMERR",
+        2 => "SERVFAIL",
+        3 => "NXDOMAIN",
+        4 => "NOTIMP",
+        5 => "REFUSED",
+        _ => "an unknown code",
+    }
+}
+
 /// Text from a bundle as a terminal may show it: control characters are replaced by their escapes, so that none acts.
 pub fn printable(text: &str) -> String {
     if !text.chars().any(char::is_control) && !text.chars().any(is_direction) {

@@ -1,0 +1,73 @@
+//! Makes the report value from what the stages found out. Rearranges facts, computes none.
+
+use std::collections::BTreeMap;
+
+use self::findings::Findings;
+use super::document::{Anomaly, Report, SCHEMA, Summary, Tool};
+use crate::correlate::{Correlated, World};
+use crate::rules::{self, Finding};
+
+mod findings;
+mod inputs;
+mod steps;
+mod times;
+
+pub use steps::{Step, steps};
+
+/// How the report is made.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Occurrences of one finding at most; the rest are counted in `omitted`.
+    pub max_occurrences: usize,
+    /// [`crate::rules::RuleSet::digest`] of the rules used.
+    pub rules_digest: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_occurrences: 10_000, rules_digest: String::new() }
+    }
+}
+
+/// Everything that was found out, as the value that all views are drawn from.
+pub fn build(world: &World, correlated: &Correlated, found: &[Finding], options: &Options) -> Report {
+    Report {
+        schema: SCHEMA.to_owned(),
+        tool: Tool {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            rules_digest: options.rules_digest.clone(),
+        },
+        inputs: inputs::inputs(world),
+        captures: inputs::captures(world, correlated),
+        logs: inputs::logs(world, correlated),
+        summary: summary(found),
+        findings: Findings::new(world, correlated).all(found, options.max_occurrences),
+        certificates: inputs::certificates(world),
+        anomalies: correlated.anomalies.iter().map(anomaly).collect(),
+    }
+}
+
+fn summary(found: &[rules::Finding]) -> Summary {
+    let mut summary = Summary { findings: found.len() as u64, ..Summary::default() };
+    let add = |map: &mut BTreeMap<String, u64>, key: &str, n: u64| *map.entry(key.to_owned()).or_default() += n;
+    for finding in found {
+        let count = finding.occurrences.len() as u64;
+        summary.occurrences += count;
+        add(&mut summary.by_verdict, &finding.judgement.verdict, count);
+        add(&mut summary.by_severity, finding.judgement.severity.name(), 1);
+        for occurrence in &finding.occurrences {
+            add(&mut summary.by_standing, occurrence.standing.name(), 1);
+        }
+    }
+    summary
+}
+
+fn anomaly(anomaly: &crate::correlate::Anomaly) -> Anomaly {
+    Anomaly {
+        kind: anomaly.kind.to_owned(),
+        place: anomaly.place.clone(),
+        count: anomaly.count,
+        text: anomaly.text.clone(),
+    }
+}

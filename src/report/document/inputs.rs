@@ -1,0 +1,189 @@
+//! What was read: inputs, captures, logs, certificates, anomalies.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One file (or archive member, or standard input).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Input {
+    /// Path relative to the bundle; `a.tar.gz!b/c.log` inside an archive.
+    pub path: String,
+    /// What it holds: `pcap`, `pcapng`, `journal`, `objects`, `host_state`, `pem`, `log`, `empty`, `unknown`.
+    pub kind: String,
+    /// `ok`; `partial`: some of it could not be read; `skipped`: nothing in it is of use; `unreadable`.
+    pub status: String,
+    /// Bytes read, after decompression.
+    pub bytes: u64,
+    /// Frames of a capture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frames: Option<u64>,
+    /// Lines of a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<u64>,
+    /// What was malformed or surprising in it.
+    pub problems: Vec<Problem>,
+}
+
+/// Something malformed or surprising.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Problem {
+    /// Stable name, for example `cut_packet_record`.
+    pub name: String,
+    /// Where it was first seen: `frame 7`, `line 12`, `byte 4096`, `the whole input`.
+    pub at: String,
+    /// How often it was seen.
+    pub count: u64,
+    /// One sentence with the values of the first one and, where there is one, the remedy.
+    pub detail: String,
+}
+
+/// One vantage point.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Capture {
+    /// File name without its rotation suffix.
+    pub name: String,
+    /// Host that path or name point to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Its files, oldest first.
+    pub files: Vec<String>,
+    /// Link types of its frames, such as `ethernet` or `linux_sll2`.
+    pub link_types: Vec<String>,
+    /// Names of its interfaces, where the files say so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interfaces: Vec<String>,
+    /// Capture filters, where the files say so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<String>,
+    /// Earliest frame.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_time: Option<String>,
+    /// Latest frame.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_time: Option<String>,
+    /// Frames.
+    pub frames: u64,
+    /// TCP and UDP flows.
+    pub flows: u64,
+    /// Frames that interface or kernel dropped, where the files say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drops: Option<u64>,
+    /// Frames that the snap length cut.
+    pub snaplen_cut: u64,
+    /// Packets that are copies of one seen just before at another capture point (`-i any`).
+    pub duplicates: u64,
+    /// Flows finished early to stay within the memory budget.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub evicted: u64,
+    /// Its clock.
+    pub clock: Clock,
+}
+
+/// How far a clock is ahead of the reference, and what says so.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Clock {
+    /// Seconds ahead of the reference (its stamps are late); absent where too little is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<f64>,
+    /// Median absolute deviation of the pairs, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub residual: Option<f64>,
+    /// Pairs of a log line and a packet, or of two packets, that support it.
+    pub pairs: u32,
+    /// In words: what it is relative to, or why no offset is given.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+}
+
+/// One log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Log {
+    /// Its newest file.
+    pub path: String,
+    /// All its files, oldest first, where they are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    /// Envelopes, outermost first: `journal short / klog`.
+    pub format: String,
+    /// Component that wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// Host that wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Time of its first line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_time: Option<String>,
+    /// Time of its last line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_time: Option<String>,
+    /// Zone of its stamps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// What year and zone were taken from.
+    pub year_from: String,
+    /// Lines read.
+    pub lines: u64,
+    /// Failures read from it.
+    pub events: u64,
+    /// Lines that look like a transport failure and match no event.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unrecognised: u64,
+    /// The first of those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unrecognised_lines: Vec<super::LineRef>,
+    /// Its clock.
+    pub clock: Clock,
+}
+
+/// A certificate seen on the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Certificate {
+    /// Subject (RFC 4514).
+    pub subject: String,
+    /// Issuer (RFC 4514).
+    pub issuer: String,
+    /// Subject alternative names.
+    pub sans: Vec<String>,
+    /// Validity begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<String>,
+    /// Validity ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<String>,
+    /// Serial number in hex.
+    pub serial: String,
+    /// SHA-256 of the DER bytes in hex.
+    pub sha256: String,
+    /// `server` or `client`.
+    pub shown_by: String,
+    /// Addresses that showed it, at most 16.
+    pub addresses: Vec<String>,
+    /// Names that clients asked those for (SNI), at most 16.
+    pub sni: Vec<String>,
+    /// Flows that carried it.
+    pub flows: u64,
+    /// Place in the chain as sent, from 0 (the leaf).
+    pub depth: u32,
+    /// Why its bytes could not be parsed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// What is no call's fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Anomaly {
+    /// snake_case name, for example `retransmissions`.
+    pub kind: String,
+    /// Capture or log it is about.
+    pub place: String,
+    /// How many.
+    pub count: u64,
+    /// One sentence with numbers.
+    pub text: String,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}

@@ -1,0 +1,124 @@
+//! The report as a value: `wirecause.report/1`, what `analyze --format json` writes.
+//!
+//! These types are the documentation of the format: every key stands here with its meaning, `wirecause schema` prints
+//! the JSON Schema made from them, and every other view (table, Markdown, HTML) is drawn from them alone. The format
+//! may gain keys; it loses or renames none without a new version. Absent keys are facts that are not known.
+//!
+//! Times are RFC 3339 in UTC with nanoseconds. Numbers of frames and lines count from 1, of streams from 0, as
+//! Wireshark and editors show them.
+//!
+//! As NDJSON (`--format ndjson`) the same values come one a line, each with a `type`: see [`Record`].
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+mod finding;
+mod inputs;
+
+pub use finding::{
+    Alternative, Bucket, End, Finding, FlowRef, LineRef, Match, Missing, Moment, MomentKind, Occurrence, Other,
+    OtherFlow, Target,
+};
+pub use inputs::{Anomaly, Capture, Certificate, Clock, Input, Log, Problem};
+
+/// The version of this format, in [`Report::schema`].
+pub const SCHEMA: &str = "wirecause.report/1";
+
+/// Everything that one run found out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// `wirecause.report/1`.
+    pub schema: String,
+    /// What made the report.
+    pub tool: Tool,
+    /// Every input: what was read of it, what was not, and why.
+    pub inputs: Vec<Input>,
+    /// Every capture (vantage point); rotated files are one capture.
+    pub captures: Vec<Capture>,
+    /// Every log; rotated files are one log.
+    pub logs: Vec<Log>,
+    /// How many findings of which kind.
+    pub summary: Summary,
+    /// Worst first.
+    pub findings: Vec<Finding>,
+    /// Certificates that servers and clients showed on the wire.
+    pub certificates: Vec<Certificate>,
+    /// What is no call's fault: loss that healed, duplicates, cut packets, drops, one-sided captures.
+    pub anomalies: Vec<Anomaly>,
+}
+
+/// What made the report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// `wirecause`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// First 12 hex digits of the SHA-256 over all rule and event files: verdicts can be repeated with the same ones.
+    pub rules_digest: String,
+}
+
+/// How many findings of which kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// Findings.
+    pub findings: u64,
+    /// Failed calls in them: the sum of their counts.
+    pub occurrences: u64,
+    /// Failed calls by verdict.
+    pub by_verdict: BTreeMap<String, u64>,
+    /// Failed calls by standing.
+    pub by_standing: BTreeMap<String, u64>,
+    /// Findings by severity.
+    pub by_severity: BTreeMap<String, u64>,
+}
+
+/// One line of the NDJSON form.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Record {
+    /// First line.
+    Begin {
+        /// `wirecause.report/1`.
+        schema: String,
+        /// What made the report.
+        tool: Tool,
+    },
+    /// One of [`Report::inputs`].
+    Input(Input),
+    /// One of [`Report::captures`].
+    Capture(Capture),
+    /// One of [`Report::logs`].
+    Log(Log),
+    /// One of [`Report::findings`].
+    Finding(Box<Finding>),
+    /// One of [`Report::certificates`].
+    Certificate(Certificate),
+    /// One of [`Report::anomalies`].
+    Anomaly(Anomaly),
+    /// Last line.
+    Summary(Summary),
+}
+
+impl Report {
+    /// The records of the NDJSON form, in order.
+    pub fn into_records(self) -> impl Iterator<Item = Record> {
+        // No `..`: a new key does not compile until its record is decided.
+        let Self { schema, tool, inputs, captures, logs, summary, findings, certificates, anomalies } = self;
+        std::iter::once(Record::Begin { schema, tool })
+            .chain(inputs.into_iter().map(Record::Input))
+            .chain(captures.into_iter().map(Record::Capture))
+            .chain(logs.into_iter().map(Record::Log))
+            .chain(findings.into_iter().map(|f| Record::Finding(Box::new(f))))
+            .chain(certificates.into_iter().map(Record::Certificate))
+            .chain(anomalies.into_iter().map(Record::Anomaly))
+            .chain(std::iter::once(Record::Summary(summary)))
+    }
+}
+
+/// The JSON Schema (draft 2020-12) of [`Report`].
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Report).to_value()
+}
