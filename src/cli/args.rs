@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::log::Edge;
+use crate::rules::Severity;
+
 /// What happened on the wire when the Kubernetes API server could not reach something.
 ///
 /// Takes what a customer sends after an incident (logs, packet captures, dumped cluster objects, as files, directories
@@ -19,11 +22,56 @@ pub struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Say for each logged failure what happened on the wire
+    #[command(after_help = "Examples:
+  wirecause analyze bundle.tar.gz
+  wirecause analyze bundle/ --finding F1
+  wirecause analyze apiserver.log node-1.pcap services.json --tz Europe/Berlin
+  wirecause analyze bundle/ --format json | jq '.findings[] | {cause, count, target}'")]
+    Analyze(AnalyzeArguments),
     /// One record for each flow (TCP connection, UDP exchange) of the captures
     #[command(after_help = "Examples:
   wirecause flows node-1.pcap
   wirecause flows bundle/ --format ndjson | jq 'select(.conn_state == \"S0\")'")]
     Flows(FlowsArguments),
+    /// The JSON Schema of the report
+    Schema,
+    /// Completions for a shell, to be sourced
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// The manual page, for man
+    Man,
+}
+
+/// `wirecause analyze`.
+#[derive(Debug, Args)]
+pub struct AnalyzeArguments {
+    /// What to read.
+    #[command(flatten)]
+    pub read: ReadArguments,
+    /// Form of the report
+    #[arg(long, value_enum, value_name = "FORM", default_value = "table")]
+    pub format: ReportFormat,
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Open one finding: proof, timeline, alternatives, commands
+    #[arg(long, value_name = "ID")]
+    pub finding: Option<String>,
+    /// Only calls to this name or address
+    #[arg(long, value_name = "NAME|IP", help_heading = "Choosing")]
+    pub target: Option<String>,
+    /// Only this connection of the control plane, such as webhook or etcd
+    #[arg(long, value_name = "EDGE", value_parser = edge, help_heading = "Choosing")]
+    pub edge: Option<Edge>,
+    /// Occurrences of one finding in JSON, at most
+    #[arg(long, value_name = "N", default_value_t = 10_000, help_heading = "Choosing")]
+    pub max_occurrences: usize,
+    /// Exit with 10 when a finding is at least that severe
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub fail_on: Option<SeverityName>,
 }
 
 /// `wirecause flows`.
@@ -97,6 +145,39 @@ pub enum RecordFormat {
     Ndjson,
 }
 
+/// Forms of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For a terminal: the answer first.
+    Table,
+    /// One document, wirecause.report/1.
+    Json,
+    /// The same, one record a line.
+    Ndjson,
+}
+
+/// Severities as typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SeverityName {
+    /// Anything that was found.
+    Info,
+    /// What was survived, and worse.
+    Warning,
+    /// Failed calls.
+    Error,
+}
+
+impl SeverityName {
+    /// The severity meant.
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::Info => Severity::Info,
+            Self::Warning => Severity::Warning,
+            Self::Error => Severity::Error,
+        }
+    }
+}
+
 /// When to colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ColorChoice {
@@ -106,6 +187,12 @@ pub enum ColorChoice {
     Always,
     /// Never.
     Never,
+}
+
+/// An edge by its name.
+fn edge(text: &str) -> Result<Edge, String> {
+    let known = Edge::ALL.into_iter().find(|e| e.name() == text);
+    known.ok_or_else(|| format!("there is {}", Edge::ALL.map(Edge::name).join(", ")))
 }
 
 /// The contract of exit codes, as `--help` shows it.

@@ -2,15 +2,13 @@
 
 use super::args::{FlowsArguments, RecordFormat};
 use super::settings::{Look, Settings};
-use super::{Outcome, output, worst_input};
-use crate::bundle::{self, Limits};
+use super::{Outcome, load, output, worst_input};
 use crate::error::Error;
 use crate::ingest;
 use crate::report::flows::{self, Framing, Records};
 
 pub(super) fn run(typed: &FlowsArguments, settings: &Settings) -> Result<Outcome, Error> {
-    let bundle = bundle::discover(&typed.read.inputs, &Limits::default())?;
-    let wire = ingest::run(&bundle.sources, &settings.ingest(&bundle)?);
+    let (bundle, wire) = load::captures(&typed.read.inputs, settings)?;
     if wire.captures.is_empty() {
         super::say(
             &typed.read.show,

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Arguments, Command, ShowArguments};
 use self::settings::Settings;
@@ -13,8 +13,10 @@ use crate::bundle::{Bundle, InputReport};
 use crate::error::Error;
 use crate::report::words;
 
+mod analyze;
 pub mod args;
 mod flows;
+mod load;
 pub mod output;
 pub mod settings;
 
@@ -25,6 +27,8 @@ enum Outcome {
     Done,
     /// Some input was unreadable or only partly read.
     Partial,
+    /// A finding is as severe as `--fail-on` says.
+    Failed,
 }
 
 /// Runs the program with these arguments and gives its exit code.
@@ -40,6 +44,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     match dispatch(&typed.command) {
         Ok(Outcome::Done) => 0,
         Ok(Outcome::Partial) => 3,
+        Ok(Outcome::Failed) => 10,
         Err(error) => {
             eprintln!("wirecause: {error}");
             error.exit_code()
@@ -49,6 +54,25 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
 
 fn dispatch(command: &Command) -> Result<Outcome, Error> {
     match command {
+        Command::Analyze(typed) => {
+            let settings = Settings::of(&typed.read)?;
+            with_threads(settings.threads, || analyze::run(typed, &settings))
+        }
+        Command::Schema => {
+            let text = format!("{:#}\n", crate::report::document::schema());
+            output::write(None, |out| out.write_all(text.as_bytes()))?;
+            Ok(Outcome::Done)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Arguments::command(), "wirecause", &mut script);
+            output::write(None, |out| out.write_all(&script))?;
+            Ok(Outcome::Done)
+        }
+        Command::Man => {
+            output::write(None, |out| clap_mangen::Man::new(Arguments::command()).render(&mut &mut *out))?;
+            Ok(Outcome::Done)
+        }
         Command::Flows(typed) => {
             let settings = Settings::of(&typed.read)?;
             with_threads(settings.threads, || flows::run(typed, &settings))
@@ -71,7 +95,11 @@ fn say(show: &ShowArguments, text: &str) {
 }
 
 /// Names every input that lost something, in one line each.
-fn say_problems(show: &ShowArguments, bundle: &Bundle, inputs: &[InputReport]) {
+fn say_problems<'a>(
+    show: &ShowArguments,
+    bundle: &Bundle,
+    inputs: impl IntoIterator<Item = &'a InputReport>,
+) {
     for problem in bundle.problems.iter() {
         say(show, &words::printable(&problem.detail));
     }
@@ -85,7 +113,7 @@ fn say_problems(show: &ShowArguments, bundle: &Bundle, inputs: &[InputReport]) {
 }
 
 /// Whether every input was read whole.
-fn worst_input(inputs: &[InputReport]) -> Outcome {
-    let bad = inputs.iter().any(|i| matches!(i.status(), "partial" | "unreadable"));
+fn worst_input<'a>(inputs: impl IntoIterator<Item = &'a InputReport>) -> Outcome {
+    let bad = inputs.into_iter().any(|i| matches!(i.status(), "partial" | "unreadable"));
     if bad { Outcome::Partial } else { Outcome::Done }
 }

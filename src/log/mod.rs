@@ -53,6 +53,25 @@ pub enum Edge {
 }
 
 impl Edge {
+    /// Every edge, in order.
+    pub const ALL: [Self; 15] = [
+        Self::Webhook,
+        Self::ConversionWebhook,
+        Self::AggregatedApi,
+        Self::Kubelet,
+        Self::Etcd,
+        Self::EtcdPeer,
+        Self::Oidc,
+        Self::AuditWebhook,
+        Self::AuthWebhook,
+        Self::Apiserver,
+        Self::Probe,
+        Self::Konnectivity,
+        Self::Proxy,
+        Self::Server,
+        Self::Other,
+    ];
+
     /// snake_case, as in the output and in rule files.
     pub const fn name(self) -> &'static str {
         match self {

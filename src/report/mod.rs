@@ -8,4 +8,5 @@ pub mod build;
 pub mod document;
 pub mod flows;
 pub mod json;
+pub mod view;
 pub mod words;

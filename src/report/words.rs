@@ -1,5 +1,6 @@
 //! Short texts that several outputs share: display filters, ICMP names, addresses.
 
+use super::document::Bucket;
 use crate::flow::{IcmpError, Proto};
 use crate::ingest::Conversation;
 use crate::time::Timestamp;
@@ -129,6 +130,81 @@ pub fn clock(time: Timestamp) -> String {
         c.second,
         c.nanos / 1_000_000
     )
+}
+
+/// An RFC 3339 time as people read it: `2026-11-21 02:56:32.435`, which is UTC.
+pub fn short_time(rfc3339: &str) -> String {
+    match (rfc3339.get(..10), rfc3339.get(11..23)) {
+        (Some(date), Some(time)) => format!("{date} {time}"),
+        _ => rfc3339.to_owned(),
+    }
+}
+
+/// Nanoseconds since the epoch of an RFC 3339 time in UTC.
+pub fn nanos(rfc3339: &str) -> Option<i64> {
+    let time: jiff::Timestamp = rfc3339.parse().ok()?;
+    i64::try_from(time.as_nanosecond()).ok()
+}
+
+/// A number with its digits in groups: `1,121`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A number with its noun: `1 call`, `1,121 calls`.
+pub fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(number))
+}
+
+/// A span of whole seconds: `30 s`, `5 min`, `2 h`.
+pub fn span_of(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3600),
+    }
+}
+
+/// Counts over time as marks of eight heights; `·` is a span without a call.
+pub fn bars(buckets: &[Bucket], seconds: u64) -> String {
+    let top = buckets.iter().map(|b| b.count).max().unwrap_or(1).max(1);
+    let mut out = String::new();
+    let mut due = None;
+    for bucket in buckets {
+        let at = nanos(&bucket.time).unwrap_or_default() / 1_000_000_000;
+        let empty = due.map_or(0, |due: i64| at.saturating_sub(due) / seconds.max(1) as i64);
+        out.extend(std::iter::repeat_n('·', usize::try_from(empty).unwrap_or(0).min(120)));
+        let height = (bucket.count * 8).div_ceil(top).clamp(1, 8) as u32;
+        out.push(char::from_u32(0x2580 + height).unwrap_or('█'));
+        due = Some(at.saturating_add(seconds as i64));
+    }
+    out
+}
+
+/// The message in a raw log line: what stands behind the last klog, JSON or CRI header, as far as it is plain to see.
+pub fn message(line: &str) -> &str {
+    match line.find("] ") {
+        Some(at) if at < 120 => &line[at + 2..],
+        _ => line,
+    }
+}
+
+/// A word for a POSIX shell.
+pub fn shell(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) && !word.starts_with('-') {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use super::super::document::{
-    Alternative, End, Finding, FlowRef, LineRef, Match, Missing, Moment, MomentKind, Occurrence, Other, OtherFlow,
-    Target,
+    Alternative, End, Finding, FlowRef, LineRef, Match, Missing, Moment, MomentKind, Occurrence, Other,
+    OtherFlow, Target,
 };
 use super::super::words;
 use super::{inputs, steps, times};
@@ -160,9 +160,10 @@ impl<'a> Findings<'a> {
     /// Packets and log lines of a case on the reference clock.
     fn timeline(&self, case: &Case) -> Vec<Moment> {
         let mut moments = Vec::new();
-        for member in case.flows.iter().filter(|f| f.role != Role::Sibling).take(FLOWS) {
+        for (n, member) in case.flows.iter().take(FLOWS).enumerate().filter(|(_, f)| f.role != Role::Sibling)
+        {
             let Some(flow) = self.flow(member.flow) else { continue };
-            moments.extend(steps::steps(flow).into_iter().map(|step| self.packet(flow, step)));
+            moments.extend(steps::steps(flow).into_iter().map(|step| self.packet(n, flow, step)));
         }
         let events = case.event.iter().chain(&case.echoes);
         for event in events.filter_map(|n| self.world.logs.events.get(*n as usize)) {
@@ -176,12 +177,13 @@ impl<'a> Findings<'a> {
         moments.into_iter().map(|(_, moment)| moment).collect()
     }
 
-    fn packet(&self, flow: &Conversation, step: steps::Step) -> (Timestamp, Moment) {
+    fn packet(&self, place: usize, flow: &Conversation, step: steps::Step) -> (Timestamp, Moment) {
         let time = times::of_capture(self.correlated, flow.capture, step.at.time);
         let moment = Moment {
             time: time.to_string(),
             kind: MomentKind::Packet,
             from: Some(step.dir.name().to_owned()),
+            flow: Some(place as u64),
             text: step.text,
             capture: Some(self.capture_name(flow)),
             file: Some(self.file(flow, step.at.frame.file())),
@@ -197,6 +199,7 @@ impl<'a> Findings<'a> {
             time: time.to_string(),
             kind: MomentKind::Log,
             from: None,
+            flow: None,
             text: line.text.clone(),
             capture: None,
             file: None,

@@ -155,7 +155,8 @@ pub(super) fn certificates(world: &World) -> Vec<Certificate> {
     for flow in &world.wire.flows {
         let Some(tls) = &flow.app.session.tls else { continue };
         let chains = PerDir { orig: &tls.client_certificates, resp: &tls.certificates };
-        for (shown_by, chain, end) in [("server", chains.resp, flow.resp), ("client", chains.orig, flow.orig)] {
+        for (shown_by, chain, end) in [("server", chains.resp, flow.resp), ("client", chains.orig, flow.orig)]
+        {
             for (depth, shown) in chain.iter().enumerate() {
                 let key = (shown.subject.clone(), shown.sha256.clone(), shown_by);
                 let entry = all.entry(key).or_insert_with(|| certificate(shown, shown_by, depth));

@@ -50,7 +50,8 @@ pub fn build(world: &World, correlated: &Correlated, found: &[Finding], options:
 
 fn summary(found: &[rules::Finding]) -> Summary {
     let mut summary = Summary { findings: found.len() as u64, ..Summary::default() };
-    let add = |map: &mut BTreeMap<String, u64>, key: &str, n: u64| *map.entry(key.to_owned()).or_default() += n;
+    let add =
+        |map: &mut BTreeMap<String, u64>, key: &str, n: u64| *map.entry(key.to_owned()).or_default() += n;
     for finding in found {
         let count = finding.occurrences.len() as u64;
         summary.occurrences += count;

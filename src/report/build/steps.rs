@@ -56,7 +56,7 @@ impl Steps {
             [(&tcp.syn_times, Dir::Orig, "SYN"), (&tcp.synack_times, Dir::Resp, "SYN-ACK")]
         {
             for (n, at) in times.iter().enumerate() {
-                let again = if n == 0 { String::new() } else { format!(", sent again ({n})") };
+                let again = if n == 0 { "" } else { ", sent again" };
                 self.add(Some(*at), dir, format!("{name}{again}"));
             }
         }
@@ -77,7 +77,8 @@ impl Steps {
     fn tls(&mut self, tls: &TlsFacts) {
         if let Some(hello) = &tls.client_hello {
             let sni = hello.shape.sni.as_ref().map_or_else(String::new, |sni| format!(", SNI {sni}"));
-            let segments = if hello.segments > 1 { format!(" in {} segments", hello.segments) } else { String::new() };
+            let segments =
+                if hello.segments > 1 { format!(" in {} segments", hello.segments) } else { String::new() };
             self.add(Some(hello.at), Dir::Orig, format!("ClientHello, {} bytes{segments}{sni}", hello.bytes));
             self.add(hello.acked, Dir::Resp, "ACK of the ClientHello");
         }
@@ -100,7 +101,8 @@ impl Steps {
     /// Bursts after the first request and response.
     fn bursts(&mut self, tls: &TlsFacts) {
         for burst in &tls.bursts {
-            let known = [tls.request, tls.response].into_iter().flatten().any(|at| at.frame == burst.first.frame);
+            let known =
+                [tls.request, tls.response].into_iter().flatten().any(|at| at.frame == burst.first.frame);
             if !known {
                 self.add(Some(burst.first), burst.dir, format!("application data, {} bytes", burst.bytes));
             }

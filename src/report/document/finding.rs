@@ -230,6 +230,9 @@ pub struct Moment {
     /// `orig` or `resp`: who sent the packet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// Place in `flows` of the representative occurrence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<u64>,
     /// What it is: `SYN`, `ClientHello 1529 bytes`, the log's message.
     pub text: String,
     /// Name of the capture.

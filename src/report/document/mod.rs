@@ -18,8 +18,8 @@ mod finding;
 mod inputs;
 
 pub use finding::{
-    Alternative, Bucket, End, Finding, FlowRef, LineRef, Match, Missing, Moment, MomentKind, Occurrence, Other,
-    OtherFlow, Target,
+    Alternative, Bucket, End, Finding, FlowRef, LineRef, Match, Missing, Moment, MomentKind, Occurrence,
+    Other, OtherFlow, Target,
 };
 pub use inputs::{Anomaly, Capture, Certificate, Clock, Input, Log, Problem};
 

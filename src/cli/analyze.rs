@@ -1,0 +1,54 @@
+//! `wirecause analyze`.
+
+use std::io::{self, Write};
+
+use super::args::{AnalyzeArguments, ReportFormat, SeverityName};
+use super::load::{self, Scope};
+use super::settings::{Look, Settings};
+use super::{Outcome, output};
+use crate::error::Error;
+use crate::report::document::Report;
+use crate::report::view::{self, Detail, Style};
+use crate::rules::Severity;
+
+pub(super) fn run(typed: &AnalyzeArguments, settings: &Settings) -> Result<Outcome, Error> {
+    let scope = Scope { target: typed.target.clone(), edge: typed.edge };
+    let analysis = load::analyze(&typed.read.inputs, settings, scope)?;
+    let report = analysis.report(typed.max_occurrences);
+    let show = &typed.read.show;
+    let inputs = || load::inputs(&analysis.world);
+    super::say_problems(show, &analysis.world.bundle, inputs());
+    let look = Look::of(show, typed.output.is_some());
+    output::write(typed.output.as_deref(), |out| write(typed, &report, look, out))?;
+    let worst = report.findings.iter().filter_map(|f| severity(&f.severity)).max();
+    match (typed.fail_on.map(SeverityName::severity), worst) {
+        (Some(limit), Some(worst)) if worst >= limit => Ok(Outcome::Failed),
+        _ => Ok(super::worst_input(inputs())),
+    }
+}
+
+fn write(
+    typed: &AnalyzeArguments,
+    report: &Report,
+    look: Look,
+    out: &mut (dyn Write + Send),
+) -> io::Result<()> {
+    match typed.format {
+        ReportFormat::Json => {
+            serde_json::to_writer_pretty(&mut *out, report)?;
+            out.write_all(b"\n")
+        }
+        ReportFormat::Ndjson => report.clone().into_records().try_for_each(|record| {
+            serde_json::to_writer(&mut *out, &record)?;
+            out.write_all(b"\n")
+        }),
+        ReportFormat::Table => {
+            let detail = Detail { all: typed.read.show.verbose > 0, finding: typed.finding.as_deref() };
+            view::write(report, Style { color: look.color, width: usize::from(look.width) }, &detail, out)
+        }
+    }
+}
+
+fn severity(name: &str) -> Option<Severity> {
+    [Severity::Info, Severity::Warning, Severity::Error].into_iter().find(|s| s.name() == name)
+}

@@ -1,0 +1,120 @@
+//! What was looked at, in a few lines: the reader judges by it what the findings are worth.
+
+use std::io::{self, Write};
+
+use super::super::document::{Capture, Clock, Input, Log, Report};
+use super::super::words::{self, counted, grouped, printable};
+use super::text::{self, Style, labelled};
+
+/// One sentence for when nothing was found.
+pub(super) fn looked_at(report: &Report) -> String {
+    let events: u64 = report.logs.iter().map(|l| l.events).sum();
+    let flows: u64 = report.captures.iter().map(|c| c.flows).sum();
+    format!(
+        "Looked at {} of {} and {} of {}.",
+        counted(events, "logged failure"),
+        counted(report.logs.len() as u64, "log"),
+        counted(flows, "flow"),
+        counted(report.captures.len() as u64, "capture"),
+    )
+}
+
+/// Inputs, captures, logs, clocks, losses.
+pub(super) fn write(report: &Report, style: Style, all: bool, out: &mut dyn Write) -> io::Result<()> {
+    let bad: Vec<&Input> =
+        report.inputs.iter().filter(|i| matches!(i.status.as_str(), "partial" | "unreadable")).collect();
+    let not_read = if bad.is_empty() {
+        "all read".to_owned()
+    } else {
+        format!("{} not wholly read", grouped(bad.len() as u64))
+    };
+    let head = format!("{}, {not_read}", counted(report.inputs.len() as u64, "input"));
+    labelled(&style.bold("Read"), &format!(" {head}"), style.width, "     ", out)?;
+    for capture in limited(&report.captures, all) {
+        row("capture", &capture_text(capture), style, out)?;
+    }
+    let logs: Vec<&Log> = report.logs.iter().filter(|l| all || l.events > 0 || l.unrecognised > 0).collect();
+    for log in limited(&logs, all) {
+        row("log", &log_text(log), style, out)?;
+    }
+    let quiet = report.logs.len() - logs.len();
+    if quiet > 0 {
+        row("log", &format!("{} without a failure", counted(quiet as u64, "other log")), style, out)?;
+    }
+    for input in bad {
+        for problem in &input.problems {
+            let text = format!("{}: {} ({}): {}", input.path, input.status, problem.at, problem.detail);
+            row("lost", &printable(&text), style, out)?;
+        }
+    }
+    for anomaly in limited(&report.anomalies, all) {
+        row("note", &printable(&format!("{}: {}", anomaly.place, anomaly.text)), style, out)?;
+    }
+    let omitted = [report.captures.len(), logs.len(), report.anomalies.len()].into_iter().any(|n| n > FEW);
+    if omitted && !all {
+        text::wrap("  More of each with -v.", style.width, "  ", out)?;
+    }
+    Ok(())
+}
+
+fn limited<T>(all: &[T], everything: bool) -> impl Iterator<Item = &T> {
+    all.iter().take(if everything { usize::MAX } else { FEW })
+}
+
+fn row(label: &str, text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    labelled(&format!("  {label}"), text, style.width, "           ", out)
+}
+
+fn capture_text(capture: &Capture) -> String {
+    let mut parts = vec![
+        counted(capture.frames, "frame"),
+        counted(capture.flows, "flow"),
+        span(capture.first_time.as_deref(), capture.last_time.as_deref()),
+    ];
+    if let Some(drops) = capture.drops.filter(|d| *d > 0) {
+        parts.push(format!("{} dropped", counted(drops, "frame")));
+    }
+    if capture.snaplen_cut > 0 {
+        parts.push(format!("{} cut by the snap length", grouped(capture.snaplen_cut)));
+    }
+    if capture.duplicates > 0 {
+        parts.push(format!("{} copies", grouped(capture.duplicates)));
+    }
+    if capture.evicted > 0 {
+        parts.push(format!("{} ended early for memory", counted(capture.evicted, "flow")));
+    }
+    parts.extend(clock(&capture.clock));
+    printable(&format!("{}: {}", capture.name, parts.join(", ")))
+}
+
+fn log_text(log: &Log) -> String {
+    let mut parts = vec![log.format.clone(), counted(log.lines, "line"), counted(log.events, "failure")];
+    if log.unrecognised > 0 {
+        parts.push(format!("{} look like one and match nothing known", counted(log.unrecognised, "line")));
+    }
+    parts.push(span(log.first_time.as_deref(), log.last_time.as_deref()));
+    if let Some(zone) = log.zone.as_deref().filter(|z| *z != "UTC") {
+        parts.push(format!("stamps in {zone} ({})", log.year_from));
+    }
+    parts.extend(clock(&log.clock));
+    printable(&format!("{}: {}", log.path, parts.join(", ")))
+}
+
+fn span(first: Option<&str>, last: Option<&str>) -> String {
+    let (Some(first), Some(last)) = (first, last) else { return "no time".to_owned() };
+    let (first, last) = (words::short_time(first), words::short_time(last));
+    match (first.get(..19), last.get(11..19)) {
+        (Some(from), Some(to)) if first.get(..10) == last.get(..10) => format!("{from} to {to} UTC"),
+        _ => format!("{first} to {last} UTC"),
+    }
+}
+
+/// Said only where it matters: an offset of a tenth of a second or more.
+fn clock(clock: &Clock) -> Option<String> {
+    let offset = clock.offset.filter(|o| o.abs() >= 0.1)?;
+    let side = if offset > 0.0 { "ahead" } else { "behind" };
+    Some(format!("clock {:.3} s {side} ({})", offset.abs(), counted(u64::from(clock.pairs), "pair")))
+}
+
+/// Rows of one kind on the first screen.
+const FEW: usize = 6;

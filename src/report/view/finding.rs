@@ -1,0 +1,171 @@
+//! One finding in a few lines.
+
+use std::io::{self, Write};
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+use super::super::document::{Finding, FlowRef, Missing, Occurrence};
+use super::super::words::{self, counted, printable};
+use super::text::{self, Style, labelled};
+
+/// All findings as a table, one line each.
+pub(super) fn overview(findings: &[&Finding], style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(u16::try_from(style.width).unwrap_or(u16::MAX));
+    table.set_header(["", "SEVERITY", "CAUSE", "TARGET", "CALLS", "FIRST (UTC)"]);
+    for finding in findings {
+        table.add_row([
+            finding.id.clone(),
+            finding.severity.clone(),
+            finding.cause.clone(),
+            target(finding),
+            words::grouped(finding.count),
+            finding.first_time.as_deref().map_or_else(String::new, words::short_time),
+        ]);
+    }
+    if let Some(column) = table.column_mut(4) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
+}
+
+/// What failed, against what, how often, since when, why, how sure, what next, and one proof.
+pub(super) fn summary(finding: &Finding, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    head(finding, style, out)?;
+    labelled("", &format!("{INDENT}{}", printable(&finding.explanation)), style.width, INDENT, out)?;
+    if let Some(next) = finding.next.first() {
+        labelled("    Next:", &printable(next), style.width, LABELLED, out)?;
+    }
+    proof(finding, style, out)
+}
+
+/// A finding that could not be decided: what would be needed.
+pub(super) fn undecided(finding: &Finding, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    head(finding, style, out)?;
+    if !finding.explanation.is_empty() {
+        labelled("", &format!("{INDENT}{}", printable(&finding.explanation)), style.width, INDENT, out)?;
+    }
+    for missing in needed(finding) {
+        labelled("    Needs:", &printable(&missing.detail), style.width, "           ", out)?;
+        if let Some(command) = &missing.command {
+            writeln!(out, "    Get it: {}", printable(command))?;
+        }
+    }
+    proof(finding, style, out)
+}
+
+/// Title and the facts about all calls.
+pub(super) fn head(finding: &Finding, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let severity = style.severity(&finding.severity, &finding.severity.to_uppercase());
+    let title = format!("{} {severity}  {}", style.bold(&finding.id), style.bold(&printable(&finding.title)));
+    text::wrap(&title, style.width, INDENT, out)?;
+    let what = format!("{INDENT}{} to {}", counted(finding.count, "call"), target(finding));
+    text_line(&what, style, out)?;
+    let sure = format!("{}, {} confidence", finding.standing.replace('_', " "), finding.confidence);
+    let when = format!("{INDENT}{}; {sure}; {}", when(finding), cause(finding));
+    text_line(&when, style, out)
+}
+
+fn text_line(line: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let body = line.strip_prefix(INDENT).unwrap_or(line);
+    labelled(INDENT, body, style.width, INDENT, out)
+}
+
+fn cause(finding: &Finding) -> String {
+    if finding.verdict == finding.cause {
+        return finding.verdict.clone();
+    }
+    format!("{} / {}", finding.verdict, finding.cause)
+}
+
+/// First and last time, the date once.
+pub(super) fn when(finding: &Finding) -> String {
+    let (Some(first), Some(last)) = (&finding.first_time, &finding.last_time) else {
+        return "at an unknown time".to_owned();
+    };
+    let (first, last) = (words::short_time(first), words::short_time(last));
+    match (first.split_once(' '), last.split_once(' ')) {
+        _ if first == last => format!("{first} UTC"),
+        (Some((day, _)), Some((other, time))) if day == other => format!("{first} to {time} UTC"),
+        _ => format!("{first} to {last} UTC"),
+    }
+}
+
+/// What the calls were to reach, in the words of the log and of the wire.
+pub(super) fn target(finding: &Finding) -> String {
+    let target = &finding.target;
+    let name = [&target.url_host, &target.service, &target.webhook, &target.address, &target.backend];
+    let Some(name) = name.into_iter().flatten().next() else { return "an unknown target".to_owned() };
+    let mut more = Vec::new();
+    if let Some(webhook) = target.webhook.as_ref().filter(|w| *w != name) {
+        let kind = if finding.edge == "aggregated_api" { "APIService" } else { "webhook" };
+        more.push(format!("{kind} {webhook}"));
+    }
+    let backend = target.backend.as_ref().or(target.address.as_ref()).filter(|b| *b != name);
+    more.extend(backend.map(|b| format!("at {b}")));
+    more.extend(target.pod.as_ref().map(|p| format!("pod {p}")));
+    let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join(", ")) };
+    printable(&format!("{name}{more}"))
+}
+
+/// One log line and one flow: where to look first.
+fn proof(finding: &Finding, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let Some(occurrence) = representative(finding) else { return Ok(()) };
+    if let Some(line) = occurrence.logs.first() {
+        let place = format!("{}:{}", printable(&line.path), line.line);
+        labelled("    Log:", &place, style.width, LABELLED, out)?;
+        let message = text::cut(printable(&line.text).trim(), style.width.saturating_sub(LABELLED.len()));
+        writeln!(out, "{LABELLED}{message}")?;
+    }
+    if let Some(flow) = occurrence.flows.first() {
+        labelled("    Wire:", &flow_place(flow), style.width, LABELLED, out)?;
+    }
+    Ok(())
+}
+
+/// Where a flow is found in Wireshark.
+pub(super) fn flow_place(flow: &FlowRef) -> String {
+    printable(&format!(
+        "{} frame {}, {}:{} → {}:{}, filter {}",
+        flow.file,
+        flow.first_frame,
+        bracketed(&flow.orig.ip),
+        flow.orig.port,
+        bracketed(&flow.resp.ip),
+        flow.resp.port,
+        flow.display_filter
+    ))
+}
+
+/// An IPv6 address in brackets, as before a port.
+pub(super) fn bracketed(ip: &str) -> String {
+    if ip.contains(':') { format!("[{ip}]") } else { ip.to_owned() }
+}
+
+/// The occurrence that explanation and timeline are about, else the first.
+pub(super) fn representative(finding: &Finding) -> Option<&Occurrence> {
+    let place = finding.representative.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    finding.occurrences.get(place).or_else(|| finding.occurrences.first())
+}
+
+/// What is missing in any occurrence, each once.
+pub(super) fn needed(finding: &Finding) -> Vec<&Missing> {
+    let mut seen: Vec<&Missing> = Vec::new();
+    for missing in finding.occurrences.iter().flat_map(|o| &o.missing) {
+        if !seen.iter().any(|s| s.what == missing.what && s.command == missing.command) {
+            seen.push(missing);
+        }
+    }
+    seen.truncate(NEEDS);
+    seen
+}
+
+/// What a finding's lines begin with.
+pub(super) const INDENT: &str = "    ";
+
+/// What lines under a label begin with.
+pub(super) const LABELLED: &str = "          ";
+
+/// Missing things shown at most.
+const NEEDS: usize = 4;
