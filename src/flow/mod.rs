@@ -13,6 +13,7 @@ use crate::time::{TimeDelta, Timestamp};
 mod copies;
 mod entry;
 mod icmp;
+mod ids;
 mod key;
 mod labels;
 mod options;

@@ -418,3 +418,12 @@ const ACK_BIT: u8 = 4;
 const DATA_BIT: u8 = 8;
 const FIN_BIT: u8 = 16;
 const RST_BIT: u8 = 32;
+#[cfg(test)]
+mod sizes {
+    #[test]
+    fn sizes() {
+        use std::mem::size_of as s;
+        println!("Connection {} Wireshark {} Machine {} Stream {} Copies {} Facts {} Entry {} Flow {} App {}", s::<super::Connection>(), s::<super::Wireshark>(), s::<super::Machine>(), s::<super::Stream>(), s::<super::Copies>(), s::<super::TcpFacts>(), s::<super::super::entry::Entry<u64>>(), s::<super::super::Flow<()>>(), 0);
+        println!("Reset {} Opt {} Loss {}", s::<Option<super::Reset>>(), s::<super::super::TcpOptions>(), s::<super::super::Loss>());
+    }
+}

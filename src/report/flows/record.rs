@@ -72,6 +72,9 @@ fn identity(out: &mut Vec<u8>, flow: &Conversation) {
     end(out, flow.orig);
     out.extend_from_slice(b",\"resp\":");
     end(out, flow.resp);
+    out.extend_from_slice(b",\"community_id\":\"");
+    flow.write_community_id(out);
+    out.push(b'"');
     out.extend_from_slice(b",\"first_time\":");
     json::time(out, flow.first.time);
     out.extend_from_slice(b",\"last_time\":");
