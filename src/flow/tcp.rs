@@ -423,7 +423,23 @@ mod sizes {
     #[test]
     fn sizes() {
         use std::mem::size_of as s;
-        println!("Connection {} Wireshark {} Machine {} Stream {} Copies {} Facts {} Entry {} Flow {} App {}", s::<super::Connection>(), s::<super::Wireshark>(), s::<super::Machine>(), s::<super::Stream>(), s::<super::Copies>(), s::<super::TcpFacts>(), s::<super::super::entry::Entry<u64>>(), s::<super::super::Flow<()>>(), 0);
-        println!("Reset {} Opt {} Loss {}", s::<Option<super::Reset>>(), s::<super::super::TcpOptions>(), s::<super::super::Loss>());
+        println!(
+            "Connection {} Wireshark {} Machine {} Stream {} Copies {} Facts {} Entry {} Flow {} App {}",
+            s::<super::Connection>(),
+            s::<super::Wireshark>(),
+            s::<super::Machine>(),
+            s::<super::Stream>(),
+            s::<super::Copies>(),
+            s::<super::TcpFacts>(),
+            s::<super::super::entry::Entry<u64>>(),
+            s::<super::super::Flow<()>>(),
+            0
+        );
+        println!(
+            "Reset {} Opt {} Loss {}",
+            s::<Option<super::Reset>>(),
+            s::<super::super::TcpOptions>(),
+            s::<super::super::Loss>()
+        );
     }
 }
