@@ -1,13 +1,278 @@
-//! Evaluates rules on cases.
+//! Cases in, judgements and findings out: evaluates rules on cases and groups what they conclude.
+//!
+//! Precedence is that of [`RuleSet::rules`]: higher `rank` first, then rules whose needs the captures meet, then
+//! confidence, then the number of conditions, then the id. Every other rule that matched is kept as an alternative.
 
-use super::{Finding, Judgement, RuleSet};
-use crate::correlate::{Correlated, World};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// The best judgement of each case that any rule matches, in order of the cases.
-pub fn judge(_rules: &RuleSet, _world: &World, _correlated: &Correlated) -> Vec<Judgement> {
-    Vec::new()
+use super::expr::Truth;
+use super::fields::CaseView;
+use super::rule::{Need, Rule};
+use super::{Confidence, Finding, Judgement, RuleSet, Standing};
+use crate::correlate::{Case, Correlated, Missing, Target, World};
+use crate::time::Timestamp;
+
+/// The best judgement of each case that any rule matches, in order of the cases. Cases whose best rule keeps quiet
+/// have none.
+pub fn judge(rules: &RuleSet, world: &World, correlated: &Correlated) -> Vec<Judgement> {
+    let index = Index::new(rules);
+    let judged = correlated.cases.iter().enumerate().filter_map(|(n, case)| {
+        let view = CaseView::of_case(world, case);
+        let found = index.matches(&view);
+        let (best, others) = found.split_first()?;
+        if best.rule.quiet {
+            return None;
+        }
+        Some(judgement(rules, n as u32, case, &view, best, others))
+    });
+    judged.collect()
 }
 
-pub(super) fn group(_judgements: Vec<Judgement>, _correlated: &Correlated) -> Vec<Finding> {
-    Vec::new()
+/// A rule that matches a case.
+#[derive(Clone, Debug)]
+pub(super) struct Match<'r> {
+    pub(super) rule: &'r Rule,
+    /// Needs that are known not to be met.
+    pub(super) unmet: Vec<Need>,
+    /// Needs of which nothing is known.
+    pub(super) unsure: Vec<Need>,
+}
+
+/// Rules by event, each list in order of precedence; those without an event under all.
+pub(super) struct Index<'r> {
+    by_event: BTreeMap<&'r str, Vec<&'r Rule>>,
+    without_event: Vec<&'r Rule>,
+}
+
+impl<'r> Index<'r> {
+    pub(super) fn new(rules: &'r RuleSet) -> Self {
+        let mut index = Self { by_event: BTreeMap::new(), without_event: Vec::new() };
+        for rule in rules.rules() {
+            if rule.log.is_empty() {
+                index.without_event.push(rule);
+            }
+            for event in &rule.log {
+                index.by_event.entry(event).or_default().push(rule);
+            }
+        }
+        index
+    }
+
+    /// Every rule that matches, best first.
+    pub(super) fn matches(&self, view: &CaseView<'_>) -> Vec<Match<'r>> {
+        let of_event = view.event.and_then(|e| self.by_event.get(&*e.name)).into_iter().flatten();
+        let candidates = of_event.chain(&self.without_event);
+        let mut found: Vec<_> = candidates.filter_map(|rule| try_rule(rule, view)).collect();
+        found.sort_by_key(|m| {
+            let key = (m.rule.rank, m.unmet.is_empty(), sureness(m), m.rule.conditions());
+            (Reverse(key), &m.rule.id)
+        });
+        found
+    }
+}
+
+/// The rule with the state of its needs, if it holds for the case.
+pub(super) fn try_rule<'r>(rule: &'r Rule, view: &CaseView<'_>) -> Option<Match<'r>> {
+    let case = view.case?;
+    if !rule.edge.is_empty() && !rule.edge.contains(&case.edge) {
+        return None;
+    }
+    if rule.when.as_ref().is_some_and(|e| !e.truth(view).holds()) {
+        return None;
+    }
+    if rule.unless.as_ref().is_some_and(|e| e.truth(view).holds()) {
+        return None;
+    }
+    let state = |wanted: Truth| {
+        rule.needs.iter().copied().filter(move |need| met(*need, view, case) == wanted).collect()
+    };
+    Some(Match { rule, unmet: state(Truth::False), unsure: state(Truth::Unknown) })
+}
+
+/// Whether the captures could have shown what a rule needs.
+fn met(need: Need, view: &CaseView<'_>, case: &Case) -> Truth {
+    let known = match need {
+        Need::BothDirections => case.coverage.both_directions,
+        Need::TimeSpan => case.coverage.time_span,
+        Need::Place => case.coverage.place,
+        Need::Address => case.coverage.address,
+        Need::NoDrops => case.coverage.no_drops,
+        Need::Flow => Some(view.flow.is_some()),
+        Need::Outcome => case.facts.capture_ends_first.map(|ends| !ends),
+    };
+    known.map_or(Truth::Unknown, Truth::from)
+}
+
+/// Low where needs are not met, at most medium where some are not known.
+fn sureness(found: &Match<'_>) -> Confidence {
+    if !found.unmet.is_empty() {
+        Confidence::Low
+    } else if !found.unsure.is_empty() {
+        found.rule.confidence.min(Confidence::Medium)
+    } else {
+        found.rule.confidence
+    }
+}
+
+fn judgement(
+    rules: &RuleSet,
+    case_index: u32,
+    case: &Case,
+    view: &CaseView<'_>,
+    best: &Match<'_>,
+    others: &[Match<'_>],
+) -> Judgement {
+    let rule = best.rule;
+    Judgement {
+        case: case_index,
+        rule: rule.id.clone(),
+        verdict: rule.verdict.clone(),
+        cause: rule.cause.clone(),
+        severity: rule.severity,
+        standing: standing(rules, best, view),
+        confidence: sureness(best),
+        title: rule.title.clone(),
+        explanation: rule.explain.render(view),
+        next: rule.next.iter().map(|t| t.render(view)).collect(),
+        references: rule.references.clone(),
+        missing: missing(best, case),
+        alternatives: others.iter().map(|o| (o.rule.id.clone(), why_lost(best, o))).collect(),
+    }
+}
+
+/// What log and wire are to each other, where the rule does not say so itself.
+fn standing(rules: &RuleSet, best: &Match<'_>, view: &CaseView<'_>) -> Standing {
+    if !best.unmet.is_empty() {
+        return Standing::Inconclusive;
+    }
+    if let Some(stated) = best.rule.standing {
+        return stated;
+    }
+    match (view.event, view.case.is_some_and(|c| !c.flows.is_empty())) {
+        (None, _) => Standing::WireOnly,
+        (Some(_), false) => Standing::LogOnly,
+        (Some(event), true) if rules.is_blind(&event.name) => Standing::Explained,
+        (Some(_), true) => Standing::Confirmed,
+    }
+}
+
+/// What the case says is missing for the unmet needs, or for an inconclusive verdict of the rule itself.
+fn missing(best: &Match<'_>, case: &Case) -> Vec<Missing> {
+    let known = &case.coverage.missing;
+    let mut all: Vec<Missing> = Vec::new();
+    for need in &best.unmet {
+        match known.iter().find(|m| m.what == need.name()) {
+            Some(stated) => all.push(stated.clone()),
+            None => {
+                let detail = need.sentence().to_owned();
+                all.push(Missing { what: need.name(), detail, command: None });
+            }
+        }
+    }
+    if matches!(best.rule.standing, Some(Standing::Inconclusive | Standing::LogOnly)) {
+        all.extend(known.iter().filter(|m| !best.unmet.iter().any(|n| n.name() == m.what)).cloned());
+    }
+    all
+}
+
+/// Why a rule that matched is not the headline.
+fn why_lost(best: &Match<'_>, other: &Match<'_>) -> String {
+    let (won, lost) = (best.rule, other.rule);
+    if won.rank != lost.rank {
+        return format!("{} has rank {}, this has {}", won.id, won.rank, lost.rank);
+    }
+    if let (true, Some(need)) = (best.unmet.is_empty(), other.unmet.first()) {
+        return format!("what this rule needs is missing: {}", need.sentence());
+    }
+    if sureness(best) != sureness(other) {
+        let (a, b) = (sureness(best).name(), sureness(other).name());
+        return format!("{} is of {a} confidence, this of {b}", won.id);
+    }
+    if won.conditions() != lost.conditions() {
+        return format!("{} has {} conditions, this has {}", won.id, won.conditions(), lost.conditions());
+    }
+    format!("as good as {}, whose id comes first", won.id)
+}
+
+/// What makes occurrences one finding.
+type Group = (Arc<str>, Arc<str>, Target);
+
+/// Groups judgements of one verdict, cause and target: worst severity first, then most occurrences, then first time.
+pub(super) fn group(judgements: Vec<Judgement>, correlated: &Correlated) -> Vec<Finding> {
+    let mut groups: BTreeMap<Group, Vec<Judgement>> = BTreeMap::new();
+    for judgement in judgements {
+        let Some(case) = correlated.cases.get(judgement.case as usize) else {
+            continue;
+        };
+        let key = (judgement.verdict.clone(), judgement.cause.clone(), group_target(&case.target));
+        groups.entry(key).or_default().push(judgement);
+    }
+    let mut findings: Vec<_> = groups.into_values().filter_map(|g| finding(g, correlated)).collect();
+    findings.sort_by_key(|f| {
+        let worst = Reverse(f.judgement.severity);
+        (worst, Reverse(f.occurrences.len()), f.first, f.judgement.case)
+    });
+    for (n, finding) in findings.iter_mut().enumerate() {
+        finding.id = format!("F{}", n + 1);
+    }
+    findings
+}
+
+/// The part of a target that tells findings apart: names, or addresses where there is no name.
+fn group_target(target: &Target) -> Target {
+    let mut key =
+        Target { webhook: target.webhook.clone(), url_host: target.url_host.clone(), ..Target::default() };
+    if key == Target::default() {
+        key.service.clone_from(&target.service);
+        key.address.clone_from(&target.address);
+    }
+    if key == Target::default() {
+        key.backend.clone_from(&target.backend);
+    }
+    key
+}
+
+fn finding(mut occurrences: Vec<Judgement>, correlated: &Correlated) -> Option<Finding> {
+    let time = |j: &Judgement| correlated.cases.get(j.case as usize).and_then(|c| c.time);
+    occurrences.sort_by_key(|j| (time(j), j.case));
+    let surest = occurrences.iter().max_by_key(|j| {
+        let settled = !matches!(j.standing, Standing::Inconclusive | Standing::LogOnly);
+        (settled, j.confidence, Reverse((time(j), j.case)))
+    })?;
+    let times: Vec<Timestamp> = occurrences.iter().filter_map(time).collect();
+    Some(Finding {
+        id: String::new(),
+        judgement: surest.clone(),
+        target: common_target(&occurrences, correlated),
+        first: times.first().copied(),
+        last: times.last().copied(),
+        occurrences,
+    })
+}
+
+/// Fields in which the occurrences differ are left out.
+fn common_target(occurrences: &[Judgement], correlated: &Correlated) -> Target {
+    let mut targets =
+        occurrences.iter().filter_map(|j| correlated.cases.get(j.case as usize)).map(|c| &c.target);
+    let Some(mut common) = targets.next().cloned() else {
+        return Target::default();
+    };
+    for target in targets {
+        let pairs = [
+            (&mut common.webhook, &target.webhook),
+            (&mut common.url_host, &target.url_host),
+            (&mut common.address, &target.address),
+            (&mut common.backend, &target.backend),
+            (&mut common.service, &target.service),
+            (&mut common.pod, &target.pod),
+        ];
+        for (mine, other) in pairs {
+            if mine != other {
+                *mine = None;
+            }
+        }
+    }
+    common
 }

@@ -1,17 +1,258 @@
-//! Rule files.
+//! Rule files in, a checked rule set out, or every mistake of every file with its place.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::build;
+use super::builtin;
+use super::mistakes::{Mistake, line_and_column, render};
+use super::rule::{KEYS, Rule};
+use super::yaml::{self, Node, What};
+use crate::error::Error;
+
+/// A rule file's text and where it came from.
+#[derive(Clone, Debug)]
+pub struct RuleFile {
+    /// Path as shown in mistakes.
+    pub path: String,
+    /// YAML.
+    pub text: String,
+    /// Compiled into the program.
+    pub builtin: bool,
+}
+
+impl RuleFile {
+    /// Every `.yaml` and `.yml` file directly in `dir`, in order of name.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when the directory or a file of it cannot be read.
+    pub fn read_dir(dir: &Path) -> Result<Vec<Self>, Error> {
+        let shown = |path: &Path, e: std::io::Error| Error::Input(path.display().to_string(), e.to_string());
+        let mut paths: Vec<_> = std::fs::read_dir(dir)
+            .map_err(|e| shown(dir, e))?
+            .filter_map(|entry| entry.ok().map(|e| e.path()))
+            .filter(|p| p.extension().is_some_and(|e| e == "yaml" || e == "yml"))
+            .collect();
+        paths.sort();
+        let read = |path: &std::path::PathBuf| {
+            let text = std::fs::read_to_string(path).map_err(|e| shown(path, e))?;
+            Ok(Self { path: path.display().to_string(), text, builtin: false })
+        };
+        paths.iter().map(read).collect()
+    }
+}
 
 /// Loaded and checked rules, in order of precedence.
-#[derive(Debug, Default)]
-pub struct RuleSet {}
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    blind: Vec<Arc<str>>,
+    digest: String,
+}
 
 impl RuleSet {
     /// The rules compiled into the program.
     pub fn builtin() -> Self {
-        Self::default()
+        Self::load(Vec::new()).unwrap_or_default()
+    }
+
+    /// The built-in rules with those of `files` added; `override:` and `disable:` items of them are heeded.
+    ///
+    /// # Errors
+    /// [`Error::Rules`] with every mistake of every file, rendered.
+    pub fn load(files: Vec<RuleFile>) -> Result<Self, Error> {
+        let mut all = builtin::files();
+        all.extend(files);
+        Self::of(&all)
+    }
+
+    /// The rules of these files alone.
+    ///
+    /// # Errors
+    /// As [`RuleSet::load`].
+    pub fn of(files: &[RuleFile]) -> Result<Self, Error> {
+        let mut loader = Loader::new(files);
+        for file in 0..files.len() {
+            loader.read(file);
+        }
+        loader.finish()
+    }
+
+    /// In order of precedence: higher `rank` first, then confidence, then the number of conditions, then the id.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The rule of this id.
+    pub fn find(&self, id: &str) -> Option<&Rule> {
+        self.rules.iter().find(|r| &*r.id == id)
+    }
+
+    /// Whether this event says nothing of the phase that the call had reached.
+    pub fn is_blind(&self, event: &str) -> bool {
+        self.blind.iter().any(|b| &**b == event)
     }
 
     /// First 12 hex digits of the SHA-256 over all loaded rule and event files.
     pub fn digest(&self) -> String {
-        String::new()
+        self.digest.clone()
     }
 }
+
+/// An item with the values of its keys; each value knows the file it stands in, since overrides mix files.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Item {
+    /// Place of the item's first key: file and bytes.
+    pub(super) at: (usize, Range<usize>),
+    pub(super) values: BTreeMap<String, (usize, Node)>,
+}
+
+struct Loader<'f> {
+    files: &'f [RuleFile],
+    mistakes: Vec<Vec<Mistake>>,
+    items: BTreeMap<String, Item>,
+    blind: Vec<Arc<str>>,
+}
+
+impl<'f> Loader<'f> {
+    fn new(files: &'f [RuleFile]) -> Self {
+        Self { files, mistakes: vec![Vec::new(); files.len()], items: BTreeMap::new(), blind: Vec::new() }
+    }
+
+    fn wrong(&mut self, file: usize, mistake: Mistake) {
+        self.mistakes[file].push(mistake);
+    }
+
+    fn read(&mut self, file: usize) {
+        let mut mistakes = Vec::new();
+        let nodes = yaml::items(&self.files[file].text, &mut mistakes);
+        self.mistakes[file].append(&mut mistakes);
+        for node in nodes {
+            self.item(file, node);
+        }
+    }
+
+    fn item(&mut self, file: usize, node: Node) {
+        let What::Map(entries) = node.what else {
+            return self.wrong(file, Mistake::new(node.at.clone(), "expected a rule: `- rule: …`"));
+        };
+        let Some((first, value)) = entries.first().cloned() else {
+            return self.wrong(file, Mistake::new(node.at, "this item is empty"));
+        };
+        match first.text() {
+            Some("rule") => self.rule(file, &first, &value, entries),
+            Some("override") => self.replace(file, &first, &value, entries),
+            Some("disable") => self.disable(file, &value),
+            Some("blind_events") => {
+                let texts = build::texts(&value);
+                self.blind.extend(texts.into_iter().map(|(_, text)| Arc::from(text)));
+            }
+            _ => {
+                let word = first.text().unwrap_or_default().to_owned();
+                let text = format!(
+                    "an item begins with `rule`, `override`, `disable` or `blind_events`, not with `{word}`"
+                );
+                let heads = ["rule", "override", "disable", "blind_events"];
+                self.wrong(file, Mistake::new(first.at, text).suggest(&word, heads));
+            }
+        }
+    }
+
+    fn rule(&mut self, file: usize, first: &Node, value: &Node, entries: Vec<(Node, Node)>) {
+        let id = value.text().unwrap_or_default().to_owned();
+        if let Some(other) = self.items.get(&id) {
+            let (other_file, other_at) = other.at.clone();
+            let source = &self.files[other_file];
+            let (line, _) = line_and_column(&source.text, other_at.start);
+            let text = format!("rule `{id}` is there already: {}:{line}", source.path);
+            let help = "to replace keys of it, write `- override: ID` instead of `- rule: ID`";
+            return self.wrong(file, Mistake::new(value.at.clone(), text).help(help));
+        }
+        let values = self.values(file, entries);
+        self.items.insert(id, Item { at: (file, first.at.clone()), values });
+    }
+
+    fn replace(&mut self, file: usize, first: &Node, value: &Node, mut entries: Vec<(Node, Node)>) {
+        let id = value.text().unwrap_or_default().to_owned();
+        if !self.known(file, &id, value) {
+            return;
+        }
+        entries.remove(0);
+        let values = self.values(file, entries);
+        if let Some(item) = self.items.get_mut(&id) {
+            item.at = (file, first.at.clone());
+            item.values.extend(values);
+        }
+    }
+
+    fn disable(&mut self, file: usize, value: &Node) {
+        let id = value.text().unwrap_or_default().to_owned();
+        if self.known(file, &id, value) {
+            self.items.remove(&id);
+        }
+    }
+
+    fn known(&mut self, file: usize, id: &str, at: &Node) -> bool {
+        if self.items.contains_key(id) {
+            return true;
+        }
+        let mistake = Mistake::new(at.at.clone(), format!("there is no rule `{id}` before this"));
+        let mistake = mistake.suggest(id, self.items.keys().map(String::as_str));
+        self.wrong(file, mistake);
+        false
+    }
+
+    /// The values by key; unknown and repeated keys are mistakes.
+    fn values(&mut self, file: usize, entries: Vec<(Node, Node)>) -> BTreeMap<String, (usize, Node)> {
+        let mut values = BTreeMap::new();
+        for (key, value) in entries {
+            let name = key.text().unwrap_or_default().to_owned();
+            if !KEYS.iter().any(|k| k.name == name) {
+                let mistake = Mistake::new(key.at, format!("a rule has no key `{name}`"));
+                self.wrong(file, mistake.suggest(&name, KEYS.iter().map(|k| k.name)));
+            } else if values.contains_key(&name) {
+                self.wrong(file, Mistake::new(key.at, format!("key `{name}` stands here twice")));
+            } else {
+                values.insert(name, (file, value));
+            }
+        }
+        values
+    }
+
+    fn finish(mut self) -> Result<RuleSet, Error> {
+        let mut rules = Vec::new();
+        for item in std::mem::take(&mut self.items).values() {
+            let mut mistakes = Vec::new();
+            rules.extend(build::rule(item, self.files, &mut mistakes));
+            mistakes.into_iter().for_each(|(file, mistake)| self.wrong(file, mistake));
+        }
+        if self.mistakes.iter().any(|m| !m.is_empty()) {
+            let texts = self.files.iter().zip(&self.mistakes);
+            let all: String = texts.map(|(file, m)| render(&file.path, &file.text, m)).collect();
+            let count: usize = self.mistakes.iter().map(Vec::len).sum();
+            let found = if count == 1 { "1 mistake".to_owned() } else { format!("{count} mistakes") };
+            return Err(Error::Rules(format!("{all}{found} in rule files")));
+        }
+        rules.sort_by(|a: &Rule, b: &Rule| {
+            let key = |r: &Rule| std::cmp::Reverse((r.rank, r.confidence, r.conditions()));
+            key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id))
+        });
+        Ok(RuleSet { rules, blind: self.blind, digest: digest(self.files) })
+    }
+}
+
+fn digest(files: &[RuleFile]) -> String {
+    let mut hash = Sha256::new();
+    for file in files {
+        hash.update(file.text.len().to_le_bytes());
+        hash.update(&file.text);
+    }
+    hash.finalize().iter().take(6).map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,14 +8,21 @@ use std::sync::Arc;
 use crate::correlate::{Correlated, Missing, Target, World};
 use crate::time::Timestamp;
 
+mod build;
+mod builtin;
 mod engine;
 pub mod expr;
 pub mod fields;
 mod load;
 pub mod mistakes;
+mod rule;
+mod template;
+mod yaml;
 
 pub use engine::judge;
-pub use load::RuleSet;
+pub use load::{RuleFile, RuleSet};
+pub use rule::{KEYS, Key, Need, Rule, RuleTest, TEST_KEYS};
+pub use template::Template;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,112 @@
+use super::*;
+
+fn file(text: &str) -> RuleFile {
+    RuleFile { path: "my.yaml".into(), text: text.into(), builtin: false }
+}
+
+const GOOD: &str = "\
+- rule: a/one
+  rev: 1
+  verdict: io_timeout
+  cause: syn_dropped
+  severity: error
+  title: One
+  log: [deadline_exceeded]
+  when: |
+    tcp.syn.count > 1
+  explain: \"{tcp.resp} is silent\"
+  tests: []
+";
+
+fn mistakes(text: &str) -> String {
+    match RuleSet::of(&[file(text)]) {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_rule_loads_with_its_defaults() {
+    let set = RuleSet::of(&[file(GOOD)]).unwrap();
+    let rule = set.find("a/one").unwrap();
+    assert_eq!((rule.rank, rule.rev, rule.line, rule.conditions()), (50, 1, 1, 2));
+    assert_eq!(rule.confidence, crate::rules::Confidence::High);
+    assert_eq!(set.digest().len(), 12);
+}
+
+#[test]
+fn every_mistake_of_every_rule_shows_with_its_place() {
+    let text = "\
+- rule: a/one
+  rev: 1
+  verdikt: io_timeout
+  cause: Syn Dropped
+  severity: bad
+  title: One
+  title: Two
+  when: |
+    tcp.established &&
+    tcp.syn.cuont > 1
+  explain: \"{tcp.resq} is silent\"
+  needs: [both_direction]
+  tests: []
+- rule: a/two
+  when: !tcp.rst
+- rule: a/three
+  rev: one
+  verdict: v
+  cause: c
+  severity: error
+  title: T
+  explain: E
+  tests: []
+";
+    let shown = mistakes(text);
+    for expected in [
+        "a rule has no key `verdikt`",
+        "did you mean `verdict`?",
+        "`cause` is a word of a-z, 0-9 and _",
+        "`bad` is no value of `severity`",
+        "key `title` stands here twice",
+        "there is no field `tcp.syn.cuont`",
+        "my.yaml:10:5",
+        "did you mean `tcp.syn.count`?",
+        "there is no field `tcp.resq`",
+        "`both_direction` is no value of `needs`",
+        "a plain text that begins with `!`",
+        "`rev` is a whole number",
+        "this rule has no `verdict`",
+        "mistakes in rule files",
+    ] {
+        assert!(shown.contains(expected), "{expected}\n{shown}");
+    }
+}
+
+#[test]
+fn rules_are_replaced_and_disabled_by_name_only() {
+    let second = format!("{GOOD}- override: a/one\n  severity: warning\n");
+    let set = RuleSet::of(&[file(&second)]).unwrap();
+    assert_eq!(set.find("a/one").unwrap().severity, crate::rules::Severity::Warning);
+    assert!(RuleSet::of(&[file(&format!("{GOOD}- disable: a/one\n"))]).unwrap().rules().is_empty());
+    assert!(mistakes(&format!("{GOOD}{GOOD}")).contains("rule `a/one` is there already: my.yaml:1"));
+    assert!(mistakes(&format!("{GOOD}- disable: a/oen\n")).contains("did you mean `a/one`?"));
+    assert!(mistakes("- role: x\n").contains("did you mean `rule`?"));
+}
+
+#[test]
+fn precedence_is_rank_then_confidence_then_conditions_then_id() {
+    let rule = |id: &str, keys: &str| {
+        GOOD.replace("a/one", id).replace("  tests: []\n", &format!("  tests: []\n{keys}"))
+    };
+    let text = [
+        rule("d", ""),
+        rule("c", ""),
+        rule("b", "  confidence: medium\n"),
+        rule("e", "  rank: 60\n"),
+        rule("f", "  unless: tcp.rst\n"),
+    ]
+    .concat();
+    let set = RuleSet::of(&[file(&text)]).unwrap();
+    let order: Vec<_> = set.rules().iter().map(|r| &*r.id).collect();
+    assert_eq!(order, ["e", "f", "c", "d", "b"]);
+}

@@ -1,0 +1,159 @@
+//! Sentences with `{field}` in, sentences with a case's values out.
+//!
+//! `{field}` stands for the value, or a phrase where there is none. `[? … ]` is left out unless all its fields have a
+//! value. `{{`, `}}`, `[?` in text: `{{` and `}}` stand for braces.
+
+use super::expr::Value;
+use super::fields::{self, CaseView, Field};
+use super::mistakes::Mistake;
+
+/// A checked sentence.
+#[derive(Clone, Debug, Default)]
+pub struct Template {
+    source: String,
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug)]
+enum Piece {
+    Text(String),
+    Field(&'static Field),
+    Optional(Vec<Piece>),
+}
+
+impl Template {
+    /// Checks every field of `source`.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn new(source: &str) -> Result<Self, Vec<Mistake>> {
+        let mut reader = Reader { source, at: 0, mistakes: Vec::new() };
+        let pieces = reader.pieces(false);
+        if reader.mistakes.is_empty() {
+            Ok(Self { source: source.to_owned(), pieces })
+        } else {
+            Err(reader.mistakes)
+        }
+    }
+
+    /// The sentence for a case.
+    pub fn render(&self, view: &CaseView<'_>) -> String {
+        let mut out = String::new();
+        write(&self.pieces, view, &mut out);
+        out.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// As written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+}
+
+fn write(pieces: &[Piece], view: &CaseView<'_>, out: &mut String) {
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => out.push_str(text),
+            Piece::Field(field) => match field.value(view) {
+                Value::Unknown | Value::Absent => out.push_str(field.phrase()),
+                value => out.push_str(&value.show()),
+            },
+            Piece::Optional(inner) => {
+                if inner.iter().all(|p| !matches!(p, Piece::Field(f) if !f.value(view).is_there())) {
+                    write(inner, view, out);
+                }
+            }
+        }
+    }
+}
+
+struct Reader<'s> {
+    source: &'s str,
+    at: usize,
+    mistakes: Vec<Mistake>,
+}
+
+impl Reader<'_> {
+    fn pieces(&mut self, optional: bool) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let mut text = String::new();
+        let start = self.at;
+        while let Some(c) = self.source[self.at..].chars().next() {
+            let rest = &self.source[self.at..];
+            if rest.starts_with("{{") || rest.starts_with("}}") {
+                text.push(c);
+                self.at += 2;
+            } else if c == '{' {
+                pieces.push(Piece::Text(std::mem::take(&mut text)));
+                pieces.extend(self.field());
+            } else if rest.starts_with("[?") && !optional {
+                pieces.push(Piece::Text(std::mem::take(&mut text)));
+                self.at += 2;
+                pieces.push(Piece::Optional(self.pieces(true)));
+            } else if c == ']' && optional {
+                self.at += 1;
+                pieces.push(Piece::Text(text));
+                return pieces;
+            } else {
+                text.push(c);
+                self.at += c.len_utf8();
+            }
+        }
+        if optional {
+            self.mistakes.push(Mistake::new(start.saturating_sub(2)..start, "`[?` without its `]`"));
+        }
+        pieces.push(Piece::Text(text));
+        pieces
+    }
+
+    fn field(&mut self) -> Option<Piece> {
+        let start = self.at + 1;
+        let Some(length) = self.source[start..].find('}') else {
+            self.mistakes
+                .push(Mistake::new(self.at..start, "`{` without its `}`").help("write `{{` for a brace"));
+            self.at = self.source.len();
+            return None;
+        };
+        let name = self.source[start..start + length].trim();
+        self.at = start + length + 1;
+        match fields::find(name) {
+            Some(field) => Some(Piece::Field(field)),
+            None => {
+                let text = format!("there is no field `{name}`");
+                let mistake = Mistake::new(start..start + length, text);
+                self.mistakes.push(mistake.suggest(name, fields::all().map(|f| f.name)));
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_values_read_as_phrases_and_optional_parts_vanish() {
+        let view = CaseView { world: None, case: None, event: None, flow: None };
+        for (source, text) in [
+            ("{tcp.resp} was silent for {time.silence}.", "the server was silent for an unknown time."),
+            ("It failed[? after {time.elapsed}].", "It failed."),
+            ("{{braces}} and [brackets]", "{braces} and [brackets]"),
+            ("two\n  lines", "two lines"),
+        ] {
+            assert_eq!(Template::new(source).unwrap().render(&view), text);
+        }
+    }
+
+    #[test]
+    fn mistakes_are_found() {
+        for (source, text) in [
+            ("{tcp.respp}", "there is no field `tcp.respp`"),
+            ("{tcp.resp", "`{` without its `}`"),
+            ("[? {tcp.resp}", "`[?` without its `]`"),
+            ("{", "`{` without its `}`"),
+            ("{}", "there is no field ``"),
+        ] {
+            assert_eq!(Template::new(source).unwrap_err()[0].text, text);
+        }
+    }
+}
