@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::{DecodeOptions, Decoded, Kind, Packet, hash, note};
+use super::{DecodeOptions, Decoded, Kind, Packet, hash, ip, note};
 use crate::capture::{FrameHeader, LinkType, Window};
 use crate::error::{Place, Weirds};
 
@@ -78,7 +78,7 @@ pub(super) enum Stop {
     NotIp(&'static str),
     /// A link type that is not decoded.
     LinkType(LinkType),
-    /// 802.11, with or without radiotap.
+    /// An encrypted, management or control frame of 802.11.
     Wireless,
     /// More layers than [`MAX_LAYERS`].
     TooDeep,
@@ -105,7 +105,8 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(frame: &'a [u8], length: usize, options: &'a DecodeOptions) -> Self {
-        Self { frame, at: 0, end: length.max(frame.len()), packet: Packet::EMPTY, outer: None, options }
+        let end = length.min(MAX_LENGTH).max(frame.len());
+        Self { frame, at: 0, end, packet: Packet::EMPTY, outer: None, options }
     }
 
     /// Goes from layer to layer; gives what was found and why it stopped short.
@@ -200,10 +201,9 @@ pub(super) fn flow_hash(bytes: &[u8], at: usize, packet: &Packet, protocol: u8) 
         let end = |i: usize| ends[i..].first_chunk::<16>().map_or(0, |b| u128::from_be_bytes(*b));
         hash::v6([end(0), end(16)], ports, protocol, packet.vni)
     } else {
-        let Some([a, b, c, d, e, f, g, h]) = header.get(12..).and_then(|b| b.first_chunk::<8>()) else {
-            return 0;
-        };
-        let ends = [u32::from_be_bytes([*a, *b, *c, *d]), u32::from_be_bytes([*e, *f, *g, *h])];
+        let Some([a, b, c, d, ..]) = header.get(12..).and_then(|b| b.first_chunk::<8>()) else { return 0 };
+        let ends =
+            [u32::from_be_bytes([*a, *b, *c, *d]), u32::from_be_bytes(ip::final_destination(header))];
         hash::v4(ends, ports, protocol, packet.vni)
     }
 }
@@ -232,13 +232,16 @@ impl Stop {
                 ("link_type_not_decoded", format!("link type {} is not decoded", link_type.0))
             }
             Self::Wireless => {
-                ("wireless_not_decoded", "802.11 frames are skipped: capture on the wired side".to_owned())
+                ("wireless_not_decoded", "encrypted and control frames of 802.11 are skipped: capture on the wired side".to_owned())
             }
             Self::TooDeep => ("too_many_layers", format!("more than {MAX_LAYERS} headers in one frame")),
             Self::NoPacket => ("no_packet", String::new()),
         }
     }
 }
+
+/// Bytes of a frame on the wire at most, whatever its record claims (Wireshark's limit).
+const MAX_LENGTH: usize = i32::MAX as usize;
 
 /// Headers of one frame at most: tunnels in tunnels with every VLAN tag, label and extension header.
 const MAX_LAYERS: usize = 48;

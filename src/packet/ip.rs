@@ -151,6 +151,36 @@ impl Walk<'_> {
     }
 }
 
+/// Where an IPv4 packet is bound for: the last address of a source route that is not used up, else the destination
+/// field (RFC 791 §3.1 "Loose Source and Record Route"). `header` begins with the IPv4 header.
+#[inline]
+pub(super) fn final_destination(header: &[u8]) -> [u8; 4] {
+    let field = header.get(16..).and_then(|b| b.first_chunk::<4>()).copied().unwrap_or_default();
+    match header.first() {
+        Some(0x45) | None => field,
+        Some(first) => {
+            let options = header.get(20..usize::from(first & 0xf) * 4).unwrap_or_default();
+            source_route(options).unwrap_or(field)
+        }
+    }
+}
+
+#[cold]
+fn source_route(mut options: &[u8]) -> Option<[u8; 4]> {
+    loop {
+        match *options {
+            // No operation.
+            [1, ref rest @ ..] => options = rest,
+            // Loose (131) and strict (137) source route; the pointer counts from 1 and is past the end when used up.
+            [131 | 137, length, pointer, ..] if pointer <= length => {
+                return options.get(..usize::from(length))?.last_chunk::<4>().copied();
+            }
+            [kind, length, ..] if kind > 1 && length > 1 => options = options.get(usize::from(length)..)?,
+            _ => return None,
+        }
+    }
+}
+
 // IANA "Assigned Internet Protocol Numbers".
 const HOP_BY_HOP: u8 = 0;
 pub(super) const ICMP: u8 = 1;

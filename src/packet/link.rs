@@ -43,7 +43,14 @@ impl Walk<'_> {
                 let [t0, t1, _, _] = *self.head::<4>("IPoIB")?;
                 self.skip(4, "IPoIB", Next::EtherType(u16::from_be_bytes([t0, t1])))
             }
-            LinkType::IEEE802_11 | LinkType::RADIOTAP | PRISM | AVS => Err(Stop::Wireless),
+            LinkType::IEEE802_11 => self.wireless(),
+            // Radiotap: version, padding, little-endian length.
+            LinkType::RADIOTAP => {
+                let [_, _, l0, l1] = *self.head::<4>("radiotap")?;
+                let length = usize::from(u16::from_le_bytes([l0, l1])).max(8);
+                self.skip(length, "radiotap", Next::Link(LinkType::IEEE802_11))
+            }
+            PRISM | AVS => Err(Stop::Wireless),
             LinkType::NO_PACKET => Err(Stop::NoPacket),
             other => Err(Stop::LinkType(other)),
         }
@@ -242,6 +249,25 @@ impl Walk<'_> {
             self.at += usize::from(length).next_multiple_of(4);
         }
         Err(Stop::NotIp("a netfilter log entry without packet"))
+    }
+
+    /// An 802.11 data frame that is not encrypted (IEEE 802.11 §9.3.2); all others are left.
+    fn wireless(&mut self) -> Step {
+        let [kind, flags] = *self.head::<2>("802.11")?;
+        // Type 2 is data; 0x40 of the first byte has no body; 0x40 of the second says encrypted.
+        if kind & 0x0c != 8 || (kind | flags) & 0x40 != 0 {
+            return Err(Stop::Wireless);
+        }
+        let quality = kind & 0x80 != 0;
+        // A fourth address between two distribution systems, quality of service, high-throughput control.
+        let address = if flags & 3 == 3 { 6 } else { 0 };
+        let control = if quality { 2 } else { 0 } + if quality && flags & 0x80 != 0 { 4 } else { 0 };
+        let aggregated = quality && self.rest().get(24 + address).is_some_and(|b| b & 0x80 != 0);
+        if aggregated {
+            return Err(Stop::Wireless);
+        }
+        self.skip(24 + address + control, "802.11", Next::Done)?;
+        self.llc()
     }
 
     /// Per-packet information: version, flags, length, link type, all little-endian (CACE PPI 1.0.7).

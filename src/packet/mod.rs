@@ -133,7 +133,7 @@ impl Packet {
         self.notes & bits != 0
     }
 
-    /// Source and destination address of the innermost IP header.
+    /// Source and destination address of the innermost IP header; a source route's last address is the destination.
     pub fn addresses(&self, window: &Window) -> (IpAddr, IpAddr) {
         addresses_at(&window.bytes, self.ip as usize, self.noted(note::IPV6))
     }
@@ -162,7 +162,8 @@ fn addresses_at(bytes: &[u8], at: usize, v6: bool) -> (IpAddr, IpAddr) {
     if v6 {
         (v6_at(bytes, at + 8), v6_at(bytes, at + 24))
     } else {
-        (v4_at(bytes, at + 12), v4_at(bytes, at + 16))
+        let destination = ip::final_destination(bytes.get(at..).unwrap_or_default());
+        (v4_at(bytes, at + 12), IpAddr::V4(Ipv4Addr::from(destination)))
     }
 }
 

@@ -28,6 +28,8 @@ impl Walk<'_> {
             WCCP if self.rest().first().is_some_and(|b| b >> 4 != 4) => self.skip(4, "WCCP", Next::Ip),
             WCCP => Ok(Next::Ip),
             PPP => Ok(Next::Ppp),
+            // MikroTik Ethernet over IP: length and tunnel number stand where the key would.
+            ETHERNET_OVER_IP => Ok(Next::Ethernet),
             other => Ok(Next::EtherType(other)),
         }
     }
@@ -215,4 +217,5 @@ impl Walk<'_> {
 const ERSPAN: u16 = 0x88be;
 const ERSPAN_III: u16 = 0x22eb;
 const WCCP: u16 = 0x883e;
+const ETHERNET_OVER_IP: u16 = 0x6400;
 const PPP: u16 = 0x880b;
