@@ -202,8 +202,7 @@ pub(super) fn flow_hash(bytes: &[u8], at: usize, packet: &Packet, protocol: u8) 
         hash::v6([end(0), end(16)], ports, protocol, packet.vni)
     } else {
         let Some([a, b, c, d, ..]) = header.get(12..).and_then(|b| b.first_chunk::<8>()) else { return 0 };
-        let ends =
-            [u32::from_be_bytes([*a, *b, *c, *d]), u32::from_be_bytes(ip::final_destination(header))];
+        let ends = [u32::from_be_bytes([*a, *b, *c, *d]), u32::from_be_bytes(ip::final_destination(header))];
         hash::v4(ends, ports, protocol, packet.vni)
     }
 }
@@ -231,9 +230,10 @@ impl Stop {
             Self::LinkType(link_type) => {
                 ("link_type_not_decoded", format!("link type {} is not decoded", link_type.0))
             }
-            Self::Wireless => {
-                ("wireless_not_decoded", "encrypted and control frames of 802.11 are skipped: capture on the wired side".to_owned())
-            }
+            Self::Wireless => (
+                "wireless_not_decoded",
+                "encrypted and control frames of 802.11 are skipped: capture on the wired side".to_owned(),
+            ),
             Self::TooDeep => ("too_many_layers", format!("more than {MAX_LAYERS} headers in one frame")),
             Self::NoPacket => ("no_packet", String::new()),
         }
