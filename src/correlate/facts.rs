@@ -105,7 +105,10 @@ fn timing(
     facts.capture_ends_first = Some(capture_end < stop);
     facts.reused_connection = Some(step.reused);
     facts.idle_before = step.idle;
-    facts.deadline_left = facts.deadline.map(|d| d - (step.at.time - step.start));
+    // The caller's timer may have started before its first packet, so what was left is at most what it waited.
+    let waited = here.map(|_| stop - step.at.time);
+    facts.deadline_left =
+        facts.deadline.map(|d| d - (step.at.time - step.start)).into_iter().chain(waited).min();
     facts.response_after = answer.map(|a| a - step.at.time);
     let open_end = capture_end < stop && answer.is_none();
     if !open_end {

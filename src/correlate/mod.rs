@@ -232,7 +232,8 @@ pub struct CaseFacts {
     pub silent: Option<Dir>,
     /// The capture ends before the caller gave up.
     pub capture_ends_first: Option<bool>,
-    /// Of the deadline when the last step forward was made: deadline minus what had been spent.
+    /// Of the deadline when the last step forward was made: deadline minus what had been spent, and at most what the
+    /// caller then waited until it gave up or the line was written.
     pub deadline_left: Option<TimeDelta>,
     /// Request sent to first response byte, where there is one (after the deadline too).
     pub response_after: Option<TimeDelta>,
