@@ -88,12 +88,11 @@ impl<'w> Finder<'w> {
     pub(super) fn ends(
         &mut self,
         goal: u32,
-        name: &str,
-        deadline: Option<TimeDelta>,
+        event: &LogEvent,
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> &[Ended] {
-        let kinds = endings::of_event(name);
-        let deadline = deadline.filter(|_| kinds.contains(&Ending::Unanswered));
+        let kinds = endings::of_event(&event.name, event.server_side);
+        let deadline = event.fields.deadline.filter(|_| kinds.contains(&Ending::Unanswered));
         let (world, connections, flows) = (self.world, self.connections, &self.flows[goal as usize]);
         self.ends.entry((goal, kinds, deadline)).or_insert_with(|| {
             let mut ends: Vec<Ended> = flows
@@ -119,13 +118,14 @@ impl<'w> Finder<'w> {
         let mut found = self.by_tuple(n, event, goal.0, at, slack, clock);
         if found.is_empty() && !(event.server_side && event.fields.source.is_some()) {
             let world = self.world;
-            let ends = self.ends(goal.1, &event.name, deadline, clock);
+            let ends = self.ends(goal.1, event, clock);
             let middle = ends.partition_point(|e| e.at < at);
             let near = &ends[middle.saturating_sub(NEAREST)..(middle + NEAREST).min(ends.len())];
             for ended in near {
                 let key = key_of(world, goal.0, ended.flow);
                 let fit = fit(ended, at, deadline, slack);
-                let score = weight(key) * fit;
+                let heard = if ended.ending == Ending::Unheard { 0.5 } else { 1.0 };
+                let score = weight(key) * fit * heard;
                 if fit > 0.0 {
                     found.push(Candidate { event: n, ended: *ended, key, score });
                 }
@@ -143,7 +143,7 @@ impl<'w> Finder<'w> {
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> Vec<Ended> {
         let Some(source) = event.fields.source else { return Vec::new() };
-        let kinds = endings::of_event(&event.name);
+        let kinds = endings::of_event(&event.name, event.server_side);
         let roots: BTreeSet<FlowIndex> =
             self.with_source(event, goal, source).map(|f| self.connections.root(f)).collect();
         let first = |root| {
@@ -164,7 +164,7 @@ impl<'w> Finder<'w> {
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> Vec<Candidate> {
         let Some(source) = event.fields.source else { return Vec::new() };
-        let kinds = endings::of_event(&event.name);
+        let kinds = endings::of_event(&event.name, event.server_side);
         let mut found = Vec::new();
         let roots: BTreeSet<FlowIndex> =
             self.with_source(event, goal, source).map(|f| self.connections.root(f)).collect();
@@ -223,7 +223,9 @@ fn endings_of(
         for &ending in kinds {
             for (turn, at) in moments(flow, ending).into_iter().enumerate() {
                 let at = clock(flow, at);
-                let at = if ending == Ending::Unanswered { at + deadline.unwrap_or_default() } else { at };
+                let open = ending == Ending::Unanswered;
+                let start = if open { at } else { start };
+                let at = if open { at + deadline.unwrap_or_default() } else { at };
                 let known = ends.iter().any(|e| e.ending == ending && e.turn == turn as u32);
                 if !known {
                     ends.push(Ended { at, start, flow: root, ending, turn: turn as u32 });
@@ -231,9 +233,9 @@ fn endings_of(
             }
         }
     }
-    let answered = ends.iter().any(|e| e.ending != Ending::Unanswered);
-    if answered {
-        ends.retain(|e| e.ending != Ending::Unanswered);
+    let open = |e: &Ended| matches!(e.ending, Ending::Unanswered | Ending::Unheard);
+    if ends.iter().any(|e| !open(e)) {
+        ends.retain(|e| !open(e));
     }
     ends
 }

@@ -160,9 +160,11 @@ fn possible_pairs(
             [only] => of_logs[log].push(pair(only, true)),
             [] => {
                 let goal = finder.goal(goals.of(n));
-                let ends = finder.ends(goal, &event.name, event.fields.deadline, &base);
-                let sure =
-                    ends.iter().filter(|e| e.ending != Ending::Unanswered || event.fields.deadline.is_some());
+                let ends = finder.ends(goal, event, &base);
+                let sure = ends.iter().filter(|e| {
+                    e.ending != Ending::Unheard
+                        && (e.ending != Ending::Unanswered || event.fields.deadline.is_some())
+                });
                 of_logs[log].extend(sure.take(PAIRED_FLOWS).map(|e| pair(e, false)));
             }
             _ => {}

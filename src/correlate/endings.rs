@@ -2,7 +2,7 @@
 //!
 //! Facts of flows only: the moments at which something ended, for the fit of time between a log line and a flow.
 
-use crate::flow::Dir;
+use crate::flow::{Dir, TcpFacts};
 use crate::ingest::Conversation;
 use crate::time::{TimeDelta, Timestamp};
 use crate::tls::{Phase, TlsFacts};
@@ -24,8 +24,11 @@ pub(super) enum Ending {
     OwnAlert,
     /// The originator closed what was established, without an answer to its last step.
     GaveUp,
-    /// SYNs without any answer: no packet marks the end.
+    /// SYNs without any answer, or data that was never acknowledged: no packet marks the end.
     Unanswered,
+    /// The capture shows no packet of the responder at all, and the originator's last one: the reply may not have been
+    /// captured.
+    Unheard,
     /// First bytes of the responder that are no TLS.
     FirstAnswer,
     /// The responder answered a request.
@@ -33,26 +36,32 @@ pub(super) enum Ending {
 }
 
 /// The endings that an event of this name can mean, likeliest first; all of them for names not known here.
-pub(super) fn of_event(name: &str) -> &'static [Ending] {
+/// `server_side`: the words are the responder's.
+pub(super) fn of_event(name: &str, server_side: bool) -> &'static [Ending] {
+    if server_side { of_server(name) } else { of_caller(name) }
+}
+
+fn of_caller(name: &str) -> &'static [Ending] {
     use Ending::{
         FirstAnswer, GaveUp, Icmp, OwnAlert, PeerAlert, PeerClosed, Refused, Reset, Response, Unanswered,
+        Unheard,
     };
     match name {
-        "connection_refused" => &[Refused, Icmp],
-        "no_route_to_host" | "network_unreachable" => &[Icmp, Unanswered],
-        "connection_reset" | "broken_pipe" => &[Reset, PeerAlert, PeerClosed],
+        "connection_refused" => &[Refused, Icmp, Unheard],
+        "no_route_to_host" | "network_unreachable" => &[Icmp, Unanswered, Unheard],
+        "connection_reset" | "broken_pipe" => &[Reset, PeerAlert, PeerClosed, Unheard],
         "use_of_closed_connection" => &[PeerAlert, Reset, PeerClosed, GaveUp],
-        "eof" | "unexpected_eof" => &[PeerClosed, Reset],
-        "tls_alert" | "tls_server_error" => &[PeerAlert, Reset, PeerClosed],
+        "eof" | "unexpected_eof" => &[PeerClosed, Reset, Unheard],
+        "tls_alert" => &[PeerAlert, Reset, PeerClosed, Unheard],
         "tls_local_error" => &[OwnAlert, GaveUp],
-        "not_tls" | "http_response_to_https" => &[FirstAnswer],
+        "not_tls" | "http_response_to_https" => &[FirstAnswer, Unheard],
         "webhook_denied" | "http_status_error" | "not_an_admission_review" => &[Response],
         "connection_timed_out" => &[Unanswered, Icmp],
         "tls_handshake_timeout" | "timeout_awaiting_headers" => &[GaveUp],
         "deadline_exceeded" | "client_timeout" | "io_timeout" | "context_canceled" | "operation_canceled" => {
             &[GaveUp, Unanswered]
         }
-        _ if name.starts_with("x509") => &[OwnAlert, GaveUp],
+        _ if name.starts_with("x509") => &[OwnAlert, GaveUp, Unheard],
         _ => &[
             Refused,
             Icmp,
@@ -65,6 +74,17 @@ pub(super) fn of_event(name: &str) -> &'static [Ending] {
             Response,
             Unanswered,
         ],
+    }
+}
+
+fn of_server(name: &str) -> &'static [Ending] {
+    use Ending::{FirstAnswer, GaveUp, OwnAlert, PeerAlert, PeerClosed};
+    match name {
+        "tls_alert" => &[OwnAlert, GaveUp],
+        "eof" | "unexpected_eof" | "connection_reset" => &[GaveUp, OwnAlert],
+        "io_timeout" | "deadline_exceeded" => &[PeerClosed, GaveUp],
+        "http_request_to_https" => &[FirstAnswer, PeerClosed],
+        _ => &[PeerAlert, PeerClosed, OwnAlert, GaveUp],
     }
 }
 
@@ -82,15 +102,26 @@ pub(super) fn moment(flow: &Conversation, ending: Ending) -> Option<Timestamp> {
         Ending::OwnAlert => alert(tls, Dir::Orig).or_else(|| rejected_by_orig(flow)),
         Ending::GaveUp => gave_up(flow),
         Ending::Unanswered => {
-            let silent = tcp.established.is_none() && tcp.reset.is_none();
-            silent.then(|| tcp.syn_times.first().map_or(flow.first.time, |m| m.time))
+            let dialling = tcp.established.is_none() && tcp.reset.is_none() && flow.icmp.is_empty();
+            let syn = || tcp.syn_times.first().map_or(flow.first.time, |m| m.time);
+            dialling.then(syn).or_else(|| blackholed(tcp))
         }
+        Ending::Unheard => (flow.packets.resp == 0 && flow.icmp.is_empty()).then_some(flow.last.time),
         Ending::FirstAnswer => flow.app.session.first_bytes.resp.and(tcp.first_payload.resp).map(|m| m.time),
         Ending::Response => {
             let http = flow.app.session.http.as_ref().and_then(|h| h.response);
             tls.and_then(|t| t.response).or(http).map(|m| m.time)
         }
     }
+}
+
+/// Data of the originator that was sent again and never acknowledged: the last time that anything of the responder
+/// came through.
+fn blackholed(tcp: &TcpFacts) -> Option<Timestamp> {
+    let lost = tcp.established.is_some() && tcp.loss.orig.unacked_bytes > 0 && tcp.loss.orig.segments > 0;
+    let over = tcp.reset.is_some_and(|r| r.from == Dir::Resp) || tcp.first_fin.resp.is_some();
+    let heard = tcp.last_segment.resp.or(tcp.established);
+    heard.filter(|_| lost && !over).map(|m| m.time)
 }
 
 /// The first alert of a side that is fatal or not known to be a close_notify.

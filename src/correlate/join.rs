@@ -168,7 +168,7 @@ impl Join<'_> {
             let slack = self.clocks.slack(event);
             let limit = event.fields.deadline.unwrap_or(TimeDelta::from_secs(1));
             let from = best.ended.start.min(at) - limit.min(TimeDelta::from_secs(1));
-            let ends = finder.ends(goal, &event.name, event.fields.deadline, &clock);
+            let ends = finder.ends(goal, event, &clock);
             let low = ends.partition_point(|e| e.at < from);
             let alike = ends[low..]
                 .iter()
@@ -253,7 +253,7 @@ impl Join<'_> {
         let fit = match (best.ended.ending, offset) {
             (Ending::Unanswered, _) => {
                 let elapsed = at.map(|t| t - best.ended.start).unwrap_or_default();
-                format!("its first SYN was sent {elapsed} before the line")
+                format!("nothing had come back for {elapsed} when the line was written")
             }
             (_, Some(after)) => format!("it ended {after} before the line"),
             (_, None) => String::new(),
