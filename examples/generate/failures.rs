@@ -18,8 +18,8 @@ const FLOWS: u64 = 10;
 /// Between failures, in ns.
 const EVERY: u64 = 10_000_000;
 
-/// Writes `failures` refused calls and what surrounds them to the folder `path`.
-pub(crate) fn write(path: &Path, failures: u64, seed: u64) -> io::Result<()> {
+/// Writes `failures` refused calls and what surrounds them to the folder `path`, and gives a summary.
+pub(crate) fn write(path: &Path, failures: u64, seed: u64) -> io::Result<String> {
     for folder in ["logs", "pcap", "cluster"] {
         fs::create_dir_all(path.join(folder))?;
     }
@@ -53,8 +53,9 @@ pub(crate) fn write(path: &Path, failures: u64, seed: u64) -> io::Result<()> {
     log.flush()?;
     fs::write(path.join("cluster/services.json"), services())?;
     fs::write(path.join("cluster/endpoints.json"), endpoints())?;
-    eprintln!("{}: {failures} failures, {} packets", path.display(), capture.frames);
-    capture.finish()
+    let summary = format!("{failures} failures, {} packets", capture.frames);
+    capture.finish()?;
+    Ok(summary)
 }
 
 /// Microseconds after midnight of the day that [`START`] is in.

@@ -8,8 +8,8 @@ use super::frame::{Capture, SYN, Segment};
 use super::mixed::START;
 use super::random::Random;
 
-/// Writes `packets` SYNs, a million a second.
-pub(crate) fn write(path: &Path, packets: u64, seed: u64) -> io::Result<()> {
+/// Writes `packets` SYNs, a million a second, and gives a summary.
+pub(crate) fn write(path: &Path, packets: u64, seed: u64) -> io::Result<String> {
     let mut random = Random::new(seed);
     let mut capture = Capture::create(path)?;
     let to = SocketAddr::new(Ipv4Addr::new(10, 244, 1, 7).into(), 8443);
@@ -21,6 +21,7 @@ pub(crate) fn write(path: &Path, packets: u64, seed: u64) -> io::Result<()> {
         let syn = Segment { from, to, flags: SYN, seq, ack: 0, options: &[2, 4, 5, 0xb4], payload: &[] };
         capture.write(START + number * 1000, &syn.frame())?;
     }
-    eprintln!("{}: {} packets, {} bytes", path.display(), capture.frames, capture.bytes);
-    capture.finish()
+    let summary = format!("{} packets, {} bytes", capture.frames, capture.bytes);
+    capture.finish()?;
+    Ok(summary)
 }

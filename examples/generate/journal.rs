@@ -13,8 +13,8 @@ const TEXTS: &str = include_str!("../../benches/failure-texts.txt");
 /// The first line: 2026-11-21 02:00:00, in µs after midnight.
 const START: u64 = 7_200_000_000;
 
-/// Writes a journal of about `bytes`.
-pub(crate) fn write(path: &Path, bytes: u64, seed: u64) -> io::Result<()> {
+/// Writes a journal of about `bytes` and gives a summary of it.
+pub(crate) fn write(path: &Path, bytes: u64, seed: u64) -> io::Result<String> {
     let mut random = Random::new(seed);
     let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
     let texts: Vec<&str> = TEXTS.lines().collect();
@@ -34,8 +34,8 @@ pub(crate) fn write(path: &Path, bytes: u64, seed: u64) -> io::Result<()> {
         written += line.len() as u64;
         lines += 1;
     }
-    eprintln!("{}: {lines} lines, {failures} failures, {written} bytes", path.display());
-    out.flush()
+    out.flush()?;
+    Ok(format!("{lines} lines, {failures} failures, {written} bytes"))
 }
 
 /// `Nov 21 02:24:47 cp-1 kube-apiserver[28800]: W1121 02:24:47.529354   28800 `, with the stamp that klog has.

@@ -39,9 +39,12 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if let Err(error) = done {
-        eprintln!("{}: {error}", path.display());
-        return ExitCode::FAILURE;
+    match done {
+        Ok(summary) => eprintln!("{}: {summary}", path.display()),
+        Err(error) => {
+            eprintln!("{}: {error}", path.display());
+            return ExitCode::FAILURE;
+        }
     }
     ExitCode::SUCCESS
 }

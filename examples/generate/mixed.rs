@@ -41,8 +41,8 @@ enum Kind {
     Long,
 }
 
-/// Writes a capture of about `bytes`.
-pub(crate) fn write(path: &Path, bytes: u64, seed: u64) -> io::Result<()> {
+/// Writes a capture of about `bytes` and gives a summary of it.
+pub(crate) fn write(path: &Path, bytes: u64, seed: u64) -> io::Result<String> {
     let mut random = Random::new(seed);
     let mut order = shuffled(bytes, &mut random);
     let mut capture = Capture::create(path)?;
@@ -55,8 +55,9 @@ pub(crate) fn write(path: &Path, bytes: u64, seed: u64) -> io::Result<()> {
         start += EVERY / 2 + random.below(EVERY);
     }
     live.write_until(u64::MAX, &mut capture, &mut random)?;
-    eprintln!("{}: {flows} flows, {} packets, {} bytes", path.display(), capture.frames, capture.bytes);
-    capture.finish()
+    let summary = format!("{flows} flows, {} packets, {} bytes", capture.frames, capture.bytes);
+    capture.finish()?;
+    Ok(summary)
 }
 
 /// The kinds of all flows in the order in which they begin; long ones begin in the first half.
