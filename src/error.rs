@@ -35,7 +35,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Input(path, why) => write!(f, "cannot read {path}: {why}"),
-            Self::Empty(path) => write!(f, "{path}: nothing to read: no file in it"),
+            Self::Empty(path) => write!(
+                f,
+                "{path}: nothing to read: no file in it; give a directory, an archive, a capture or a log"
+            ),
             Self::Output(path, why) => write!(f, "cannot write {path}: {why}"),
             Self::Usage(text) | Self::Rules(text) => f.write_str(text),
         }

@@ -1,97 +1,322 @@
 //! Walks the inputs and names what is there.
+//!
+//! Takes paths as the user gave them; gives sources with paths relative to their input. Links are never followed out
+//! of an input, and never need to be within it; what cannot be read is a problem and stops nothing else.
 
-use std::io::Read;
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{Limits, SourceIndex, SourceKind, sniff};
-use crate::error::{Error, Weirds};
+use super::layout::Layout;
+use super::name::Names;
+use super::open::{Endian, Opening, Origin};
+use super::spool::{Region, Spool};
+use super::{Bundle, Limits, Source, SourceIndex, SourceKind, sniff, tar};
+use crate::bundle::codec::Codec;
+use crate::error::{Error, Place, Weirds};
 
-/// One readable thing of a bundle.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// Its place in the bundle.
-    pub index: SourceIndex,
-    /// Path relative to its input: `logs/a.log`, or `a.tar.gz!logs/a.log` inside an archive.
-    pub path: String,
-    /// Where its bytes are.
-    pub(super) file: PathBuf,
-    /// What it holds.
-    pub kind: SourceKind,
-    /// Size as stored, in bytes.
-    pub stored_bytes: u64,
-    /// What was surprising while finding it.
-    pub problems: Weirds,
-}
-
-/// All sources of the inputs.
-#[derive(Clone, Debug, Default)]
-pub struct Bundle {
-    /// In a stable order; `sources[i].index.0 == i`.
-    pub sources: Vec<Source>,
-    /// What was surprising outside any source (a link out of the tree, a limit reached).
-    pub problems: Weirds,
-}
-
-pub(super) fn discover(inputs: &[PathBuf], _limits: &Limits) -> Result<Bundle, Error> {
-    let mut bundle = Bundle::default();
+pub(super) fn discover(inputs: &[PathBuf], limits: &Limits) -> Result<Bundle, Error> {
     let mut inputs = inputs.to_vec();
     inputs.sort();
-    for input in &inputs {
-        let shown = input.display().to_string();
-        let meta = std::fs::metadata(input).map_err(|e| Error::Input(shown.clone(), e.to_string()))?;
-        if meta.is_dir() {
-            walk(&mut bundle, input, input)?;
-        } else {
-            add(&mut bundle, input, &file_name(input));
-        }
+    inputs.dedup();
+    let labels = labels(&inputs);
+    let mut finder = Finder::new(limits, inputs.len() > 1);
+    for (number, (input, label)) in inputs.iter().zip(&labels).enumerate() {
+        finder.input = number;
+        finder.take_input(input, label)?;
     }
+    let bundle = finder.finish(&labels);
     if bundle.sources.is_empty() {
         let shown: Vec<_> = inputs.iter().map(|p| p.display().to_string()).collect();
-        return Err(Error::Empty(shown.join(", ")));
+        let why = bundle.problems.iter().map(|w| format!(" ({})", w.detail)).next().unwrap_or_default();
+        return Err(Error::Empty(format!("{}{why}", shown.join(", "))));
     }
     Ok(bundle)
 }
 
-fn walk(bundle: &mut Bundle, root: &Path, dir: &Path) -> Result<(), Error> {
-    let shown = |e: std::io::Error| Error::Input(dir.display().to_string(), e.to_string());
-    let mut entries: Vec<_> =
-        std::fs::read_dir(dir).map_err(shown)?.filter_map(|e| e.ok().map(|e| e.path())).collect();
-    entries.sort();
-    for path in entries {
-        if path.is_symlink() {
-            continue;
-        }
-        if path.is_dir() {
-            walk(bundle, root, &path)?;
+/// What the paths of an input are shown under: nothing for the only one, its name among several, and the path as
+/// typed where two have the same name.
+fn labels(inputs: &[PathBuf]) -> Vec<String> {
+    let short: Vec<String> = inputs.iter().map(|p| file_name(p)).collect();
+    let label = |(input, name): (&PathBuf, &String)| {
+        let typed = input.display().to_string();
+        let typed = typed.trim_start_matches("./").trim_matches('/').to_owned();
+        if short.iter().filter(|s| *s == name).count() > 1 && !typed.is_empty() {
+            typed
         } else {
-            let relative = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-            add(bundle, &path, &relative);
+            name.clone()
+        }
+    };
+    inputs.iter().zip(&short).map(label).collect()
+}
+
+/// The bundle while it is found.
+pub(super) struct Finder<'l> {
+    pub(super) limits: &'l Limits,
+    pub(super) bundle: Bundle,
+    pub(super) spool: Spool,
+    names: Names,
+    /// Members and directory entries so far.
+    members: u64,
+    /// Bytes of members so far.
+    pub(super) spooled: u64,
+    /// Which input is walked, and for each source which it came from.
+    input: usize,
+    input_of: Vec<usize>,
+    /// Files that were added, where several inputs may hold the same one.
+    seen: Option<HashSet<PathBuf>>,
+}
+
+impl<'l> Finder<'l> {
+    fn new(limits: &'l Limits, several: bool) -> Self {
+        Self {
+            limits,
+            bundle: Bundle::default(),
+            spool: Spool::default(),
+            names: Names::default(),
+            members: 0,
+            spooled: 0,
+            input: 0,
+            input_of: Vec::new(),
+            seen: several.then(HashSet::new),
         }
     }
-    Ok(())
+
+    fn take_input(&mut self, input: &Path, label: &str) -> Result<(), Error> {
+        let failed = |e: io::Error| Error::Input(input.display().to_string(), e.to_string());
+        if input == Path::new("-") {
+            return self.stream(&mut io::stdin().lock(), "stdin").map_err(failed);
+        }
+        let meta = std::fs::metadata(input).map_err(failed)?;
+        if meta.is_dir() {
+            std::fs::read_dir(input).map_err(failed)?;
+            let prefix = if self.seen.is_some() { format!("{label}/") } else { String::new() };
+            self.walk(input, &prefix);
+        } else if meta.is_file() {
+            File::open(input).map_err(failed)?;
+            self.file(input, label);
+        } else {
+            // A pipe, as a shell's `<(…)` gives: it can be read once only.
+            let mut pipe = File::open(input).map_err(failed)?;
+            self.stream(&mut pipe, label).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// What can be read once only is spooled whole.
+    fn stream(&mut self, from: &mut dyn Read, shown: &str) -> io::Result<()> {
+        let (region, stopped) = self.spool.write(from, self.limits.total_bytes)?;
+        if let Some(e) = stopped {
+            self.bundle.problems.loss("unreadable", Place::Offset(region.len()), || format!("{shown}: {e}"));
+        }
+        self.known(Origin::Region(region), shown.to_owned(), 0);
+        Ok(())
+    }
+
+    fn walk(&mut self, root: &Path, prefix: &str) {
+        let mut open = vec![root.to_owned()];
+        while let Some(dir) = open.pop() {
+            let entries = match std::fs::read_dir(&dir) {
+                Ok(entries) => entries,
+                Err(e) => {
+                    let shown = dir.display().to_string();
+                    self.bundle.problems.loss("unreadable", Place::Whole, || format!("{shown}: {e}"));
+                    continue;
+                }
+            };
+            let mut entries: Vec<PathBuf> = entries.filter_map(|e| e.ok().map(|e| e.path())).collect();
+            entries.sort();
+            for path in entries {
+                if !self.count_member() {
+                    return;
+                }
+                let relative = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
+                let shown = format!("{prefix}{relative}");
+                match std::fs::symlink_metadata(&path).map(|m| m.file_type()) {
+                    Ok(kind) if kind.is_dir() => open.push(path),
+                    Ok(kind) if kind.is_file() => self.file(&path, &shown),
+                    Ok(kind) if kind.is_symlink() => self.note_link(root, &path, &shown),
+                    Ok(_) => self.bundle.problems.note("special_file", Place::Whole, || {
+                        format!("{shown} is a device, pipe or socket and is not read")
+                    }),
+                    Err(e) => {
+                        self.bundle.problems.loss("unreadable", Place::Whole, || format!("{shown}: {e}"));
+                    }
+                }
+            }
+        }
+    }
+
+    /// A link within the input leads to what is found anyway; one that leads out is refused.
+    fn note_link(&mut self, root: &Path, link: &Path, shown: &str) {
+        let inside = match (std::fs::canonicalize(root), std::fs::canonicalize(link)) {
+            (Ok(root), Ok(target)) => target.starts_with(root),
+            // A link to nothing.
+            _ => return,
+        };
+        if !inside {
+            self.bundle.problems.note("link_out_of_tree", Place::Whole, || {
+                format!("{shown} is a link that leads out of the input and is not followed; name its target as an input")
+            });
+        }
+    }
+
+    fn file(&mut self, path: &Path, shown: &str) {
+        if let Some(seen) = &mut self.seen
+            && !std::fs::canonicalize(path).is_ok_and(|p| seen.insert(p))
+        {
+            let shown = shown.to_owned();
+            self.bundle.problems.note("repeated_input", Place::Whole, || {
+                format!("{shown} is under two of the inputs; it is read once")
+            });
+            return;
+        }
+        self.known(Origin::File(path.to_owned()), shown.to_owned(), 0);
+    }
+
+    /// Something that can be opened again and again: an archive to look into, or a source.
+    pub(super) fn known(&mut self, origin: Origin, shown: String, depth: u32) {
+        let stored = match &origin {
+            Origin::File(path) => std::fs::metadata(path).map_or(0, |m| m.len()),
+            Origin::Region(region) => region.len(),
+            Origin::Left => 0,
+        };
+        let mut opening = Opening { origin, codecs: Vec::new(), utf16: None, limits: *self.limits };
+        let mut problems = Weirds::default();
+        let head = look(&mut opening, &mut problems);
+        if head.starts_with(ZIP_MAGIC) || head.starts_with(ZIP_EMPTY) || tar::is_header(&head) {
+            if depth >= self.limits.depth {
+                let most = self.limits.depth;
+                self.bundle.problems.loss("limit_depth", Place::Whole, || {
+                    format!("{shown}: archives are opened {most} deep; raise it with --max-depth")
+                });
+                return;
+            }
+            if head.starts_with(b"PK") {
+                self.zip(&opening, &shown, depth);
+            } else {
+                self.tar(&opening, &shown, depth);
+            }
+            return;
+        }
+        let kind =
+            if problems.any_loss() && head.is_empty() { SourceKind::Unknown } else { sniff::kind(&head) };
+        self.add(opening, kind, shown, stored, problems);
+    }
+
+    /// Adds a source.
+    pub(super) fn add(
+        &mut self,
+        opening: Opening,
+        kind: SourceKind,
+        shown: String,
+        stored_bytes: u64,
+        mut problems: Weirds,
+    ) {
+        let (path, renamed) = self.names.unique(shown);
+        if renamed {
+            problems.note("duplicate_name", Place::Whole, || {
+                "another file of this name was found before; both are read".to_owned()
+            });
+        }
+        if claims_capture(&path) && !matches!(kind, SourceKind::Pcap | SourceKind::Pcapng) {
+            problems.loss("not_a_capture", Place::Whole, || not_a_capture(kind));
+        }
+        let index = SourceIndex(u32::try_from(self.bundle.sources.len()).unwrap_or(u32::MAX));
+        self.bundle.sources.push(Source { index, path, kind, stored_bytes, problems, opening });
+        self.input_of.push(self.input);
+    }
+
+    /// Counts a member or directory entry; `false` once there are too many.
+    pub(super) fn count_member(&mut self) -> bool {
+        self.members += 1;
+        let most = self.limits.members;
+        if self.members > most {
+            self.bundle.problems.loss("limit_members", Place::Whole, || {
+                format!("only the first {most} files are read; raise it with --max-members")
+            });
+        }
+        self.members <= most
+    }
+
+    /// Puts the sources in order and names the layouts.
+    fn finish(self, labels: &[String]) -> Bundle {
+        let mut bundle = self.bundle;
+        let mut sources: Vec<(usize, Source)> = self.input_of.into_iter().zip(bundle.sources).collect();
+        sources.sort_by(|a, b| (a.0, &a.1.path).cmp(&(b.0, &b.1.path)));
+        for (number, label) in labels.iter().enumerate() {
+            let paths = sources.iter().filter(|(n, _)| *n == number).map(|(_, s)| s.path.as_str());
+            bundle.layouts.push((label.clone(), Layout::of(paths)));
+        }
+        bundle.sources = sources.into_iter().map(|(_, source)| source).collect();
+        for (at, source) in bundle.sources.iter_mut().enumerate() {
+            source.index = SourceIndex(u32::try_from(at).unwrap_or(u32::MAX));
+        }
+        bundle
+    }
 }
 
-fn add(bundle: &mut Bundle, file: &Path, path: &str) {
-    let mut source = Source {
-        index: SourceIndex(bundle.sources.len() as u32),
-        path: path.to_owned(),
-        file: file.to_owned(),
-        kind: SourceKind::Unknown,
-        stored_bytes: std::fs::metadata(file).map_or(0, |m| m.len()),
-        problems: Weirds::default(),
-    };
-    source.kind = first_kind(&source);
-    bundle.sources.push(source);
+/// The first decompressed bytes; finds the compressions and the encoding on the way.
+fn look(opening: &mut Opening, problems: &mut Weirds) -> Vec<u8> {
+    loop {
+        let mut head = Vec::new();
+        let read = opening.open().and_then(|r| r.take(sniff::LOOK).read_to_end(&mut head));
+        if let Err(e) = read
+            && head.is_empty()
+        {
+            problems.loss("unreadable", Place::Whole, || e.to_string());
+        }
+        if let Some(codec) = Codec::of(&head)
+            && opening.codecs.len() < MAX_CODECS
+        {
+            opening.codecs.push(codec);
+        } else if let (Some(endian), None) = (Endian::of(&head), opening.utf16) {
+            opening.utf16 = Some(endian);
+        } else {
+            return head;
+        }
+    }
 }
 
-fn first_kind(source: &Source) -> SourceKind {
-    let mut head = Vec::new();
-    match super::open::open(source).map(|r| r.take(sniff::LOOK).read_to_end(&mut head)) {
-        Ok(_) => sniff::kind(&head),
-        Err(_) => SourceKind::Unknown,
+/// The region of an opening that is not compressed, to be read in place.
+pub(super) fn in_place(opening: &Opening) -> Option<Region> {
+    match &opening.origin {
+        _ if !opening.codecs.is_empty() => None,
+        Origin::Region(region) => Some(region.clone()),
+        Origin::File(path) => {
+            let file = File::open(path).ok()?;
+            let len = file.metadata().ok()?.len();
+            Some(Region::new(Arc::new(file), 0, len))
+        }
+        Origin::Left => None,
+    }
+}
+
+/// `x.pcap`, `x.pcapng`, `x.cap`, `x.pcap3` (rotated by tcpdump), each also compressed.
+fn claims_capture(path: &str) -> bool {
+    let name = path.rsplit(['/', '!']).next().unwrap_or_default().to_ascii_lowercase();
+    let name =
+        [".gz", ".xz", ".zst", ".bz2", ".lz4"].iter().find_map(|e| name.strip_suffix(e)).unwrap_or(&name);
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    [".pcap", ".pcapng", ".cap"].iter().any(|e| name.ends_with(e))
+}
+
+fn not_a_capture(kind: SourceKind) -> String {
+    match kind {
+        SourceKind::Empty => "the file is named like a capture and is empty: tcpdump wrote nothing; take it again".to_owned(),
+        SourceKind::Unknown => "the file is named like a capture and is none that can be read; take it with `tcpdump -w` and send it as it is".to_owned(),
+        _ => "the file is named like a capture and holds text: probably tcpdump's printed lines; take it again with `tcpdump -w FILE`".to_owned(),
     }
 }
 
 fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
 }
+
+/// Local file header, and the end record of an archive without members (APPNOTE 4.3.7, 4.3.16).
+const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
+const ZIP_EMPTY: &[u8] = b"PK\x05\x06";
+/// Compressions on top of each other.
+const MAX_CODECS: usize = 3;

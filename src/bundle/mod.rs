@@ -74,11 +74,44 @@ impl Default for Limits {
     }
 }
 
+mod archive;
+mod codec;
 mod discover;
+mod layout;
+mod name;
 mod open;
 mod sniff;
+mod spool;
+mod tar;
 
-pub use discover::{Bundle, Source};
+pub use layout::Layout;
+
+/// One readable thing of a bundle.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its place in the bundle.
+    pub index: SourceIndex,
+    /// Path relative to its input: `logs/a.log`, or `a.tar.gz!logs/a.log` inside an archive.
+    pub path: String,
+    /// What it holds.
+    pub kind: SourceKind,
+    /// Size as stored, in bytes.
+    pub stored_bytes: u64,
+    /// What was surprising while finding it.
+    pub problems: Weirds,
+    opening: open::Opening,
+}
+
+/// All sources of the inputs.
+#[derive(Clone, Debug, Default)]
+pub struct Bundle {
+    /// In a stable order; `sources[i].index.0 == i`.
+    pub sources: Vec<Source>,
+    /// What was surprising outside any source (a link out of the tree, a limit reached).
+    pub problems: Weirds,
+    /// What each input is shown as, and who laid it out.
+    pub layouts: Vec<(String, Layout)>,
+}
 
 /// Finds every source under the inputs, in a stable order (inputs as sorted by path, members by path).
 ///
@@ -95,7 +128,21 @@ impl Source {
     /// Opens the source for one pass from its first byte; may be called again for another pass (standard input and
     /// archive members are spooled).
     pub fn open(&self) -> io::Result<SourceReader> {
-        open::open(self)
+        self.opening.open()
+    }
+
+    /// The first `most` decompressed bytes, or all where there are fewer; what came before an error is given.
+    pub fn head(&self, most: usize) -> io::Result<Vec<u8>> {
+        let mut head = Vec::new();
+        match self.open()?.take(most as u64).read_to_end(&mut head) {
+            Err(e) if head.is_empty() => Err(e),
+            _ => Ok(head),
+        }
+    }
+
+    /// Whether `open` has to decompress (a second pass costs as much as the first).
+    pub fn is_compressed(&self) -> bool {
+        !self.opening.codecs.is_empty()
     }
 }
 
@@ -134,3 +181,6 @@ impl InputReport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! Members of archives, spooled in one pass or read in place.
+//!
+//! Takes an archive that discovery found; gives its members to discovery as sources and archives of their own.
+//! Nothing is extracted under a name. Members of kinds that nothing reads are not copied. Hostile names are shown
+//! safely, links and devices are said and left, and every limit that is reached is said with its flag.
+
+use std::io::{BufReader, Read};
+
+use ::tar::EntryType;
+
+use super::codec::Codec;
+use super::discover::{Finder, in_place};
+use super::name;
+use super::open::{Opening, Origin};
+use super::spool::Region;
+use super::tar::{Member, TarReader};
+use super::{SourceKind, SourceReader, sniff, tar};
+use crate::error::{Place, Weirds};
+
+impl Finder<'_> {
+    /// Walks a tar archive, compressed or not.
+    pub(super) fn tar(&mut self, opening: &Opening, shown: &str, depth: u32) {
+        if let Some(region) = in_place(opening) {
+            let mut tar = TarReader::new(region.clone());
+            while let Some(member) = self.next_member(&mut tar, shown) {
+                if let Some(path) = self.admit(&member, shown) {
+                    let part = region.part(member.offset, member.size);
+                    self.known(Origin::Region(part), path, depth + 1);
+                }
+            }
+            return;
+        }
+        match as_archive(opening).open() {
+            Err(e) => self.bundle.problems.loss("unreadable", Place::Whole, || format!("{shown}: {e}")),
+            Ok(reader) => {
+                let mut tar: TarReader<SourceReader> = TarReader::new(reader);
+                while let Some(member) = self.next_member(&mut tar, shown) {
+                    if let Some(path) = self.admit(&member, shown) {
+                        self.spool_member(&mut tar.data(member.size), path, u64::MAX, depth);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next member; none at the end, at damage that cannot be stepped over, and past the limits.
+    fn next_member<R: tar::Skip>(&mut self, tar: &mut TarReader<R>, shown: &str) -> Option<Member> {
+        let next = tar.next();
+        if tar.damaged > 0 {
+            self.bundle.problems.add("damaged_archive", Place::Whole, tar.damaged, true, || {
+                format!("{shown}: a member's header is damaged; reading went on at the next whole one")
+            });
+            tar.damaged = 0;
+        }
+        match next {
+            Ok(member) => member.filter(|_| self.count_member() && self.spooled < self.limits.total_bytes),
+            Err(e) => {
+                let at = Place::Offset(tar.position());
+                self.bundle.problems.loss("damaged_archive", at, || {
+                    format!("{shown}: reading stopped ({e}); the members before are read")
+                });
+                None
+            }
+        }
+    }
+
+    /// The path of a member that is a file; other kinds are said where they are odd.
+    fn admit(&mut self, member: &Member, shown: &str) -> Option<String> {
+        let (safe, escapes) = name::safe(&member.name);
+        let path = format!("{shown}!{safe}");
+        match member.kind {
+            EntryType::Directory => return None,
+            EntryType::Link | EntryType::Symlink => {
+                if name::leads_out(&safe, &member.link) {
+                    self.bundle.problems.note("link_out_of_tree", Place::Whole, || {
+                        format!("{path} is a link that leads out of the archive and is not followed")
+                    });
+                }
+                return None;
+            }
+            EntryType::Char | EntryType::Block | EntryType::Fifo => {
+                self.bundle.problems.note("special_file", Place::Whole, || {
+                    format!("{path} is a device or pipe and is not read")
+                });
+                return None;
+            }
+            _ if member.sparse => {
+                self.bundle.problems.loss("sparse_member", Place::Whole, || {
+                    format!("{path} is stored sparse, which is not read; pack it without --sparse")
+                });
+                return None;
+            }
+            _ => {}
+        }
+        self.named(path, safe.is_empty(), escapes)
+    }
+
+    fn named(&mut self, path: String, nameless: bool, escapes: bool) -> Option<String> {
+        if escapes {
+            self.bundle.problems.note("unsafe_member_name", Place::Whole, || {
+                format!("{path}: its name in the archive leads out of it; it is read under this name")
+            });
+        }
+        (!nameless).then_some(path)
+    }
+
+    /// Walks a zip archive, which needs to be read at any place.
+    pub(super) fn zip(&mut self, opening: &Opening, shown: &str, depth: u32) {
+        let region = match in_place(opening) {
+            Some(region) => Some(region),
+            None => {
+                as_archive(opening).open().ok().and_then(|mut r| self.spool_bounded(&mut r, shown, u64::MAX))
+            }
+        };
+        let Some(region) = region else {
+            self.bundle.problems.loss("unreadable", Place::Whole, || format!("{shown} could not be opened"));
+            return;
+        };
+        let length = region.len();
+        let mut zip = match zip::ZipArchive::new(BufReader::new(region)) {
+            Ok(zip) => zip,
+            Err(e) => {
+                self.bundle.problems.loss("damaged_archive", Place::Whole, || format!("{shown}: {e}"));
+                return;
+            }
+        };
+        let mut stored = 0_u64;
+        for number in 0..zip.len() {
+            if !self.count_member() || self.spooled >= self.limits.total_bytes {
+                return;
+            }
+            let mut file = match zip.by_index(number) {
+                Ok(file) => file,
+                Err(e) => {
+                    self.bundle.problems.loss("damaged_member", Place::Whole, || {
+                        format!("{shown}: member {number} cannot be read: {e}")
+                    });
+                    continue;
+                }
+            };
+            stored = stored.saturating_add(file.compressed_size());
+            if stored > length {
+                self.bundle.problems.loss("overlapping_members", Place::Whole, || {
+                    format!("{shown}: its members are larger than the archive, so that they overlap; reading stopped")
+                });
+                return;
+            }
+            let (safe, escapes) = name::safe(file.name_raw());
+            let path = format!("{shown}!{safe}");
+            if file.is_dir() {
+                continue;
+            }
+            if file.is_symlink() {
+                self.bundle.problems.note("link_in_archive", Place::Whole, || {
+                    format!("{path} is a link and is not followed")
+                });
+                continue;
+            }
+            let most =
+                file.compressed_size().saturating_mul(self.limits.ratio).saturating_add(RATIO_FROM_BYTES);
+            if let Some(path) = self.named(path, safe.is_empty(), escapes) {
+                self.spool_member(&mut file, path, most, depth);
+            }
+        }
+    }
+
+    /// Spools a member unless nothing reads what it holds; `most` bytes are what its ratio allows.
+    fn spool_member(&mut self, from: &mut dyn Read, path: String, most: u64, depth: u32) {
+        let mut head = Vec::new();
+        let read = from.take(sniff::LOOK).read_to_end(&mut head);
+        let archive = Codec::of(&head).is_some() || tar::is_header(&head) || head.starts_with(b"PK");
+        if read.is_ok() && !archive && !is_utf16(&head) && sniff::kind(&head) == SourceKind::Unknown {
+            let opening =
+                Opening { origin: Origin::Left, codecs: Vec::new(), utf16: None, limits: *self.limits };
+            self.add(opening, SourceKind::Unknown, path, head.len() as u64, Weirds::default());
+            return;
+        }
+        // An error in the head comes again from the spool's own read, unless the reader has ended.
+        let mut whole = head.as_slice().chain(from);
+        let region = match read {
+            Ok(_) => self.spool_bounded(&mut whole, &path, most),
+            Err(e) => {
+                self.note_cut(&path, head.len() as u64, &e.to_string());
+                self.spool_bounded(&mut head.as_slice(), &path, most)
+            }
+        };
+        if let Some(region) = region {
+            self.known(Origin::Region(region), path, depth + 1);
+        }
+    }
+
+    /// Spools a stream within the limits of size and says where it was cut.
+    fn spool_bounded(&mut self, from: &mut dyn Read, path: &str, most: u64) -> Option<Region> {
+        let left = self.limits.total_bytes.saturating_sub(self.spooled);
+        let bounds = [
+            (self.limits.member_bytes, "limit_member_bytes", "--max-member-bytes"),
+            (left, "limit_total_bytes", "--max-total-bytes"),
+            (most, "limit_ratio", "--max-ratio"),
+        ];
+        let (bound, name, flag) = bounds.into_iter().min_by_key(|b| b.0)?;
+        let (region, stopped) = match self.spool.write(from, bound.saturating_add(1)) {
+            Ok(written) => written,
+            Err(e) => {
+                let detail = format!("{path}: the temporary file cannot be written: {e}");
+                self.bundle.problems.loss("spool_failed", Place::Whole, || detail);
+                return None;
+            }
+        };
+        self.spooled = self.spooled.saturating_add(region.len());
+        if let Some(e) = stopped {
+            self.note_cut(path, region.len(), &e.to_string());
+        }
+        if region.len() > bound {
+            self.bundle.problems.loss(name, Place::Offset(bound), || {
+                format!("{path}: only the first {bound} bytes are read; raise it with {flag}")
+            });
+        }
+        Some(region.part(0, bound))
+    }
+
+    fn note_cut(&mut self, path: &str, at: u64, why: &str) {
+        self.bundle.problems.loss("cut_member", Place::Offset(at), || {
+            format!("{path}: reading stopped after {at} bytes ({why}); what came before is read")
+        });
+    }
+}
+
+/// The stream of an archive as a whole may be larger than one member; its members are bounded each and together.
+fn as_archive(opening: &Opening) -> Opening {
+    let mut opening = opening.clone();
+    opening.limits.member_bytes = u64::MAX;
+    opening
+}
+
+fn is_utf16(head: &[u8]) -> bool {
+    super::open::Endian::of(head).is_some()
+}
+
+/// Below this nothing is called a bomb.
+const RATIO_FROM_BYTES: u64 = 16 << 20;

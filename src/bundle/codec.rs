@@ -1,0 +1,175 @@
+//! Compression by magic bytes, as bounded streams.
+//!
+//! Takes a reader of stored bytes; gives a reader of decompressed bytes: gzip, xz, zstd, bzip2 and lz4, each with
+//! several members or frames one after another. A stream that grows past the limits of size or ratio ends with an
+//! error that names the limit and its flag; what came out before it stands.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
+
+use super::Limits;
+
+/// A compression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Codec {
+    Gzip,
+    Xz,
+    Zstd,
+    Bzip2,
+    Lz4,
+}
+
+impl Codec {
+    /// The compression that begins with these bytes.
+    pub(super) fn of(head: &[u8]) -> Option<Self> {
+        match head {
+            [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59, ..] => Some(Self::Bzip2),
+            [0x04, 0x22, 0x4d, 0x18, ..] => Some(Self::Lz4),
+            _ => None,
+        }
+    }
+
+    /// Decompresses `inner` within the limits.
+    pub(super) fn decode<'a>(
+        self,
+        inner: impl Read + Send + 'a,
+        limits: &Limits,
+    ) -> Box<dyn Read + Send + 'a> {
+        let stored = Arc::new(AtomicU64::new(0));
+        let counted = BufReader::with_capacity(BUFFER_BYTES, Counted { inner, bytes: Arc::clone(&stored) });
+        let bounds = (stored, *limits);
+        match self {
+            Self::Gzip => bounded(flate2::bufread::MultiGzDecoder::new(counted), bounds),
+            Self::Xz => bounded(lzma_rust2::XzReader::new_mem_limit(counted, true, XZ_MEMORY_KIB), bounds),
+            Self::Bzip2 => bounded(bzip2::bufread::MultiBzDecoder::new(counted), bounds),
+            Self::Zstd => bounded(ZstdFrames { state: Some(Zstd::Between(counted)) }, bounds),
+            Self::Lz4 => bounded(Lz4Frames { inner: lz4_flex::frame::FrameDecoder::new(counted) }, bounds),
+        }
+    }
+}
+
+fn bounded<'a>(inner: impl Read + Send + 'a, bounds: (Arc<AtomicU64>, Limits)) -> Box<dyn Read + Send + 'a> {
+    Box::new(Bounded { inner, stored: bounds.0, limits: bounds.1, out: 0 })
+}
+
+/// Counts what is taken from the stored side.
+struct Counted<R> {
+    inner: R,
+    bytes: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buf)?;
+        self.bytes.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}
+
+/// Ends with an error where a limit is passed.
+struct Bounded<R> {
+    inner: R,
+    stored: Arc<AtomicU64>,
+    limits: Limits,
+    out: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.out > self.limits.member_bytes {
+            return Err(limit("member size", self.limits.member_bytes, "--max-member-bytes"));
+        }
+        let stored = self.stored.load(Ordering::Relaxed);
+        if self.out > RATIO_FROM_BYTES && self.out / self.limits.ratio.max(1) > stored {
+            return Err(limit("compression ratio", self.limits.ratio, "--max-ratio"));
+        }
+        let n = self.inner.read(buf)?;
+        self.out += n as u64;
+        Ok(n)
+    }
+}
+
+/// The error for a limit that was reached.
+pub(super) fn limit(name: &str, value: u64, flag: &str) -> io::Error {
+    io::Error::other(format!("the limit of {name} ({value}) is reached; raise it with {flag}"))
+}
+
+/// zstd frames one after another, skippable ones between them (RFC 8878 §3.1).
+struct ZstdFrames<R: BufRead> {
+    /// None after an error.
+    state: Option<Zstd<R>>,
+}
+
+enum Zstd<R: BufRead> {
+    Between(R),
+    Within(Box<StreamingDecoder<io::Chain<io::Cursor<[u8; 4]>, R>, FrameDecoder>>),
+}
+
+impl<R: BufRead> Read for ZstdFrames<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            match self.state.take() {
+                None => return Ok(0),
+                Some(Zstd::Within(mut decoder)) => match decoder.read(buf)? {
+                    0 => self.state = Some(Zstd::Between(decoder.into_inner().into_inner().1)),
+                    n => {
+                        self.state = Some(Zstd::Within(decoder));
+                        return Ok(n);
+                    }
+                },
+                Some(Zstd::Between(mut source)) => {
+                    if source.fill_buf()?.is_empty() {
+                        return Ok(0);
+                    }
+                    self.state = Some(next_frame(source)?);
+                }
+            }
+        }
+    }
+}
+
+fn next_frame<R: BufRead>(mut source: R) -> io::Result<Zstd<R>> {
+    let mut magic = [0; 4];
+    source.read_exact(&mut magic)?;
+    if matches!(magic, [0x50..=0x5f, 0x2a, 0x4d, 0x18]) {
+        let mut length = [0; 4];
+        source.read_exact(&mut length)?;
+        let length = u64::from(u32::from_le_bytes(length));
+        io::copy(&mut source.by_ref().take(length), &mut io::sink())?;
+        return Ok(Zstd::Between(source));
+    }
+    let decoder = StreamingDecoder::new(io::Cursor::new(magic).chain(source)).map_err(io::Error::other)?;
+    Ok(Zstd::Within(Box::new(decoder)))
+}
+
+/// lz4 frames one after another.
+struct Lz4Frames<R: BufRead> {
+    inner: lz4_flex::frame::FrameDecoder<R>,
+}
+
+impl<R: BufRead> Read for Lz4Frames<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.inner.read(buf)? {
+                0 if !buf.is_empty() && !self.inner.get_mut().fill_buf()?.is_empty() => {}
+                n => return Ok(n),
+            }
+        }
+    }
+}
+
+/// Stored bytes read at once.
+const BUFFER_BYTES: usize = 1 << 16;
+/// Below this nothing is called a bomb: small texts of one repeated line reach any ratio.
+const RATIO_FROM_BYTES: u64 = 16 << 20;
+/// Memory of the xz decoder; `xz -9` needs 65 MiB.
+const XZ_MEMORY_KIB: u32 = 256 << 10;

@@ -1,0 +1,498 @@
+//! Whole-stage tests: bundles made on the spot, friendly and hostile.
+
+use std::fs;
+use std::io::{Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+fn pcap() -> Vec<u8> {
+    let mut bytes = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0];
+    bytes.extend([0; 8]);
+    bytes.extend([0, 0, 4, 0, 1, 0, 0, 0]);
+    bytes
+}
+
+const LOG: &[u8] = b"I1121 02:24:41.000000 1 main.go:1] hello\n";
+const SERVICE: &[u8] = b"{\"apiVersion\": \"v1\", \"kind\": \"Service\", \"metadata\": {\"name\": \"a\"}}\n";
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+fn bzip2(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = ::bzip2::write::BzEncoder::new(Vec::new(), ::bzip2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn lz4(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// `printf 'I1121 02:24:41.000000 1 main.go:1] hello\n' | xz | base64`
+fn xz_log() -> Vec<u8> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.decode(XZ_LOG.replace('\n', "")).unwrap()
+}
+
+const XZ_LOG: &str = "/Td6WFoAAATm1rRGAgAhARYAAAB0L+WjAQAoSTExMjEgMDI6MjQ6NDEuMDAwMDAwIDEgbWFpbi5nbzoxXSBoZWxsbwoAAAAABCu62C2aTfUAAUEpA1NWix+2830BAAAAAARZWg==";
+
+fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = ::tar::Builder::new(Vec::new());
+    for (name, bytes) in members {
+        append(&mut builder, name.as_bytes(), ::tar::EntryType::Regular, bytes, "");
+    }
+    builder.into_inner().unwrap()
+}
+
+/// Appends a member under any name at all.
+fn append(to: &mut ::tar::Builder<Vec<u8>>, name: &[u8], kind: ::tar::EntryType, bytes: &[u8], link: &str) {
+    let mut header = ::tar::Header::new_gnu();
+    header.as_old_mut().name[..name.len()].copy_from_slice(name);
+    header.set_entry_type(kind);
+    header.set_size(bytes.len() as u64);
+    header.set_mode(0o644);
+    if !link.is_empty() {
+        header.set_link_name_literal(link).unwrap();
+    }
+    header.set_cksum();
+    to.append(&header, bytes).unwrap();
+}
+
+fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = ::zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        writer.start_file(*name, ::zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+fn dir(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    dir
+}
+
+fn find(inputs: &[&Path]) -> Bundle {
+    let inputs: Vec<PathBuf> = inputs.iter().map(|p| p.to_path_buf()).collect();
+    discover(&inputs, &Limits::default()).unwrap()
+}
+
+/// A bundle whose files stay until it is dropped.
+struct Made {
+    bundle: Bundle,
+    _dir: tempfile::TempDir,
+}
+
+impl std::ops::Deref for Made {
+    type Target = Bundle;
+
+    fn deref(&self) -> &Bundle {
+        &self.bundle
+    }
+}
+
+fn of(files: &[(&str, &[u8])]) -> Made {
+    let dir = dir(files);
+    Made { bundle: find(&[dir.path()]), _dir: dir }
+}
+
+/// `path kind` of each source.
+fn shown(bundle: &Bundle) -> Vec<String> {
+    bundle.sources.iter().map(|s| format!("{} {}", s.path, s.kind.name())).collect()
+}
+
+fn content(source: &Source) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    source.open().unwrap().read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+fn problem_names(bundle: &Bundle) -> Vec<&'static str> {
+    let of_sources = bundle.sources.iter().flat_map(|s| s.problems.iter());
+    let mut names: Vec<_> = bundle.problems.iter().chain(of_sources).map(|w| w.name).collect();
+    names.sort_unstable();
+    names
+}
+
+#[test]
+fn kinds_come_from_content() {
+    let table: &[(&str, &[u8], SourceKind)] = &[
+        ("a.log", &pcap(), SourceKind::Pcap),
+        ("b.bin", b"\x0a\x0d\x0d\x0a\0\0\0\0", SourceKind::Pcapng),
+        ("c", b"LPKSHHRH\0\0\0\0", SourceKind::Journal),
+        ("d.txt", SERVICE, SourceKind::Objects),
+        ("e", b"---\napiVersion: v1\nkind: Service\n", SourceKind::Objects),
+        ("e2", b"apiVersion: v1\nitems:\n- apiVersion: v1\n  kind: Pod\n", SourceKind::Objects),
+        ("e3", b"{\n    \"kind\": \"NodeList\",\n    \"apiVersion\": \"v1\",\n", SourceKind::Objects),
+        ("f", b"-----BEGIN CERTIFICATE-----\nMII=\n", SourceKind::Pem),
+        ("g.pem", LOG, SourceKind::Log),
+        ("h", b"", SourceKind::Empty),
+        ("i", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0", SourceKind::Unknown),
+        ("j", b"{\"kind\":\"Event\",\"apiVersion\":\"audit.k8s.io/v1\",\"level\":\"Metadata\"}\n", SourceKind::Log),
+        ("k", b"{\"ts\":1.5,\"msg\":\"x\",\"kind\":\"Pod\"}\n", SourceKind::Log),
+        ("l", b"tcp      6 7 CLOSE src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1\n", SourceKind::HostState),
+        ("m", b"# Generated by iptables-save v1.8.9 (nf_tables) on Sat Nov 21 02:24:51 2026\n*nat\n", SourceKind::HostState),
+        ("n", b"NAMESPACE  NAME   READY   STATUS    RESTARTS   AGE   IP\n", SourceKind::HostState),
+        ("o", b"table ip kube-proxy {\n", SourceKind::HostState),
+        ("p", b"IP Virtual Server version 1.2.1 (size=4096)\n", SourceKind::HostState),
+        ("q", b"1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN\n", SourceKind::HostState),
+        ("r", b"default via 172.28.0.1 dev eth0 \n", SourceKind::HostState),
+        ("s", b"172.28.0.3 dev eth0 lladdr 02:42:ac:1c:00:03 REACHABLE\n", SourceKind::HostState),
+        ("t", b"State  Recv-Q Send-Q Local Address:Port Peer Address:Port\n", SourceKind::HostState),
+        ("u", b"#kernel\nTcpExtListenOverflows           12                 0.0\n", SourceKind::HostState),
+        ("v", b"Nov 21 02:24:41 node-1 kubelet[1]: src=10.0.0.1 dst=10.0.0.2\n", SourceKind::Log),
+    ];
+    for (name, bytes, kind) in table {
+        let bundle = of(&[(name, bytes)]);
+        assert_eq!(bundle.sources[0].kind, *kind, "{name}");
+        assert_eq!(content(&bundle.sources[0]), *bytes, "{name}");
+    }
+}
+
+#[test]
+fn every_compression_is_read_as_one_stream() {
+    let twice = [LOG, LOG].concat();
+    let table: &[(&str, Vec<u8>)] = &[
+        ("gzip", [gzip(LOG), gzip(LOG)].concat()),
+        ("zstd", [zstd(LOG), b"\x50\x2a\x4d\x18\x03\0\0\0abc".to_vec(), zstd(LOG)].concat()),
+        ("bzip2", [bzip2(LOG), bzip2(LOG)].concat()),
+        ("lz4", [lz4(LOG), lz4(LOG)].concat()),
+        ("xz", [xz_log(), xz_log()].concat()),
+        ("gzip in gzip", gzip(&gzip(&twice))),
+    ];
+    for (name, stored) in table {
+        let bundle = of(&[("x.log", stored)]);
+        assert_eq!(bundle.sources[0].kind, SourceKind::Log, "{name}");
+        assert_eq!(bundle.sources[0].stored_bytes, stored.len() as u64);
+        assert_eq!(
+            String::from_utf8(content(&bundle.sources[0])),
+            String::from_utf8(twice.clone()),
+            "{name}"
+        );
+        // A second pass reads the same.
+        assert_eq!(bundle.sources[0].head(9).unwrap(), &LOG[..9], "{name}");
+    }
+}
+
+#[test]
+fn archives_give_their_members_in_order_of_path() {
+    let capture = pcap();
+    let members: &[(&str, &[u8])] = &[("b/z.log", LOG), ("b/a.pcap", &capture), ("top.json", SERVICE)];
+    let plain = tar(members);
+    let inner = gzip(&tar(&[("deep.log", LOG)]));
+    let table: &[(&str, Vec<u8>)] = &[
+        ("x.tar", plain.clone()),
+        ("x.tgz", gzip(&plain)),
+        ("x.tar.zst", zstd(&plain)),
+        ("x.tar.bz2", bzip2(&plain)),
+        ("x.tar.lz4", lz4(&plain)),
+        ("x.zip", zip(members)),
+    ];
+    for (name, stored) in table {
+        let bundle = of(&[(name, stored)]);
+        let expected = ["b/a.pcap pcap", "b/z.log log", "top.json objects"].map(|m| format!("{name}!{m}"));
+        assert_eq!(shown(&bundle), expected);
+        assert_eq!(content(&bundle.sources[0]), capture, "{name}");
+        assert_eq!(content(&bundle.sources[1]), LOG, "{name}");
+        assert!(bundle.sources.iter().enumerate().all(|(i, s)| s.index.0 as usize == i));
+        assert!(bundle.problems.is_empty(), "{name}");
+    }
+    for outer in
+        [tar(&[("a/in.tgz", &inner)]), gzip(&tar(&[("a/in.tgz", &inner)])), zip(&[("a/in.tgz", &inner)])]
+    {
+        let bundle = of(&[("out", &outer)]);
+        assert_eq!(shown(&bundle), ["out!a/in.tgz!deep.log log"]);
+        assert_eq!(content(&bundle.sources[0]), LOG);
+    }
+}
+
+#[test]
+fn an_archive_given_by_itself_is_shown_by_its_name() {
+    let dir = dir(&[("some/where/sos.tar.gz", &gzip(&tar(&[("sos_commands/x.log", LOG)])))]);
+    let bundle = find(&[&dir.path().join("some/where/sos.tar.gz")]);
+    assert_eq!(shown(&bundle), ["sos.tar.gz!sos_commands/x.log log"]);
+    assert_eq!(bundle.layouts, [("sos.tar.gz".to_owned(), Layout::Sosreport)]);
+}
+
+#[test]
+fn several_inputs_never_collide() {
+    let dir = dir(&[("a/x.log", LOG), ("b/x.log", LOG), ("c/b/x.log", LOG)]);
+    let inputs = [dir.path().join("b"), dir.path().join("a")];
+    let bundle = find(&[&inputs[0], &inputs[1]]);
+    assert_eq!(shown(&bundle), ["a/x.log log", "b/x.log log"]);
+    // Two of one name are told apart by the path as typed.
+    let bundle = find(&[&dir.path().join("b"), &dir.path().join("c/b")]);
+    assert!(bundle.sources[0].path.ends_with("/b/x.log") && bundle.sources[1].path.ends_with("c/b/x.log"));
+    assert_ne!(bundle.sources[0].path, bundle.sources[1].path);
+    // The same file under two inputs is read once.
+    let bundle = find(&[&dir.path().join("a"), &dir.path().join("a/x.log")]);
+    assert_eq!(bundle.sources.len(), 1);
+    assert_eq!(problem_names(&bundle), ["repeated_input"]);
+    // One directory by itself gives paths relative to it.
+    assert_eq!(shown(&find(&[dir.path()])), ["a/x.log log", "b/x.log log", "c/b/x.log log"]);
+}
+
+#[test]
+fn nothing_to_read_is_an_error_with_a_remedy() {
+    let empty = tempfile::tempdir().unwrap();
+    let error = discover(&[empty.path().to_owned()], &Limits::default()).unwrap_err();
+    assert!(matches!(error, Error::Empty(_)));
+    assert!(error.to_string().contains("give a directory, an archive"), "{error}");
+    let error = discover(&[empty.path().join("none")], &Limits::default()).unwrap_err();
+    assert!(matches!(error, Error::Input(..)), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_not_followed() {
+    let outside = dir(&[("secret.log", LOG)]);
+    let inside = dir(&[("real/a.log", LOG)]);
+    let link = |from: &Path, to: &str| std::os::unix::fs::symlink(from, inside.path().join(to)).unwrap();
+    link(outside.path(), "out");
+    link(&outside.path().join("secret.log"), "secret.log");
+    link(inside.path(), "real/loop");
+    link(&inside.path().join("real"), "again");
+    link(Path::new("/no/such/file"), "dangling");
+    let bundle = find(&[inside.path()]);
+    assert_eq!(shown(&bundle), ["real/a.log log"]);
+    assert_eq!(problem_names(&bundle), ["link_out_of_tree"]);
+    assert!(!bundle.problems.any_loss());
+}
+
+#[test]
+fn hostile_members_are_renamed_or_refused_and_said() {
+    let mut builder = ::tar::Builder::new(Vec::new());
+    let regular = ::tar::EntryType::Regular;
+    append(&mut builder, b"../../etc/passwd", regular, LOG, "");
+    append(&mut builder, b"/root/abs.log", regular, LOG, "");
+    append(&mut builder, b"same.log", regular, LOG, "");
+    append(&mut builder, b"same.log", regular, b"E1121 02:24:41.000000 1 main.go:1] other\n", "");
+    append(&mut builder, b"esc\x1b[31m.log", regular, LOG, "");
+    append(&mut builder, b"link", ::tar::EntryType::Symlink, b"", "../../etc/shadow");
+    append(&mut builder, b"in/link", ::tar::EntryType::Symlink, b"", "../same.log");
+    append(&mut builder, b"dev", ::tar::EntryType::Block, b"", "");
+    append(&mut builder, b"pipe", ::tar::EntryType::Fifo, b"", "");
+    let bundle = of(&[("h.tar", &builder.into_inner().unwrap())]);
+    assert_eq!(
+        shown(&bundle),
+        [
+            "h.tar!esc\u{fffd}[31m.log log",
+            "h.tar!etc/passwd log",
+            "h.tar!root/abs.log log",
+            "h.tar!same.log log",
+            "h.tar!same.log#2 log"
+        ]
+    );
+    assert_eq!(
+        problem_names(&bundle),
+        ["duplicate_name", "link_out_of_tree", "special_file", "unsafe_member_name"]
+    );
+    assert_ne!(content(&bundle.sources[3]), content(&bundle.sources[4]));
+}
+
+#[test]
+fn long_names_are_read_and_bounded() {
+    let long = format!("{}/x.log", "d".repeat(300));
+    let mut builder = ::tar::Builder::new(Vec::new());
+    let mut header = ::tar::Header::new_gnu();
+    header.set_size(LOG.len() as u64);
+    builder.append_data(&mut header, &long, LOG).unwrap();
+    // A name of four megabytes, which is cut, not kept.
+    append(&mut builder, b"././@LongLink", ::tar::EntryType::GNULongName, &vec![b'n'; 4 << 20], "");
+    append(&mut builder, b"n", ::tar::EntryType::Regular, LOG, "");
+    let bundle = of(&[("l.tar", &builder.into_inner().unwrap())]);
+    assert_eq!(bundle.sources[0].path, format!("l.tar!{long}"));
+    assert_eq!(bundle.sources[1].path.len(), "l.tar!".len() + 4096);
+    assert_eq!(content(&bundle.sources[1]), LOG);
+}
+
+#[test]
+fn pax_records_name_the_member() {
+    let mut builder = ::tar::Builder::new(Vec::new());
+    append(&mut builder, b"PaxHeaders/x", ::tar::EntryType::XHeader, b"21 path=pax/name.log\n", "");
+    append(&mut builder, b"short", ::tar::EntryType::Regular, LOG, "");
+    append(&mut builder, b"PaxHeaders/y", ::tar::EntryType::XHeader, b"22 GNU.sparse.major=1\n", "");
+    append(&mut builder, b"sparse", ::tar::EntryType::Regular, LOG, "");
+    let bundle = of(&[("p.tar", &builder.into_inner().unwrap())]);
+    assert_eq!(shown(&bundle), ["p.tar!pax/name.log log"]);
+    assert_eq!(problem_names(&bundle), ["sparse_member"]);
+}
+
+#[test]
+fn a_damaged_header_costs_one_member() {
+    let mut bytes = tar(&[("a.log", LOG), ("b.log", LOG), ("c.log", LOG)]);
+    bytes[1024 + 5] ^= 0xff;
+    for stored in [bytes.clone(), gzip(&bytes)] {
+        let bundle = of(&[("d.tar", &stored)]);
+        assert_eq!(shown(&bundle), ["d.tar!a.log log", "d.tar!c.log log"]);
+        assert_eq!(problem_names(&bundle), ["damaged_archive"]);
+        assert!(bundle.problems.any_loss());
+    }
+}
+
+#[test]
+fn cut_archives_give_what_stands_before_the_cut() {
+    let big: Vec<u8> = LOG.repeat(2000);
+    let whole = tar(&[("a.log", LOG), ("b.log", &big)]);
+    let cut = &whole[..whole.len() - 40_000];
+    for stored in [cut.to_vec(), gzip(cut)] {
+        let bundle = of(&[("c.tar", &stored)]);
+        assert_eq!(shown(&bundle), ["c.tar!a.log log", "c.tar!b.log log"]);
+        let read = content(&bundle.sources[1]);
+        assert!(big.starts_with(&read) && read.len() > 10_000, "{}", read.len());
+        assert!(bundle.problems.any_loss());
+    }
+}
+
+#[test]
+fn a_text_named_like_a_capture_is_a_loss() {
+    let table: &[(&str, &[u8], bool)] = &[
+        ("a.pcap", LOG, true),
+        ("a.pcap3", LOG, true),
+        ("a.pcapng.gz", &gzip(LOG), true),
+        ("a.pcap", b"", true),
+        ("a.pcap", &pcap(), false),
+        ("pcap.log", LOG, false),
+        ("a.pcap.txt", LOG, false),
+    ];
+    for (name, bytes, lost) in table {
+        let bundle = of(&[(name, bytes)]);
+        let problems = &bundle.sources[0].problems;
+        assert_eq!(problems.any_loss(), *lost, "{name}");
+        assert_eq!(problems.iter().any(|w| w.name == "not_a_capture" && w.detail.contains("tcpdump")), *lost);
+    }
+}
+
+#[test]
+fn limits_are_said_with_their_flag_and_the_rest_is_read() {
+    let small = Limits { members: 3, depth: 1, total_bytes: 4096, member_bytes: 1000, ratio: 10 };
+    let many: Vec<(String, &[u8])> = (0..9).map(|n| (format!("{n}.log"), LOG)).collect();
+    let many: Vec<(&str, &[u8])> = many.iter().map(|(n, b)| (n.as_str(), *b)).collect();
+    let nested = tar(&[("in.tar", &tar(&[("a.log", LOG)])), ("b.log", LOG)]);
+    let big = LOG.repeat(100);
+    let fat = gzip(&tar(&[("a.log", &big), ("b.log", LOG)]));
+    let full: Vec<(&str, &[u8])> = [("a.log", &big[..999]); 2].into_iter().chain([("c.log", LOG)]).collect();
+    let full = gzip(&tar(&[("x/a.log", full[0].1), ("x/b.log", full[1].1), ("x/c.log", LOG)]));
+    let total = Limits { total_bytes: 1500, members: 100, ..small };
+    let table: &[(&str, Vec<u8>, Limits, usize, &str, &str)] = &[
+        ("members", tar(&many), small, 2, "limit_members", "--max-members"),
+        ("depth", nested, small, 1, "limit_depth", "--max-depth"),
+        ("member", fat, small, 2, "limit_member_bytes", "--max-member-bytes"),
+        ("total", full, total, 2, "limit_total_bytes", "--max-total-bytes"),
+    ];
+    for (name, stored, limits, sources, problem, flag) in table {
+        let dir = dir(&[("x.tar", stored)]);
+        let bundle = discover(&[dir.path().to_owned()], limits).unwrap();
+        assert_eq!(bundle.sources.len(), *sources, "{name}: {:?}", shown(&bundle));
+        let said = bundle.problems.iter().find(|w| w.name == *problem);
+        assert!(said.is_some_and(|w| w.loss && w.detail.contains(flag)), "{name}: {:?}", bundle.problems);
+    }
+}
+
+#[test]
+fn bombs_end_with_an_error_that_names_the_limit() {
+    let bomb = gzip(&vec![b'a'; 40 << 20]);
+    let dir = dir(&[("bomb.log.gz", &bomb)]);
+    let limits = Limits { ratio: 100, ..Limits::default() };
+    let bundle = discover(&[dir.path().to_owned()], &limits).unwrap();
+    let mut out = Vec::new();
+    let error = bundle.sources[0].open().unwrap().read_to_end(&mut out).unwrap_err();
+    assert!(error.to_string().contains("--max-ratio"), "{error}");
+    assert!(out.len() < 20 << 20);
+    let zipped = zip(&[("bomb.log", &vec![b'a'; 40 << 20])]);
+    let dir = self::dir(&[("bomb.zip", &zipped)]);
+    let bundle = discover(&[dir.path().to_owned()], &limits).unwrap();
+    assert_eq!(problem_names(&bundle), ["limit_ratio"]);
+    assert!(content(&bundle.sources[0]).len() < 22 << 20);
+}
+
+#[test]
+fn utf16_text_reads_as_utf8() {
+    let text = "Nov 21 02:24:41 node-1 kubelet[1]: größe 😀\r\n".repeat(3000);
+    let little: Vec<u8> =
+        [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let big: Vec<u8> =
+        [0xfe, 0xff].into_iter().chain(text.encode_utf16().flat_map(u16::to_be_bytes)).collect();
+    for stored in [little.clone(), big, gzip(&little), gzip(&tar(&[("a", &little)]))] {
+        let bundle = of(&[("x", &stored)]);
+        assert_eq!(bundle.sources[0].kind, SourceKind::Log);
+        assert_eq!(String::from_utf8(content(&bundle.sources[0])).unwrap(), text);
+    }
+}
+
+#[test]
+fn binary_members_are_listed_but_not_copied() {
+    let binary = [b"\x7fELF".as_slice(), &[0; 60_000]].concat();
+    let bundle = of(&[("x.tgz", &gzip(&tar(&[("bin", &binary), ("a.log", LOG)])))]);
+    assert_eq!(shown(&bundle), ["x.tgz!a.log log", "x.tgz!bin unknown"]);
+    assert!(content(&bundle.sources[1]).is_empty());
+}
+
+#[test]
+fn layouts_are_recognised() {
+    let table = [
+        ("quay-io/cluster-scoped-resources/core/nodes/a.yaml", Layout::MustGather),
+        ("sosreport-a/sos_commands/networking/ss", Layout::Sosreport),
+        ("b/cluster-resources/pods/default.json", Layout::Troubleshoot),
+        ("ip-resources.txt", Layout::Retina),
+        ("var/log/pods/a_b_c/d/0.log", Layout::Node),
+        ("logs/a.log", Layout::Plain),
+    ];
+    for (path, layout) in table {
+        assert_eq!(Layout::of([path].into_iter()), layout, "{path}");
+    }
+    let dump = ["nodes.json", "kube-system/kube-apiserver-a/logs.txt"];
+    assert_eq!(Layout::of(dump.into_iter()), Layout::ClusterInfoDump);
+}
+
+/// Every sample cut at many lengths and with flipped bytes gives an answer.
+#[test]
+fn damage_never_panics() {
+    let members: &[(&str, &[u8])] = &[("a.log", LOG), ("b/c.pcap", &pcap()), ("d.json", SERVICE)];
+    let plain = tar(members);
+    let nested = tar(&[("in.zip", &zip(members)), ("in.tgz", &gzip(&plain))]);
+    let samples = [
+        plain.clone(),
+        gzip(&plain),
+        zstd(&plain),
+        bzip2(&plain),
+        lz4(&plain),
+        zip(members),
+        nested,
+        xz_log(),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x");
+    let read = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        for source in &discover(&[path.clone()], &Limits::default()).map(|b| b.sources).unwrap_or_default() {
+            let mut out = Vec::new();
+            let _ = source.open().map(|mut r| r.read_to_end(&mut out));
+        }
+    };
+    for sample in &samples {
+        for cut in (0..sample.len()).step_by(37) {
+            read(&sample[..cut]);
+        }
+        for at in (0..sample.len()).step_by(41) {
+            let mut flipped = sample.clone();
+            flipped[at] ^= 1 << (at % 8);
+            read(&flipped);
+        }
+    }
+}
