@@ -102,7 +102,7 @@ impl<F> Entry<F> {
     pub(super) fn reuse_ports(&mut self) {
         self.shares_tuple = true;
         if let Transport::Tcp(connection) = &mut self.transport {
-            connection.facts.analysis.orig.reused_ports = 1;
+            connection.reuse_ports();
         }
     }
 
@@ -115,7 +115,6 @@ impl<F> Entry<F> {
         self.count(arrival, dir, several_files);
         let copy = match &mut self.transport {
             Transport::Tcp(connection) => {
-                let first = self.stream_frame.is_none();
                 self.stream_frame.get_or_insert(arrival.at.frame);
                 if arrival.packet.noted(note::CUT_HEADER) {
                     return;
@@ -127,7 +126,7 @@ impl<F> Entry<F> {
                     window: arrival.window,
                     ports: self.key.ports(),
                 };
-                connection.segment(&segment, first, observer, &mut self.app)
+                connection.segment(&segment, observer, &mut self.app)
             }
             Transport::Datagrams(copies) => {
                 let point = CapturePoint::of(arrival.packet, arrival.window);
@@ -160,9 +159,10 @@ impl<F> Entry<F> {
 
     fn count(&mut self, arrival: &Arrival<'_>, dir: Dir, several_files: bool) {
         if self.packets.orig == 0 && self.packets.resp == 0 {
-            self.first = arrival.at;
+            (self.first, self.last) = (arrival.at, arrival.at);
         }
-        self.last = arrival.at;
+        self.first.time = self.first.time.min(arrival.at.time);
+        self.last = Moment { frame: arrival.at.frame, time: self.last.time.max(arrival.at.time) };
         self.packets[dir] = self.packets[dir].saturating_add(1);
         self.bytes[dir] = self.bytes[dir].saturating_add(u64::from(arrival.packet.payload_length));
         self.truncated |= arrival.packet.noted(note::CUT);
@@ -180,7 +180,7 @@ impl<F> Entry<F> {
             self.icmp.push(error);
         }
         if let (Transport::Tcp(connection), Some(flags)) = (&mut self.transport, quote) {
-            connection.quoted(flags, self.stream_frame.is_none());
+            connection.quoted(flags);
             self.stream_frame.get_or_insert(error.at.frame);
         }
     }

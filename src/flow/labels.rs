@@ -118,7 +118,8 @@ struct Memory {
     scale: Scale,
     /// No segment but its SYN has come: its window is not scaled yet.
     first_ack: bool,
-    duplicate_acks: i32,
+    /// Or [`ACKED_UNSEEN`].
+    duplicate_acks: u32,
     /// Findings on its last segment.
     last: Labels,
 }
@@ -277,13 +278,13 @@ fn bare_repeat(fwd: &mut Memory, rev: &Memory, seen: &Seen, labels: &mut Labels)
     } else if rev.last.has(Labels::KEEP_ALIVE) {
         labels.add(Labels::KEEP_ALIVE_ACK);
     } else {
-        // -1 marks that an ACK of unseen data was reported: the count starts anew.
-        fwd.duplicate_acks = if fwd.duplicate_acks < 0 { 1 } else { fwd.duplicate_acks.saturating_add(1) };
+        fwd.duplicate_acks =
+            fwd.duplicate_acks.wrapping_add(if fwd.duplicate_acks == ACKED_UNSEEN { 2 } else { 1 });
         labels.add(Labels::DUPLICATE_ACK);
     }
 }
 
-/// ACKed unseen segment: it acknowledges more than the capture shows. Reported once for each hole.
+/// ACKed unseen segment: it acknowledges more than the capture shows.
 fn acknowledgment(fwd: &mut Memory, rev: &mut Memory, seen: &Seen, labels: &mut Labels) {
     if seen.ack != fwd.last_ack {
         fwd.duplicate_acks = 0;
@@ -291,15 +292,15 @@ fn acknowledgment(fwd: &mut Memory, rev: &mut Memory, seen: &Seen, labels: &mut 
     if rev.contiguous == Seq(0) || !seen.ack.after(rev.contiguous) || seen.flags & ACK == 0 {
         return;
     }
-    // A comparison of plain numbers, as Wireshark makes it.
-    if rev.contiguous.0 > rev.next.0 {
+    if rev.next.after(rev.contiguous) {
         rev.contiguous = rev.next;
         labels.add(Labels::ACK_LOST_SEGMENT);
     } else {
+        // The side has sent nothing since: once is enough.
         if rev.duplicate_acks == 0 {
             labels.add(Labels::ACK_LOST_SEGMENT);
         }
-        rev.duplicate_acks = -1;
+        rev.duplicate_acks = ACKED_UNSEEN;
     }
 }
 
@@ -353,6 +354,9 @@ fn remember(fwd: &mut Memory, seen: &Seen, labels: Labels) {
     fwd.last = labels;
 }
 
+/// Mark in the place of a count of duplicate ACKs: an ACK of more than the side has sent was reported. Wireshark takes
+/// it for a large count, so that a repetition at that point is a fast retransmission.
+const ACKED_UNSEEN: u32 = u32::MAX;
 /// A retransmission this soon after the last duplicate ACK is fast (Wireshark).
 const FAST_WITHIN: TimeDelta = TimeDelta(20_000_000);
 /// A late segment this soon after the highest one is out of order where `initial_rtt` is not known (Wireshark).

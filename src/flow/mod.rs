@@ -282,7 +282,8 @@ pub struct TcpFacts {
     pub rst: PerDir<u32>,
     /// Findings by side, copies included.
     pub analysis: PerDir<Analysis>,
-    /// Wireshark `tcp.completeness` bits: 1 SYN, 2 SYN-ACK, 4 ACK, 8 DATA, 16 FIN, 32 RST.
+    /// Wireshark `tcp.completeness` bits: 1 SYN, 2 SYN-ACK, 4 ACK, 8 DATA, 16 FIN, 32 RST. As tshark shows them with the
+    /// last segment, which it does not count yet; a stream that does not begin with a SYN lacks its first segment too.
     pub completeness: u8,
     /// Wireshark `tcp.analysis.initial_rtt`.
     pub initial_rtt: Option<TimeDelta>,
@@ -449,9 +450,9 @@ pub struct Flow<A> {
     pub orig: SocketAddr,
     /// The other side.
     pub resp: SocketAddr,
-    /// First packet.
+    /// First packet, and the earliest time of all (the same, unless times run backwards).
     pub first: Moment,
-    /// Last packet.
+    /// Last packet, and the latest time of all.
     pub last: Moment,
     /// Packets by side, copies included.
     pub packets: PerDir<u32>,

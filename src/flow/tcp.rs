@@ -59,6 +59,10 @@ pub(super) struct Connection {
     copies: PerDir<Copies>,
     /// The last segment that is no copy, of either side.
     latest: Option<Moment>,
+    /// Wireshark has begun its stream: what follows moves its completeness on.
+    begun: bool,
+    /// The bits before the last segment.
+    shown_completeness: u8,
     pub(super) facts: TcpFacts,
 }
 
@@ -71,8 +75,18 @@ impl Connection {
             streams: PerDir::default(),
             copies: PerDir::default(),
             latest: None,
+            begun: false,
+            shown_completeness: 0,
             facts: TcpFacts::default(),
         }
+    }
+
+    /// Another epoch was on the same endpoints before (Wireshark `tcp.analysis.reused_ports`): the SYN that opens this
+    /// one counts before it is looked at.
+    pub(super) fn reuse_ports(&mut self) {
+        self.begun = true;
+        self.facts.completeness = SYN_BIT;
+        self.facts.analysis.orig.reused_ports = 1;
     }
 
     /// Whether this SYN opens another stream on the same endpoints (Wireshark's rule: its number differs from the one
@@ -90,18 +104,17 @@ impl Connection {
         }
     }
 
-    /// Takes in the next segment; gives whether it is a copy. `first`: Wireshark begins its stream with it.
+    /// Takes in the next segment; gives whether it is a copy.
     pub(super) fn segment<O: Observer>(
         &mut self,
         segment: &Segment<'_>,
-        first: bool,
         observer: &mut O,
         app: &mut O::Flow,
     ) -> bool {
         let packet = segment.packet;
         let handshake = segment.has(SYN).then(|| options::parse(packet.tcp_options(segment.window)));
         let labels = self.judge(segment, handshake.and_then(|options| options.window_scale));
-        self.count(segment, first);
+        self.count(segment);
         if self.is_copy(segment) {
             return true;
         }
@@ -149,8 +162,9 @@ impl Connection {
     }
 
     /// Counters that agree with Wireshark's, and the bits of `tcp.completeness`.
-    fn count(&mut self, segment: &Segment<'_>, first: bool) {
+    fn count(&mut self, segment: &Segment<'_>) {
         let (facts, dir) = (&mut self.facts, segment.dir);
+        self.shown_completeness = facts.completeness;
         let empty = segment.packet.payload_length == 0;
         let counters = [
             (segment.is_dial(), &mut facts.syn[dir]),
@@ -161,7 +175,7 @@ impl Connection {
         for (counts, counter) in counters {
             *counter = counter.saturating_add(u32::from(counts));
         }
-        if first {
+        if !std::mem::replace(&mut self.begun, true) {
             // Of the first segment Wireshark looks at a SYN only.
             facts.completeness = match (segment.is_dial(), empty) {
                 (true, true) => SYN_BIT,
@@ -170,18 +184,7 @@ impl Connection {
             };
             return;
         }
-        let bare_ack = segment.packet.flags & (SYN | ACK) == ACK;
-        for (is_so, bit) in [
-            (segment.is_answer(), SYN_ACK_BIT),
-            (bare_ack && !empty, DATA_BIT),
-            (bare_ack && empty, ACK_BIT),
-            (segment.packet.flags & (FIN | ACK) == FIN | ACK, FIN_BIT),
-            (segment.has(RST), RST_BIT),
-        ] {
-            if is_so {
-                facts.completeness |= bit;
-            }
-        }
+        self.advance_completeness(segment.packet.flags, empty);
     }
 
     /// Whether the segment is a copy of one seen just before. What moves the numbers on cannot be one.
@@ -350,16 +353,27 @@ impl Connection {
     }
 
     /// A packet that an ICMP error quotes moves Wireshark's completeness on as if it had been seen there.
-    pub(super) fn quoted(&mut self, flags: u16, first: bool) {
-        let bits = match (first, flags & (SYN | ACK)) {
-            (true, SYN) => SYN_BIT,
-            (true, _) | (false, SYN | 0) => 0,
-            (false, ACK) => ACK_BIT,
-            (false, _) => SYN_ACK_BIT,
-        };
-        let fin = if !first && flags & (FIN | ACK) == FIN | ACK { FIN_BIT } else { 0 };
-        let rst = if !first && flags & RST != 0 { RST_BIT } else { 0 };
-        self.facts.completeness |= bits | fin | rst;
+    pub(super) fn quoted(&mut self, flags: u16) {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.facts.completeness = if flags & (SYN | ACK) == SYN { SYN_BIT } else { 0 };
+            return;
+        }
+        self.advance_completeness(flags, true);
+    }
+
+    /// Bits of a segment that is not the stream's first.
+    fn advance_completeness(&mut self, flags: u16, empty: bool) {
+        for (is_so, bit) in [
+            (flags & (SYN | ACK) == SYN | ACK, SYN_ACK_BIT),
+            (flags & (SYN | ACK) == ACK && !empty, DATA_BIT),
+            (flags & (SYN | ACK) == ACK && empty, ACK_BIT),
+            (flags & (FIN | ACK) == FIN | ACK, FIN_BIT),
+            (flags & RST != 0, RST_BIT),
+        ] {
+            if is_so {
+                self.facts.completeness |= bit;
+            }
+        }
     }
 
     /// Exchanges the sides.
@@ -384,6 +398,7 @@ impl Connection {
         self.facts.conn_state = (!quoted_only).then_some(state);
         self.facts.history = history;
         self.facts.initial_rtt = self.wireshark.initial_rtt();
+        self.facts.completeness = self.shown_completeness;
         for dir in [Dir::Orig, Dir::Resp] {
             let stream = &self.streams[dir];
             let loss = &mut self.facts.loss[dir];
@@ -418,28 +433,3 @@ const ACK_BIT: u8 = 4;
 const DATA_BIT: u8 = 8;
 const FIN_BIT: u8 = 16;
 const RST_BIT: u8 = 32;
-#[cfg(test)]
-mod sizes {
-    #[test]
-    fn sizes() {
-        use std::mem::size_of as s;
-        println!(
-            "Connection {} Wireshark {} Machine {} Stream {} Copies {} Facts {} Entry {} Flow {} App {}",
-            s::<super::Connection>(),
-            s::<super::Wireshark>(),
-            s::<super::Machine>(),
-            s::<super::Stream>(),
-            s::<super::Copies>(),
-            s::<super::TcpFacts>(),
-            s::<super::super::entry::Entry<u64>>(),
-            s::<super::super::Flow<()>>(),
-            0
-        );
-        println!(
-            "Reset {} Opt {} Loss {}",
-            s::<Option<super::Reset>>(),
-            s::<super::super::TcpOptions>(),
-            s::<super::super::Loss>()
-        );
-    }
-}
