@@ -14,7 +14,7 @@ mod pcapng;
 mod reader;
 mod sets;
 
-pub use reader::{CaptureReader, first_time};
+pub use reader::{CaptureReader, first_frame};
 pub use sets::group;
 
 /// Link-layer header type, a number of the tcpdump.org registry.

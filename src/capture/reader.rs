@@ -8,10 +8,9 @@ use std::io::{self, Read};
 
 use super::pcap::Pcap;
 use super::pcapng::Pcapng;
-use super::{CaptureSummary, Interface, Window};
+use super::{CaptureSummary, FrameHeader, Interface, Window};
 use crate::bundle::{SourceKind, SourceReader};
 use crate::error::Place;
-use crate::time::Timestamp;
 
 /// One pass over one capture file.
 pub struct CaptureReader {
@@ -160,10 +159,11 @@ impl CaptureReader {
     }
 }
 
-/// The time of the first frame of a capture, reading no more than its beginning; none for a capture without frames.
-pub fn first_time(input: SourceReader, kind: SourceKind) -> Option<Timestamp> {
+/// Time and link type of a capture's first frame, reading no more than the beginning; none for a capture without frames.
+pub fn first_frame(input: SourceReader, kind: SourceKind) -> Option<FrameHeader> {
     let mut reader = CaptureReader::new(input, kind);
     reader.target = PEEK;
     let mut window = Window::default();
-    reader.fill(&mut window).then(|| window.frames.first().map(|f| f.time)).flatten()
+    reader.fill(&mut window);
+    window.frames.first().copied()
 }
