@@ -146,13 +146,13 @@ const MAX_FILES: usize = u16::MAX as usize;
 
 /// tcpdump `-C` and `-W`: `x.pcap0`, `x.pcap07`; also `x.pcap.1`, as logrotate writes.
 static NUMBERED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)^(.*\.(?:pcap|pcapng|cap|dmp|dump|trc|trace))[._-]?[0-9]{1,6}$").expect("a valid pattern")
+    Regex::new(r"(?i)^(.*\.(?:pcap|pcapng|cap|dmp|dump|trc|trace))[._-]?[0-9]{1,6}$")
+        .expect("a valid pattern")
 });
 
 /// dumpcap `-b`: `x_00001_20261121021030.pcapng`.
-static DUMPCAP: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^(.*)_[0-9]{5}_[0-9]{14}(\.[a-z]+)?()$").expect("a valid pattern")
-});
+static DUMPCAP: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^(.*)_[0-9]{5}_[0-9]{14}(\.[a-z]+)?()$").expect("a valid pattern"));
 
 /// tcpdump `-G` with strftime: `2026-11-21T02:10:30`, `20261121_021030`, `021030`, `1795227030`; also `…UTC`.
 static STAMP: LazyLock<Regex> = LazyLock::new(|| {
