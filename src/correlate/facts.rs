@@ -6,7 +6,7 @@ use super::cases::pod_of;
 use super::endings::{self, Ending};
 use super::goal::Goal;
 use super::join::Join;
-use super::{Case, CaseFacts, Neighbours, Role, Views};
+use super::{Case, CaseFacts, Neighbours, Role, Views, trust};
 use crate::flow::{Dir, Moment};
 use crate::ingest::{Conversation, FlowIndex};
 use crate::time::{TimeDelta, Timestamp};
@@ -21,6 +21,7 @@ pub(super) fn of(join: &Join<'_>, case: &Case) -> CaseFacts {
         deadline: event.and_then(|e| e.fields.deadline),
         server_says: server_says(join, case),
         neighbor_unanswered: unanswered_neighbors(join, case),
+        ca_bundle_mismatch: trust::mismatch(join, case),
         ..CaseFacts::default()
     };
     let goal = case.event.map(|n| join.goals.of(n));
@@ -190,6 +191,11 @@ fn neighbours(join: &Join<'_>, case: &Case, goal: Option<&Goal>) -> Neighbours {
     let same: Vec<FlowIndex> = join.table.of_resp(flow.resp).iter().take(MAX_COMPARED).copied().collect();
     facts.backend_established = same.iter().filter(|f| established(f)).count() as u32;
     facts.backend_refused = same.iter().filter(|f| refused(f)).count() as u32;
+    let silent = |f: &FlowIndex| {
+        let flow = join.world.flow(*f);
+        established(f) && flow.bytes.orig > 0 && flow.bytes.resp == 0
+    };
+    facts.backend_silent = same.iter().filter(|f| silent(f)).count() as u32;
     let spoke = |f: &FlowIndex| established(f) && join.world.flow(*f).bytes.resp > 0;
     let others = goal.into_iter().flat_map(|g| g.backends.keys()).filter(|b| **b != flow.resp);
     facts.other_endpoints_ok =

@@ -25,6 +25,7 @@ mod goal;
 mod index;
 mod join;
 mod link;
+mod trust;
 
 #[cfg(test)]
 mod made;
@@ -209,6 +210,8 @@ pub struct Neighbours {
     pub backend_established: u32,
     /// Connections to the same backend that were refused.
     pub backend_refused: u32,
+    /// Connections to the same backend that were established, carried a request or hello, and got no byte back.
+    pub backend_silent: u32,
     /// TTLs of the backend's packets that are no RST, on any flow, without repeats, ascending.
     pub backend_ttls: Vec<u8>,
     /// A server at this address chose cipher, version and group with other clients, and none of those is offered here.

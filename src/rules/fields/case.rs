@@ -80,6 +80,7 @@ pub(super) const NEIGHBOURS: &[Field] = &[
     Field::new("service.other_endpoints_ok", Kind::Number, "Other backends of the Service that answered meanwhile.", "service.other_endpoints_ok > 0", |v| others(v, |n| n.other_endpoints_ok.into())),
     Field::new("backend.established", Kind::Number, "Connections to the same backend that were established.", "backend.established > 0", |v| others(v, |n| n.backend_established.into())),
     Field::new("backend.refused", Kind::Number, "Connections to the same backend that were refused.", "backend.refused > 1", |v| others(v, |n| n.backend_refused.into())),
+    Field::new("backend.silent", Kind::Number, "Connections to the same backend that took a request or hello and gave no byte back.", "backend.silent > 1", |v| others(v, |n| n.backend_silent.into())),
     Field::new("backend.ttl", Kind::Number, "TTLs of the backend's packets that are no RST, on any flow.", "backend.ttl == 64", |v| others(v, |n| n.backend_ttls.iter().map(|t| Value::from(*t)).collect())),
     Field::new("backend.is_node", Kind::Flag, "The backend is a host's own address; false for a pod's.", "backend.is_node", |v| others(v, |n| known(n.backend_is_node))),
     Field::new("backend.choice_missing", Kind::Flag, "What this server chose with other clients is not offered in this hello.", "backend.choice_missing", |v| others(v, |n| known(n.server_choice_missing))),

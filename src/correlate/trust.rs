@@ -1,0 +1,101 @@
+//! Whether the caBundle that a caller was given can verify the certificate that the server showed.
+//!
+//! Compares names and key identifiers (RFC 5280 §4.2.1.1, §4.2.1.2); signatures are not verified, so that only a
+//! mismatch is ever stated.
+
+use std::sync::Arc;
+
+use base64::Engine;
+
+use super::Case;
+use super::goal::Goal;
+use super::join::Join;
+use crate::cluster::Callee;
+use crate::tls::{Certificate, parse_certificate};
+
+/// What does not fit and why, as a sentence; `None` where it fits or nothing can be compared.
+pub(super) fn mismatch(join: &Join<'_>, case: &Case) -> Option<String> {
+    let event = join.world.event(case).filter(|e| e.fields.x509.is_some())?;
+    let goal = case.event.map(|n| join.goals.of(n))?;
+    let callee =
+        callee_of(join, event.fields.webhook.as_deref().or(event.fields.apiservice.as_deref()), goal)?;
+    let authorities = certificates(&callee.ca_bundle);
+    let shown = shown(join, case, goal)?;
+    let trusted = authorities.iter().any(|ca| shown.chain.iter().any(|c| issued(ca, c)));
+    if authorities.is_empty() || trusted {
+        return None;
+    }
+    let held: Vec<String> =
+        authorities.iter().take(4).map(|c| identity(&c.subject, c.subject_key_id.as_deref())).collect();
+    let top = shown.chain.last()?;
+    let issuer = identity(&top.issuer, top.authority_key_id.as_deref());
+    Some(format!(
+        "the caBundle of {} in {} holds {}; the certificate {} was issued by {issuer}",
+        callee.name,
+        callee.configuration,
+        held.join(", "),
+        shown.place,
+    ))
+}
+
+/// A chain, leaf first, and where it was seen.
+struct Shown {
+    chain: Vec<Arc<Certificate>>,
+    place: String,
+}
+
+/// The chain on the wire (TLS up to 1.2), else the certificate of a Secret that covers the name called.
+fn shown(join: &Join<'_>, case: &Case, goal: &Goal) -> Option<Shown> {
+    let wire = case.attempt().and_then(|f| join.world.flow(f).app.session.tls.as_deref());
+    if let Some(tls) = wire.filter(|t| !t.certificates.is_empty()) {
+        return Some(Shown { chain: tls.certificates.clone(), place: "on the wire".to_owned() });
+    }
+    let secrets = join.world.cluster.certificates.iter().take(MAX_SECRETS);
+    secrets.into_iter().find_map(|(place, bytes)| {
+        let chain = certificates(bytes);
+        let covers = chain.first()?.sans.iter().any(|s| goal.names.contains(s));
+        (covers && !chain[0].ca)
+            .then(|| Shown { chain: chain.into_iter().map(Arc::new).collect(), place: format!("in {place}") })
+    })
+}
+
+/// The webhook or APIService of this name, else the one that calls the goal's Service.
+fn callee_of<'j>(join: &'j Join<'_>, name: Option<&str>, goal: &Goal) -> Option<&'j Callee> {
+    let callees = &join.world.cluster.callees;
+    let named = callees.iter().find(|c| Some(c.name.as_str()) == name);
+    named.or_else(|| callees.iter().find(|c| c.service.is_some() && c.service == goal.service))
+}
+
+/// Whether `ca` can have issued `certificate`, or is it.
+fn issued(ca: &Certificate, certificate: &Certificate) -> bool {
+    let keys = ca.subject_key_id.as_ref().zip(certificate.authority_key_id.as_ref());
+    let by_key = keys.is_none_or(|(a, b)| a == b);
+    ca.sha256 == certificate.sha256 || (ca.subject == certificate.issuer && by_key)
+}
+
+fn identity(name: &str, key: Option<&str>) -> String {
+    let name = if name.is_empty() { "an unnamed authority" } else { name };
+    key.map_or_else(|| name.to_owned(), |k| format!("{name} (key {})", k.get(..16).unwrap_or(k)))
+}
+
+/// The certificates of PEM text, or of one DER value; at most [`MAX_CERTIFICATES`].
+pub(super) fn certificates(bytes: &[u8]) -> Vec<Certificate> {
+    let text = String::from_utf8_lossy(bytes);
+    let blocks = text.split("-----BEGIN CERTIFICATE-----").skip(1);
+    let decoded = blocks.filter_map(|block| {
+        let body: String = block.split("-----END").next()?.chars().filter(|c| !c.is_whitespace()).collect();
+        base64::engine::general_purpose::STANDARD.decode(body).ok()
+    });
+    let from_pem: Vec<Certificate> =
+        decoded.take(MAX_CERTIFICATES).map(|der| parse_certificate(&der)).collect();
+    match bytes.first() {
+        Some(0x30) if from_pem.is_empty() => vec![parse_certificate(bytes)],
+        _ => from_pem,
+    }
+}
+
+/// Certificates read of one bundle.
+const MAX_CERTIFICATES: usize = 64;
+
+/// Secrets and files looked through for one name.
+const MAX_SECRETS: usize = 512;
