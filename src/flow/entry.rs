@@ -111,6 +111,7 @@ impl<F> Entry<F> {
     where
         O: Observer<Flow = F>,
     {
+        self.key.learn_overlay(&arrival.key);
         let dir = self.orient(arrival.packet, dir, observer);
         self.count(arrival, dir, several_files);
         let copy = match &mut self.transport {

@@ -65,6 +65,11 @@ impl FlowKey {
         reversed.then_some(Dir::Resp)
     }
 
+    /// Takes over the overlay of a packet of the flow.
+    pub(super) fn learn_overlay(&mut self, of: &Self) {
+        self.vni = self.vni.max(of.vni);
+    }
+
     /// Address and port of a side.
     pub(super) fn endpoint(&self, dir: Dir) -> SocketAddr {
         let bytes = self.addresses[dir];

@@ -4,8 +4,6 @@
 //! Keys: `seq` and `ack` counted from the side's initial number, `len`, `win`, `ttl`, `id` (IP identification), `if`
 //! (interface), `isn` (from now on), `ws` (window scale), `sport`, `dport`, `data` (payload text), `frame` (number).
 
-use std::net::SocketAddr;
-
 use super::{Dir, Flow, FlowEnd, Moment, Observer, Payload, PerDir, Shard, ShardOptions, TcpFacts};
 use crate::capture::{CaptureIndex, FrameHeader, LinkType, Window};
 use crate::packet::{Kind, Packet, tcp_flag};
@@ -219,9 +217,4 @@ fn flags(letters: &str) -> u16 {
             other => panic!("{other} is no flag"),
         })
         .fold(0, |all, flag| all | flag)
-}
-
-/// Where a client of a timeline stands.
-pub(super) fn client() -> SocketAddr {
-    "10.0.0.1:40000".parse().expect("an address")
 }

@@ -164,8 +164,7 @@ fn number_streams(flows: &mut [Conversation], files: usize) {
     if files <= 1 {
         let mut tcp: Vec<_> = flows.iter_mut().filter(|f| f.stream_frame.is_some()).collect();
         tcp.sort_by_key(|flow| flow.stream_frame);
-        tcp.into_iter().enumerate().for_each(|(n, flow)| flow.stream = Some(n as u32));
-        return;
+        return number_file(&mut tcp);
     }
     let mut order: Vec<(u16, u64, usize, usize)> = Vec::new();
     for (f, flow) in flows.iter().enumerate().filter(|(_, f)| f.proto == Proto::Tcp) {
@@ -180,6 +179,27 @@ fn number_streams(flows: &mut [Conversation], files: usize) {
             flows[f].stream = Some(*number);
         }
         *number += 1;
+    }
+}
+
+/// Numbers the streams of one file. Wireshark does not tell overlays apart: a flow whose start is missing goes on in the
+/// stream that has the same endpoints in another overlay.
+fn number_file(flows: &mut [&mut Conversation]) {
+    let mut overlays: BTreeMap<_, (Option<u32>, Option<u32>)> = BTreeMap::new();
+    let mut next = 0;
+    for flow in flows {
+        let ends = (flow.orig.min(flow.resp), flow.orig.max(flow.resp));
+        let other =
+            overlays.get(&ends).filter(|(vni, _)| flow.midstream && flow.vni.is_some() && *vni != flow.vni);
+        if let Some((_, number)) = other {
+            flow.stream = *number;
+            continue;
+        }
+        flow.stream = Some(next);
+        next += 1;
+        if flow.vni.is_some() {
+            overlays.insert(ends, (flow.vni, flow.stream));
+        }
     }
 }
 

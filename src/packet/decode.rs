@@ -199,11 +199,11 @@ pub(super) fn flow_hash(bytes: &[u8], at: usize, packet: &Packet, protocol: u8) 
     if v6 {
         let Some(ends) = header.get(8..).and_then(|b| b.first_chunk::<32>()) else { return 0 };
         let end = |i: usize| ends[i..].first_chunk::<16>().map_or(0, |b| u128::from_be_bytes(*b));
-        hash::v6([end(0), end(16)], ports, protocol, packet.vni)
+        hash::v6([end(0), end(16)], ports, protocol)
     } else {
         let Some([a, b, c, d, ..]) = header.get(12..).and_then(|b| b.first_chunk::<8>()) else { return 0 };
         let ends = [u32::from_be_bytes([*a, *b, *c, *d]), u32::from_be_bytes(ip::final_destination(header))];
-        hash::v4(ends, ports, protocol, packet.vni)
+        hash::v4(ends, ports, protocol)
     }
 }
 
