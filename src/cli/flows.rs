@@ -22,12 +22,16 @@ pub(super) fn run(typed: &FlowsArguments, settings: &Settings) -> Result<Outcome
         RecordFormat::Json => Records::new(&wire, &bundle.sources).write(Framing::Array, &select, out),
         RecordFormat::Table => {
             let look = Look::of(&typed.read.show, typed.output.is_some());
-            let omitted = flows::table(&wire, &select, look.width, out)?;
+            let omitted =
+                flows::table(&wire, &select, look.terminal.then_some(usize::from(look.width)), out)?;
             if omitted > 0 {
                 super::say(&typed.read.show, &format!("{omitted} more flows: --format ndjson shows all"));
             }
             Ok(())
         }
     })?;
-    Ok(worst_input(&wire.inputs))
+    let outcome = worst_input(&wire.inputs);
+    // The process ends: handing millions of records back to the allocator one by one would only take time.
+    std::mem::forget(wire);
+    Ok(outcome)
 }

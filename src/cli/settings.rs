@@ -94,8 +94,10 @@ impl Settings {
 pub struct Look {
     /// Colour standard output.
     pub color: bool,
-    /// Columns of standard output.
+    /// Columns to fill.
     pub width: u16,
+    /// Results go to a terminal.
+    pub terminal: bool,
 }
 
 impl Look {
@@ -112,7 +114,7 @@ impl Look {
         };
         let columns = std::env::var("COLUMNS").ok().and_then(|v| v.parse::<u16>().ok());
         let measured = if terminal { comfy_table::Table::new().width() } else { None };
-        Self { color, width: columns.or(measured).unwrap_or(100).clamp(40, 400) }
+        Self { color, width: columns.or(measured).unwrap_or(100).clamp(40, 400), terminal }
     }
 }
 

@@ -10,11 +10,17 @@ use crate::ingest::{Conversation, Ingested};
 use crate::report::words;
 use crate::tls::AlertDescription;
 
-/// Writes the selected flows as a table `width` columns wide, at most 10,000 of them; gives how many were left out.
-pub fn table(wire: &Ingested, select: Selector<'_>, width: u16, out: &mut dyn Write) -> io::Result<usize> {
+/// Writes the selected flows as a table, at most 10,000 of them; gives how many were left out. Rows are never broken:
+/// a row is a line for `grep`, and `width` (a terminal's) cuts what does not fit.
+pub fn table(
+    wire: &Ingested,
+    select: Selector<'_>,
+    width: Option<usize>,
+    out: &mut dyn Write,
+) -> io::Result<usize> {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-    table.set_header(["TIME", "ORIG", "RESP", "STATE", "PACKETS", "BYTES", "RTT", "WHAT", "FILTER"]);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["TIME (UTC)", "ORIG", "RESP", "STATE", "PACKETS", "BYTES", "RTT", "FILTER", "WHAT"]);
     let many = wire.captures.len() > 1;
     let mut selected = wire.flows.iter().filter(|flow| select(flow));
     let mut capture = None;
@@ -31,7 +37,11 @@ pub fn table(wire: &Ingested, select: Selector<'_>, width: u16, out: &mut dyn Wr
         }
     }
     for line in table.lines() {
-        writeln!(out, "{}", line.trim_end())?;
+        let line = line.trim_end();
+        match width {
+            Some(width) => writeln!(out, "{}", line.chars().take(width).collect::<String>())?,
+            None => writeln!(out, "{line}")?,
+        }
     }
     Ok(selected.count())
 }
@@ -56,8 +66,8 @@ fn row(flow: &Conversation) -> [String; 9] {
         format!("{}/{}", flow.packets.orig, flow.packets.resp),
         format!("{}/{}", flow.bytes.orig, flow.bytes.resp),
         rtt,
-        what(flow),
         words::display_filter(flow),
+        what(flow),
     ]
 }
 

@@ -106,7 +106,10 @@ impl Shape {
         json::string(&mut head, &newest.name());
         head.extend_from_slice(b",\"client_versions\":");
         json::strings(&mut head, shape.versions.iter().map(|v| v.name()));
-        field(&mut head, b",\"ciphers\":", shape.ciphers.len() as u64);
+        // A hello offers at least one: none was read where the snap length cut it before the list.
+        if !shape.ciphers.is_empty() {
+            field(&mut head, b",\"ciphers\":", shape.ciphers.len() as u64);
+        }
         head.push(b',');
         let mut tail = Vec::new();
         for (key, text) in [(&b",\"ja3\":"[..], &shape.ja3), (b",\"ja4\":", &shape.ja4)] {
@@ -125,8 +128,13 @@ fn client_hello(out: &mut Vec<u8>, hello: &ClientHello) {
     field(out, b",\"frame\":", hello.at.frame.number());
     out.extend_from_slice(b",\"acked\":");
     out.extend_from_slice(if hello.acked.is_some() { b"true" } else { b"false" });
-    out.extend_from_slice(b",\"random\":");
-    json::hex(out, &hello.random);
+    if hello.random != [0; 32] {
+        out.extend_from_slice(b",\"random\":");
+        json::hex(out, &hello.random);
+    }
+    if hello.cut {
+        out.extend_from_slice(b",\"cut\":true");
+    }
     out.push(b'}');
 }
 
