@@ -34,6 +34,17 @@ pub enum Command {
   wirecause flows node-1.pcap
   wirecause flows bundle/ --format ndjson | jq 'select(.conn_state == \"S0\")'")]
     Flows(FlowsArguments),
+    /// Every packet and log line of one finding or flow, in order of time
+    #[command(after_help = "Examples:
+  wirecause timeline bundle/ --finding F1
+  wirecause timeline node-1.pcap --flow 12
+  wirecause timeline bundle/ --flow pcap/node-1.pcap:12")]
+    Timeline(TimelineArguments),
+    /// Write only the frames of one finding or flow, as pcapng with comments
+    #[command(after_help = "Examples:
+  wirecause extract bundle/ --finding F1 -o f1.pcapng
+  wirecause extract node-1.pcap --flow 12 -o - | tshark -r -")]
+    Extract(ExtractArguments),
     /// The JSON Schema of the report
     Schema,
     /// Completions for a shell, to be sourced
@@ -86,6 +97,49 @@ pub struct FlowsArguments {
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// What a timeline or an extract is of.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Chosen {
+    /// A finding of analyze, such as F1
+    #[arg(long, value_name = "ID")]
+    pub finding: Option<String>,
+    /// A TCP stream as flows and Wireshark number it: 12, or CAPTURE:12 where there are several captures
+    #[arg(long, value_name = "[CAPTURE:]STREAM")]
+    pub flow: Option<String>,
+}
+
+/// `wirecause timeline`.
+#[derive(Debug, Args)]
+pub struct TimelineArguments {
+    /// What to read.
+    #[command(flatten)]
+    pub read: ReadArguments,
+    /// What to show.
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// Form of the timeline
+    #[arg(long, value_enum, value_name = "FORM", default_value = "table")]
+    pub format: RecordFormat,
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `wirecause extract`.
+#[derive(Debug, Args)]
+pub struct ExtractArguments {
+    /// What to read.
+    #[command(flatten)]
+    pub read: ReadArguments,
+    /// What to write.
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// Write to FILE; - is standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
 }
 
 /// What every command that reads input takes.

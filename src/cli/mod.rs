@@ -18,6 +18,7 @@ pub mod args;
 mod flows;
 mod load;
 pub mod output;
+mod packets;
 pub mod settings;
 
 /// How a command that could run ended.
@@ -57,6 +58,14 @@ fn dispatch(command: &Command) -> Result<Outcome, Error> {
         Command::Analyze(typed) => {
             let settings = Settings::of(&typed.read)?;
             with_threads(settings.threads, || analyze::run(typed, &settings))
+        }
+        Command::Timeline(typed) => {
+            let settings = Settings::of(&typed.read)?;
+            with_threads(settings.threads, || packets::timeline(typed, &settings))
+        }
+        Command::Extract(typed) => {
+            let settings = Settings::of(&typed.read)?;
+            with_threads(settings.threads, || packets::extract(typed, &settings))
         }
         Command::Schema => {
             let text = format!("{:#}\n", crate::report::document::schema());

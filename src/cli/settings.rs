@@ -10,6 +10,7 @@ use crate::bundle::{Bundle, SourceKind};
 use crate::capture::{self, Window};
 use crate::error::Error;
 use crate::ingest::IngestOptions;
+use crate::packet::DecodeOptions;
 use crate::time::Timestamp;
 
 /// What the reading arguments mean.
@@ -77,6 +78,11 @@ impl Settings {
             }
         };
         Ok((resolve(&self.from)?, resolve(&self.to)?))
+    }
+
+    /// How to decode packets.
+    pub fn decode(&self) -> DecodeOptions {
+        DecodeOptions { vxlan_ports: self.vxlan_ports.clone() }
     }
 
     /// How to read captures.

@@ -15,6 +15,7 @@ use crate::tls::SessionFacts;
 
 mod finish;
 mod observer;
+pub mod replay;
 mod run;
 
 pub use run::run;

@@ -8,5 +8,7 @@ pub mod build;
 pub mod document;
 pub mod flows;
 pub mod json;
+pub mod pcapng;
+pub mod timeline;
 pub mod view;
 pub mod words;

@@ -10,19 +10,20 @@ use super::super::document::{
 use super::super::words;
 use super::{inputs, steps, times};
 use crate::correlate::{self, Case, CaseFlow, Correlated, Matching, Role, World};
+use crate::flow::Dir;
 use crate::ingest::{Conversation, FlowIndex};
 use crate::rules::{self, Judgement};
 use crate::time::Timestamp;
 
 /// What findings are made from.
-pub(super) struct Findings<'a> {
+pub(crate) struct Findings<'a> {
     world: &'a World,
     correlated: &'a Correlated,
     counterparts: HashMap<FlowIndex, (FlowIndex, &'static str)>,
 }
 
 impl<'a> Findings<'a> {
-    pub(super) fn new(world: &'a World, correlated: &'a Correlated) -> Self {
+    pub(crate) fn new(world: &'a World, correlated: &'a Correlated) -> Self {
         let pairs = correlated.counterparts.iter();
         let counterparts = pairs.map(|(flow, other, why)| (*flow, (*other, *why))).collect();
         Self { world, correlated, counterparts }
@@ -110,7 +111,7 @@ impl<'a> Findings<'a> {
         source.map_or_else(String::new, |s| inputs::path(self.world, *s))
     }
 
-    fn flow_ref(&self, member: CaseFlow) -> Option<FlowRef> {
+    pub(crate) fn flow_ref(&self, member: CaseFlow) -> Option<FlowRef> {
         let flow = self.flow(member.flow)?;
         Some(FlowRef {
             capture: self.capture_name(flow),
@@ -157,14 +158,22 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// Packets and log lines of a case on the reference clock.
+    /// Decisive packets and log lines of a case on the reference clock.
     fn timeline(&self, case: &Case) -> Vec<Moment> {
-        let mut moments = Vec::new();
+        let mut moments = self.log_moments(case);
         for (n, member) in case.flows.iter().take(FLOWS).enumerate().filter(|(_, f)| f.role != Role::Sibling)
         {
             let Some(flow) = self.flow(member.flow) else { continue };
-            moments.extend(steps::steps(flow).into_iter().map(|step| self.packet(n, flow, step)));
+            let steps = steps::steps(flow).into_iter();
+            moments.extend(steps.map(|step| self.packet(n, flow, step.at, step.dir, step.text)));
         }
+        moments.sort_by(|(a, x), (b, y)| (a, &x.capture, x.frame).cmp(&(b, &y.capture, y.frame)));
+        moments.into_iter().map(|(_, moment)| moment).collect()
+    }
+
+    /// Log lines of a case on the reference clock.
+    pub(crate) fn log_moments(&self, case: &Case) -> Vec<(Timestamp, Moment)> {
+        let mut moments = Vec::new();
         let events = case.event.iter().chain(&case.echoes);
         for event in events.filter_map(|n| self.world.logs.events.get(*n as usize)) {
             for line in event.lines.iter().take(LINES_WITH_ECHOES) {
@@ -173,21 +182,28 @@ impl<'a> Findings<'a> {
                 moments.push((time, self.log_line(line, time)));
             }
         }
-        moments.sort_by(|(a, x), (b, y)| (a, &x.capture, x.frame).cmp(&(b, &y.capture, y.frame)));
-        moments.into_iter().map(|(_, moment)| moment).collect()
+        moments
     }
 
-    fn packet(&self, place: usize, flow: &Conversation, step: steps::Step) -> (Timestamp, Moment) {
-        let time = times::of_capture(self.correlated, flow.capture, step.at.time);
+    /// One packet of the flow at `place` among those of a case, on the reference clock.
+    pub(crate) fn packet(
+        &self,
+        place: usize,
+        flow: &Conversation,
+        at: crate::flow::Moment,
+        dir: Dir,
+        text: String,
+    ) -> (Timestamp, Moment) {
+        let time = times::of_capture(self.correlated, flow.capture, at.time);
         let moment = Moment {
             time: time.to_string(),
             kind: MomentKind::Packet,
-            from: Some(step.dir.name().to_owned()),
+            from: Some(dir.name().to_owned()),
             flow: Some(place as u64),
-            text: step.text,
+            text,
             capture: Some(self.capture_name(flow)),
-            file: Some(self.file(flow, step.at.frame.file())),
-            frame: Some(step.at.frame.number()),
+            file: Some(self.file(flow, at.frame.file())),
+            frame: Some(at.frame.number()),
             path: None,
             line: None,
         };

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use self::findings::Findings;
 use super::document::{Anomaly, Report, SCHEMA, Summary, Tool};
 use crate::correlate::{Correlated, World};
 use crate::rules::{self, Finding};
@@ -12,6 +11,7 @@ mod inputs;
 mod steps;
 mod times;
 
+pub(crate) use findings::Findings;
 pub use steps::{Step, steps};
 
 /// How the report is made.

@@ -37,8 +37,7 @@ pub fn steps(flow: &Conversation) -> Vec<Step> {
         let code = lookup.rcode.map_or("answer", words::dns_code);
         steps.add(lookup.answer, Dir::Resp, format!("DNS {code}, {} addresses", lookup.addresses.len()));
     }
-    steps.0.sort_by_key(|s| s.at.frame);
-    steps.0
+    steps.in_order()
 }
 
 #[derive(Default)]
@@ -49,6 +48,22 @@ impl Steps {
         if let Some(at) = at {
             self.0.push(Step { at, dir, text: text.into() });
         }
+    }
+
+    /// By frame; what one packet does at once is one step.
+    fn in_order(mut self) -> Vec<Step> {
+        self.0.sort_by_key(|s| s.at.frame);
+        let mut steps: Vec<Step> = Vec::with_capacity(self.0.len());
+        for step in self.0 {
+            match steps.last_mut() {
+                Some(last) if last.at.frame == step.at.frame && last.dir == step.dir => {
+                    last.text += "; ";
+                    last.text += &step.text;
+                }
+                _ => steps.push(step),
+            }
+        }
+        steps
     }
 
     fn opening(&mut self, tcp: &TcpFacts) {

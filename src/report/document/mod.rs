@@ -75,6 +75,15 @@ pub struct Summary {
     pub by_severity: BTreeMap<String, u64>,
 }
 
+/// Packets and log lines on one axis of time: `wirecause timeline --format json`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Timeline {
+    /// The flows that the packets are of.
+    pub flows: Vec<FlowRef>,
+    /// In order of time.
+    pub moments: Vec<Moment>,
+}
+
 /// One line of the NDJSON form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]

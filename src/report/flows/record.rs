@@ -75,6 +75,9 @@ fn identity(out: &mut Vec<u8>, flow: &Conversation) {
     out.extend_from_slice(b",\"community_id\":\"");
     flow.write_community_id(out);
     out.push(b'"');
+    out.extend_from_slice(b",\"community_id\":\"");
+    flow.write_community_id(out);
+    out.push(b'"');
     out.extend_from_slice(b",\"first_time\":");
     json::time(out, flow.first.time);
     out.extend_from_slice(b",\"last_time\":");

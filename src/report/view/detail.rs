@@ -39,7 +39,8 @@ pub(super) fn more(finding: &Finding, style: Style, out: &mut dyn Write) -> io::
     }
     if !finding.timeline.is_empty() {
         title("Timeline of one of them", style, out)?;
-        ladder::write(finding, style, out)?;
+        let flows = representative(finding).map_or(&[][..], |o| &o.flows);
+        ladder::write(flows, &finding.timeline, style, out)?;
     }
     alternatives(finding, style, out)?;
     commands(finding, style, out)
@@ -120,7 +121,8 @@ fn commands(finding: &Finding, style: Style, out: &mut dyn Write) -> io::Result<
     title("Commands", style, out)?;
     let file = words::shell(&printable(&flow.file));
     writeln!(out, "{INDENT}tshark -r {file} -Y '{}'", printable(&flow.display_filter))?;
-    writeln!(out, "{INDENT}wirecause analyze INPUT --finding {} --format json", finding.id)
+    writeln!(out, "{INDENT}wirecause timeline INPUT --finding {}", finding.id)?;
+    writeln!(out, "{INDENT}wirecause extract INPUT --finding {0} -o {0}.pcapng", finding.id)
 }
 
 /// Calls shown of an opened finding.

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::super::document::{Finding, FlowRef, Moment, MomentKind};
+use super::super::document::{FlowRef, Moment, MomentKind};
 use super::super::words::{self, printable};
-use super::finding::{bracketed, representative};
+use super::finding::bracketed;
 use super::text::{self, Style};
 
 /// Consecutive packets that say the same.
@@ -36,15 +36,14 @@ fn same(a: &Moment, b: &Moment) -> bool {
         && (&a.from, &a.capture, a.flow) == (&b.from, &b.capture, b.flow)
 }
 
-/// Writes the ladder of a finding's timeline.
-pub fn write(finding: &Finding, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let flows = representative(finding).map_or(&[][..], |o| &o.flows);
+/// Writes the ladder of a timeline; `flows` are those that its moments name by place.
+pub fn write(flows: &[FlowRef], timeline: &[Moment], style: Style, out: &mut dyn Write) -> io::Result<()> {
     let many = flows.len() > 1;
     if let [only] = flows {
         let (orig, resp) = ends(only);
         writeln!(out, "{:<28}{} → {}", "", printable(&orig), printable(&resp))?;
     }
-    for rung in rungs(&finding.timeline) {
+    for rung in rungs(timeline) {
         let line = match rung.moment.kind {
             MomentKind::Packet => packet(&rung, flows, many),
             MomentKind::Log => log(&rung),
