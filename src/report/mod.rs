@@ -8,6 +8,8 @@ pub mod build;
 pub mod document;
 pub mod flows;
 pub mod json;
+#[cfg(test)]
+mod made;
 pub mod pcapng;
 pub mod timeline;
 pub mod view;

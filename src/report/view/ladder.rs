@@ -41,7 +41,7 @@ pub fn write(flows: &[FlowRef], timeline: &[Moment], style: Style, out: &mut dyn
     let many = flows.len() > 1;
     if let [only] = flows {
         let (orig, resp) = ends(only);
-        writeln!(out, "{:<28}{} → {}", "", printable(&orig), printable(&resp))?;
+        writeln!(out, "{:<41}{} → {}", "", printable(&orig), printable(&resp))?;
     }
     for rung in rungs(timeline) {
         let line = match rung.moment.kind {
@@ -50,7 +50,8 @@ pub fn write(flows: &[FlowRef], timeline: &[Moment], style: Style, out: &mut dyn
         };
         let time = rung.moment.time.get(11..26).unwrap_or_default();
         let after = rung.after.first().copied().unwrap_or_default() as f64 / 1e9;
-        let row = format!("  {time} {after:>+11.6}  {line}");
+        let frame = rung.moment.frame.map_or_else(String::new, |f| format!("#{f}"));
+        let row = format!("  {time} {after:>+11.6} {frame:>7}  {line}");
         writeln!(out, "{}", text::cut(&row, style.width.max(80)))?;
     }
     Ok(())
@@ -59,7 +60,6 @@ pub fn write(flows: &[FlowRef], timeline: &[Moment], style: Style, out: &mut dyn
 fn packet(rung: &Rung<'_>, flows: &[FlowRef], many: bool) -> String {
     let moment = rung.moment;
     let arrow = if moment.from.as_deref() == Some("resp") { "◀──" } else { "──▶" };
-    let frame = moment.frame.map_or_else(String::new, |f| format!("  #{f}"));
     let times = match rung.after.as_slice() {
         [_] => String::new(),
         all => format!(" ×{} at {} s", all.len(), seconds(all)),
@@ -69,7 +69,7 @@ fn packet(rung: &Rung<'_>, flows: &[FlowRef], many: bool) -> String {
         let (orig, resp) = ends(flow);
         format!("  {orig} → {resp} in {}", flow.capture)
     });
-    printable(&format!("{arrow} {}{times}{frame}{at}", moment.text))
+    printable(&format!("{arrow} {}{times}{at}", moment.text))
 }
 
 /// Times of repeats, the first few.

@@ -106,3 +106,80 @@ fn headline(
 
 /// Findings from which on a table of all of them comes first.
 const OVERVIEW_FROM: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::super::made;
+    use super::*;
+
+    fn written(style: Style, detail: &Detail<'_>) -> String {
+        let mut out = Vec::new();
+        write(&made::report(), style, detail, &mut out).expect("a Vec takes all");
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    const PLAIN: Style = Style { color: false, width: 80 };
+
+    #[test]
+    fn the_first_screen_answers_what_where_when_why_and_what_next() {
+        let text = written(PLAIN, &Detail::default());
+        for part in [
+            "1 fault in 2 failed calls. 1 call could not be decided.",
+            "F1 ERROR  The SYN was never answered",
+            "webhook validation.gatekeeper.sh, at 10.244.1.31:10250",
+            "2026-11-21 02:56:05.435 to 02:56:35.435 UTC; explained, high confidence;",
+            "Next: Look for a NetworkPolicy",
+            "logs/apiserver.log:12",
+            "tcp.stream == 12",
+            "the capture ends 2 min before the call",
+            "Get it: tcpdump -i any",
+            "clock 90.200 s ahead (4 pairs)",
+            "pcap/cut.pcap: partial (frame 7)",
+            "12 segments were sent again",
+        ] {
+            let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(flat.contains(&part.split_whitespace().collect::<Vec<_>>().join(" ")), "{part}\n{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_from_the_bundle_acts_on_the_terminal() {
+        for detail in [
+            Detail::default(),
+            Detail { all: true, finding: None },
+            Detail { all: false, finding: Some("f1") },
+        ] {
+            let text = written(PLAIN, &detail);
+            assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_opened_finding_has_its_ladder_with_repeats_elided() {
+        let text = written(PLAIN, &Detail { all: false, finding: Some("F1") });
+        for part in [
+            "──▶ SYN, sent again ×3 at 1.0 2.0 4.0 s",
+            "+5.000000",
+            "log apiserver.log:12",
+            "io-timeout/no-reply",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        assert!(!text.contains("Undecided"), "{text}");
+        let none = written(PLAIN, &Detail { all: false, finding: Some("F9") });
+        assert_eq!(none, "There is no finding F9. There is F1, F2.\n");
+    }
+
+    #[test]
+    fn a_clean_bundle_says_so_and_what_was_looked_at() {
+        let mut report = made::report();
+        report.findings.clear();
+        let mut out = Vec::new();
+        write(&report, PLAIN, &Detail::default(), &mut out).expect("a Vec takes all");
+        let text = String::from_utf8(out).expect("UTF-8");
+        assert!(
+            text.starts_with("No transport fault found. Looked at 3 logged failures of 1 log and 56 flows"),
+            "{text}"
+        );
+    }
+}
