@@ -195,7 +195,8 @@ mod tests {
     #[test]
     fn hostile_names_end() {
         let header = [0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
-        for tail in [&[0xc0, 12, 0, 1, 0, 1][..], &[1, b'a', 0xc0, 12, 0, 1, 0, 1], &[0xc0, 200], &[0x80], &[63]]
+        for tail in
+            [&[0xc0, 12, 0, 1, 0, 1][..], &[1, b'a', 0xc0, 12, 0, 1, 0, 1], &[0xc0, 200], &[0x80], &[63]]
         {
             let bytes = [&header[..], tail].concat();
             assert_eq!(parse(&bytes).unwrap().question, None, "{tail:x?}");
