@@ -11,7 +11,8 @@ mod sample;
 #[allow(dead_code, reason = "only the mixed capture is written here")]
 mod generate;
 
-const COMMANDS: [&[&str]; 1] = [&["flows", "--format", "ndjson"]];
+const COMMANDS: [&[&str]; 3] =
+    [&["flows", "--format", "ndjson"], &["analyze", "--format", "json"], &["analyze", "--format", "table"]];
 
 #[test]
 fn threads_change_nothing_on_samples() {

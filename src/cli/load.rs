@@ -10,6 +10,7 @@ use crate::rules::{self, Finding, RuleSet};
 use crate::time::Timestamp;
 use crate::{cluster, report};
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 /// What a bundle says and what is to be concluded from it.
@@ -32,9 +33,10 @@ pub(super) fn analyze(inputs: &[PathBuf], settings: &Settings, scope: Scope) -> 
     let bundle = bundle::discover(inputs, &Limits::default())?;
     let options = settings.ingest(&bundle)?;
     let span = (options.from, options.to);
-    let wire = ingest::run(&bundle.sources, &options);
+    let mut wire = ingest::run(&bundle.sources, &options);
     let logs = || log::read(&bundle.sources, &EventSet::builtin(), &log_options(settings, &wire));
     let (logs, cluster) = rayon::join(logs, || cluster::read(&bundle.sources));
+    add_untaken(&bundle, &mut wire, &[&logs.inputs, &cluster.inputs]);
     let mut world = World { bundle, wire, logs, cluster };
     let join = JoinOptions { target: scope.target, edge: scope.edge, span };
     let correlated = correlate::correlate(&mut world, &join);
@@ -65,6 +67,17 @@ pub(super) fn inputs(world: &World) -> impl Iterator<Item = &InputReport> {
 /// The captures alone, for commands that need no logs.
 pub(super) fn captures(inputs: &[PathBuf], settings: &Settings) -> Result<(Bundle, Ingested), Error> {
     let bundle = bundle::discover(inputs, &Limits::default())?;
-    let wire = ingest::run(&bundle.sources, &settings.ingest(&bundle)?);
+    let mut wire = ingest::run(&bundle.sources, &settings.ingest(&bundle)?);
+    add_untaken(&bundle, &mut wire, &[]);
     Ok((bundle, wire))
+}
+
+/// Reports what was lost in sources that no stage took (a text named `.pcap`, a file without read permission).
+fn add_untaken(bundle: &Bundle, wire: &mut Ingested, others: &[&[InputReport]]) {
+    let taken: HashSet<_> =
+        wire.inputs.iter().chain(others.iter().copied().flatten()).map(|i| i.source).collect();
+    for source in bundle.sources.iter().filter(|s| s.problems.any_loss() && !taken.contains(&s.index)) {
+        let problems = source.problems.clone();
+        wire.inputs.push(InputReport { problems, ..InputReport::new(source.index) });
+    }
 }

@@ -1,3 +1,5 @@
+//! Rule files that load, and mistakes with what must be said of them.
+
 use super::*;
 
 fn file(text: &str) -> RuleFile {

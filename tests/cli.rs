@@ -1,0 +1,111 @@
+//! The program as a user starts it: messages and exit codes of DESIGN §8.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+const SAMPLE: &str = "samples/silent-after-client-hello/bundle";
+
+#[test]
+fn a_cut_capture_is_said_and_read_up_to_the_cut() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let capture = folder.path().join("cut.pcap");
+    let bytes = fs::read(at_root(SAMPLE).join("pcap/cp-1-eth0.pcap")).expect("a capture");
+    fs::write(&capture, &bytes[..bytes.len() - 7]).expect("a cut capture");
+
+    let flows = wirecause(&["flows", "--format", "ndjson", &capture.to_string_lossy()]);
+    assert_eq!(flows.status.code(), Some(3));
+    assert!(flows.stdout.iter().filter(|b| **b == b'\n').count() > 10, "the flows before the cut");
+    assert!(message(&flows).contains("cut.pcap"), "{}", message(&flows));
+}
+
+#[test]
+fn text_named_pcap_is_not_a_capture() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let text = folder.path().join("notes.pcap");
+    fs::write(&text, "tcpdump: permission denied\n").expect("a text");
+
+    for command in ["flows", "analyze"] {
+        let run = wirecause(&[command, &text.to_string_lossy()]);
+        assert_eq!(run.status.code(), Some(3), "{command}: {}", message(&run));
+        assert!(message(&run).contains("notes.pcap"), "{command}: {}", message(&run));
+    }
+}
+
+#[test]
+fn an_empty_directory_cannot_be_analyzed() {
+    let folder = TempDir::new().expect("a temporary folder");
+    for command in ["flows", "analyze"] {
+        let run = wirecause(&[command, &folder.path().to_string_lossy()]);
+        assert_eq!(run.status.code(), Some(1), "{command}");
+        assert!(message(&run).contains("nothing to read"), "{command}: {}", message(&run));
+        assert!(run.stdout.is_empty(), "{command}: nothing but results goes to stdout");
+    }
+}
+
+#[test]
+fn a_path_that_is_not_there() {
+    let run = wirecause(&["analyze", "no/such/bundle"]);
+    assert_eq!(run.status.code(), Some(1));
+    assert!(message(&run).contains("no/such/bundle"), "{}", message(&run));
+}
+
+#[test]
+fn output_that_cannot_be_written() {
+    let run = wirecause(&["analyze", SAMPLE, "-o", "no/such/folder/report.json"]);
+    assert_eq!(run.status.code(), Some(1));
+    assert!(message(&run).contains("no/such/folder/report.json"), "{}", message(&run));
+}
+
+#[test]
+fn mistakes_in_the_arguments() {
+    for (arguments, named) in [
+        (&["analyze", "--no-such-option", SAMPLE][..], "--no-such-option"),
+        (&["analyse", SAMPLE], "analyze"),
+        (&["analyze"], "INPUT"),
+        (&["analyze", "--threads", "many", SAMPLE], "--threads"),
+        (&["analyze", "--max-memory", "lots", SAMPLE], "--max-memory"),
+        (&["analyze", "--tz", "Middle/Earth", SAMPLE], "Middle/Earth"),
+        (&["flows", "--format", "xml", SAMPLE], "xml"),
+    ] {
+        let run = wirecause(arguments);
+        assert_eq!(run.status.code(), Some(2), "{arguments:?}: {}", message(&run));
+        assert!(message(&run).contains(named), "{arguments:?}: {}", message(&run));
+        assert!(run.stdout.is_empty(), "{arguments:?}: a mistake is told on stderr");
+    }
+}
+
+#[test]
+fn help_and_version_are_results() {
+    for arguments in [&["--help"][..], &["analyze", "--help"], &["flows", "--help"], &["--version"]] {
+        let run = wirecause(arguments);
+        assert_eq!(run.status.code(), Some(0), "{arguments:?}");
+        assert!(!run.stdout.is_empty() && run.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn findings_fail_the_run_only_when_asked() {
+    assert_eq!(wirecause(&["analyze", SAMPLE]).status.code(), Some(0));
+    assert_eq!(wirecause(&["analyze", "--fail-on", "error", SAMPLE]).status.code(), Some(10));
+    let healthy = "samples/lossy-link/bundle";
+    assert_eq!(wirecause(&["analyze", "--fail-on", "warning", healthy]).status.code(), Some(0));
+}
+
+fn wirecause(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_wirecause"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(arguments)
+        .output()
+        .expect("the program starts")
+}
+
+fn message(run: &Output) -> String {
+    String::from_utf8_lossy(&run.stderr).into_owned()
+}
+
+fn at_root(path: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
