@@ -172,7 +172,7 @@ impl Finder<'_> {
         if read.is_ok() && !archive && !is_utf16(&head) && sniff::kind(&head) == SourceKind::Unknown {
             let opening =
                 Opening { origin: Origin::Left, codecs: Vec::new(), utf16: None, limits: *self.limits };
-            self.add(opening, SourceKind::Unknown, path, head.len() as u64, Weirds::default());
+            self.add(opening, SourceKind::Unknown, &path, head.len() as u64, Weirds::default());
             return;
         }
         // An error in the head comes again from the spool's own read, unless the reader has ended.

@@ -106,9 +106,12 @@ struct ZstdFrames<R: BufRead> {
     state: Option<Zstd<R>>,
 }
 
+/// A frame whose magic was read ahead.
+type Frame<R> = StreamingDecoder<io::Chain<io::Cursor<[u8; 4]>, R>, FrameDecoder>;
+
 enum Zstd<R: BufRead> {
     Between(R),
-    Within(Box<StreamingDecoder<io::Chain<io::Cursor<[u8; 4]>, R>, FrameDecoder>>),
+    Within(Box<Frame<R>>),
 }
 
 impl<R: BufRead> Read for ZstdFrames<R> {

@@ -203,7 +203,7 @@ impl<'l> Finder<'l> {
         }
         let kind =
             if problems.any_loss() && head.is_empty() { SourceKind::Unknown } else { sniff::kind(&head) };
-        self.add(opening, kind, shown, stored, problems);
+        self.add(opening, kind, &shown, stored, problems);
     }
 
     /// Adds a source.
@@ -211,7 +211,7 @@ impl<'l> Finder<'l> {
         &mut self,
         opening: Opening,
         kind: SourceKind,
-        shown: String,
+        shown: &str,
         stored_bytes: u64,
         mut problems: Weirds,
     ) {
@@ -248,7 +248,7 @@ impl<'l> Finder<'l> {
         sources.sort_by(|a, b| (a.0, &a.1.path).cmp(&(b.0, &b.1.path)));
         for (number, label) in labels.iter().enumerate() {
             let paths = sources.iter().filter(|(n, _)| *n == number).map(|(_, s)| s.path.as_str());
-            bundle.layouts.push((label.clone(), Layout::of(paths)));
+            bundle.layouts.push((label.clone(), Layout::of(&paths)));
         }
         bundle.sources = sources.into_iter().map(|(_, source)| source).collect();
         for (at, source) in bundle.sources.iter_mut().enumerate() {

@@ -36,7 +36,7 @@ impl Layout {
     }
 
     /// The layout of the input that has these paths.
-    pub fn of<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Self {
+    pub fn of<'a>(paths: &(impl Iterator<Item = &'a str> + Clone)) -> Self {
         let any = |part: &str| paths.clone().any(|p| format!("/{}", p.replace('!', "/")).contains(part));
         let (nodes, logs) = (any("/nodes.json"), any("/kube-system/") && any("/logs.txt"));
         match () {

@@ -53,11 +53,11 @@ pub(super) struct Names(HashMap<String, u32>);
 
 impl Names {
     /// A path that was not given before, and whether it had to be changed.
-    pub(super) fn unique(&mut self, path: String) -> (String, bool) {
-        let mut candidate = path.clone();
+    pub(super) fn unique(&mut self, path: &str) -> (String, bool) {
+        let mut candidate = path.to_owned();
         let mut changed = false;
         while self.0.contains_key(&candidate) {
-            let count = self.0.entry(path.clone()).or_insert(1);
+            let count = self.0.entry(path.to_owned()).or_insert(1);
             *count += 1;
             candidate = format!("{path}#{count}");
             changed = true;

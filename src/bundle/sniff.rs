@@ -35,6 +35,7 @@ fn is_binary(head: &[u8]) -> bool {
 
 fn text_kind(head: &str) -> SourceKind {
     let text = head.trim_start_matches('\u{feff}').trim_start();
+    let text = text.strip_prefix("---\n").map_or(text, str::trim_start);
     if text.starts_with("-----BEGIN ") {
         SourceKind::Pem
     } else if is_json_object(text) || is_yaml_object(text) {
@@ -92,17 +93,23 @@ fn is_host_state_line(line: &str) -> bool {
     match words.as_slice() {
         ["NAMESPACE" | "NAME", ..] => is_kubectl_header(line),
         ["#", "Generated", "by", tool, ..] => tool.starts_with("iptables") || tool.starts_with("ip6tables"),
-        ["*nat" | "*filter" | "*mangle" | "*raw"] | ["#kernel"] => true,
+        ["*nat" | "*filter" | "*mangle" | "*raw" | "#kernel"]
+        | ["-P", "PREROUTING" | "INPUT" | "FORWARD", "ACCEPT" | "DROP"]
+        | ["table", "ip" | "ip6" | "inet" | "arp" | "bridge" | "netdev", _, "{"]
+        | ["IP", "Virtual", "Server", ..]
+        | ["Prot", "LocalAddress:Port", ..]
+        | ["Netid", "State", "Recv-Q", ..]
+        | ["State", "Recv-Q", "Send-Q", ..]
+        | ["Proto", "Recv-Q", "Send-Q", "Local", ..]
+        | ["Active", "Internet", "connections", ..]
+        | ["default", "via", _, "dev", ..]
+        | ["default", "dev", ..] => true,
         ["Chain", _, open, ..] => *open == "(policy" || line.ends_with(" references)"),
-        ["table", "ip" | "ip6" | "inet" | "arp" | "bridge" | "netdev", _, "{"] => true,
-        ["IP", "Virtual", "Server", ..] | ["Prot", "LocalAddress:Port", ..] => true,
-        ["Netid", "State", "Recv-Q", ..] | ["State", "Recv-Q", "Send-Q", ..] => true,
-        ["Proto", "Recv-Q", "Send-Q", "Local", ..] | ["Active", "Internet", "connections", ..] => true,
         ["TcpExt:" | "Ip:", second, ..] => matches!(*second, "SyncookiesSent" | "Forwarding"),
         ["-A", "-t" | "-u", address, ..] => address.contains(':'),
-        ["default", "via", _, "dev", ..] | ["default", "dev", ..] => true,
-        ["blackhole" | "unreachable" | "prohibit", prefix, ..] => is_prefix(prefix),
-        [first, "via", _, "dev", ..] | [first, "dev", ..] => is_prefix(first),
+        ["blackhole" | "unreachable" | "prohibit", prefix, ..]
+        | [prefix, "via", _, "dev", ..]
+        | [prefix, "dev", ..] => is_prefix(prefix),
         [first, _, "inet" | "inet6" | "link/ether", ..] => first.ends_with(':'),
         [first, _, flags, ..] if flags.starts_with('<') => {
             first.ends_with(':') && first.trim_end_matches(':').bytes().all(|c| c.is_ascii_digit())

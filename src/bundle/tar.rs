@@ -94,7 +94,8 @@ impl<R: Skip> TarReader<R> {
                 _ => {
                     let size = size.unwrap_or(stored);
                     self.ahead = size.checked_next_multiple_of(BLOCK as u64).unwrap_or(size);
-                    let held = || header.link_name_bytes().map(|l| l.into_owned()).unwrap_or_default();
+                    let held =
+                        || header.link_name_bytes().map(std::borrow::Cow::into_owned).unwrap_or_default();
                     return Ok(Some(Member {
                         name: name.unwrap_or_else(|| header.path_bytes().into_owned()),
                         kind,

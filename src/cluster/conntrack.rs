@@ -54,12 +54,11 @@ pub(super) fn statistics(line: &str, b: &mut Builder<'_>, source: SourceIndex) -
             continue;
         }
         let name = format!("conntrack_{name}");
-        match b.map.counters.iter_mut().find(|c| c.source == source && c.name == name) {
-            Some(counter) => counter.value = counter.value.saturating_add(value),
-            None => {
-                let counter = Counter { host: None, name, value, source };
-                push(&mut b.map.counters, counter, &mut b.dropped);
-            }
+        let known = b.map.counters.iter_mut().find(|c| c.source == source && c.name == name);
+        if let Some(counter) = known {
+            counter.value = counter.value.saturating_add(value);
+        } else {
+            push(&mut b.map.counters, Counter { host: None, name, value, source }, &mut b.dropped);
         }
     }
     true

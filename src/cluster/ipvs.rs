@@ -32,15 +32,15 @@ impl Ipvs {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         let parsed = |text: &&str| text.parse::<SocketAddr>().ok();
         match words.as_slice() {
-            ["TCP" | "UDP" | "SCTP", address, ..] | ["-A", "-t" | "-u", address, ..] => {
+            ["TCP" | "UDP" | "SCTP", address, ..] | ["-A", _, address, ..] => {
                 self.servers.extend(parsed(address).map(|a| (a, Vec::new())));
             }
-            ["->", address, ..] | ["-a", "-t" | "-u", _, "-r", address, ..] => {
+            ["->", address, ..] | ["-a", _, _, "-r", address, ..] => {
                 if let (Some((_, reals)), Some(real)) = (self.servers.last_mut(), parsed(address)) {
                     reals.push(real);
                 }
             }
-            ["IP", "Virtual", ..] | ["Prot", ..] | ["FWM", ..] | [] => {}
+            ["IP" | "Prot" | "FWM", ..] | [] => {}
             _ => return false,
         }
         true

@@ -47,7 +47,7 @@ pub enum Endpoints {
     None,
     /// There are some, none of them ready.
     NotReady,
-    /// This many are ready.
+    /// This many addresses are ready.
     Ready(usize),
 }
 
@@ -192,7 +192,8 @@ impl ClusterMap {
     /// Whether a Service had endpoints when the objects were taken.
     pub fn endpoints_state(&self, namespace: &str, service: &str) -> Endpoints {
         let endpoints = self.endpoints_of(namespace, service);
-        match endpoints.iter().filter(|e| e.ready).count() {
+        let ready: HashSet<IpAddr> = endpoints.iter().filter(|e| e.ready).map(|e| e.address.ip()).collect();
+        match ready.len() {
             0 if !endpoints.is_empty() => Endpoints::NotReady,
             0 if self.empty_endpoints.iter().any(|(ns, s, _)| ns == namespace && s == service) => {
                 Endpoints::None

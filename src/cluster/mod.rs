@@ -239,3 +239,6 @@ pub enum Owner<'a> {
 pub fn read(sources: &[Source]) -> ClusterMap {
     read::read(sources)
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ impl Nft {
         if self.depth == 1 && open > close {
             let mut words = text.split_ascii_whitespace();
             self.is_chain = words.next() == Some("chain");
-            self.block = words.next().unwrap_or_default().to_owned();
+            words.next().unwrap_or_default().clone_into(&mut self.block);
         } else if self.depth >= 2 && self.is_chain {
             self.chain_rule(text, chains);
         } else if self.depth >= 2 {

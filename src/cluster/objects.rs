@@ -22,11 +22,11 @@ pub(super) fn add(b: &mut Builder<'_>, object: &Value, source: SourceIndex) -> b
         source,
     };
     match object.get("kind").and_then(Value::as_str).unwrap_or_default() {
-        "Service" if meta.is_core(object) => b.service(service(object, &meta)),
+        "Service" if is_core(object) => b.service(service(object, &meta)),
         "EndpointSlice" => endpoint_slice(b, object, &meta),
         "Endpoints" => endpoints(b, object, &meta),
         "Pod" => b.pod(pod(object, &meta)),
-        "Node" if meta.is_core(object) => b.node(node(object, &meta)),
+        "Node" if is_core(object) => b.node(node(object, &meta)),
         "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => webhooks(b, object, &meta),
         "CustomResourceDefinition" => conversion(b, object, &meta),
         "APIService" => api_service(b, object, &meta),
@@ -44,11 +44,9 @@ struct Meta {
     source: SourceIndex,
 }
 
-impl Meta {
-    /// Of the core group (Knative and OpenShift have kinds of the same name).
-    fn is_core(&self, object: &Value) -> bool {
-        matches!(object.get("apiVersion").and_then(Value::as_str), None | Some("v1"))
-    }
+/// Of the core group (Knative and OpenShift have kinds of the same name).
+fn is_core(object: &Value) -> bool {
+    matches!(object.get("apiVersion").and_then(Value::as_str), None | Some("v1"))
 }
 
 fn service(object: &Value, meta: &Meta) -> Service {
