@@ -25,7 +25,7 @@ impl Finder<'_> {
             while let Some(member) = self.next_member(&mut tar, shown) {
                 if let Some(path) = self.admit(&member, shown) {
                     let part = region.part(member.offset, member.size);
-                    self.known(Origin::Region(part), path, depth + 1);
+                    self.known(Origin::Region(part), &path, depth + 1);
                 }
             }
             return;
@@ -36,7 +36,7 @@ impl Finder<'_> {
                 let mut tar: TarReader<SourceReader> = TarReader::new(reader);
                 while let Some(member) = self.next_member(&mut tar, shown) {
                     if let Some(path) = self.admit(&member, shown) {
-                        self.spool_member(&mut tar.data(member.size), path, u64::MAX, depth);
+                        self.spool_member(&mut tar.data(member.size), &path, u64::MAX, depth);
                     }
                 }
             }
@@ -159,29 +159,29 @@ impl Finder<'_> {
             let most =
                 file.compressed_size().saturating_mul(self.limits.ratio).saturating_add(RATIO_FROM_BYTES);
             if let Some(path) = self.named(path, safe.is_empty(), escapes) {
-                self.spool_member(&mut file, path, most, depth);
+                self.spool_member(&mut file, &path, most, depth);
             }
         }
     }
 
     /// Spools a member unless nothing reads what it holds; `most` bytes are what its ratio allows.
-    fn spool_member(&mut self, from: &mut dyn Read, path: String, most: u64, depth: u32) {
+    fn spool_member(&mut self, from: &mut dyn Read, path: &str, most: u64, depth: u32) {
         let mut head = Vec::new();
         let read = from.take(sniff::LOOK).read_to_end(&mut head);
         let archive = Codec::of(&head).is_some() || tar::is_header(&head) || head.starts_with(b"PK");
         if read.is_ok() && !archive && !is_utf16(&head) && sniff::kind(&head) == SourceKind::Unknown {
             let opening =
                 Opening { origin: Origin::Left, codecs: Vec::new(), utf16: None, limits: *self.limits };
-            self.add(opening, SourceKind::Unknown, &path, head.len() as u64, Weirds::default());
+            self.add(opening, SourceKind::Unknown, path, head.len() as u64, Weirds::default());
             return;
         }
         // An error in the head comes again from the spool's own read, unless the reader has ended.
         let mut whole = head.as_slice().chain(from);
         let region = match read {
-            Ok(_) => self.spool_bounded(&mut whole, &path, most),
+            Ok(_) => self.spool_bounded(&mut whole, path, most),
             Err(e) => {
-                self.note_cut(&path, head.len() as u64, &e.to_string());
-                self.spool_bounded(&mut head.as_slice(), &path, most)
+                self.note_cut(path, head.len() as u64, &e.to_string());
+                self.spool_bounded(&mut head.as_slice(), path, most)
             }
         };
         if let Some(region) = region {

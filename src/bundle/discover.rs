@@ -111,7 +111,7 @@ impl<'l> Finder<'l> {
         if let Some(e) = stopped {
             self.bundle.problems.loss("unreadable", Place::Offset(region.len()), || format!("{shown}: {e}"));
         }
-        self.known(Origin::Region(region), shown.to_owned(), 0);
+        self.known(Origin::Region(region), shown, 0);
         Ok(())
     }
 
@@ -173,11 +173,11 @@ impl<'l> Finder<'l> {
             });
             return;
         }
-        self.known(Origin::File(path.to_owned()), shown.to_owned(), 0);
+        self.known(Origin::File(path.to_owned()), shown, 0);
     }
 
     /// Something that can be opened again and again: an archive to look into, or a source.
-    pub(super) fn known(&mut self, origin: Origin, shown: String, depth: u32) {
+    pub(super) fn known(&mut self, origin: Origin, shown: &str, depth: u32) {
         let stored = match &origin {
             Origin::File(path) => std::fs::metadata(path).map_or(0, |m| m.len()),
             Origin::Region(region) => region.len(),
@@ -195,15 +195,15 @@ impl<'l> Finder<'l> {
                 return;
             }
             if head.starts_with(b"PK") {
-                self.zip(&opening, &shown, depth);
+                self.zip(&opening, shown, depth);
             } else {
-                self.tar(&opening, &shown, depth);
+                self.tar(&opening, shown, depth);
             }
             return;
         }
         let kind =
             if problems.any_loss() && head.is_empty() { SourceKind::Unknown } else { sniff::kind(&head) };
-        self.add(opening, kind, &shown, stored, problems);
+        self.add(opening, kind, shown, stored, problems);
     }
 
     /// Adds a source.

@@ -388,17 +388,17 @@ fn limits_are_said_with_their_flag_and_the_rest_is_read() {
     let fat = gzip(&tar(&[("a.log", &big), ("b.log", LOG)]));
     let full = gzip(&tar(&[("x/a.log", &big[..999]), ("x/b.log", &big[..999]), ("x/c.log", LOG)]));
     let total = Limits { total_bytes: 1500, members: 100, ..small };
-    let table: &[(&str, Vec<u8>, Limits, usize, &str, &str)] = &[
+    let table = [
         ("members", tar(&many), small, 2, "limit_members", "--max-members"),
         ("depth", nested, small, 1, "limit_depth", "--max-depth"),
         ("member", fat, small, 2, "limit_member_bytes", "--max-member-bytes"),
         ("total", full, total, 2, "limit_total_bytes", "--max-total-bytes"),
     ];
     for (name, stored, limits, sources, problem, flag) in table {
-        let dir = dir(&[("x.tar", stored)]);
-        let bundle = discover(&[dir.path().to_owned()], limits).unwrap();
-        assert_eq!(bundle.sources.len(), *sources, "{name}: {:?}", shown(&bundle));
-        let said = bundle.problems.iter().find(|w| w.name == *problem);
+        let dir = dir(&[("x.tar", &stored)]);
+        let bundle = discover(&[dir.path().to_owned()], &limits).unwrap();
+        assert_eq!(bundle.sources.len(), sources, "{name}: {:?}", shown(&bundle));
+        let said = bundle.problems.iter().find(|w| w.name == problem);
         assert!(said.is_some_and(|w| w.loss && w.detail.contains(flag)), "{name}: {:?}", bundle.problems);
     }
 }
@@ -436,7 +436,7 @@ fn utf16_text_reads_as_utf8() {
 
 #[test]
 fn binary_members_are_listed_but_not_copied() {
-    let binary = [b"\x7fELF".as_slice(), &[0; 60_000]].concat();
+    let binary = [b"\x7fELF".as_slice(), &vec![0; 60_000]].concat();
     let bundle = of(&[("x.tgz", &gzip(&tar(&[("bin", &binary), ("a.log", LOG)])))]);
     assert_eq!(shown(&bundle), ["x.tgz!a.log log", "x.tgz!bin unknown"]);
     assert!(content(&bundle.sources[1]).is_empty());

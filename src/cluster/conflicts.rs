@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::build::{Builder, list};
-use super::lookup::has_ended;
+use super::index::has_ended;
 use crate::bundle::SourceIndex;
 
 pub(super) fn find(b: &mut Builder<'_>) {

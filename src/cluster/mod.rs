@@ -18,6 +18,7 @@ mod conflicts;
 mod conntrack;
 mod documents;
 mod host;
+mod index;
 mod ipvs;
 mod lookup;
 mod nft;
@@ -28,7 +29,8 @@ mod table;
 mod text;
 
 pub use host::{Counter, Interface, Neighbour, Route, Socket};
-pub use lookup::{Backend, Endpoints, Index, Learnt};
+pub use index::Index;
+pub use lookup::{Backend, Endpoints, Learnt};
 
 /// A port of a Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

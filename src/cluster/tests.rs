@@ -210,8 +210,9 @@ fn damage_of_one_object_does_not_lose_the_others() {
     let json = format!(
         "{{\n    \"apiVersion\": \"v1\",\n    \"items\": [\n{json}\n    ],\n    \"kind\": \"List\"\n}}\n"
     );
-    let yaml: String = (0..4).map(|n| format!("- kind: Node\n  metadata:\n    name: n{n}\n")).collect();
-    let yaml = format!("apiVersion: v1\nkind: List\nitems:\n{yaml}");
+    let yaml = (0..4).fold("apiVersion: v1\nkind: List\nitems:\n".to_owned(), |yaml, n| {
+        yaml + &format!("- kind: Node\n  metadata:\n    name: n{n}\n")
+    });
     let table = [
         ("json", json.replacen("\"name\": \"n1\"", "\"name\": \"n1", 1), vec!["n0", "n2", "n3"]),
         ("json cut", json[..json.find("\"n3\"").unwrap()].to_owned(), vec!["n0", "n1", "n2"]),
@@ -230,10 +231,8 @@ fn damage_of_one_object_does_not_lose_the_others() {
 
 #[test]
 fn yaml_bombs_end_early() {
-    let mut laughs = "kind: Node\nmetadata: {name: a}\nx0: &x0 [lol, lol]\n".to_owned();
-    for n in 1..30 {
-        laughs += &format!("x{n}: &x{n} [*x{}, *x{}]\n", n - 1, n - 1);
-    }
+    let first = "kind: Node\nmetadata: {name: a}\nx0: &x0 [lol, lol]\n".to_owned();
+    let laughs = (1..30).fold(first, |text, n| text + &format!("x{n}: &x{n} [*x{}, *x{}]\n", n - 1, n - 1));
     let deep = format!("kind: Node\nmetadata: {}{}\n", "[".repeat(5000), "]".repeat(5000));
     let json = format!("{{\"kind\": \"Node\", \"apiVersion\": {}{}}}", "[".repeat(5000), "]".repeat(5000));
     for text in [laughs, deep, json] {
