@@ -1,12 +1,395 @@
 //! Event definitions: data in `rules/events/`.
+//!
+//! Takes YAML lists of definitions (each with the lines that it must match); gives an [`EventSet`] that finds the lines
+//! worth reading and names what a parsed message tells. Every item is read on its own, so that all mistakes of a file
+//! show at once, each with its place. Never knows an envelope or a time.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use aho_corasick::packed;
+use regex::Regex;
+use serde::Deserialize;
+
+use super::EventName;
+use super::classify;
+use super::grammar::Parsed;
+use crate::error::Error;
+
+/// The files compiled into the program.
+const BUILTIN: [(&str, &str); 6] = [
+    ("rules/events/connect.yaml", include_str!("../../rules/events/connect.yaml")),
+    ("rules/events/dns.yaml", include_str!("../../rules/events/dns.yaml")),
+    ("rules/events/tls.yaml", include_str!("../../rules/events/tls.yaml")),
+    ("rules/events/http.yaml", include_str!("../../rules/events/http.yaml")),
+    ("rules/events/kubernetes.yaml", include_str!("../../rules/events/kubernetes.yaml")),
+    ("rules/events/look_alikes.yaml", include_str!("../../rules/events/look_alikes.yaml")),
+];
+
+/// One definition as its file has it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Definition {
+    /// Its name, by which rules join.
+    event: String,
+    /// What it means, in a sentence.
+    title: String,
+    /// Short literals of which every matching line holds one.
+    triggers: Vec<String>,
+    /// Expressions on the innermost reason, after wrappers, URL, operation and addresses.
+    #[serde(default)]
+    reason: Vec<String>,
+    /// Expressions on the whole failure text.
+    #[serde(default)]
+    text: Vec<String>,
+    /// Only on messages about these connections: `etcd`, or one side's view of it, `etcd/server` and `etcd/client`.
+    #[serde(default)]
+    edges: Vec<String>,
+    /// Not on messages about these.
+    #[serde(default)]
+    not_edges: Vec<String>,
+    /// Only on lines of a server about its client (`true`), only on others (`false`), on both (absent).
+    #[serde(default)]
+    server_side: Option<bool>,
+    /// It looks like a failure and is none: counted, never shown as one.
+    #[serde(default)]
+    benign: bool,
+    /// Lines that it must match, in any envelope.
+    samples: Vec<Sample>,
+}
+
+/// A line that an event must match, perhaps with fields that must come out of it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Sample {
+    Line(String),
+    Fields { line: String, fields: std::collections::BTreeMap<String, String> },
+}
+
+impl Sample {
+    fn line(&self) -> &str {
+        match self {
+            Self::Line(line) | Self::Fields { line, .. } => line,
+        }
+    }
+}
+
+/// A definition in use.
+#[derive(Debug)]
+pub(super) struct Event {
+    pub name: EventName,
+    pub title: String,
+    pub benign: bool,
+    server_side: Option<bool>,
+    edges: Vec<String>,
+    not_edges: Vec<String>,
+    reason: Vec<Pattern>,
+    text: Vec<Pattern>,
+    samples: Vec<Sample>,
+    place: String,
+}
+
+/// An expression, compiled when it is first needed: most runs need few of them.
+#[derive(Debug)]
+struct Pattern {
+    source: String,
+    compiled: OnceLock<Option<Regex>>,
+}
+
+impl Pattern {
+    fn new(source: String) -> Self {
+        Self { source, compiled: OnceLock::new() }
+    }
+
+    fn regex(&self) -> Option<&Regex> {
+        self.compiled.get_or_init(|| Regex::new(&self.source).ok()).as_ref()
+    }
+}
 
 /// The loaded event definitions.
 #[derive(Debug, Default)]
-pub struct EventSet {}
+pub struct EventSet {
+    events: Vec<Event>,
+    triggers: Vec<String>,
+    searcher: Option<packed::Searcher>,
+}
 
 impl EventSet {
     /// The definitions compiled into the program.
     pub fn builtin() -> Self {
-        Self::default()
+        let mut set = Self::default();
+        let mut problems = Vec::new();
+        for (path, text) in BUILTIN {
+            set.add_file(path, text, &mut problems);
+        }
+        debug_assert!(problems.is_empty(), "{problems:?}");
+        set.index();
+        set
+    }
+
+    /// The built-in definitions and those of every `.yaml` file in `dirs`; one of a built-in name replaces it.
+    ///
+    /// # Errors
+    /// [`Error::Rules`] with all mistakes of all files, each with its place; [`Error::Input`] for a directory that
+    /// cannot be read.
+    pub fn load(dirs: &[impl AsRef<Path>]) -> Result<Self, Error> {
+        let mut set = Self::builtin();
+        let mut problems = Vec::new();
+        for dir in dirs {
+            let dir = dir.as_ref();
+            for path in yaml_files(dir)? {
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|e| Error::Input(path.display().to_string(), e.to_string()))?;
+                set.add_file(&path.display().to_string(), &text, &mut problems);
+            }
+        }
+        set.index();
+        problems.extend(set.check());
+        if problems.is_empty() { Ok(set) } else { Err(Error::Rules(problems.join("\n"))) }
+    }
+
+    /// Names of all events, in order of definition; look-alikes included.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.events.iter().map(|e| e.name.as_ref())
+    }
+
+    /// What an event means, in a sentence.
+    pub fn title(&self, name: &str) -> Option<&str> {
+        self.events.iter().find(|e| *e.name == *name).map(|e| e.title.as_str())
+    }
+
+    pub(super) fn event(&self, index: usize) -> Option<&Event> {
+        self.events.get(index)
+    }
+
+    /// The first trigger in `text` at or after `from`, as a range of bytes.
+    pub(super) fn find(&self, text: &[u8], from: usize) -> Option<(usize, usize)> {
+        if let Some(searcher) = &self.searcher {
+            let found = searcher.find_in(text, (from..text.len()).into())?;
+            return Some((found.start(), found.end()));
+        }
+        let rest = text.get(from..)?;
+        let hit = |t: &String| memchr::memmem::find(rest, t.as_bytes()).map(|n| (from + n, from + n + t.len()));
+        self.triggers.iter().filter_map(hit).min()
+    }
+
+    /// The event that the reason of a parsed message tells of: a function of reason, edge and side alone.
+    pub(super) fn by_reason(&self, parsed: &Parsed) -> Option<usize> {
+        self.events.iter().position(|event| event.matches_reason(parsed))
+    }
+
+    /// The event that the whole text of a message tells of, asked where the reason tells of none.
+    pub(super) fn by_text(&self, parsed: &Parsed) -> Option<usize> {
+        self.events.iter().position(|event| event.matches_text(parsed))
+    }
+
+    fn index(&mut self) {
+        self.triggers.sort();
+        self.triggers.dedup();
+        self.searcher = packed::Config::new()
+            .match_kind(packed::MatchKind::LeftmostFirst)
+            .builder()
+            .extend(self.triggers.iter().map(String::as_bytes))
+            .build();
+    }
+
+    fn add_file(&mut self, path: &str, text: &str, problems: &mut Vec<String>) {
+        for (line, item) in items(text) {
+            // blank lines in front keep the places that an error names those of the file
+            let padded = format!("{}{item}", "\n".repeat(line - 1));
+            match serde_saphyr::from_str::<Vec<Definition>>(&padded) {
+                Ok(found) => {
+                    for definition in found {
+                        self.add(path, line, definition, problems);
+                    }
+                }
+                Err(e) => problems.push(format!("error: {path}: {e}")),
+            }
+        }
+    }
+
+    fn add(&mut self, path: &str, line: usize, found: Definition, problems: &mut Vec<String>) {
+        let place = format!("{path}:{line}");
+        let mut wrong = |what: &str| problems.push(format!("error: {place}: event {}: {what}", found.event));
+        if found.samples.is_empty() {
+            wrong("has no sample: give at least one line that it must match");
+        }
+        if found.triggers.iter().any(|t| t.len() < 3) || found.triggers.is_empty() {
+            wrong("needs triggers of at least 3 bytes");
+        }
+        if found.reason.is_empty() && found.text.is_empty() {
+            wrong("needs an expression under `reason` or `text`");
+        }
+        self.events.retain(|e| *e.name != *found.event || e.place.starts_with(path));
+        if let Some(first) = self.events.iter().find(|e| *e.name == *found.event) {
+            wrong(&format!("is defined twice, first at {}", first.place));
+        }
+        self.triggers.extend(found.triggers.iter().cloned());
+        self.events.push(Event {
+            name: Arc::from(found.event),
+            title: found.title,
+            benign: found.benign,
+            server_side: found.server_side,
+            edges: found.edges,
+            not_edges: found.not_edges,
+            reason: found.reason.into_iter().map(Pattern::new).collect(),
+            text: found.text.into_iter().map(Pattern::new).collect(),
+            samples: found.samples,
+            place,
+        });
+    }
+
+    /// Every mistake that shows only when all definitions stand together: an expression that does not compile, a
+    /// sample that its event does not match, that another event claims too, or whose fields come out otherwise.
+    fn check(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        for event in &self.events {
+            for pattern in event.reason.iter().chain(&event.text) {
+                if let Err(e) = Regex::new(&pattern.source) {
+                    out.push(format!("error: {}: event {}: {e}", event.place, event.name));
+                }
+            }
+            for sample in &event.samples {
+                if let Some(problem) = self.check_sample(event, sample) {
+                    out.push(format!("error: {}: event {}: {problem}\n  | {}", event.place, event.name, sample.line()));
+                }
+            }
+        }
+        out
+    }
+
+    fn check_sample(&self, event: &Event, sample: &Sample) -> Option<String> {
+        let line = sample.line();
+        let parsed = classify::parse_line(line);
+        let claims: Vec<_> = self.events.iter().filter(|e| e.matches(&parsed)).map(|e| e.name.as_ref()).collect();
+        if claims != [event.name.as_ref()] {
+            let mut text = String::from("this sample is matched by ");
+            let _ = if claims.is_empty() { text.write_str("no event") } else { write!(text, "{claims:?}") };
+            let _ = write!(text, " (reason: {:?})", parsed.tail);
+            return Some(text);
+        }
+        if self.find(line.as_bytes(), 0).is_none() {
+            return Some("no trigger stands in this sample".to_owned());
+        }
+        let Sample::Fields { fields, .. } = sample else { return None };
+        let mut parsed = parsed;
+        event.fill(&mut parsed);
+        fields.iter().find_map(|(name, wanted)| {
+            let got = classify::field(&parsed, name)?;
+            (got != *wanted).then(|| format!("field {name} is {got:?}, not {wanted:?}"))
+        })
+    }
+}
+
+impl Event {
+    fn matches(&self, parsed: &Parsed) -> bool {
+        self.matches_reason(parsed) || self.matches_text(parsed)
+    }
+
+    fn fits(&self, parsed: &Parsed) -> bool {
+        let side = self.server_side.is_none_or(|wanted| wanted == parsed.server_side);
+        let on = |edges: &[String]| edges.iter().any(|e| about(e, parsed));
+        side && (self.edges.is_empty() || on(&self.edges)) && !on(&self.not_edges)
+    }
+
+    fn matches_reason(&self, parsed: &Parsed) -> bool {
+        parsed.anchored && self.fits(parsed) && any_match(&self.reason, &parsed.tail)
+    }
+
+    fn matches_text(&self, parsed: &Parsed) -> bool {
+        self.fits(parsed) && (any_match(&self.text, &parsed.text) || any_match(&self.text, &parsed.headline))
+    }
+
+    /// Fills fields from the named captures of the expression that matched.
+    pub(super) fn fill(&self, parsed: &mut Parsed) {
+        let (reason, text) = (self.reason.iter().map(|p| (p, true)), self.text.iter().map(|p| (p, false)));
+        for (pattern, on_reason) in reason.chain(text) {
+            let Some(regex) = pattern.regex() else { continue };
+            let on = if on_reason { parsed.tail.clone() } else { parsed.text.clone() };
+            if let Some(captures) = regex.captures(&on) {
+                for name in regex.capture_names().flatten() {
+                    if let Some(value) = captures.name(name) {
+                        classify::set_field(parsed, name, value.as_str());
+                    }
+                }
+                return;
+            }
+        }
+    }
+
+    /// Whether filling would do anything.
+    pub(super) fn has_captures(&self) -> bool {
+        self.reason.iter().chain(&self.text).any(|p| p.source.contains("(?P<") || p.source.contains("(?<"))
+    }
+}
+
+/// Whether a message is about the connection that a definition names, seen from the side that it names.
+fn about(edge: &str, parsed: &Parsed) -> bool {
+    let (edge, side) = edge.split_once('/').map_or((edge, None), |(edge, side)| (edge, Some(side)));
+    edge == parsed.edge.name() && side.is_none_or(|s| (s == "server") == parsed.server_side)
+}
+
+fn any_match(patterns: &[Pattern], text: &str) -> bool {
+    patterns.iter().any(|p| p.regex().is_some_and(|r| r.is_match(text)))
+}
+
+/// The items of a YAML list at the left margin: line from 1, and text.
+fn items(text: &str) -> Vec<(usize, String)> {
+    let mut out: Vec<(usize, String)> = Vec::new();
+    for (n, line) in text.lines().enumerate() {
+        if line.starts_with("- ") || (!line.is_empty() && !line.starts_with([' ', '#', '-']) && out.is_empty()) {
+            out.push((n + 1, String::new()));
+        }
+        if let Some((_, item)) = out.last_mut() {
+            item.push_str(line);
+            item.push('\n');
+        }
+    }
+    out
+}
+
+fn yaml_files(dir: &Path) -> Result<Vec<std::path::PathBuf>, Error> {
+    let shown = |e: std::io::Error| Error::Input(dir.display().to_string(), e.to_string());
+    let mut out: Vec<_> = std::fs::read_dir(dir)
+        .map_err(shown)?
+        .filter_map(|e| e.ok().map(|e| e.path()))
+        .filter(|p| p.extension().is_some_and(|e| e == "yaml" || e == "yml"))
+        .collect();
+    out.sort();
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_builtin_event_matches_its_own_samples_alone() {
+        let set = EventSet::builtin();
+        let problems = set.check();
+        assert!(problems.is_empty(), "{}", problems.join("\n"));
+    }
+
+    #[test]
+    fn builtin_triggers_fit_one_fast_search() {
+        let set = EventSet::builtin();
+        assert!(set.searcher.is_some(), "no packed search on this machine");
+        assert!(set.triggers.len() <= 32, "{:?}", set.triggers);
+    }
+
+    #[test]
+    fn mistakes_of_a_file_show_all_with_their_places() {
+        let text = "- event: one\n  title: t\n  triggers: [abc]\n  reason: ['abc']\n  samples: []\n\
+                    - event: two\n  titel: t\n\
+                    - event: three\n  title: t\n  triggers: [a]\n  reason: ['(']\n  samples: ['dial tcp: a']\n";
+        let mut set = EventSet::default();
+        let mut problems = Vec::new();
+        set.add_file("x.yaml", text, &mut problems);
+        problems.extend(set.check());
+        let all = problems.join("\n");
+        for part in ["x.yaml:1: event one: has no sample", "titel", "line 7", "x.yaml:8: event three: needs triggers"] {
+            assert!(all.contains(part), "{part} not in\n{all}");
+        }
     }
 }

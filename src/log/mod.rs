@@ -10,11 +10,22 @@ use std::sync::Arc;
 use crate::bundle::{InputReport, SourceIndex};
 use crate::time::{TimeDelta, Timestamp};
 
+mod assemble;
+mod classify;
+mod envelope;
 mod events;
+mod grammar;
+mod group;
+mod json;
+mod merge;
+mod origin;
 mod scan;
+mod stamp;
+mod timebase;
+mod trace;
 
+pub use assemble::read;
 pub use events::EventSet;
-pub use scan::read;
 
 /// Which connection of the control plane a message is about (DESIGN §7 `edge`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

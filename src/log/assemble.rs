@@ -1,0 +1,205 @@
+//! From scanned files to [`Logs`]: order of parts, time base, events, reports.
+//!
+//! Takes the sources and the event definitions; runs the scan of every file in parallel, orders the parts of a rotated
+//! log, resolves its times and joins the copies of one failure. Reads nothing itself.
+
+use rayon::prelude::*;
+
+use super::envelope::Peeled;
+use super::group;
+use super::merge::{self, Draft, TraceDraft};
+use super::origin;
+use super::scan::{self, FileScan, Hit, What};
+use super::timebase::{self, Anchors, Clock};
+use super::{EventSet, LogEvent, LogOptions, LogReport, Logs};
+use crate::bundle::Source;
+use crate::error::Place;
+use crate::time::{TimeDelta, Timestamp};
+
+/// The files of one log, oldest first, and its time base.
+struct Log {
+    files: Vec<FileScan>,
+    anchors: Anchors,
+    path: String,
+}
+
+/// Reads every log among `sources`: all envelopes, true times, one event for each failure.
+pub fn read(sources: &[Source], events: &EventSet, options: &LogOptions) -> Logs {
+    let groups = group::group(sources);
+    let logs: Vec<Log> = groups
+        .par_iter()
+        .map(|group| {
+            let files: Vec<_> = group.sources.par_iter().map(|s| scan::file(s, events)).collect();
+            log(files, group.sources.first().map(|s| s.path.clone()).unwrap_or_default())
+        })
+        .collect();
+    let elsewhere = logs.iter().filter_map(|l| l.anchors.near.map(|(t, _)| t)).min();
+    let mut out = Logs::default();
+    let (mut drafts, mut traces) = (Vec::new(), Vec::new());
+    for log in logs {
+        let index = out.reports.len() as u32;
+        let report = finish(log, index, events, options, elsewhere, &mut drafts, &mut traces, &mut out);
+        out.reports.push(report);
+    }
+    out.events = merge::merge(drafts, traces);
+    for event in &out.events {
+        if let Some(report) = out.reports.get_mut(event.log as usize) {
+            report.events += 1;
+        }
+    }
+    out.inputs.sort_by_key(|i| i.source);
+    out
+}
+
+/// Gathers the anchors of a log and puts its parts in order of time.
+fn log(mut files: Vec<FileScan>, path: String) -> Log {
+    let mut anchors = Anchors::default();
+    for file in &files {
+        for line in file.head.iter().chain(&file.tail) {
+            anchors.add(&line.stamps, None);
+            if let Some(name) = &line.zone_name {
+                anchors.named = timebase::named_zone(name).map(|east| (name.clone(), east)).or(anchors.named);
+            }
+        }
+        for hit in &file.hits {
+            anchors.add(&hit.stamps, told(hit));
+        }
+    }
+    // parts are put in order by a preliminary clock: only their order counts here
+    let rough = Anchors { near: anchors.near, ..Anchors::default() }.clock(&LogOptions::default(), None);
+    files.sort_by_key(|f| (f.head.iter().find_map(|p| rough.resolve(&p.stamps)), f.input.source));
+    Log { files, anchors, path }
+}
+
+/// A time that the message itself tells.
+fn told(hit: &Hit) -> Option<Timestamp> {
+    match &hit.what {
+        What::Event(_, parsed) => parsed.fields.x509_current_time,
+        What::Trace(_) => None,
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "one place where the parts of the result are filled")]
+fn finish(
+    log: Log,
+    index: u32,
+    events: &EventSet,
+    options: &LogOptions,
+    elsewhere: Option<Timestamp>,
+    drafts: &mut Vec<Draft>,
+    traces: &mut Vec<TraceDraft>,
+    out: &mut Logs,
+) -> LogReport {
+    let clock = log.anchors.clock(options, elsewhere);
+    let mut report = summary(&log.files, &log.path, &clock);
+    let pod = origin::pod_of(&log.path);
+    for mut file in log.files {
+        reversed(&mut file, &clock);
+        report.lines += file.lines;
+        report.unrecognised += file.unrecognised;
+        for mut line in file.unrecognised_lines {
+            line.time = None;
+            if report.unrecognised_lines.len() < 20 {
+                report.unrecognised_lines.push(line);
+            }
+        }
+        file.input.skipped = file.hits.is_empty() && file.head.iter().all(|p| p.layers.is_empty());
+        for hit in file.hits {
+            draft(hit, index, events, &clock, &report, pod.as_deref(), drafts, traces);
+        }
+        out.inputs.push(file.input);
+    }
+    report.base = clock.base;
+    report
+}
+
+/// First and last time, format and origin of a log.
+fn summary(files: &[FileScan], path: &str, clock: &Clock) -> LogReport {
+    let samples = || files.iter().flat_map(|f| f.head.iter().chain(&f.tail));
+    let times = || samples().filter_map(|p| clock.resolve(&p.stamps)).map(|(t, _)| t);
+    let origin = origin::of_log(path, samples());
+    LogReport {
+        sources: files.iter().map(|f| f.input.source).collect(),
+        format: format(samples()),
+        first: times().min(),
+        last: times().max(),
+        base: clock.base.clone(),
+        component: origin.component,
+        host: origin.host,
+        lines: 0,
+        events: 0,
+        unrecognised: 0,
+        unrecognised_lines: Vec::new(),
+    }
+}
+
+/// The layers that most of the sampled lines have.
+fn format<'p>(samples: impl Iterator<Item = &'p Peeled<'static>>) -> String {
+    let mut counts: std::collections::BTreeMap<Vec<&str>, usize> = std::collections::BTreeMap::new();
+    for line in samples.filter(|p| !p.layers.is_empty()) {
+        *counts.entry(line.layers.iter().map(|l| l.name()).collect()).or_default() += 1;
+    }
+    let most = counts.into_iter().max_by_key(|(layers, n)| (*n, layers.len()));
+    most.map_or_else(|| "text".to_owned(), |(layers, _)| layers.join(" / "))
+}
+
+/// A log printed newest first is noticed; its lines keep their numbers.
+fn reversed(file: &mut FileScan, clock: &Clock) {
+    let first = file.head.iter().find_map(|p| clock.resolve(&p.stamps));
+    let last = file.tail.iter().find_map(|p| clock.resolve(&p.stamps));
+    if let (Some((first, _)), Some((last, _))) = (first, last) {
+        if last < first - TimeDelta::from_secs(1) {
+            file.input.problems.note("reversed_log", Place::Whole, || {
+                format!("the first line is of {first}, the last of {last}: newest first")
+            });
+        }
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "one place where a hit meets all that is known of its log")]
+fn draft(
+    hit: Hit,
+    log: u32,
+    events: &EventSet,
+    clock: &Clock,
+    report: &LogReport,
+    pod: Option<&str>,
+    drafts: &mut Vec<Draft>,
+    traces: &mut Vec<TraceDraft>,
+) {
+    let resolved = clock.resolve(&hit.stamps);
+    let mut lines = hit.lines;
+    for line in &mut lines {
+        line.time = resolved.map(|(t, _)| t);
+    }
+    let (event, parsed) = match hit.what {
+        What::Event(event, parsed) => (event, parsed),
+        What::Trace(trace) => {
+            let began = clock.civil(trace.began);
+            traces.push(TraceDraft { trace: *trace, began, lines });
+            return;
+        }
+    };
+    let Some(event) = events.event(event) else { return };
+    let component = hit.component.or_else(|| report.component.clone());
+    let time = resolved.map(|(t, _)| t).or(hit.began);
+    let resolution = resolved.map_or(TimeDelta::from_secs(1), |(_, r)| r);
+    let copy = parsed.copy.or_else(|| hit.began.map(|_| super::grammar::CopyOf::Client));
+    drafts.push(Draft {
+        copy,
+        began: hit.began.filter(|_| resolved.is_none()),
+        event: LogEvent {
+            name: event.name.clone(),
+            time,
+            resolution,
+            log,
+            lines,
+            edge: origin::edge(parsed.edge, component.as_deref(), &parsed.fields),
+            component,
+            host: hit.host.or_else(|| report.host.clone()),
+            pod: hit.pod.or_else(|| pod.map(str::to_owned)),
+            server_side: parsed.server_side,
+            fields: parsed.fields,
+        },
+    });
+}

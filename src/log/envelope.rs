@@ -1,0 +1,348 @@
+//! Peels a line: journal, container and logger headers, outermost first, down to the message.
+//!
+//! Takes one line; gives the [`Peeled`] message with every stamp, name and structured value that the layers held.
+//! Each layer is recognised by its own first bytes, so that any layer may stand in any other. Never decides what a
+//! message means. Formats: journalctl(1), CRI (`cri-client/pkg/logs/logs.go`), klog, Kubernetes JSON logging, zap.
+
+use std::borrow::Cow;
+
+use super::json;
+use super::stamp::{self, Stamp};
+
+/// A format that wraps a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Layer {
+    Journal(&'static str),
+    Cri,
+    Docker,
+    Timestamps,
+    Klog,
+    KlogJson,
+    Zap,
+    GoLog,
+    Capnslog,
+    Logrus,
+    Syslog,
+    Audit,
+    Json,
+}
+
+impl Layer {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Journal(output) => output,
+            Self::Cri => "cri",
+            Self::Docker => "docker json-file",
+            Self::Timestamps => "kubectl logs --timestamps",
+            Self::Klog => "klog",
+            Self::KlogJson => "klog json",
+            Self::Zap => "zap",
+            Self::GoLog => "go log",
+            Self::Capnslog => "capnslog",
+            Self::Logrus => "logrus",
+            Self::Syslog => "syslog",
+            Self::Audit => "audit",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// What one line held.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Peeled<'a> {
+    /// Outermost first.
+    pub layers: Vec<Layer>,
+    /// Outermost first, each with whether klog wrote it (the process's zone, not the collector's).
+    pub stamps: Vec<Stamp>,
+    /// Zone name of a journal short-full stamp.
+    pub zone_name: Option<String>,
+    pub host: Option<String>,
+    /// Identifier or unit.
+    pub ident: Option<String>,
+    /// `namespace/pod` where the envelope names it.
+    pub pod: Option<String>,
+    /// `dispatcher.go:217`.
+    pub caller: Option<String>,
+    /// klog or zap severity letter: `I`, `W`, `E`, `F`, `D`.
+    pub severity: Option<u8>,
+    /// The CRI runtime cut the line here; the next line goes on.
+    pub partial: bool,
+    /// What remains.
+    pub message: Cow<'a, str>,
+    /// Values of a structured entry in JSON, as `key`, `text`; those of klog text stay in the message.
+    pub values: Vec<(String, String)>,
+}
+
+impl Peeled<'_> {
+    /// The same, free of the line.
+    pub(super) fn into_owned(self) -> Peeled<'static> {
+        let Peeled { layers, stamps, zone_name, host, ident, pod, caller, severity, partial, message, values } = self;
+        let message = Cow::Owned(message.into_owned());
+        Peeled { layers, stamps, zone_name, host, ident, pod, caller, severity, partial, message, values }
+    }
+}
+
+/// What a layer's parser found.
+enum Step {
+    /// The next layer begins after so many bytes.
+    Skip(usize),
+    /// The next layer is this decoded text.
+    Replace(String),
+    /// The message begins after so many bytes, and nothing is peeled from it any more.
+    Message(usize),
+}
+
+/// Layers within layers that are peeled.
+const MAX_LAYERS: usize = 6;
+
+/// Peels `line` (without its line end).
+pub(super) fn peel(line: &str) -> Peeled<'_> {
+    let mut out = Peeled::default();
+    let mut text = Cow::Borrowed(line.strip_suffix('\r').unwrap_or(line));
+    for _ in 0..MAX_LAYERS {
+        match step(&text, &mut out) {
+            Some(Step::Skip(n)) => text = drop_head(text, n),
+            Some(Step::Replace(inner)) => text = Cow::Owned(inner),
+            Some(Step::Message(n)) => {
+                text = drop_head(text, n);
+                break;
+            }
+            None => break,
+        }
+    }
+    out.message = text;
+    out
+}
+
+fn drop_head(text: Cow<'_, str>, n: usize) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(n..).unwrap_or_default()),
+        Cow::Owned(mut text) => {
+            if text.is_char_boundary(n) {
+                text.drain(..n);
+            }
+            Cow::Owned(text)
+        }
+    }
+}
+
+fn step(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
+    let bytes = text.as_bytes();
+    match bytes.first()? {
+        b'{' => json::layer(text, out).map(Step::Replace),
+        b'0'..=b'9' => digit_first(text, out),
+        b'I' | b'W' | b'E' | b'F' | b'D' if bytes.get(1).is_some_and(u8::is_ascii_digit) => klog(text, out),
+        b'A'..=b'Z' => journal_short(text, out).or_else(|| journal_full(text, out)),
+        b'[' => monotonic(text, out),
+        b't' if text.starts_with("time=\"") => logrus(text, out),
+        b'<' => syslog(text, out),
+        _ => None,
+    }
+}
+
+fn digit_first(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
+    let bytes = text.as_bytes();
+    if let Some((stamp, taken)) = stamp::go_log(bytes) {
+        return Some(simple(Layer::GoLog, stamp, taken, text, out));
+    }
+    if let Some((stamp, taken)) = stamp::unix(bytes) {
+        return journal(Layer::Journal("journal short-unix"), stamp, taken, text, out);
+    }
+    let (stamp, taken) = stamp::rfc3339(bytes)?;
+    let rest = text.get(taken..)?;
+    let stream = rest.strip_prefix(" stdout ").or_else(|| rest.strip_prefix(" stderr "));
+    if let Some(tagged) = stream {
+        return cri(stamp, taken + rest.len() - tagged.len(), tagged, out);
+    }
+    if let Some(step) = capnslog(stamp, taken, rest, out) {
+        return Some(step);
+    }
+    let output = match stamp {
+        Stamp::Absolute(_, r) | Stamp::Civil(_, r) if r.0 < 1_000_000_000 => "journal short-iso-precise",
+        _ => "journal short-iso",
+    };
+    journal(Layer::Journal(output), stamp, taken, text, out)
+        .or_else(|| rest.starts_with(' ').then(|| simple(Layer::Timestamps, stamp, taken, text, out)))
+}
+
+/// A stamp, a space, the message.
+fn simple(layer: Layer, stamp: Stamp, taken: usize, text: &str, out: &mut Peeled<'_>) -> Step {
+    out.layers.push(layer);
+    out.stamps.push(stamp);
+    Step::Skip(taken + usize::from(text.as_bytes().get(taken) == Some(&b' ')))
+}
+
+/// `2026-11-21T02:24:45.699082123Z stderr F message`; `P` marks a line that the next one continues.
+fn cri(stamp: Stamp, at: usize, tagged: &str, out: &mut Peeled<'_>) -> Option<Step> {
+    let tag = tagged.split(' ').next()?;
+    let flag = tag.split(':').next()?;
+    if !matches!(flag, "F" | "P") {
+        return None;
+    }
+    out.layers.push(Layer::Cri);
+    out.stamps.push(stamp);
+    out.partial = flag == "P";
+    Some(Step::Skip(at + tag.len() + usize::from(tagged.len() > tag.len())))
+}
+
+/// `2019-05-01 12:00:00.123456 W | embed: rejected connection from …`: etcd up to 3.3.
+fn capnslog(stamp: Stamp, taken: usize, rest: &str, out: &mut Peeled<'_>) -> Option<Step> {
+    let rest = rest.as_bytes();
+    let level = *rest.get(1)?;
+    if rest.first() != Some(&b' ') || rest.get(2..5) != Some(b" | ") || !level.is_ascii_uppercase() {
+        return None;
+    }
+    out.layers.push(Layer::Capnslog);
+    out.stamps.push(stamp);
+    out.severity = Some(level);
+    Some(Step::Message(taken + 5))
+}
+
+fn journal_short(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
+    let (stamp, taken) = stamp::month_first(text.as_bytes())?;
+    let output = match stamp {
+        Stamp::Civil(_, r) if r.0 < 1_000_000_000 => "journal short-precise",
+        _ => "journal short",
+    };
+    journal(Layer::Journal(output), stamp, taken, text, out)
+}
+
+fn journal_full(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
+    let (stamp, taken, zone) = stamp::weekday_first(text.as_bytes())?;
+    let zone = zone.map(|z| String::from_utf8_lossy(z).into_owned());
+    let rest = text.get(taken + 1..)?;
+    let unit = rest.split(' ').nth(1).is_some_and(|ident| ident.contains(".service["));
+    let output = if unit { "journal with-unit" } else { "journal short-full" };
+    let step = journal(Layer::Journal(output), stamp, taken, text, out);
+    out.zone_name = zone.filter(|_| step.is_some());
+    step
+}
+
+/// `[   12.345678] host ident[pid]: message`: seconds since boot say nothing of the date.
+fn monotonic(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
+    let inside = text.get(1..)?.split(']').next()?;
+    let number = inside.trim_start();
+    let plain = number.contains('.') && number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    if !plain {
+        return None;
+    }
+    let (host, ident, skip) = origin(text, inside.len() + 2)?;
+    name(Layer::Journal("journal short-monotonic"), host, ident, out);
+    Some(Step::Skip(skip))
+}
+
+/// ` host ident[pid]: message` after a stamp.
+fn journal(layer: Layer, stamp: Stamp, taken: usize, text: &str, out: &mut Peeled<'_>) -> Option<Step> {
+    let (host, ident, skip) = origin(text, taken)?;
+    out.stamps.push(stamp);
+    name(layer, host, ident, out);
+    Some(Step::Skip(skip))
+}
+
+fn name(layer: Layer, host: &str, ident: &str, out: &mut Peeled<'_>) {
+    out.layers.push(layer);
+    out.host.get_or_insert_with(|| host.to_owned());
+    out.ident.get_or_insert_with(|| ident.to_owned());
+}
+
+/// Host, identifier (without `[pid]` and `.service`) and where the message begins.
+fn origin(text: &str, at: usize) -> Option<(&str, &str, usize)> {
+    let rest = text.get(at..)?.strip_prefix(' ')?;
+    let host = rest.get(..rest.find(' ')?)?;
+    let after = rest.get(host.len() + 1..)?;
+    let colon = after.find(": ").or_else(|| after.ends_with(':').then(|| after.len() - 1))?;
+    let tag = after.get(..colon)?;
+    let ident = tag.split('[').next()?;
+    let plain = !host.is_empty()
+        && !ident.is_empty()
+        && ident.len() <= 64
+        && !ident.contains(['"', '=', '{'])
+        && (!ident.contains(' ') || tag.ends_with(']'));
+    let skip = (at + 1 + host.len() + 1 + colon + 2).min(text.len());
+    plain.then(|| (host, ident.strip_suffix(".service").unwrap_or(ident), skip))
+}
+
+/// `W1121 02:24:47.529354   28800 dispatcher.go:217] message`.
+fn klog(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
+    let (stamp, taken) = stamp::klog(text.as_bytes().get(1..)?)?;
+    let rest = text.get(1 + taken..)?;
+    let close = rest.as_bytes().iter().take(200).position(|&b| b == b']')?;
+    let head = rest.get(..close)?.trim_start();
+    let caller = head.split_once(' ').map_or(head, |(_, caller)| caller);
+    out.layers.push(Layer::Klog);
+    out.stamps.push(stamp);
+    out.severity = text.bytes().next();
+    out.caller = Some(caller.to_owned());
+    let space = usize::from(rest.as_bytes().get(close + 1) == Some(&b' '));
+    Some(Step::Message(1 + taken + close + 1 + space))
+}
+
+/// `time="2020-05-04T10:00:00.123Z" level=info msg="E0504 …"`: k3s, k0s and microk8s around klog.
+fn logrus(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
+    let rest = text.strip_prefix("time=\"")?;
+    let (stamp, taken) = stamp::rfc3339(rest.as_bytes())?;
+    let level = text.find(" level=").and_then(|n| text.as_bytes().get(n + 7));
+    let inner = match text.find(" msg=\"") {
+        Some(n) => unquote(text.get(n + 5..)?)?.0,
+        None => rest.get(taken + 1..)?.to_owned(),
+    };
+    out.layers.push(Layer::Logrus);
+    out.stamps.push(stamp);
+    out.severity = level.map(u8::to_ascii_uppercase);
+    if let Some((_, err)) = text.split_once(" error=") {
+        out.values.push(("error".to_owned(), unquote(err).map_or_else(|| err.to_owned(), |(e, _)| e)));
+    }
+    Some(Step::Replace(inner))
+}
+
+/// `<34>Nov 21 …` (RFC 3164) and `<34>1 2026-11-21T… host app procid msgid - message` (RFC 5424).
+fn syslog(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
+    let close = text.find('>').filter(|n| (2..=4).contains(n))?;
+    if !text.get(1..close)?.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let rest = text.get(close + 1..)?;
+    let Some(modern) = rest.strip_prefix("1 ") else {
+        out.layers.push(Layer::Syslog);
+        return Some(Step::Skip(close + 1));
+    };
+    let (stamp, taken) = stamp::rfc3339(modern.as_bytes())?;
+    let mut words = modern.get(taken..)?.strip_prefix(' ')?.splitn(5, ' ');
+    let (host, ident) = (words.next()?, words.next()?);
+    let message = words.nth(2)?;
+    let message = message.strip_prefix("- ").unwrap_or(message);
+    out.stamps.push(stamp);
+    name(Layer::Syslog, host, ident, out);
+    Some(Step::Skip(text.len() - message.len()))
+}
+
+/// A string as Go's `strconv.Quote` writes it, from its opening quote: the text and the bytes it took.
+pub(super) fn unquote(text: &str) -> Option<(String, usize)> {
+    let inner = text.strip_prefix('"')?;
+    let mut out = String::with_capacity(inner.len().min(1024));
+    let mut chars = inner.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return Some((out, at + 2)),
+            '\\' => match chars.next()?.1 {
+                'n' => out.push('\n'),
+                't' => out.push('\t'),
+                'r' => out.push('\r'),
+                'x' => out.push(escape(&mut chars, 2)?),
+                'u' => out.push(escape(&mut chars, 4)?),
+                'U' => out.push(escape(&mut chars, 8)?),
+                other => out.push(other),
+            },
+            c => out.push(c),
+        }
+    }
+    None
+}
+
+fn escape(chars: &mut std::str::CharIndices<'_>, n: usize) -> Option<char> {
+    let mut value = 0u32;
+    for _ in 0..n {
+        value = value.checked_mul(16)?.checked_add(chars.next()?.1.to_digit(16)?)?;
+    }
+    Some(char::from_u32(value).unwrap_or(char::REPLACEMENT_CHARACTER))
+}

@@ -1,0 +1,515 @@
+//! The grammar of a Go and Kubernetes network error, read once for all events.
+//!
+//! Takes the message of an entry; gives its typed fields, the connection it is about, and the tail that says what went
+//! wrong, which `rules/events/` classifies. Never decides which failure it is.
+//!
+//! ```text
+//! webhook := 'failed calling webhook "' NAME '": ' [ 'failed to call webhook: ' ] http
+//! http    := METHOD ' "' URL '": ' cause                     (old Go: no quotes round the URL)
+//! cause   := op ' ' net ' ' [src '->'] dst ': ' [syscall ': '] tail | tail
+//! ```
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+
+use super::envelope::{Layer, Peeled, unquote};
+use super::stamp;
+use super::{Edge, EventFields, Url};
+use crate::time::TimeDelta;
+
+/// Whose words a line repeats, where it is not the first to say them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum CopyOf {
+    /// `"Unhandled Error"`, which follows the dispatcher's line within microseconds.
+    Unhandled,
+    /// `"changing APIService availability"`, which precedes the error line.
+    Availability,
+    /// The access log's 500.
+    HttpLog,
+    /// A client's, or the audit log's: the body of the 500 that it was answered with.
+    Client,
+}
+
+/// What a message says, before it is classified.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parsed {
+    pub fields: EventFields,
+    pub edge: Edge,
+    pub server_side: bool,
+    /// The innermost reason, without operation and addresses.
+    pub tail: String,
+    /// The whole failure text, without the logger's own structure.
+    pub text: String,
+    /// What the entry's own message says, where the failure stands in a value beside it.
+    pub headline: String,
+    pub copy: Option<CopyOf>,
+    /// A wrapper, URL, operation or peer was found: this is about a connection.
+    pub anchored: bool,
+}
+
+/// Longest text that is looked at, in bytes.
+const MAX_TEXT: usize = 16 * 1024;
+
+/// APIService availability checks give up after so long (`remote_available_controller.go`).
+const AVAILABILITY_DEADLINE: TimeDelta = TimeDelta::from_secs(5);
+
+/// Reads the message of a peeled line.
+pub(super) fn parse(peeled: &Peeled<'_>) -> Parsed {
+    let (headline, values) = structure(peeled);
+    let mut out = Parsed { text: failure_text(&headline, &values).into_owned(), ..Parsed::default() };
+    for _ in 0..4 {
+        if !out.text.contains("\\\"") {
+            break;
+        }
+        out.text = out.text.replace("\\\\", "\\").replace("\\\"", "\"");
+    }
+    truncate(&mut out.text);
+    out.copy = copy_of(peeled, &headline, &out.text, &values);
+    names(&headline, &values, &mut out);
+    if !values.is_empty() && *headline != *out.text {
+        out.headline = headline.to_string();
+    }
+    read_text(&mut out);
+    out.edge = edge(peeled, &headline, &values, &out);
+    if out.edge == Edge::AggregatedApi && out.fields.apiservice.is_some() {
+        out.fields.deadline.get_or_insert(AVAILABILITY_DEADLINE);
+    }
+    out
+}
+
+fn truncate(text: &mut String) {
+    if text.len() > MAX_TEXT {
+        let mut end = MAX_TEXT;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+    }
+}
+
+/// Headline and values of a structured entry; a plain message is all headline.
+fn structure<'p>(peeled: &'p Peeled<'_>) -> (Cow<'p, str>, Cow<'p, [(String, String)]>) {
+    let message: &str = &peeled.message;
+    if peeled.layers.last() != Some(&Layer::Klog) || !message.starts_with('"') {
+        return (Cow::Borrowed(message), Cow::Borrowed(&peeled.values));
+    }
+    match unquote(message) {
+        Some((headline, taken)) => {
+            let values = key_values(message.get(taken..).unwrap_or_default());
+            (Cow::Owned(headline), Cow::Owned(values))
+        }
+        None => (Cow::Borrowed(message), Cow::Borrowed(&peeled.values)),
+    }
+}
+
+/// ` key="value" err=<` newline, tab-indented lines, ` >` … as klog's `internal/serialize/keyvalues.go` prints them.
+fn key_values(mut rest: &str) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    while out.len() < 64 {
+        rest = rest.trim_start();
+        let Some((key, value)) = rest.split_once('=') else { break };
+        if key.contains(' ') {
+            break;
+        }
+        let (text, taken) = if value.starts_with('"') {
+            match unquote(value) {
+                Some(found) => found,
+                None => (value.trim_start_matches('"').to_owned(), value.len()),
+            }
+        } else if let Some(lines) = value.strip_prefix("<\n") {
+            let end = lines.find("\n >").unwrap_or(lines.len());
+            let text: Vec<_> = lines[..end].lines().map(|l| l.trim_start_matches('\t')).collect();
+            (text.join("\n"), (end + 5).min(value.len()))
+        } else {
+            let end = value.find(' ').unwrap_or(value.len());
+            (value[..end].to_owned(), end)
+        };
+        out.push((key.to_owned(), text));
+        rest = value.get(taken..).unwrap_or_default();
+    }
+    out
+}
+
+fn value<'v>(values: &'v [(String, String)], key: &str) -> Option<&'v str> {
+    values.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
+}
+
+/// Where the failure is told: the error value if there is one, else the headline.
+fn failure_text<'t>(headline: &'t str, values: &'t [(String, String)]) -> Cow<'t, str> {
+    const KEYS: [&str; 8] =
+        ["err", "error", "output", "probeResult", "message", "addedInfo", "statusStack", "note"];
+    let told = KEYS.iter().find_map(|key| value(values, key).filter(|v| v.len() > 2));
+    Cow::Borrowed(told.unwrap_or(headline))
+}
+
+fn copy_of(
+    peeled: &Peeled<'_>,
+    headline: &str,
+    text: &str,
+    values: &[(String, String)],
+) -> Option<CopyOf> {
+    if peeled.layers.contains(&Layer::Audit)
+        || text.contains("Internal error occurred: ")
+        || text.starts_with("Error from server")
+        || text.starts_with("error: ")
+    {
+        return Some(CopyOf::Client);
+    }
+    match headline {
+        "HTTP" => Some(CopyOf::HttpLog),
+        "changing APIService availability" => Some(CopyOf::Availability),
+        _ => {
+            let unhandled = headline == "Unhandled Error" || value(values, "logger") == Some("UnhandledError");
+            let dispatcher = peeled.caller.as_deref().is_some_and(|c| c.starts_with("dispatcher.go"));
+            let old = dispatcher && peeled.severity == Some(b'E');
+            ((unhandled && text.starts_with("failed calling ")) || old).then_some(CopyOf::Unhandled)
+        }
+    }
+}
+
+/// Names that stand in values of their own.
+fn names(headline: &str, values: &[(String, String)], out: &mut Parsed) {
+    let fields = &mut out.fields;
+    if headline == "changing APIService availability" {
+        fields.apiservice = value(values, "name").map(str::to_owned);
+    }
+    if let Some(node) = value(values, "node").or_else(|| value(values, "nodeName")) {
+        fields.node = Some(node.to_owned());
+    }
+    if headline.starts_with("rejected connection") {
+        out.server_side = true;
+        out.anchored = true;
+        fields.source = value(values, "remote-addr").and_then(|a| a.parse().ok());
+    }
+    if let Some(address) = value(values, "dialAddress").or_else(|| value(values, "remote-peer-address")) {
+        fields.destination = address.parse().ok();
+    }
+}
+
+/// Reads wrappers, URL, operation and addresses from the left; what is left is the tail.
+fn read_text(out: &mut Parsed) {
+    let text = std::mem::take(&mut out.text);
+    let mut rest = wrappers(&text, out);
+    rest = call(rest, out);
+    out.fields.reason = rest.trim().to_owned();
+    rest = operation(rest, out);
+    let lookup = out.fields.op.as_deref() == Some("lookup");
+    out.tail = format!("{}{}", if lookup { "lookup: " } else { "" }, rest.trim());
+    out.text = text;
+}
+
+/// Text between `open` and `close`, and what follows.
+fn between<'t>(text: &'t str, open: &str, close: &str) -> Option<(&'t str, &'t str)> {
+    let after = text.get(text.find(open)? + open.len()..)?;
+    after.split_once(close)
+}
+
+fn wrappers<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
+    let mut rest = text;
+    if let Some((address, after)) = between(rest, "http: TLS handshake error from ", ": ") {
+        out.server_side = true;
+        out.anchored = true;
+        out.fields.source = address.parse().ok();
+        return after;
+    }
+    if let Some((address, after)) = between(rest, "rejected connection from \"", "\" (error \"") {
+        out.server_side = true;
+        out.anchored = true;
+        out.fields.source = address.parse().ok();
+        return after.rsplit_once("\", ServerName").map_or(after, |(error, _)| error);
+    }
+    if rest.contains("webhook") {
+        rest = webhook(rest, out);
+    }
+    if let Some(at) = rest.find(" failed with: failing or missing response from ") {
+        let name = rest.get(..at).and_then(|head| head.rsplit(' ').next()).unwrap_or_default();
+        out.fields.apiservice = Some(name.trim_matches('"').to_owned());
+        out.anchored = true;
+        rest = rest.get(at..).unwrap_or_default();
+    }
+    rest = grpc(rest, out);
+    for marker in PREFIXES {
+        if let Some((_, after)) = rest.split_once(marker) {
+            out.anchored = true;
+            rest = after;
+        }
+    }
+    rest
+}
+
+/// Words in front of a cause that say that it is about a connection.
+const PREFIXES: [&str; 5] = [
+    "error dialing backend: ",
+    "error trying to reach service: ",
+    "Unable to connect to the server: ",
+    "robe failed: ",
+    "robe errored: ",
+];
+
+/// Names of a webhook call, and how the call was to fail.
+fn webhook<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
+    let mut rest = text;
+    for (marker, open) in
+        [("Failed calling webhook, failing open ", true), ("Failed calling webhook, failing closed ", false)]
+    {
+        if let Some((name, after)) = between(rest, marker, ": ") {
+            out.fields.fail_open = Some(open);
+            out.fields.webhook = Some(name.trim_matches('"').to_owned());
+            rest = after;
+        }
+    }
+    for marker in ["failed calling webhook \"", "failed calling admission webhook \""] {
+        if let Some((name, after)) = between(rest, marker, "\": ") {
+            out.fields.webhook = Some(name.to_owned());
+            rest = after.strip_prefix("failed to call webhook: ").unwrap_or(after);
+        }
+    }
+    for marker in ["rejected by webhook \"", "admission webhook \""] {
+        if let Some((name, _)) = between(rest, marker, "\"").filter(|_| out.fields.webhook.is_none()) {
+            out.fields.webhook = Some(name.to_owned());
+        }
+    }
+    if let Some(name) = rest.split_once("ontext canceled when calling webhook ").map(|(_, name)| name) {
+        out.fields.webhook.get_or_insert_with(|| name.split(' ').next().unwrap_or_default().to_owned());
+    }
+    if let Some((kind, after)) = between(rest, "conversion webhook for ", " failed: ") {
+        out.fields.webhook = Some(kind.to_owned());
+        rest = after;
+    }
+    out.anchored |= out.fields.webhook.is_some();
+    rest
+}
+
+/// `grpc: addrConn.createTransport failed to connect to {Addr: "127.0.0.1:2379", …}. Err: connection error: desc =
+/// "transport: Error while dialing: dial tcp 127.0.0.1:2379: connect: connection refused"`.
+fn grpc<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
+    if let Some((address, _)) = between(text, "failed to connect to {Addr: \"", "\"") {
+        out.fields.destination = address.parse().ok();
+        out.anchored = true;
+    }
+    let Some((_, after)) = text.split_once("desc = \"") else { return text };
+    out.anchored = true;
+    let inner = after.rsplit_once('"').map_or(after, |(inner, _)| inner);
+    let inner = inner.strip_prefix("transport: ").unwrap_or(inner);
+    let inner = inner.strip_prefix("authentication handshake failed: ").unwrap_or(inner);
+    match inner.split_once("rror while dialing: ").or_else(|| inner.split_once("rror while dialing ")) {
+        Some((_, cause)) => cause,
+        None => inner,
+    }
+}
+
+/// `Post "https://host:443/path?timeout=10s": cause`, the innermost if there are several.
+fn call<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
+    const METHODS: [&str; 8] = ["Get", "Post", "Put", "Patch", "Delete", "Head", "Options", "CONNECT"];
+    let mut rest = text;
+    let mut from = 0;
+    for _ in 0..4 {
+        let Some(at) = text.get(from..).and_then(|t| t.find("://")).map(|n| n + from) else { break };
+        from = at + 3;
+        let scheme_at = ["https", "http"].iter().find_map(|s| text[..at].ends_with(s).then(|| at - s.len()));
+        let Some(start) = scheme_at else { continue };
+        let head = text[..start].trim_end_matches('"').trim_end();
+        let method = head.rsplit([' ', '(', '[', '"']).next().unwrap_or_default();
+        let known = METHODS.iter().find(|m| m.eq_ignore_ascii_case(method));
+        let quoted = text[..start].ends_with('"');
+        let tail = &text[start..];
+        let split = if quoted { tail.split_once('"') } else { tail.split_once(": ") };
+        let (url, after) = split.unwrap_or((tail, ""));
+        let Some((url, timeout)) = url_parts(url.trim_end_matches([',', ':'])) else { continue };
+        if let Some(method) = known {
+            out.fields.method = Some((*method).to_owned());
+            out.fields.deadline = timeout;
+            out.fields.url = Some(url);
+            rest = after.strip_prefix(": ").unwrap_or(after);
+            out.anchored = true;
+        } else if out.fields.url.is_none() {
+            out.fields.url = Some(url);
+            if out.fields.apiservice.is_some() {
+                rest = after;
+            }
+        }
+    }
+    rest
+}
+
+/// Parts of a URL and its `timeout=` parameter.
+fn url_parts(url: &str) -> Option<(Url, Option<TimeDelta>)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let authority = authority.rsplit('@').next()?;
+    let default = if scheme == "http" { 80 } else { 443 };
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(v6) => {
+            let (host, after) = v6.split_once(']')?;
+            (host, after.strip_prefix(':'))
+        }
+        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
+    };
+    let port = port.map_or(Some(default), |p| p.parse().ok())?;
+    if host.is_empty() || host.contains(char::is_whitespace) {
+        return None;
+    }
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let timeout = query.split('&').find_map(|p| p.strip_prefix("timeout=")).and_then(stamp::go_duration);
+    let url = Url { scheme: scheme.to_owned(), host: host.to_owned(), port, path: path.to_owned() };
+    Some((url, timeout))
+}
+
+/// `dial tcp 10.0.0.1:443: connect: …`, `read tcp a:1->b:2: read: …`, `dial tcp: lookup H on S:53: …`.
+fn operation<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
+    let mut rest = text;
+    for _ in 0..4 {
+        let Some((op, after)) = next_operation(rest) else { break };
+        out.anchored = true;
+        if op == "proxyconnect" {
+            out.edge = Edge::Proxy;
+            rest = after.strip_prefix(": ").unwrap_or(after);
+            continue;
+        }
+        if let Some(looked_up) = after.strip_prefix(": lookup ") {
+            rest = lookup(looked_up, out);
+            continue;
+        }
+        if out.fields.op.is_none() {
+            out.fields.op = Some(op.to_owned());
+        }
+        let Some((address, tail)) = after.trim_start().split_once(": ") else {
+            rest = after;
+            break;
+        };
+        let (source, destination) = address.split_once("->").map_or((None, address), |(s, d)| (Some(s), d));
+        let parse = |a: &str| a.trim().parse::<SocketAddr>().ok();
+        if let Some(destination) = parse(destination) {
+            out.fields.destination = Some(destination);
+            out.fields.source = source.and_then(parse).filter(|s| s.port() != 0).or(out.fields.source);
+        }
+        rest = tail;
+    }
+    if let Some(looked_up) = rest.strip_prefix("lookup ") {
+        out.anchored = true;
+        rest = lookup(looked_up, out);
+    }
+    server_tuple(out);
+    rest
+}
+
+/// On a server's line `read tcp a->b` names its own end first: the client is the far one.
+fn server_tuple(out: &mut Parsed) {
+    if out.server_side && out.fields.op.is_some() {
+        let (near, far) = (out.fields.source, out.fields.destination);
+        if near.is_some() && far.is_some() {
+            (out.fields.source, out.fields.destination) = (far, near);
+        }
+    }
+}
+
+/// The next `dial tcp`, `read udp` and the like: the operation, and the text from after the network on.
+fn next_operation(text: &str) -> Option<(&'static str, &str)> {
+    const OPS: [&str; 6] = ["proxyconnect", "dial", "read", "write", "accept", "socks connect"];
+    let mut from = 0;
+    while let Some(at) = memchr::memmem::find(text.as_bytes().get(from..)?, b"p").map(|n| n + from) {
+        from = at + 1;
+        let head = &text.as_bytes()[..=at];
+        if !(head.ends_with(b" tcp") || head.ends_with(b" udp")) {
+            continue;
+        }
+        let before = text.get(..at - 3)?;
+        if let Some(op) = OPS.iter().find(|op| before.ends_with(**op)) {
+            let after = text.get(at + 1..)?;
+            return Some((op, after.strip_prefix(['4', '6']).unwrap_or(after)));
+        }
+    }
+    None
+}
+
+/// `policy.example.com on 10.0.12.53:53: no such host`.
+fn lookup<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
+    out.fields.op = Some("lookup".to_owned());
+    let Some((head, tail)) = text.split_once(": ") else { return text };
+    let (name, server) = head.split_once(" on ").map_or((head, None), |(n, s)| (n, Some(s)));
+    out.fields.dns_name = Some(name.to_owned());
+    out.fields.dns_server = server.and_then(|s| s.parse().ok());
+    out.fields.destination = out.fields.dns_server;
+    tail
+}
+
+/// Which connection of the control plane the message is about.
+fn edge(peeled: &Peeled<'_>, headline: &str, values: &[(String, String)], out: &Parsed) -> Edge {
+    if headline.contains("peer endpoint") || value(values, "remote-peer-id").is_some() {
+        return Edge::EtcdPeer;
+    }
+    if headline.starts_with("rejected connection") || out.text.contains("rejected connection from \"") {
+        return Edge::Etcd;
+    }
+    if out.server_side {
+        return Edge::Server;
+    }
+    let caller = peeled.caller.as_deref().unwrap_or_default();
+    for (needle, edge) in WORDS {
+        if out.text.contains(needle) || headline.contains(needle) {
+            return edge;
+        }
+    }
+    if out.edge != Edge::Other {
+        return out.edge;
+    }
+    if out.fields.webhook.is_some() {
+        return Edge::Webhook;
+    }
+    if out.fields.apiservice.is_some() {
+        return Edge::AggregatedApi;
+    }
+    for (file, edge) in FILES {
+        if caller.starts_with(file) {
+            return edge;
+        }
+    }
+    by_port(out)
+}
+
+/// Words of a wrapper that name the connection; the first that stands in the message counts.
+const WORDS: [(&str, Edge); 17] = [
+    ("conversion webhook for ", Edge::ConversionWebhook),
+    ("webhook authenticator", Edge::AuthWebhook),
+    ("webhook authorizer", Edge::AuthWebhook),
+    ("in audit plugin", Edge::AuditWebhook),
+    ("openid-configuration", Edge::Oidc),
+    ("oidc", Edge::Oidc),
+    ("error dialing backend", Edge::Kubelet),
+    ("failing or missing response from", Edge::AggregatedApi),
+    ("OpenAPI spec for", Edge::AggregatedApi),
+    ("error trying to reach service", Edge::AggregatedApi),
+    ("robe failed", Edge::Probe),
+    ("proxyconnect", Edge::Proxy),
+    ("No agent available", Edge::Konnectivity),
+    ("while dialing A", Edge::Konnectivity),
+    ("etcdserver", Edge::Etcd),
+    ("etcd-client", Edge::Etcd),
+    ("addrConn.createTransport", Edge::Etcd),
+];
+
+/// Source files that write about one kind of connection only.
+const FILES: [(&str, Edge); 6] = [
+    ("remote_available_controller.go", Edge::AggregatedApi),
+    ("prober.go", Edge::Probe),
+    ("oidc.go", Edge::Oidc),
+    ("etcd", Edge::Etcd),
+    ("reflector.go", Edge::Apiserver),
+    ("leaderelection.go", Edge::Apiserver),
+];
+
+/// The ports that Kubernetes gives its parts.
+fn by_port(out: &Parsed) -> Edge {
+    let url = out.fields.url.as_ref();
+    let port = out.fields.destination.map(|d| d.port()).or(url.map(|u| u.port));
+    match port {
+        Some(2379) => Edge::Etcd,
+        Some(2380) => Edge::EtcdPeer,
+        Some(6443 | 8443) if url.is_none_or(|u| u.path.starts_with("/api")) => Edge::Apiserver,
+        Some(10250) => Edge::Kubelet,
+        Some(8090 | 8091 | 8131 | 8132) => Edge::Konnectivity,
+        _ if url.is_some_and(|u| u.path.starts_with("/api/") || u.path.starts_with("/apis/")) => Edge::Apiserver,
+        _ => Edge::Other,
+    }
+}

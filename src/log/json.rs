@@ -1,0 +1,134 @@
+//! Lines that are one JSON object: docker json-file, Kubernetes JSON logging, zap, journal JSON, audit.
+//!
+//! Takes the line; adds its stamps, names and values to the [`Peeled`] and gives the text inside. The shape decides
+//! which program wrote it, never a file name.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use super::envelope::{Layer, Peeled};
+use super::stamp::{self, Stamp};
+use crate::time::{TimeDelta, Timestamp};
+
+/// The three keys of a docker line, read without building a tree.
+#[derive(serde::Deserialize)]
+struct Docker<'a> {
+    #[serde(borrow)]
+    log: Cow<'a, str>,
+    #[serde(borrow)]
+    time: Cow<'a, str>,
+}
+
+/// The text inside the object, if it is a log line of a known shape.
+pub(super) fn layer(text: &str, out: &mut Peeled<'_>) -> Option<String> {
+    if text.starts_with("{\"log\":") {
+        let docker: Docker<'_> = serde_json::from_str(text).ok()?;
+        out.stamps.push(stamp::rfc3339(docker.time.as_bytes())?.0);
+        out.layers.push(Layer::Docker);
+        out.partial = !docker.log.ends_with('\n');
+        return Some(docker.log.trim_end_matches('\n').to_owned());
+    }
+    let object: Map<String, Value> = serde_json::from_str(text).ok()?;
+    if object.contains_key("__REALTIME_TIMESTAMP") || object.contains_key("MESSAGE") {
+        return journal(&object, out);
+    }
+    if object.contains_key("auditID") {
+        return audit(&object, out);
+    }
+    logger(&object, out)
+}
+
+fn text_of<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+    object.get(key)?.as_str()
+}
+
+/// A journal field: a string, or an array of byte values where it is not UTF-8.
+fn field(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(bytes) => {
+            let bytes: Option<Vec<u8>> =
+                bytes.iter().map(|b| b.as_u64().and_then(|n| u8::try_from(n).ok())).collect();
+            Some(String::from_utf8_lossy(&bytes?).into_owned())
+        }
+        _ => None,
+    }
+}
+
+/// `journalctl -o json`: times are microseconds since the epoch, as text.
+fn journal(object: &Map<String, Value>, out: &mut Peeled<'_>) -> Option<String> {
+    let message = field(object.get("MESSAGE")?)?;
+    out.layers.push(Layer::Journal("journal json"));
+    let micros = ["_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP"]
+        .iter()
+        .find_map(|key| text_of(object, key)?.parse::<i64>().ok());
+    out.stamps.extend(micros.map(epoch_micros));
+    out.host = text_of(object, "_HOSTNAME").map(str::to_owned);
+    out.ident = ["SYSLOG_IDENTIFIER", "_SYSTEMD_UNIT", "_COMM"]
+        .iter()
+        .find_map(|key| text_of(object, key))
+        .map(|ident| ident.strip_suffix(".service").unwrap_or(ident).to_owned());
+    Some(message)
+}
+
+pub(super) fn epoch_micros(micros: i64) -> Stamp {
+    Stamp::Absolute(Timestamp(micros.saturating_mul(1000)), TimeDelta(1000))
+}
+
+/// An audit event: what the API server answered to a client, with microseconds in UTC.
+fn audit(object: &Map<String, Value>, out: &mut Peeled<'_>) -> Option<String> {
+    let stamp = text_of(object, "stageTimestamp").or_else(|| text_of(object, "requestReceivedTimestamp"))?;
+    out.stamps.push(stamp::rfc3339(stamp.as_bytes())?.0);
+    out.layers.push(Layer::Audit);
+    out.ident = Some("kube-apiserver".to_owned());
+    for (key, value) in object.get("annotations").and_then(Value::as_object).into_iter().flatten() {
+        out.values.extend(value.as_str().map(|v| (key.clone(), v.to_owned())));
+    }
+    let status = object.get("responseStatus").and_then(Value::as_object);
+    Some(status.and_then(|s| text_of(s, "message")).unwrap_or_default().to_owned())
+}
+
+/// Kubernetes JSON logging (`ts` in epoch milliseconds), zap (`ts` as RFC 3339 or epoch seconds), and kin.
+fn logger(object: &Map<String, Value>, out: &mut Peeled<'_>) -> Option<String> {
+    let message = ["msg", "message", "M"].iter().find_map(|key| text_of(object, key))?;
+    let time = ["ts", "time", "timestamp", "@timestamp", "T"].iter().find_map(|key| object.get(*key))?;
+    let (stamp, kubernetes) = match time {
+        Value::String(text) => (stamp::rfc3339(text.as_bytes())?.0, false),
+        Value::Number(number) => epoch(number.as_f64()?, object.contains_key("level"))?,
+        _ => return None,
+    };
+    out.stamps.push(stamp);
+    let level = text_of(object, "level").and_then(|l| l.bytes().next()).map(|l| l.to_ascii_uppercase());
+    out.severity = level.or_else(|| kubernetes.then_some(if object.contains_key("v") { b'I' } else { b'E' }));
+    out.caller = text_of(object, "caller").map(short_caller);
+    out.layers.push(match (kubernetes, level) {
+        (true, _) => Layer::KlogJson,
+        (false, Some(_)) => Layer::Zap,
+        (false, None) => Layer::Json,
+    });
+    for (key, value) in object {
+        if !matches!(key.as_str(), "ts" | "time" | "msg" | "message" | "level" | "caller" | "v" | "stacktrace") {
+            out.values.push((key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+        }
+    }
+    Some(message.to_owned())
+}
+
+/// A number of seconds or milliseconds since the epoch; which of them shows in its size. Milliseconds without a level
+/// are Kubernetes' own.
+fn epoch(number: f64, level: bool) -> Option<(Stamp, bool)> {
+    let millis = number > 1e11;
+    let (unit, resolution) = if millis { (1e6, 1000) } else { (1e9, 1000) };
+    // an f64 of milliseconds holds a tenth of a microsecond; a whole microsecond is what the logger had
+    let micros = (number * unit / 1000.0).round();
+    (1e14..1e17).contains(&micros).then(|| {
+        let time = Timestamp((micros as i64).saturating_mul(1000));
+        (Stamp::Absolute(time, TimeDelta(resolution)), millis && !level)
+    })
+}
+
+/// `mutating/dispatcher.go:225` as klog prints it: `dispatcher.go:225`.
+fn short_caller(caller: &str) -> String {
+    caller.rsplit('/').next().unwrap_or(caller).to_owned()
+}

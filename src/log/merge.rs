@@ -1,0 +1,149 @@
+//! One failure, one event: joins the copies that one call leaves.
+//!
+//! Takes all events of all logs, with times; gives each call once, its first line being the one that told it first-hand
+//! (the dispatcher's, never the client's). A copy goes to the one nearest call with the same content that has no copy of
+//! that kind yet, so that parallel equal calls stay apart. Never joins two first-hand lines.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::grammar::CopyOf;
+use super::trace::Trace;
+use super::LogEvent;
+use crate::time::{TimeDelta, Timestamp};
+
+/// An event before the join.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub event: LogEvent,
+    pub copy: Option<CopyOf>,
+    /// Begin of the command whose output it stands in.
+    pub began: Option<Timestamp>,
+}
+
+/// A trace with its resolved begin.
+#[derive(Debug)]
+pub(super) struct TraceDraft {
+    pub trace: Trace,
+    pub began: Timestamp,
+    pub lines: Vec<super::LogLine>,
+}
+
+/// How far a copy may lie from its first-hand line: before it, and after it.
+const fn reach(copy: CopyOf) -> (i64, i64) {
+    const MS: i64 = 1_000_000;
+    match copy {
+        CopyOf::Unhandled => (2 * MS, 250 * MS),
+        CopyOf::Availability => (250 * MS, 250 * MS),
+        CopyOf::HttpLog => (2 * MS, 5_000 * MS),
+        CopyOf::Client => (2_000 * MS, 60_000 * MS),
+    }
+}
+
+/// What copies of one failure have in common.
+type Content = (String, Option<String>, Option<String>, String);
+
+fn content(event: &LogEvent) -> Content {
+    let fields = &event.fields;
+    let who = fields.webhook.clone().or_else(|| fields.apiservice.clone());
+    // a denial's copies word the webhook's reason differently
+    let denied = &*event.name == "webhook_denied";
+    let url = fields.url.as_ref().filter(|_| !denied).map(|u| format!("{}:{}{}", u.host, u.port, u.path));
+    let reason = if denied { String::new() } else { fields.reason.clone() };
+    (event.name.to_string(), who, url, reason)
+}
+
+/// Joins copies and traces to the calls that they tell of.
+pub(super) fn merge(mut drafts: Vec<Draft>, traces: Vec<TraceDraft>) -> Vec<LogEvent> {
+    drafts.sort_by(|a, b| order(&a.event).cmp(&order(&b.event)));
+    let (mut first_hand, copies): (Vec<Draft>, Vec<Draft>) = drafts.into_iter().partition(|d| d.copy.is_none());
+    let mut calls: HashMap<Content, Vec<usize>> = HashMap::new();
+    for (n, draft) in first_hand.iter().enumerate() {
+        calls.entry(content(&draft.event)).or_default().push(n);
+    }
+    let mut by_kind: BTreeMap<CopyOf, Vec<Draft>> = BTreeMap::new();
+    for copy in copies {
+        if let Some(kind) = copy.copy {
+            by_kind.entry(kind).or_default().push(copy);
+        }
+    }
+    for (kind, copies) in by_kind {
+        join_kind(kind, copies, &mut first_hand, &mut calls);
+    }
+    join_traces(traces, &mut first_hand);
+    let mut out: Vec<_> = first_hand.into_iter().map(|d| d.event).collect();
+    out.sort_by(|a, b| order(a).cmp(&order(b)));
+    out
+}
+
+/// A total order: time (those without one last), source, line.
+pub(super) fn order(event: &LogEvent) -> (bool, Option<Timestamp>, Option<(u32, u64)>) {
+    let line = event.lines.first().map(|l| (l.source.0, l.number));
+    (event.time.is_none(), event.time, line)
+}
+
+/// Gives each copy of a kind to the earliest free call that it can be of; one that finds none is a call of its own.
+fn join_kind(
+    kind: CopyOf,
+    copies: Vec<Draft>,
+    first_hand: &mut Vec<Draft>,
+    calls: &mut HashMap<Content, Vec<usize>>,
+) {
+    let mut taken = vec![false; first_hand.len()];
+    for copy in copies {
+        let key = content(&copy.event);
+        let candidates = calls.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let found = candidates.iter().copied().find(|&n| {
+            !taken.get(n).copied().unwrap_or(true)
+                && first_hand.get(n).is_some_and(|call| call.copy != Some(kind) && within(kind, &copy, &call.event))
+        });
+        match found.and_then(|n| first_hand.get_mut(n).map(|call| (n, call))) {
+            Some((n, call)) => {
+                if let Some(slot) = taken.get_mut(n) {
+                    *slot = true;
+                }
+                call.event.lines.extend(copy.event.lines);
+            }
+            None => {
+                calls.entry(key).or_default().push(first_hand.len());
+                first_hand.push(copy);
+                taken.push(true);
+            }
+        }
+    }
+}
+
+/// Whether a copy's time fits a call's; a copy without any time fits by content alone.
+fn within(kind: CopyOf, copy: &Draft, call: &LogEvent) -> bool {
+    let Some(called) = call.time else { return true };
+    let (before, after) = reach(kind);
+    match (copy.began, copy.event.time) {
+        // a command began (to the second) before its call failed, and gave up within its deadline
+        (Some(began), _) => {
+            let slack = call.fields.deadline.unwrap_or(TimeDelta::from_secs(30)) + TimeDelta(after);
+            called >= began - TimeDelta(before) && called <= began + slack
+        }
+        (None, Some(time)) => time >= called - TimeDelta(before) && time <= called + TimeDelta(after),
+        (None, None) => true,
+    }
+}
+
+/// A trace gives a call its exact begin and duration: the nearest call of that webhook that ended as the trace did.
+fn join_traces(mut traces: Vec<TraceDraft>, first_hand: &mut [Draft]) {
+    traces.sort_by_key(|t| (t.began, t.lines.first().map(|l| (l.source, l.number))));
+    for trace in traces {
+        let ended = trace.began + trace.trace.duration;
+        let call = first_hand
+            .iter_mut()
+            .filter(|d| {
+                d.event.fields.started.is_none()
+                    && d.event.fields.webhook.as_deref() == Some(&trace.trace.webhook)
+                    && d.event.time.is_some_and(|t| (t - ended).abs() <= TimeDelta::from_millis(100))
+            })
+            .min_by_key(|d| d.event.time.map(|t| (t - ended).abs()));
+        if let Some(call) = call {
+            call.event.fields.started = Some(trace.began);
+            call.event.fields.duration = Some(trace.trace.duration);
+            call.event.lines.extend(trace.lines);
+        }
+    }
+}

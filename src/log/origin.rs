@@ -1,0 +1,134 @@
+//! Who wrote a log: component, host and pod, from paths, envelopes and source-file names in klog headers.
+//!
+//! Takes the path of a log and its sampled lines; gives names. Layouts: `/var/log/pods`, must-gather, cluster-info dump
+//! and troubleshoot.sh. Never opens a file.
+
+use super::envelope::Peeled;
+use super::{Edge, EventFields};
+
+/// Names of a log as a whole.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub component: Option<String>,
+    pub host: Option<String>,
+}
+
+/// Components whose names stand in paths and units, longest first where one holds another.
+const COMPONENTS: [&str; 12] = [
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-apiserver",
+    "kube-proxy",
+    "konnectivity-server",
+    "konnectivity-agent",
+    "openshift-apiserver",
+    "kubelet",
+    "kubectl",
+    "etcd",
+    "crio",
+    "containerd",
+];
+
+/// Source files that only one component has.
+const FILES: [(&str, &str); 8] = [
+    ("dispatcher.go", "kube-apiserver"),
+    ("remote_available_controller.go", "kube-apiserver"),
+    ("healthz.go", "kube-apiserver"),
+    ("alloc.go", "kube-apiserver"),
+    ("options.go", "kube-apiserver"),
+    ("kubelet.go", "kubelet"),
+    ("kubelet_node_status.go", "kubelet"),
+    ("controllermanager.go", "kube-controller-manager"),
+];
+
+/// Component and host of a log.
+pub(super) fn of_log<'p>(path: &str, samples: impl Iterator<Item = &'p Peeled<'static>> + Clone) -> Origin {
+    let host = samples.clone().find_map(|p| p.host.clone()).or_else(|| host_of(path));
+    let from_file = || {
+        samples.clone().find_map(|p| {
+            let caller = p.caller.as_deref()?;
+            FILES.iter().find(|(file, _)| caller.starts_with(file)).map(|(_, name)| (*name).to_owned())
+        })
+    };
+    let from_text = || samples.clone().any(|p| p.message.starts_with("$ kubectl ")).then(|| "kubectl".to_owned());
+    Origin { component: component_of(path).or_else(from_file).or_else(from_text), host }
+}
+
+/// The component that a path names: the container's directory, else a known name in the file name.
+fn component_of(path: &str) -> Option<String> {
+    let mut parts = path.rsplit(['/', '!']);
+    let name = parts.next()?;
+    let known = |text: &str| COMPONENTS.iter().find(|c| text.contains(**c)).map(|c| (*c).to_owned());
+    if pod_of(path).is_some() {
+        return path.rsplit(['/', '!']).find(|p| !is_file_part(p)).map(str::to_owned);
+    }
+    known(name).or_else(|| parts.next().and_then(known))
+}
+
+fn is_file_part(part: &str) -> bool {
+    part == "logs" || part == "rotated" || part.contains(".log")
+}
+
+/// `namespace/pod` of a path: `…/pods/NS_POD_UID/CONTAINER/0.log`, `…/namespaces/NS/pods/POD/…`.
+pub(super) fn pod_of(path: &str) -> Option<String> {
+    let parts: Vec<_> = path.split(['/', '!']).collect();
+    for (n, part) in parts.iter().enumerate() {
+        if *part != "pods" {
+            continue;
+        }
+        let next = parts.get(n + 1)?;
+        let mut names = next.splitn(3, '_');
+        if let (Some(ns), Some(pod), Some(_)) = (names.next(), names.next(), names.next()) {
+            return Some(format!("{ns}/{pod}"));
+        }
+        if n >= 2 && parts.get(n - 2) == Some(&"namespaces") {
+            return parts.get(n - 1).map(|ns| format!("{ns}/{next}"));
+        }
+    }
+    None
+}
+
+/// The node of a static pod (`kube-system/kube-apiserver-cp-1`).
+fn host_of(path: &str) -> Option<String> {
+    let pod = pod_of(path)?;
+    let name = pod.split_once('/')?.1;
+    let component = ["kube-apiserver-", "etcd-", "kube-controller-manager-", "kube-scheduler-"];
+    component.iter().find_map(|c| name.strip_prefix(c)).map(str::to_owned)
+}
+
+/// The connection that a message is about, where only its writer tells: an API client's call goes to the API server.
+pub(super) fn edge(edge: Edge, component: Option<&str>, fields: &EventFields) -> Edge {
+    let Some(component) = component else { return edge };
+    let client = ["kubelet", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubectl"];
+    let port = fields.destination.map(|d| d.port()).or(fields.url.as_ref().map(|u| u.port));
+    match edge {
+        Edge::Other if component == "etcd" && port == Some(2380) => Edge::EtcdPeer,
+        Edge::Other | Edge::Kubelet if client.contains(&component) => Edge::Apiserver,
+        edge => edge,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_name_component_pod_and_host() {
+        for (path, component, pod, host) in [
+            (
+                "logs/var/log/pods/kube-system_kube-apiserver-cp-1_23c6/kube-apiserver/0.log",
+                Some("kube-apiserver"),
+                Some("kube-system/kube-apiserver-cp-1"),
+                Some("cp-1"),
+            ),
+            ("logs/pods/a_b-1_c/webhook/0.log.20261121-023716.gz", Some("webhook"), Some("a/b-1"), None),
+            ("mg/namespaces/openshift-x/pods/p-1/ctr/ctr/logs/current.log", Some("ctr"), Some("openshift-x/p-1"), None),
+            ("logs/journalctl-kubelet.cp-1.log", Some("kubelet"), None, None),
+            ("logs/4f5-json.log", None, None, None),
+        ] {
+            let origin = of_log(path, [].iter());
+            let got = (origin.component.as_deref(), pod_of(path), origin.host.as_deref());
+            assert_eq!(got, (component, pod.map(str::to_owned), host), "{path}");
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Year and zone of a log whose stamps lack them.
+//!
+//! Takes the stamps of a log's lines and what else is known; gives a [`Clock`] that turns stamps into times, and the
+//! reason for its choice (`knowledge` of anchors in order of trust: absolute stamps of the same line or file, dates in
+//! messages, what the user says, the span of the captures). Never shifts a stamp that is absolute.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use super::stamp::Stamp;
+use super::{LogOptions, TimeBase};
+use crate::time::{Civil, TimeDelta, Timestamp};
+
+/// Zones lie whole quarters of an hour apart.
+pub(super) const QUARTER: i64 = 900 * 1_000_000_000;
+/// Two stamps of one line are written within so much of each other, besides their resolutions.
+const SAME_LINE: i64 = 2 * 1_000_000_000;
+
+/// What is known of a log's time before its lines are resolved.
+#[derive(Debug, Default)]
+pub(super) struct Anchors {
+    /// Offsets (seconds east) that lines with an absolute and a civil stamp show, with how many lines.
+    pub offsets: BTreeMap<i64, u64>,
+    /// An absolute time near the log's own.
+    pub near: Option<(Timestamp, &'static str)>,
+    /// Lines with a stamp, those whose time is absolute, and those whose stamp has a year.
+    pub stamped: u64,
+    pub absolute: u64,
+    pub with_year: u64,
+    /// First civil stamp of the log.
+    pub first: Option<Civil>,
+    /// Zone that the stamps themselves name (short-full).
+    pub named: Option<(String, i64)>,
+}
+
+/// Turns stamps into times.
+#[derive(Debug)]
+pub(super) struct Clock {
+    zone: TimeZone,
+    near: Option<Timestamp>,
+    pub base: TimeBase,
+}
+
+impl Anchors {
+    /// Takes the stamps of one line into account, with a time that its message tells, if it does.
+    pub(super) fn add(&mut self, stamps: &[Stamp], told: Option<Timestamp>) {
+        let Some(outer) = stamps.first() else { return };
+        self.stamped += 1;
+        let absolute = stamps.iter().find_map(|s| match s {
+            Stamp::Absolute(time, _) => Some(*time),
+            Stamp::Civil(..) => None,
+        });
+        let civil = stamps.iter().find_map(|s| match s {
+            Stamp::Civil(civil, _) => Some(*civil),
+            Stamp::Absolute(..) => None,
+        });
+        self.absolute += u64::from(matches!(outer, Stamp::Absolute(..)));
+        self.with_year += u64::from(civil.is_some_and(|c| c.year != 0));
+        self.first = self.first.or(civil);
+        if let Some(time) = absolute {
+            self.near.get_or_insert((time, "absolute stamps in the log"));
+        } else if let Some(time) = told {
+            self.near.get_or_insert((time, "a time that a message tells"));
+        }
+        if let (Some(civil), Some(time)) = (civil, absolute.or(told)) {
+            if let Some(east) = quarter_offset(civil, time) {
+                *self.offsets.entry(east).or_default() += 1;
+            }
+        }
+    }
+
+    /// Chooses year and zone, and says from what.
+    pub(super) fn clock(self, options: &LogOptions, elsewhere: Option<Timestamp>) -> Clock {
+        if self.stamped > 0 && self.absolute == self.stamped {
+            let from = "absolute stamps".to_owned();
+            let base = TimeBase { zone: Some("UTC".to_owned()), from, absolute: true, assumed_zone: false };
+            return Clock { zone: TimeZone::UTC, near: self.near.map(|(t, _)| t), base };
+        }
+        let (near, year_from) = self.year(options, elsewhere);
+        let (zone, name, zone_from) = self.zone(options);
+        let from = match (year_from, zone_from) {
+            (Some(y), Some(z)) if y == z => y.to_owned(),
+            (y, z) => format!(
+                "year from {}, zone {}",
+                y.unwrap_or("nothing (assumed 1970: use --year)"),
+                z.map_or_else(|| "assumed to be UTC".to_owned(), |z| format!("from {z}"))
+            ),
+        };
+        let assumed_zone = zone_from.is_none();
+        Clock { zone, near, base: TimeBase { zone: name, from, absolute: false, assumed_zone } }
+    }
+
+    /// A time near the log's own, and where it comes from.
+    fn year(&self, options: &LogOptions, elsewhere: Option<Timestamp>) -> (Option<Timestamp>, Option<&'static str>) {
+        if self.with_year > 0 && self.with_year == self.stamped {
+            return (self.near.map(|(t, _)| t), Some("the stamps"));
+        }
+        if let (Some(year), Some(first)) = (options.year, self.first) {
+            return (Some(Timestamp::from_civil(Civil { year, ..first })), Some("--year"));
+        }
+        if let Some((time, from)) = self.near {
+            return (Some(time), Some(from));
+        }
+        if let Some((first, _)) = options.capture_span {
+            return (Some(first), Some("the captures' span"));
+        }
+        (elsewhere, elsewhere.map(|_| "other logs"))
+    }
+
+    fn zone(&self, options: &LogOptions) -> (TimeZone, Option<String>, Option<&'static str>) {
+        if let Some(zone) = &options.zone {
+            let name = zone.iana_name().map_or_else(|| "--tz".to_owned(), str::to_owned);
+            return (zone.clone(), Some(name), Some("--tz"));
+        }
+        let most = self.offsets.iter().max_by_key(|(east, n)| (**n, -east.abs()));
+        if let Some((&east, _)) = most {
+            return (fixed(east), Some(offset_name(east)), Some("absolute stamps in the log"));
+        }
+        if let Some((name, east)) = &self.named {
+            return (fixed(*east), Some(name.clone()), Some("the zone that the stamps name"));
+        }
+        (TimeZone::UTC, None, None)
+    }
+}
+
+impl Clock {
+    /// The time of a line from its stamps, outermost first, and its resolution.
+    pub(super) fn resolve(&self, stamps: &[Stamp]) -> Option<(Timestamp, TimeDelta)> {
+        let (mut time, mut resolution) = self.one(stamps.first()?);
+        for inner in stamps.get(1..).unwrap_or_default() {
+            let (finer, finer_resolution) = self.one(inner);
+            if finer_resolution >= resolution || resolution.0 <= 1_000_000 {
+                continue;
+            }
+            // an inner civil stamp may be in another zone than the outer one: bring it to the nearest quarter
+            let quarters = (finer.0.saturating_sub(time.0) as f64 / QUARTER as f64).round() as i64;
+            let moved = match inner {
+                Stamp::Absolute(..) => finer,
+                Stamp::Civil(..) => finer - TimeDelta(quarters.saturating_mul(QUARTER)),
+            };
+            if (moved.0.saturating_sub(time.0)).saturating_abs() <= SAME_LINE + resolution.0 {
+                (time, resolution) = (moved, finer_resolution);
+            }
+        }
+        Some((time, resolution))
+    }
+
+    fn one(&self, stamp: &Stamp) -> (Timestamp, TimeDelta) {
+        match *stamp {
+            Stamp::Absolute(time, resolution) => (time, resolution),
+            Stamp::Civil(civil, resolution) => (self.civil(civil), resolution),
+        }
+    }
+
+    /// A civil time in the log's zone; without a year the one that lies nearest to the anchor.
+    pub(super) fn civil(&self, civil: Civil) -> Timestamp {
+        let civil = if civil.year == 0 { nearest_year(civil, self.near) } else { civil };
+        let plain = Timestamp::from_civil(civil);
+        let date = DateTime::new(
+            civil.year as i16,
+            civil.month as i8,
+            civil.day as i8,
+            civil.hour as i8,
+            civil.minute as i8,
+            civil.second.min(59) as i8,
+            civil.nanos as i32,
+        );
+        match date.ok().and_then(|d| self.zone.to_ambiguous_timestamp(d).compatible().ok()) {
+            Some(time) => i64::try_from(time.as_nanosecond()).map_or(plain, Timestamp),
+            None => plain,
+        }
+    }
+}
+
+/// The year that puts the stamp nearest to the anchor: it goes over New Year with the log.
+fn nearest_year(civil: Civil, near: Option<Timestamp>) -> Civil {
+    let Some(near) = near else { return Civil { year: 1970, ..civil } };
+    let year = near.civil().year;
+    (year - 1..=year + 1)
+        .map(|year| Civil { year, ..civil })
+        .min_by_key(|c| Timestamp::from_civil(*c).0.saturating_sub(near.0).saturating_abs())
+        .unwrap_or(civil)
+}
+
+/// Seconds that a civil stamp is east of an absolute time, if that is a zone: whole quarters within 14 hours.
+fn quarter_offset(civil: Civil, time: Timestamp) -> Option<i64> {
+    let civil = if civil.year == 0 { nearest_year(civil, Some(time)) } else { civil };
+    let ahead = Timestamp::from_civil(civil) - time;
+    let quarters = (ahead.0 as f64 / QUARTER as f64).round() as i64;
+    let rest = ahead.0 - quarters * QUARTER;
+    (quarters.abs() <= 14 * 4 && rest.abs() <= 60 * 1_000_000_000).then_some(quarters * 900)
+}
+
+fn fixed(east: i64) -> TimeZone {
+    i32::try_from(east)
+        .ok()
+        .and_then(|s| jiff::tz::Offset::from_seconds(s).ok())
+        .map_or(TimeZone::UTC, TimeZone::fixed)
+}
+
+/// `UTC`, `+02:00`, `-05:00`.
+pub(super) fn offset_name(east: i64) -> String {
+    let (sign, s) = (if east < 0 { '-' } else { '+' }, east.abs());
+    if east == 0 { "UTC".to_owned() } else { format!("{sign}{:02}:{:02}", s / 3600, s / 60 % 60) }
+}
+
+/// Seconds east of the zone names that journalctl's short-full prints most; names that several zones share are left out.
+pub(super) fn named_zone(name: &str) -> Option<i64> {
+    const NAMES: [(&str, i64); 22] = [
+        ("GMT", 0), ("WET", 0), ("BST", 60), ("WEST", 60), ("CET", 60), ("CEST", 120), ("EET", 120), ("EEST", 180),
+        ("MSK", 180), ("SAST", 120), ("JST", 540), ("KST", 540), ("AEST", 600), ("AEDT", 660), ("NZST", 720),
+        ("EST", -300), ("EDT", -240), ("CDT", -300), ("MST", -420), ("MDT", -360), ("PST", -480), ("PDT", -420),
+    ];
+    if let Some((_, minutes)) = NAMES.iter().find(|(n, _)| *n == name) {
+        return Some(minutes * 60);
+    }
+    // zones without a name print their offset: `-03`, `+0530`
+    let (sign, digits) = (name.strip_prefix('+').map(|d| (1, d))).or(name.strip_prefix('-').map(|d| (-1, d)))?;
+    let hours: i64 = digits.get(..2)?.parse().ok()?;
+    let minutes: i64 = digits.get(2..).filter(|m| !m.is_empty()).map_or(Ok(0), str::parse).ok()?;
+    (hours <= 14 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn civil(month: u8, day: u8, hour: u8) -> Civil {
+        Civil { month, day, hour, ..Civil::default() }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        match super::super::stamp::rfc3339(text.as_bytes()) {
+            Some((Stamp::Absolute(time, _), _)) => time,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    const SECOND: TimeDelta = TimeDelta(1_000_000_000);
+    const MICRO: TimeDelta = TimeDelta(1000);
+
+    #[test]
+    fn a_line_with_both_kinds_of_stamp_gives_zone_and_year() {
+        let mut anchors = Anchors::default();
+        anchors.add(&[Stamp::Civil(civil(11, 20, 21), SECOND), Stamp::Absolute(at("2026-11-21T02:00:00Z"), MICRO)], None);
+        let clock = anchors.clock(&LogOptions::default(), None);
+        assert_eq!(clock.base.zone.as_deref(), Some("-05:00"));
+        assert!(!clock.base.assumed_zone && !clock.base.absolute);
+        assert_eq!(clock.civil(civil(11, 20, 22)), at("2026-11-21T03:00:00Z"));
+    }
+
+    #[test]
+    fn new_year_is_crossed_from_a_capture_span() {
+        let options = LogOptions {
+            capture_span: Some((at("2027-01-01T00:10:00Z"), at("2027-01-01T01:00:00Z"))),
+            ..LogOptions::default()
+        };
+        let mut anchors = Anchors::default();
+        anchors.add(&[Stamp::Civil(civil(12, 31, 23), SECOND)], None);
+        let clock = anchors.clock(&options, None);
+        assert_eq!(clock.civil(civil(12, 31, 23)), at("2026-12-31T23:00:00Z"));
+        assert_eq!(clock.civil(civil(1, 1, 0)), at("2027-01-01T00:00:00Z"));
+        assert!(clock.base.assumed_zone && clock.base.from.contains("captures"), "{}", clock.base.from);
+    }
+
+    #[test]
+    fn the_user_overrides_year_and_zone() {
+        let zone = TimeZone::get("America/New_York").unwrap();
+        let options = LogOptions { zone: Some(zone), year: Some(2025), capture_span: None };
+        let mut anchors = Anchors::default();
+        anchors.add(&[Stamp::Civil(civil(7, 4, 12), SECOND)], None);
+        let clock = anchors.clock(&options, None);
+        assert_eq!(clock.civil(civil(7, 4, 12)), at("2025-07-04T16:00:00Z"));
+        assert_eq!(clock.civil(civil(1, 2, 12)), at("2026-01-02T17:00:00Z"));
+        assert_eq!(clock.base.zone.as_deref(), Some("America/New_York"));
+    }
+
+    #[test]
+    fn klog_in_another_zone_lends_its_microseconds() {
+        let mut anchors = Anchors::default();
+        anchors.add(&[Stamp::Absolute(at("2026-11-21T02:19:47Z"), SECOND)], None);
+        let clock = anchors.clock(&LogOptions::default(), None);
+        let inner = Civil { minute: 19, second: 47, nanos: 880_991_000, ..civil(11, 20, 21) };
+        let (time, resolution) =
+            clock.resolve(&[Stamp::Absolute(at("2026-11-21T02:19:47Z"), SECOND), Stamp::Civil(inner, MICRO)]).unwrap();
+        assert_eq!((time, resolution), (at("2026-11-21T02:19:47.880991Z"), MICRO));
+    }
+
+    #[test]
+    fn zone_names() {
+        for (name, minutes) in [("EST", Some(-300)), ("+0530", Some(330)), ("-03", Some(-180)), ("XYZ", None), ("IST", None)] {
+            assert_eq!(named_zone(name), minutes.map(|m: i64| m * 60), "{name}");
+        }
+    }
+}
