@@ -12,7 +12,7 @@ use super::origin;
 use super::scan::{self, FileScan, Hit, What};
 use super::timebase::{self, Anchors, Clock};
 use super::{EventSet, LogEvent, LogOptions, LogReport, Logs};
-use crate::bundle::Source;
+use crate::bundle::{InputReport, Source};
 use crate::error::Place;
 use crate::time::{TimeDelta, Timestamp};
 
@@ -37,6 +37,10 @@ pub fn read(sources: &[Source], events: &EventSet, options: &LogOptions) -> Logs
     let mut out = Logs::default();
     let (mut drafts, mut traces) = (Vec::new(), Vec::new());
     for log in logs {
+        if log.files.iter().all(no_log) {
+            out.inputs.extend(log.files.into_iter().map(|f| InputReport { skipped: true, ..f.input }));
+            continue;
+        }
         let index = out.reports.len() as u32;
         let report = finish(log, index, events, options, elsewhere, &mut drafts, &mut traces, &mut out);
         out.reports.push(report);
@@ -49,6 +53,12 @@ pub fn read(sources: &[Source], events: &EventSet, options: &LogOptions) -> Logs
     }
     out.inputs.sort_by_key(|i| i.source);
     out
+}
+
+/// Text without a single stamp, layer or event is no log.
+fn no_log(file: &FileScan) -> bool {
+    let plain = |lines: &[Peeled<'_>]| lines.iter().all(|p| p.layers.is_empty() && !origin::is_command(&p.message));
+    file.hits.is_empty() && file.unrecognised == 0 && plain(&file.head) && plain(&file.tail)
 }
 
 /// Gathers the anchors of a log and puts its parts in order of time.
@@ -95,6 +105,7 @@ fn finish(
     let pod = origin::pod_of(&log.path);
     for mut file in log.files {
         reversed(&mut file, &clock);
+        file.input.skipped = no_log(&file);
         report.lines += file.lines;
         report.unrecognised += file.unrecognised;
         for mut line in file.unrecognised_lines {
@@ -103,7 +114,6 @@ fn finish(
                 report.unrecognised_lines.push(line);
             }
         }
-        file.input.skipped = file.hits.is_empty() && file.head.iter().all(|p| p.layers.is_empty());
         for hit in file.hits {
             draft(hit, index, events, &clock, &report, pod.as_deref(), drafts, traces);
         }
@@ -134,13 +144,15 @@ fn summary(files: &[FileScan], path: &str, clock: &Clock) -> LogReport {
 }
 
 /// The layers that most of the sampled lines have.
-fn format<'p>(samples: impl Iterator<Item = &'p Peeled<'static>>) -> String {
+fn format<'p>(samples: impl Iterator<Item = &'p Peeled<'static>> + Clone) -> String {
+    let commands = samples.clone().any(|p| origin::is_command(&p.message));
+    let text = if commands { "kubectl output" } else { "text" };
     let mut counts: std::collections::BTreeMap<Vec<&str>, usize> = std::collections::BTreeMap::new();
     for line in samples.filter(|p| !p.layers.is_empty()) {
         *counts.entry(line.layers.iter().map(|l| l.name()).collect()).or_default() += 1;
     }
     let most = counts.into_iter().max_by_key(|(layers, n)| (*n, layers.len()));
-    most.map_or_else(|| "text".to_owned(), |(layers, _)| layers.join(" / "))
+    most.map_or_else(|| text.to_owned(), |(layers, _)| layers.join(" / "))
 }
 
 /// A log printed newest first is noticed; its lines keep their numbers.

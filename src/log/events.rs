@@ -12,9 +12,9 @@ use aho_corasick::packed;
 use regex::Regex;
 use serde::Deserialize;
 
-use super::EventName;
 use super::classify;
 use super::grammar::Parsed;
+use super::{Edge, EventName};
 use crate::error::Error;
 
 /// The files compiled into the program.
@@ -49,9 +49,9 @@ struct Definition {
     /// Not on messages about these.
     #[serde(default)]
     not_edges: Vec<String>,
-    /// Only on lines of a server about its client (`true`), only on others (`false`), on both (absent).
+    /// Only a server says this, of its client, even where the line names none.
     #[serde(default)]
-    server_side: Option<bool>,
+    told_by_server: bool,
     /// It looks like a failure and is none: counted, never shown as one.
     #[serde(default)]
     benign: bool,
@@ -81,7 +81,7 @@ pub(super) struct Event {
     pub name: EventName,
     pub title: String,
     pub benign: bool,
-    server_side: Option<bool>,
+    told_by_server: bool,
     edges: Vec<String>,
     not_edges: Vec<String>,
     reason: Vec<Pattern>,
@@ -230,7 +230,7 @@ impl EventSet {
             name: Arc::from(found.event),
             title: found.title,
             benign: found.benign,
-            server_side: found.server_side,
+            told_by_server: found.told_by_server,
             edges: found.edges,
             not_edges: found.not_edges,
             reason: found.reason.into_iter().map(Pattern::new).collect(),
@@ -288,9 +288,8 @@ impl Event {
     }
 
     fn fits(&self, parsed: &Parsed) -> bool {
-        let side = self.server_side.is_none_or(|wanted| wanted == parsed.server_side);
         let on = |edges: &[String]| edges.iter().any(|e| about(e, parsed));
-        side && (self.edges.is_empty() || on(&self.edges)) && !on(&self.not_edges)
+        (self.edges.is_empty() || on(&self.edges)) && !on(&self.not_edges)
     }
 
     fn matches_reason(&self, parsed: &Parsed) -> bool {
@@ -303,6 +302,12 @@ impl Event {
 
     /// Fills fields from the named captures of the expression that matched.
     pub(super) fn fill(&self, parsed: &mut Parsed) {
+        if self.told_by_server && !parsed.server_side {
+            parsed.server_side = true;
+            if parsed.edge == Edge::Other {
+                parsed.edge = Edge::Server;
+            }
+        }
         let (reason, text) = (self.reason.iter().map(|p| (p, true)), self.text.iter().map(|p| (p, false)));
         for (pattern, on_reason) in reason.chain(text) {
             let Some(regex) = pattern.regex() else { continue };
@@ -320,7 +325,7 @@ impl Event {
 
     /// Whether filling would do anything.
     pub(super) fn has_captures(&self) -> bool {
-        self.reason.iter().chain(&self.text).any(|p| p.source.contains("(?P<") || p.source.contains("(?<"))
+        self.told_by_server || self.reason.iter().chain(&self.text).any(|p| p.source.contains("(?P<") || p.source.contains("(?<"))
     }
 }
 

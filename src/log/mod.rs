@@ -285,14 +285,25 @@ pub struct Logs {
 }
 
 impl Logs {
-    /// Moves all times of a log by `delta`: its zone turned out to be another.
+    /// Moves all times of a log by `delta`: its zone turned out to be another. Events keep their places.
     pub fn shift(&mut self, log: u32, delta: TimeDelta) {
-        for event in self.events.iter_mut().filter(|e| e.log == log) {
-            event.time = event.time.map(|t| t + delta);
-        }
+        let mut own = Vec::new();
         if let Some(report) = self.reports.get_mut(log as usize) {
             report.first = report.first.map(|t| t + delta);
             report.last = report.last.map(|t| t + delta);
+            for line in &mut report.unrecognised_lines {
+                line.time = line.time.map(|t| t + delta);
+            }
+            own.clone_from(&report.sources);
+        }
+        for event in &mut self.events {
+            if event.log == log {
+                event.time = event.time.map(|t| t + delta);
+                event.fields.started = event.fields.started.map(|t| t + delta);
+            }
+            for line in event.lines.iter_mut().filter(|l| own.contains(&l.source)) {
+                line.time = line.time.map(|t| t + delta);
+            }
         }
     }
 }

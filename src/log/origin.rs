@@ -50,7 +50,7 @@ pub(super) fn of_log<'p>(path: &str, samples: impl Iterator<Item = &'p Peeled<'s
             FILES.iter().find(|(file, _)| caller.starts_with(file)).map(|(_, name)| (*name).to_owned())
         })
     };
-    let from_text = || samples.clone().any(|p| p.message.starts_with("$ kubectl ")).then(|| "kubectl".to_owned());
+    let from_text = || samples.clone().any(|p| is_command(&p.message)).then(|| "kubectl".to_owned());
     Origin { component: component_of(path).or_else(from_file).or_else(from_text), host }
 }
 
@@ -63,6 +63,11 @@ fn component_of(path: &str) -> Option<String> {
         return path.rsplit(['/', '!']).find(|p| !is_file_part(p)).map(str::to_owned);
     }
     known(name).or_else(|| parts.next().and_then(known))
+}
+
+/// A line of a recorded session: `$ kubectl create …`.
+pub(super) fn is_command(message: &str) -> bool {
+    message.starts_with("$ kubectl ") || message.starts_with("$ oc ")
 }
 
 fn is_file_part(part: &str) -> bool {

@@ -78,6 +78,10 @@ impl Anchors {
             let base = TimeBase { zone: Some("UTC".to_owned()), from, absolute: true, assumed_zone: false };
             return Clock { zone: TimeZone::UTC, near: self.near.map(|(t, _)| t), base };
         }
+        if self.stamped == 0 {
+            let base = TimeBase { from: "its lines have no stamps".to_owned(), ..TimeBase::default() };
+            return Clock { zone: TimeZone::UTC, near: None, base };
+        }
         let (near, year_from) = self.year(options, elsewhere);
         let (zone, name, zone_from) = self.zone(options);
         let from = match (year_from, zone_from) {
