@@ -39,7 +39,8 @@ fn problems_of(failure: &Value, logs: &Logs) -> Vec<String> {
     let mut out = Vec::new();
     let insts = failure["instances"].as_array().cloned().unwrap_or_default();
     for inst in &insts {
-        let (klog, wanted) = (inst["klog"].as_str().unwrap_or_default(), inst["log_time_utc"].as_str().unwrap_or_default());
+        let (klog, wanted) =
+            (inst["klog"].as_str().unwrap_or_default(), inst["log_time_utc"].as_str().unwrap_or_default());
         let found: Vec<_> = logs.events.iter().filter(|e| quotes(e, klog)).collect();
         match found.as_slice() {
             [] => out.push(format!("not found: {klog}")),
@@ -65,12 +66,14 @@ fn every_line_of_every_key_is_one_event() {
         eprintln!("skipped: no recorded incidents beside the repository");
         return;
     };
-    let mut names: Vec<_> = std::fs::read_dir(dir).expect("a directory").flatten().map(|e| e.path()).collect();
+    let mut names: Vec<_> =
+        std::fs::read_dir(dir).expect("a directory").flatten().map(|e| e.path()).collect();
     names.sort();
     let mut wrong = Vec::new();
     for dir in names.iter().filter(|d| d.join("truth.json").exists()) {
         let truth: Value =
-            serde_json::from_str(&std::fs::read_to_string(dir.join("truth.json")).expect("a key")).expect("JSON");
+            serde_json::from_str(&std::fs::read_to_string(dir.join("truth.json")).expect("a key"))
+                .expect("JSON");
         let logs = read(dir);
         let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
         for failure in truth["failures"].as_array().into_iter().flatten() {

@@ -57,7 +57,8 @@ pub fn read(sources: &[Source], events: &EventSet, options: &LogOptions) -> Logs
 
 /// Text without a single stamp, layer or event is no log.
 fn no_log(file: &FileScan) -> bool {
-    let plain = |lines: &[Peeled<'_>]| lines.iter().all(|p| p.layers.is_empty() && !origin::is_command(&p.message));
+    let plain =
+        |lines: &[Peeled<'_>]| lines.iter().all(|p| p.layers.is_empty() && !origin::is_command(&p.message));
     file.hits.is_empty() && file.unrecognised == 0 && plain(&file.head) && plain(&file.tail)
 }
 

@@ -84,7 +84,8 @@ fn masked(text: &str) -> String {
 
 /// An operation on the network, or TLS, stands in the text.
 fn looks_like_failure(parsed: &Parsed) -> bool {
-    let told = parsed.fields.op.is_some() || ["x509: ", " tls: ", "net/http: "].iter().any(|w| parsed.text.contains(w));
+    let told = parsed.fields.op.is_some()
+        || ["x509: ", " tls: ", "net/http: "].iter().any(|w| parsed.text.contains(w));
     parsed.anchored && told && !parsed.tail.is_empty()
 }
 

@@ -76,7 +76,19 @@ pub(super) struct Peeled<'a> {
 impl Peeled<'_> {
     /// The same, free of the line.
     pub(super) fn into_owned(self) -> Peeled<'static> {
-        let Peeled { layers, stamps, zone_name, host, ident, pod, caller, severity, partial, message, values } = self;
+        let Peeled {
+            layers,
+            stamps,
+            zone_name,
+            host,
+            ident,
+            pod,
+            caller,
+            severity,
+            partial,
+            message,
+            values,
+        } = self;
         let message = Cow::Owned(message.into_owned());
         Peeled { layers, stamps, zone_name, host, ident, pod, caller, severity, partial, message, values }
     }

@@ -170,7 +170,8 @@ impl EventSet {
             return Some((found.start(), found.end()));
         }
         let rest = text.get(from..)?;
-        let hit = |t: &String| memchr::memmem::find(rest, t.as_bytes()).map(|n| (from + n, from + n + t.len()));
+        let hit =
+            |t: &String| memchr::memmem::find(rest, t.as_bytes()).map(|n| (from + n, from + n + t.len()));
         self.triggers.iter().filter_map(hit).min()
     }
 
@@ -252,7 +253,12 @@ impl EventSet {
             }
             for sample in &event.samples {
                 if let Some(problem) = self.check_sample(event, sample) {
-                    out.push(format!("error: {}: event {}: {problem}\n  | {}", event.place, event.name, sample.line()));
+                    out.push(format!(
+                        "error: {}: event {}: {problem}\n  | {}",
+                        event.place,
+                        event.name,
+                        sample.line()
+                    ));
                 }
             }
         }
@@ -262,7 +268,8 @@ impl EventSet {
     fn check_sample(&self, event: &Event, sample: &Sample) -> Option<String> {
         let line = sample.line();
         let parsed = classify::parse_line(line);
-        let claims: Vec<_> = self.events.iter().filter(|e| e.matches(&parsed)).map(|e| e.name.as_ref()).collect();
+        let claims: Vec<_> =
+            self.events.iter().filter(|e| e.matches(&parsed)).map(|e| e.name.as_ref()).collect();
         if claims != [event.name.as_ref()] {
             let mut text = String::from("this sample is matched by ");
             let _ = if claims.is_empty() { text.write_str("no event") } else { write!(text, "{claims:?}") };
@@ -325,7 +332,12 @@ impl Event {
 
     /// Whether filling would do anything.
     pub(super) fn has_captures(&self) -> bool {
-        self.told_by_server || self.reason.iter().chain(&self.text).any(|p| p.source.contains("(?P<") || p.source.contains("(?<"))
+        self.told_by_server
+            || self
+                .reason
+                .iter()
+                .chain(&self.text)
+                .any(|p| p.source.contains("(?P<") || p.source.contains("(?<"))
     }
 }
 
@@ -343,7 +355,9 @@ fn any_match(patterns: &[Pattern], text: &str) -> bool {
 fn items(text: &str) -> Vec<(usize, String)> {
     let mut out: Vec<(usize, String)> = Vec::new();
     for (n, line) in text.lines().enumerate() {
-        if line.starts_with("- ") || (!line.is_empty() && !line.starts_with([' ', '#', '-']) && out.is_empty()) {
+        if line.starts_with("- ")
+            || (!line.is_empty() && !line.starts_with([' ', '#', '-']) && out.is_empty())
+        {
             out.push((n + 1, String::new()));
         }
         if let Some((_, item)) = out.last_mut() {
@@ -393,7 +407,9 @@ mod tests {
         set.add_file("x.yaml", text, &mut problems);
         problems.extend(set.check());
         let all = problems.join("\n");
-        for part in ["x.yaml:1: event one: has no sample", "titel", "line 7", "x.yaml:8: event three: needs triggers"] {
+        for part in
+            ["x.yaml:1: event one: has no sample", "titel", "line 7", "x.yaml:8: event three: needs triggers"]
+        {
             assert!(all.contains(part), "{part} not in\n{all}");
         }
     }

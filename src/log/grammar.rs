@@ -142,12 +142,7 @@ fn failure_text<'t>(headline: &'t str, values: &'t [(String, String)]) -> Cow<'t
     Cow::Borrowed(told.unwrap_or(headline))
 }
 
-fn copy_of(
-    peeled: &Peeled<'_>,
-    headline: &str,
-    text: &str,
-    values: &[(String, String)],
-) -> Option<CopyOf> {
+fn copy_of(peeled: &Peeled<'_>, headline: &str, text: &str, values: &[(String, String)]) -> Option<CopyOf> {
     if peeled.layers.contains(&Layer::Audit)
         || text.contains("Internal error occurred: ")
         || text.starts_with("Error from server")
@@ -159,7 +154,8 @@ fn copy_of(
         "HTTP" => Some(CopyOf::HttpLog),
         "changing APIService availability" => Some(CopyOf::Availability),
         _ => {
-            let unhandled = headline == "Unhandled Error" || value(values, "logger") == Some("UnhandledError");
+            let unhandled =
+                headline == "Unhandled Error" || value(values, "logger") == Some("UnhandledError");
             let dispatcher = peeled.caller.as_deref().is_some_and(|c| c.starts_with("dispatcher.go"));
             let old = dispatcher && peeled.severity == Some(b'E');
             ((unhandled && text.starts_with("failed calling ")) || old).then_some(CopyOf::Unhandled)
@@ -509,7 +505,9 @@ fn by_port(out: &Parsed) -> Edge {
         Some(6443 | 8443) if url.is_none_or(|u| u.path.starts_with("/api")) => Edge::Apiserver,
         Some(10250) => Edge::Kubelet,
         Some(8090 | 8091 | 8131 | 8132) => Edge::Konnectivity,
-        _ if url.is_some_and(|u| u.path.starts_with("/api/") || u.path.starts_with("/apis/")) => Edge::Apiserver,
+        _ if url.is_some_and(|u| u.path.starts_with("/api/") || u.path.starts_with("/apis/")) => {
+            Edge::Apiserver
+        }
         _ => Edge::Other,
     }
 }

@@ -31,7 +31,9 @@ fn stem(path: &str) -> String {
     for ending in [".gz", ".xz", ".zst", ".bz2"] {
         name = name.strip_suffix(ending).unwrap_or(name);
     }
-    if let Some((head, tail)) = name.rsplit_once('.').filter(|(head, tail)| !head.is_empty() && is_rotation(tail)) {
+    if let Some((head, tail)) =
+        name.rsplit_once('.').filter(|(head, tail)| !head.is_empty() && is_rotation(tail))
+    {
         let _ = tail;
         name = head;
     }

@@ -108,7 +108,10 @@ fn logger(object: &Map<String, Value>, out: &mut Peeled<'_>) -> Option<String> {
         (false, None) => Layer::Json,
     });
     for (key, value) in object {
-        if !matches!(key.as_str(), "ts" | "time" | "msg" | "message" | "level" | "caller" | "v" | "stacktrace") {
+        if !matches!(
+            key.as_str(),
+            "ts" | "time" | "msg" | "message" | "level" | "caller" | "v" | "stacktrace"
+        ) {
             out.values.push((key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
         }
     }

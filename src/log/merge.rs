@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::LogEvent;
 use super::grammar::CopyOf;
 use super::trace::Trace;
-use super::LogEvent;
 use crate::time::{TimeDelta, Timestamp};
 
 /// An event before the join.
@@ -55,7 +55,8 @@ fn content(event: &LogEvent) -> Content {
 /// Joins copies and traces to the calls that they tell of.
 pub(super) fn merge(mut drafts: Vec<Draft>, traces: Vec<TraceDraft>) -> Vec<LogEvent> {
     drafts.sort_by(|a, b| order(&a.event).cmp(&order(&b.event)));
-    let (mut first_hand, copies): (Vec<Draft>, Vec<Draft>) = drafts.into_iter().partition(|d| d.copy.is_none());
+    let (mut first_hand, copies): (Vec<Draft>, Vec<Draft>) =
+        drafts.into_iter().partition(|d| d.copy.is_none());
     let mut calls: HashMap<Content, Vec<usize>> = HashMap::new();
     for (n, draft) in first_hand.iter().enumerate() {
         calls.entry(content(&draft.event)).or_default().push(n);
@@ -94,7 +95,9 @@ fn join_kind(
         let candidates = calls.get(&key).map(Vec::as_slice).unwrap_or_default();
         let found = candidates.iter().copied().find(|&n| {
             !taken.get(n).copied().unwrap_or(true)
-                && first_hand.get(n).is_some_and(|call| call.copy != Some(kind) && within(kind, &copy, &call.event))
+                && first_hand
+                    .get(n)
+                    .is_some_and(|call| call.copy != Some(kind) && within(kind, &copy, &call.event))
         });
         match found.and_then(|n| first_hand.get_mut(n).map(|call| (n, call))) {
             Some((n, call)) => {

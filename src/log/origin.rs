@@ -127,7 +127,12 @@ mod tests {
                 Some("cp-1"),
             ),
             ("logs/pods/a_b-1_c/webhook/0.log.20261121-023716.gz", Some("webhook"), Some("a/b-1"), None),
-            ("mg/namespaces/openshift-x/pods/p-1/ctr/ctr/logs/current.log", Some("ctr"), Some("openshift-x/p-1"), None),
+            (
+                "mg/namespaces/openshift-x/pods/p-1/ctr/ctr/logs/current.log",
+                Some("ctr"),
+                Some("openshift-x/p-1"),
+                None,
+            ),
             ("logs/journalctl-kubelet.cp-1.log", Some("kubelet"), None, None),
             ("logs/4f5-json.log", None, None, None),
         ] {

@@ -342,10 +342,17 @@ fn partial(line: &[u8]) -> bool {
 }
 
 fn continuation(line: &str) -> bool {
-    line.starts_with('\t') || (line.as_bytes().first().is_some_and(|b| !b.is_ascii_graphic()) && !line.starts_with('['))
+    line.starts_with('\t')
+        || (line.as_bytes().first().is_some_and(|b| !b.is_ascii_graphic()) && !line.starts_with('['))
 }
 
-fn read_entry(entry: &Entry<'_>, source: SourceIndex, events: &EventSet, memory: &mut Memory, out: &mut PieceScan) {
+fn read_entry(
+    entry: &Entry<'_>,
+    source: SourceIndex,
+    events: &EventSet,
+    memory: &mut Memory,
+    out: &mut PieceScan,
+) {
     let texts: Vec<_> = entry
         .lines
         .iter()
@@ -362,7 +369,9 @@ fn read_entry(entry: &Entry<'_>, source: SourceIndex, events: &EventSet, memory:
         }
         peeled.message = message.into();
     }
-    let kept = texts.iter().filter(|(n, _)| texts.len() == 1 || *n == entry.number || Some(*n) == texts.first().map(|t| t.0));
+    let kept = texts
+        .iter()
+        .filter(|(n, _)| texts.len() == 1 || *n == entry.number || Some(*n) == texts.first().map(|t| t.0));
     let lines = || kept.clone().map(|(n, text)| line(source, *n, text)).collect::<Vec<_>>();
     if let Some(trace) = trace::read(&peeled.message) {
         if let Some(what) = trace::find_call(trace, entry.piece, entry.end) {
@@ -400,7 +409,9 @@ fn hit(entry: &Entry<'_>, peeled: &Peeled<'_>, lines: Vec<LogLine>, what: What) 
 /// The nearest comment `# 2026-11-21T02:24:47Z` above a line of a command's output, within 4 KiB.
 fn command_time(piece: &[u8], at: usize) -> Option<Timestamp> {
     let before = piece.get(at.saturating_sub(4096)..at)?;
-    let mark = memchr::memmem::rfind(before, b"\n# 2").map(|n| n + 1).or_else(|| before.starts_with(b"# 2").then_some(0))?;
+    let mark = memchr::memmem::rfind(before, b"\n# 2")
+        .map(|n| n + 1)
+        .or_else(|| before.starts_with(b"# 2").then_some(0))?;
     match stamp::rfc3339(before.get(mark + 2..)?) {
         Some((Stamp::Absolute(time, _), _)) => Some(time),
         _ => None,

@@ -149,9 +149,10 @@ pub(super) fn weekday_first(text: &[u8]) -> Option<(Stamp, usize, Option<&[u8]>)
 /// `1795227874.123456`: journal short-unix.
 pub(super) fn unix(text: &[u8]) -> Option<(Stamp, usize)> {
     let whole = text.iter().take(13).position(|&b| b == b'.').filter(|n| (9..=11).contains(n))?;
-    let seconds = text.get(..whole)?.iter().try_fold(0i64, |sum, b| {
-        b.is_ascii_digit().then(|| sum * 10 + i64::from(b - b'0'))
-    })?;
+    let seconds = text
+        .get(..whole)?
+        .iter()
+        .try_fold(0i64, |sum, b| b.is_ascii_digit().then(|| sum * 10 + i64::from(b - b'0')))?;
     let (nanos, resolution, taken) = fraction(text, whole);
     (taken > 1).then_some((
         Stamp::Absolute(Timestamp::from_parts(seconds, i64::from(nanos)), resolution),
@@ -187,9 +188,8 @@ pub(super) fn clock(text: &[u8]) -> Option<Civil> {
 }
 
 fn month(name: &[u8]) -> Option<u32> {
-    const NAMES: [&[u8; 3]; 12] = [
-        b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
-    ];
+    const NAMES: [&[u8; 3]; 12] =
+        [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
     NAMES.iter().position(|n| name == *n).map(|n| n as u32 + 1)
 }
 
@@ -252,7 +252,10 @@ mod tests {
             // a civil stamp without a year is centuries outside the range of a Timestamp: compare what follows the year
             let tail = |s: &str| s.get(4..).unwrap_or(s).to_owned();
             if expected.starts_with("0000") {
-                assert!(matches!(parser(text.as_bytes()), Some((Stamp::Civil(c, _), _)) if c.year == 0), "{text}");
+                assert!(
+                    matches!(parser(text.as_bytes()), Some((Stamp::Civil(c, _), _)) if c.year == 0),
+                    "{text}"
+                );
             } else {
                 assert_eq!(tail(&got), tail(expected), "{text}");
             }
@@ -271,7 +274,9 @@ mod tests {
 
     #[test]
     fn go_durations() {
-        for (text, ms) in [("10s", 10_000), ("1m30s", 90_000), ("500ms", 500), ("2.5s", 2500), ("1h0m0s", 3_600_000)] {
+        for (text, ms) in
+            [("10s", 10_000), ("1m30s", 90_000), ("500ms", 500), ("2.5s", 2500), ("1h0m0s", 3_600_000)]
+        {
             assert_eq!(go_duration(text), Some(TimeDelta::from_millis(ms)), "{text}");
         }
         for text in ["", "10", "s", "10 s", "1x"] {

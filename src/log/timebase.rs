@@ -97,7 +97,11 @@ impl Anchors {
     }
 
     /// A time near the log's own, and where it comes from.
-    fn year(&self, options: &LogOptions, elsewhere: Option<Timestamp>) -> (Option<Timestamp>, Option<&'static str>) {
+    fn year(
+        &self,
+        options: &LogOptions,
+        elsewhere: Option<Timestamp>,
+    ) -> (Option<Timestamp>, Option<&'static str>) {
         if self.with_year > 0 && self.with_year == self.stamped {
             return (self.near.map(|(t, _)| t), Some("the stamps"));
         }
@@ -213,15 +217,35 @@ pub(super) fn offset_name(east: i64) -> String {
 /// Seconds east of the zone names that journalctl's short-full prints most; names that several zones share are left out.
 pub(super) fn named_zone(name: &str) -> Option<i64> {
     const NAMES: [(&str, i64); 22] = [
-        ("GMT", 0), ("WET", 0), ("BST", 60), ("WEST", 60), ("CET", 60), ("CEST", 120), ("EET", 120), ("EEST", 180),
-        ("MSK", 180), ("SAST", 120), ("JST", 540), ("KST", 540), ("AEST", 600), ("AEDT", 660), ("NZST", 720),
-        ("EST", -300), ("EDT", -240), ("CDT", -300), ("MST", -420), ("MDT", -360), ("PST", -480), ("PDT", -420),
+        ("GMT", 0),
+        ("WET", 0),
+        ("BST", 60),
+        ("WEST", 60),
+        ("CET", 60),
+        ("CEST", 120),
+        ("EET", 120),
+        ("EEST", 180),
+        ("MSK", 180),
+        ("SAST", 120),
+        ("JST", 540),
+        ("KST", 540),
+        ("AEST", 600),
+        ("AEDT", 660),
+        ("NZST", 720),
+        ("EST", -300),
+        ("EDT", -240),
+        ("CDT", -300),
+        ("MST", -420),
+        ("MDT", -360),
+        ("PST", -480),
+        ("PDT", -420),
     ];
     if let Some((_, minutes)) = NAMES.iter().find(|(n, _)| *n == name) {
         return Some(minutes * 60);
     }
     // zones without a name print their offset: `-03`, `+0530`
-    let (sign, digits) = (name.strip_prefix('+').map(|d| (1, d))).or(name.strip_prefix('-').map(|d| (-1, d)))?;
+    let (sign, digits) =
+        (name.strip_prefix('+').map(|d| (1, d))).or(name.strip_prefix('-').map(|d| (-1, d)))?;
     let hours: i64 = digits.get(..2)?.parse().ok()?;
     let minutes: i64 = digits.get(2..).filter(|m| !m.is_empty()).map_or(Ok(0), str::parse).ok()?;
     (hours <= 14 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
@@ -248,7 +272,10 @@ mod tests {
     #[test]
     fn a_line_with_both_kinds_of_stamp_gives_zone_and_year() {
         let mut anchors = Anchors::default();
-        anchors.add(&[Stamp::Civil(civil(11, 20, 21), SECOND), Stamp::Absolute(at("2026-11-21T02:00:00Z"), MICRO)], None);
+        anchors.add(
+            &[Stamp::Civil(civil(11, 20, 21), SECOND), Stamp::Absolute(at("2026-11-21T02:00:00Z"), MICRO)],
+            None,
+        );
         let clock = anchors.clock(&LogOptions::default(), None);
         assert_eq!(clock.base.zone.as_deref(), Some("-05:00"));
         assert!(!clock.base.assumed_zone && !clock.base.absolute);
@@ -287,14 +314,17 @@ mod tests {
         anchors.add(&[Stamp::Absolute(at("2026-11-21T02:19:47Z"), SECOND)], None);
         let clock = anchors.clock(&LogOptions::default(), None);
         let inner = Civil { minute: 19, second: 47, nanos: 880_991_000, ..civil(11, 20, 21) };
-        let (time, resolution) =
-            clock.resolve(&[Stamp::Absolute(at("2026-11-21T02:19:47Z"), SECOND), Stamp::Civil(inner, MICRO)]).unwrap();
+        let (time, resolution) = clock
+            .resolve(&[Stamp::Absolute(at("2026-11-21T02:19:47Z"), SECOND), Stamp::Civil(inner, MICRO)])
+            .unwrap();
         assert_eq!((time, resolution), (at("2026-11-21T02:19:47.880991Z"), MICRO));
     }
 
     #[test]
     fn zone_names() {
-        for (name, minutes) in [("EST", Some(-300)), ("+0530", Some(330)), ("-03", Some(-180)), ("XYZ", None), ("IST", None)] {
+        for (name, minutes) in
+            [("EST", Some(-300)), ("+0530", Some(330)), ("-03", Some(-180)), ("XYZ", None), ("IST", None)]
+        {
             assert_eq!(named_zone(name), minutes.map(|m: i64| m * 60), "{name}");
         }
     }

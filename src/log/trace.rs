@@ -83,10 +83,14 @@ mod tests {
         assert_eq!((call.began.year, call.began.month, call.began.hour), (2026, 11, 2));
 
         let parent = "Trace[9]: \"Create\" accept:x (21-Nov-2026 02:24:37.000) (total time: 10012ms):";
-        let block = b"head\nTrace[9]: [\"Call mutating webhook\" configuration:c,webhook:m.example.com,UID:2 9003ms \
+        let block =
+            b"head\nTrace[9]: [\"Call mutating webhook\" configuration:c,webhook:m.example.com,UID:2 9003ms \
                       (02:24:38.250)]\nTrace[9]: [10.012s] [10.012s] END\n";
         let call = find_call(read(parent).unwrap(), block, 0).unwrap();
-        assert_eq!((call.webhook.as_str(), call.began.second, call.began.nanos), ("m.example.com", 38, 250_000_000));
+        assert_eq!(
+            (call.webhook.as_str(), call.began.second, call.began.nanos),
+            ("m.example.com", 38, 250_000_000)
+        );
         assert!(read("Trace[9]: [10.012s] [10.012s] END").is_none());
     }
 }
