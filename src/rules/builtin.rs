@@ -2,7 +2,25 @@
 
 use super::load::RuleFile;
 
-const FILES: &[(&str, &str)] = &[];
+const FILES: &[(&str, &str)] = &[
+    ("rules/canceled.yaml", include_str!("../../rules/canceled.yaml")),
+    ("rules/connection-refused.yaml", include_str!("../../rules/connection-refused.yaml")),
+    ("rules/connection-reset.yaml", include_str!("../../rules/connection-reset.yaml")),
+    ("rules/control-plane.yaml", include_str!("../../rules/control-plane.yaml")),
+    ("rules/dns.yaml", include_str!("../../rules/dns.yaml")),
+    ("rules/eof.yaml", include_str!("../../rules/eof.yaml")),
+    ("rules/http.yaml", include_str!("../../rules/http.yaml")),
+    ("rules/io-timeout.yaml", include_str!("../../rules/io-timeout.yaml")),
+    ("rules/no-endpoints.yaml", include_str!("../../rules/no-endpoints.yaml")),
+    ("rules/no-route.yaml", include_str!("../../rules/no-route.yaml")),
+    ("rules/plaintext.yaml", include_str!("../../rules/plaintext.yaml")),
+    ("rules/proxy.yaml", include_str!("../../rules/proxy.yaml")),
+    ("rules/slow-response.yaml", include_str!("../../rules/slow-response.yaml")),
+    ("rules/tls-alert.yaml", include_str!("../../rules/tls-alert.yaml")),
+    ("rules/tls-handshake-timeout.yaml", include_str!("../../rules/tls-handshake-timeout.yaml")),
+    ("rules/webhook-denied.yaml", include_str!("../../rules/webhook-denied.yaml")),
+    ("rules/x509.yaml", include_str!("../../rules/x509.yaml")),
+];
 
 /// All of them, in order of path.
 pub(super) fn files() -> Vec<RuleFile> {
