@@ -9,6 +9,7 @@ use super::{Outcome, output};
 use crate::error::Error;
 use crate::report::document::Report;
 use crate::report::view::{self, Detail, Style};
+use crate::report::{html, markdown};
 use crate::rules::Severity;
 
 pub(super) fn run(typed: &AnalyzeArguments, settings: &Settings) -> Result<Outcome, Error> {
@@ -42,6 +43,8 @@ fn write(
             serde_json::to_writer(&mut *out, &record)?;
             out.write_all(b"\n")
         }),
+        ReportFormat::Html => html::write(report, out),
+        ReportFormat::Markdown => markdown::write(report, out),
         ReportFormat::Table => {
             let detail = Detail { all: typed.read.show.verbose > 0, finding: typed.finding.as_deref() };
             view::write(report, Style { color: look.color, width: usize::from(look.width) }, &detail, out)

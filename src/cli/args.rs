@@ -208,6 +208,10 @@ pub enum ReportFormat {
     Json,
     /// The same, one record a line.
     Ndjson,
+    /// One page that needs nothing else.
+    Html,
+    /// For a ticket.
+    Markdown,
 }
 
 /// Severities as typed.

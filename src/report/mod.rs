@@ -7,9 +7,12 @@
 pub mod build;
 pub mod document;
 pub mod flows;
+pub mod html;
 pub mod json;
+mod lanes;
 #[cfg(test)]
 mod made;
+pub mod markdown;
 pub mod pcapng;
 pub mod timeline;
 pub mod view;

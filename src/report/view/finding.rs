@@ -80,7 +80,7 @@ fn cause(finding: &Finding) -> String {
 }
 
 /// First and last time, the date once.
-pub(super) fn when(finding: &Finding) -> String {
+pub(in crate::report) fn when(finding: &Finding) -> String {
     let (Some(first), Some(last)) = (&finding.first_time, &finding.last_time) else {
         return "at an unknown time".to_owned();
     };
@@ -93,7 +93,7 @@ pub(super) fn when(finding: &Finding) -> String {
 }
 
 /// What the calls were to reach, in the words of the log and of the wire.
-pub(super) fn target(finding: &Finding) -> String {
+pub(in crate::report) fn target(finding: &Finding) -> String {
     let target = &finding.target;
     let name = [&target.url_host, &target.service, &target.webhook, &target.address, &target.backend];
     let Some(name) = name.into_iter().flatten().next() else { return "an unknown target".to_owned() };
@@ -144,13 +144,13 @@ pub(super) fn bracketed(ip: &str) -> String {
 }
 
 /// The occurrence that explanation and timeline are about, else the first.
-pub(super) fn representative(finding: &Finding) -> Option<&Occurrence> {
+pub(in crate::report) fn representative(finding: &Finding) -> Option<&Occurrence> {
     let place = finding.representative.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
     finding.occurrences.get(place).or_else(|| finding.occurrences.first())
 }
 
 /// What is missing in any occurrence, each once.
-pub(super) fn needed(finding: &Finding) -> Vec<&Missing> {
+pub(in crate::report) fn needed(finding: &Finding) -> Vec<&Missing> {
     let mut seen: Vec<&Missing> = Vec::new();
     for missing in finding.occurrences.iter().flat_map(|o| &o.missing) {
         if !seen.iter().any(|s| s.what == missing.what && s.command == missing.command) {

@@ -10,7 +10,7 @@ use super::words;
 
 mod coverage;
 mod detail;
-mod finding;
+pub(super) mod finding;
 pub mod ladder;
 mod text;
 

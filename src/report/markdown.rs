@@ -1,0 +1,240 @@
+//! The report as Markdown for a ticket: what a person pastes, with a Mermaid sequence diagram for each finding.
+//!
+//! Everything from the bundle is escaped so that it is text and neither markup nor HTML; log lines stand in fences
+//! that they cannot close.
+
+use std::io::{self, Write};
+
+use super::document::{Finding, FlowRef, Moment, MomentKind, Report};
+use super::lanes::{Lanes, end};
+use super::view::finding::{representative, target, when};
+use super::view::ladder::rungs;
+use super::words::{self, counted, printable};
+
+/// Writes the report as Markdown.
+pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "# What the packets say\n")?;
+    let faults = report.findings.iter().filter(|f| f.severity != "info" && f.standing != "inconclusive");
+    if faults.count() == 0 {
+        writeln!(out, "No transport fault found.\n")?;
+    }
+    if !report.findings.is_empty() {
+        writeln!(
+            out,
+            "| | severity | cause | target | calls | when | standing |\n|---|---|---|---|---:|---|---|"
+        )?;
+    }
+    for f in &report.findings {
+        let cells = [&f.id, &f.severity, &f.cause, &target(f)].map(|t| cell(t)).join(" | ");
+        writeln!(out, "| {cells} | {} | {} | {} |", words::grouped(f.count), when(f), cell(&f.standing))?;
+    }
+    report.findings.iter().try_for_each(|f| finding(f, out))?;
+    coverage(report, out)
+}
+
+fn finding(f: &Finding, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\n## {}: {}\n", f.id, text(&f.title))?;
+    writeln!(out, "{}\n", text(&f.explanation))?;
+    writeln!(
+        out,
+        "- **{}** / **{}** ({}), {}, {} confidence\n- {} to {}, {}",
+        text(&f.verdict),
+        text(&f.cause),
+        text(&f.severity),
+        text(&f.standing),
+        text(&f.confidence),
+        counted(f.count, "call"),
+        text(&target(f)),
+        when(f),
+    )?;
+    for next in &f.next {
+        writeln!(out, "- next: {}", text(next))?;
+    }
+    for missing in f.occurrences.iter().flat_map(|o| &o.missing).take(MISSING) {
+        let command = missing.command.as_ref().map_or_else(String::new, |c| format!(": {}", code(c)));
+        writeln!(out, "- to be sure: {}{command}", text(&missing.detail))?;
+    }
+    let Some(call) = representative(f) else { return Ok(()) };
+    for line in &call.logs {
+        writeln!(out, "\n{}\n", code(&format!("{}:{}", line.path, line.line)))?;
+        fence(&line.text, "", out)?;
+    }
+    for flow in &call.flows {
+        let place = format!("{}, frame {}", code(&flow.file), flow.first_frame);
+        writeln!(
+            out,
+            "\n- {place}, {} → {}, {}",
+            end(&flow.orig),
+            end(&flow.resp),
+            code(&flow.display_filter)
+        )?;
+    }
+    diagram(f, &call.flows, out)?;
+    if !f.references.is_empty() {
+        writeln!(out)?;
+    }
+    f.references.iter().try_for_each(|r| writeln!(out, "- {}", text(r)))
+}
+
+/// A Mermaid sequence diagram of the timeline.
+fn diagram(f: &Finding, flows: &[FlowRef], out: &mut dyn Write) -> io::Result<()> {
+    let Some(first) = flows.first() else { return Ok(()) };
+    let lanes = Lanes::of(flows);
+    writeln!(out, "\n```mermaid\nsequenceDiagram")?;
+    for (n, lane) in lanes.0.iter().enumerate() {
+        writeln!(out, "    participant P{n} as {}", diagram_text(lane))?;
+    }
+    for rung in rungs(&f.timeline).into_iter().take(RUNGS) {
+        let after = rung.after.first().copied().unwrap_or_default() as f64 / 1e9;
+        let again = if rung.after.len() > 1 { format!(" ×{}", rung.after.len()) } else { String::new() };
+        let what = diagram_text(&said(rung.moment));
+        match rung.moment.kind {
+            MomentKind::Log => {
+                let (a, b) = lanes.ends(first);
+                writeln!(out, "    Note over P{a},P{b}: {after:+.3} s log: {what}")?;
+            }
+            MomentKind::Packet => {
+                let flow =
+                    rung.moment.flow.and_then(|n| flows.get(usize::try_from(n).ok()?)).unwrap_or(first);
+                let (a, b) = lanes.ends(flow);
+                let (from, to) = if rung.moment.from.as_deref() == Some("resp") { (b, a) } else { (a, b) };
+                writeln!(out, "    P{from}->>P{to}: {after:+.3} s {what}{again}")?;
+            }
+        }
+    }
+    writeln!(out, "```")
+}
+
+fn said(moment: &Moment) -> String {
+    match moment.kind {
+        MomentKind::Log => words::message(&moment.text).chars().take(DIAGRAM_CHARACTERS).collect(),
+        MomentKind::Packet => moment.text.clone(),
+    }
+}
+
+fn coverage(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\n## What was looked at\n")?;
+    for capture in &report.captures {
+        let span = span(capture.first_time.as_deref(), capture.last_time.as_deref());
+        let counts = format!("{}, {}", counted(capture.frames, "frame"), counted(capture.flows, "flow"));
+        writeln!(out, "- capture {}: {counts}, {span}", code(&capture.name))?;
+    }
+    for log in report.logs.iter().filter(|l| l.events > 0) {
+        let span = span(log.first_time.as_deref(), log.last_time.as_deref());
+        writeln!(
+            out,
+            "- log {}: {}, {}, {span}",
+            code(&log.path),
+            text(&log.format),
+            counted(log.events, "failure")
+        )?;
+    }
+    for input in report.inputs.iter().filter(|i| matches!(i.status.as_str(), "partial" | "unreadable")) {
+        for problem in &input.problems {
+            let what = format!("{} ({}): {}", input.status, problem.at, problem.detail);
+            writeln!(out, "- {}: {}", code(&input.path), text(&what))?;
+        }
+    }
+    for anomaly in &report.anomalies {
+        writeln!(out, "- {}: {}", code(&anomaly.place), text(&anomaly.text))?;
+    }
+    let tool = &report.tool;
+    writeln!(out, "\n{} {}, rules {}", text(&tool.name), text(&tool.version), text(&tool.rules_digest))
+}
+
+fn span(first: Option<&str>, last: Option<&str>) -> String {
+    match (first, last) {
+        (Some(first), Some(last)) => {
+            format!("{} to {} UTC", words::short_time(first), words::short_time(last))
+        }
+        _ => "no time".to_owned(),
+    }
+}
+
+/// Text in a table cell.
+fn cell(text: &str) -> String {
+    self::text(text)
+}
+
+/// Text that Markdown and the HTML in it leave alone.
+fn text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in printable(text).chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '!' | '@' => out.extend(['\\', c]),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A code span that holds back quotes of any length.
+fn code(text: &str) -> String {
+    let text = printable(text);
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let ticks = "`".repeat(longest + 1);
+    let pad = if text.contains('`') || text.is_empty() { " " } else { "" };
+    format!("{ticks}{pad}{text}{pad}{ticks}")
+}
+
+/// A fenced block that its text cannot close.
+fn fence(text: &str, language: &str, out: &mut dyn Write) -> io::Result<()> {
+    let text = printable(text);
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let ticks = "`".repeat(longest.max(2) + 1);
+    writeln!(out, "{ticks}{language}\n{text}\n{ticks}")
+}
+
+/// Mermaid reads `;` and `#` as its own, and line ends end a statement.
+fn diagram_text(text: &str) -> String {
+    let plain =
+        |c: char| if matches!(c, ';' | '#' | '<' | '>' | '"' | '`' | '%' | '{' | '}') { ' ' } else { c };
+    printable(text).chars().map(plain).take(DIAGRAM_CHARACTERS + 40).collect()
+}
+
+/// Characters of a log line in a diagram.
+const DIAGRAM_CHARACTERS: usize = 80;
+
+/// Rungs of a diagram at most: GitHub refuses large ones.
+const RUNGS: usize = 60;
+
+/// Missing things listed at most.
+const MISSING: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::super::made;
+    use super::*;
+
+    #[test]
+    fn a_ticket_has_the_proof_and_no_markup_of_the_bundle() {
+        let mut out = Vec::new();
+        write(&made::report(), &mut out).expect("a Vec takes all");
+        let page = String::from_utf8(out).expect("UTF-8");
+        for part in [
+            "## F1: The SYN was never answered",
+            "sequenceDiagram",
+            "`tcp.stream == 12`",
+            "again ×3",
+            "to be sure:",
+        ] {
+            assert!(page.contains(part), "{part}\n{page}");
+        }
+        let mut fenced = false;
+        for line in page.lines() {
+            fenced ^= line.starts_with("```");
+            assert!(fenced || !line.contains("<script"), "{line}");
+            assert!(!line.chars().any(char::is_control), "{line:?}");
+        }
+        assert!(!fenced, "a fence stays open");
+    }
+
+    #[test]
+    fn code_holds_any_back_quotes() {
+        assert_eq!(code("a"), "`a`");
+        assert_eq!(code("a``b"), "``` a``b ```");
+    }
+}
