@@ -14,6 +14,9 @@ mod sample;
 /// Cuts and flips tried on each file, about.
 const TRIES: usize = 61;
 
+/// Steps (1 and primes), of which the smallest that gives no more than [`TRIES`] is taken.
+const PRIMES: [usize; 12] = [1, 7, 31, 127, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521];
+
 #[test]
 fn a_cut_capture_gives_everything_before_the_cut() {
     for capture in captures() {
@@ -111,8 +114,8 @@ fn analyze_path(path: &Path) -> (u8, Value) {
 
 /// Lengths (or offsets) below `len`, [`TRIES`] or so, a prime apart; never 0.
 fn lengths(len: usize) -> Vec<usize> {
-    let step = (len / TRIES + 2..).find(|n| (2..*n).take_while(|d| d * d <= *n).all(|d| n % d != 0));
-    (1..len).step_by(step.expect("there is always a larger prime")).collect()
+    let step = PRIMES.into_iter().find(|prime| prime * TRIES >= len).unwrap_or(PRIMES[PRIMES.len() - 1]);
+    (1..len).step_by(step).collect()
 }
 
 /// How many frames a pcap of these bytes holds whole, and the bytes behind them.
