@@ -24,7 +24,7 @@ pub(super) fn run(typed: &AnalyzeArguments, settings: &Settings) -> Result<Outco
     let worst = report.findings.iter().filter_map(|f| severity(&f.severity)).max();
     match (typed.fail_on.map(SeverityName::severity), worst) {
         (Some(limit), Some(worst)) if worst >= limit => Ok(Outcome::Failed),
-        _ => Ok(super::worst_input(inputs())),
+        _ => Ok(super::worst_input(&analysis.world.bundle, inputs())),
     }
 }
 

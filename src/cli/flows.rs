@@ -30,7 +30,7 @@ pub(super) fn run(typed: &FlowsArguments, settings: &Settings) -> Result<Outcome
             Ok(())
         }
     })?;
-    let outcome = worst_input(&wire.inputs);
+    let outcome = worst_input(&bundle, &wire.inputs);
     // The process ends: handing millions of records back to the allocator one by one would only take time.
     std::mem::forget(wire);
     Ok(outcome)

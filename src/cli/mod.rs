@@ -121,8 +121,9 @@ fn say_problems<'a>(
     }
 }
 
-/// Whether every input was read whole.
-fn worst_input<'a>(inputs: impl IntoIterator<Item = &'a InputReport>) -> Outcome {
-    let bad = inputs.into_iter().any(|i| matches!(i.status(), "partial" | "unreadable"));
+/// Whether every input was read whole, and nothing was lost while finding them.
+fn worst_input<'a>(bundle: &Bundle, inputs: impl IntoIterator<Item = &'a InputReport>) -> Outcome {
+    let bad = bundle.problems.any_loss()
+        || inputs.into_iter().any(|i| matches!(i.status(), "partial" | "unreadable"));
     if bad { Outcome::Partial } else { Outcome::Done }
 }

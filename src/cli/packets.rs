@@ -36,7 +36,7 @@ pub(super) fn timeline(typed: &TimelineArguments, settings: &Settings) -> Result
     let shown = shown.map_err(|e| Error::Input("the captures again".to_owned(), e.to_string()))?;
     let look = Look::of(&typed.read.show, typed.output.is_some());
     output::write(typed.output.as_deref(), |out| write_timeline(typed.format, &shown, look, out))?;
-    Ok(super::worst_input(load::inputs(&subject.world)))
+    Ok(super::worst_input(&subject.world.bundle, load::inputs(&subject.world)))
 }
 
 fn write_timeline(
@@ -84,7 +84,7 @@ pub(super) fn extract(typed: &ExtractArguments, settings: &Settings) -> Result<O
         writer.finish()
     })?;
     super::say(&typed.read.show, &format!("{frames} frames written to {}", typed.output.display()));
-    Ok(super::worst_input(load::inputs(world)))
+    Ok(super::worst_input(&world.bundle, load::inputs(world)))
 }
 
 fn subject(read: &ReadArguments, chosen: &Chosen, settings: &Settings) -> Result<Subject, Error> {

@@ -221,6 +221,6 @@ fn extend<T: PartialEq>(list: &mut Vec<T>, more: Vec<T>) {
 }
 
 /// Facts of one kind; a cluster of 5,000 nodes has 150,000 pods.
-pub(super) const MAX_FACTS: usize = 2_000_000;
+pub(super) const MAX_FACTS: usize = 1_000_000;
 /// Conflicts kept; more than this tells a reader nothing new.
 const MAX_CONFLICTS: usize = 1_000;

@@ -14,7 +14,6 @@ use crate::bundle::SourceIndex;
 pub(super) fn find(b: &mut Builder<'_>) {
     shared_addresses(b);
     rules_against_objects(b);
-    b.map.reindex();
 }
 
 fn shared_addresses(b: &mut Builder<'_>) {

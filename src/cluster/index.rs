@@ -24,10 +24,14 @@ pub(super) struct Tables {
     pub(super) node_ports: HashMap<u16, Vec<usize>>,
     pub(super) destinations: HashMap<SocketAddr, Vec<usize>>,
     pub(super) destinations_to: HashMap<SocketAddr, Vec<usize>>,
-    pub(super) original: HashMap<(u8, SocketAddr, SocketAddr), usize>,
-    pub(super) reply: HashMap<(u8, SocketAddr, SocketAddr), usize>,
-    pub(super) translations_from: HashMap<SocketAddr, Vec<usize>>,
-    pub(super) translations_to: HashMap<SocketAddr, Vec<usize>>,
+    /// Translations in the order of their client; there may be a million, so that no map is kept of them.
+    pub(super) by_client: Vec<u32>,
+    /// Translations in the order of their translated tuple: client as the backend sees it, backend.
+    pub(super) by_translated: Vec<u32>,
+    /// Those that were given another destination, in the order of the virtual one.
+    pub(super) by_virtual: Vec<u32>,
+    /// Of each virtual address, the first translation to each real one.
+    pub(super) seen_backends: HashMap<SocketAddr, Vec<usize>>,
     pub(super) callees: HashMap<String, Vec<usize>>,
     pub(super) pods: HashMap<String, usize>,
     /// `namespace/name` of Services that an object shows without endpoints.
@@ -70,14 +74,7 @@ impl Tables {
                 t.destinations_to.entry(*backend).or_default().push(i);
             }
         }
-        for (i, x) in map.translations.iter().enumerate() {
-            t.original.entry((x.protocol, x.original.0, x.original.1)).or_insert(i);
-            t.reply.entry((x.protocol, x.reply.0, x.reply.1)).or_insert(i);
-            t.translations_from.entry(x.original.0).or_default().push(i);
-            if x.reply.0 != x.original.1 {
-                t.translations_to.entry(x.original.1).or_default().push(i);
-            }
-        }
+        t.add_translations(map);
         for (i, c) in map.callees.iter().enumerate() {
             t.callees.entry(c.name.clone()).or_default().push(i);
             if c.configuration != c.name {
@@ -95,6 +92,23 @@ impl Tables {
             }
             for port in s.ports.iter().filter_map(|p| p.node_port) {
                 self.node_ports.entry(port).or_default().push(i);
+            }
+        }
+    }
+
+    fn add_translations(&mut self, map: &ClusterMap) {
+        let count = u32::try_from(map.translations.len()).unwrap_or(u32::MAX);
+        let of = |i: &u32| map.translations.get(*i as usize);
+        self.by_client = (0..count).collect();
+        self.by_client.sort_by_key(|i| of(i).map(|x| x.original.0));
+        self.by_translated = (0..count).collect();
+        self.by_translated.sort_by_key(|i| of(i).map(|x| (x.reply.1, x.reply.0)));
+        self.by_virtual = (0..count).filter(|i| of(i).is_some_and(|x| x.reply.0 != x.original.1)).collect();
+        self.by_virtual.sort_by_key(|i| of(i).map(|x| x.original.1));
+        let mut seen = HashSet::new();
+        for (i, x) in map.translations.iter().enumerate().filter(|(_, x)| x.reply.0 != x.original.1) {
+            if seen.insert((x.original.1, x.reply.0)) {
+                self.seen_backends.entry(x.original.1).or_default().push(i);
             }
         }
     }

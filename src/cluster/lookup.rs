@@ -3,6 +3,7 @@
 //! Takes addresses and names; gives facts with the place that they were learnt at. Tables are built once, at the
 //! first question; whoever changes the map afterwards calls [`ClusterMap::reindex`].
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
@@ -128,7 +129,8 @@ impl ClusterMap {
             let backends = destination.backends.iter();
             found.extend(backends.map(|b| self.backend(*b, Learnt::Rules, destination.source)));
         }
-        for translation in self.translations_to(address) {
+        let seen = self.tables().seen_backends.get(&address).into_iter().flatten();
+        for translation in seen.filter_map(|&i| self.translations.get(i)) {
             found.push(self.backend(translation.reply.0, Learnt::Conntrack, translation.source));
         }
         unique(found)
@@ -221,24 +223,24 @@ impl ClusterMap {
 
     /// What the kernel made of a tuple: the entry whose original direction it is.
     pub fn translation(&self, protocol: u8, src: SocketAddr, dst: SocketAddr) -> Option<&Translation> {
-        self.tables().original.get(&(protocol, src, dst)).and_then(|&i| self.translations.get(i))
+        let order = &self.tables().by_client;
+        self.range(order, |x| x.original.0.cmp(&src)).find(|x| x.original.1 == dst && x.protocol == protocol)
     }
 
     /// The entry whose translated tuple this is: `src` as the backend sees its client, `dst` the backend.
     pub fn translated(&self, protocol: u8, src: SocketAddr, dst: SocketAddr) -> Option<&Translation> {
-        self.tables().reply.get(&(protocol, dst, src)).and_then(|&i| self.translations.get(i))
+        let order = &self.tables().by_translated;
+        self.range(order, |x| (x.reply.1, x.reply.0).cmp(&(src, dst))).find(|x| x.protocol == protocol)
     }
 
     /// Entries of a client's address and port, whatever they lead to.
     pub fn translations_from(&self, src: SocketAddr) -> Vec<&Translation> {
-        let places = self.tables().translations_from.get(&src);
-        places.into_iter().flatten().filter_map(|&i| self.translations.get(i)).collect()
+        self.range(&self.tables().by_client, |x| x.original.0.cmp(&src)).collect()
     }
 
     /// Entries to a virtual address that were given another destination.
     pub fn translations_to(&self, dst: SocketAddr) -> Vec<&Translation> {
-        let places = self.tables().translations_to.get(&dst);
-        places.into_iter().flatten().filter_map(|&i| self.translations.get(i)).collect()
+        self.range(&self.tables().by_virtual, |x| x.original.1.cmp(&dst)).collect()
     }
 
     /// Callees by the name that a log line says: webhook, APIService or CRD, or the configuration that holds it.
@@ -273,6 +275,18 @@ impl ClusterMap {
             .and_then(|e| e.node.clone())
             .or_else(|| pod.as_deref().and_then(|p| self.pod(p)).and_then(|p| p.node.clone()));
         Backend { address, ready: true, pod, node, learnt, source }
+    }
+
+    /// The translations that compare equal, of places sorted by that comparison.
+    fn range<'m>(
+        &'m self,
+        order: &'m [u32],
+        compare: impl Fn(&Translation) -> Ordering,
+    ) -> impl Iterator<Item = &'m Translation> {
+        let of = |i: &u32| self.translations.get(*i as usize);
+        let start = order.partition_point(|i| of(i).is_some_and(|x| compare(x) == Ordering::Less));
+        let rest = order.get(start..).unwrap_or_default();
+        rest.iter().filter_map(of).take_while(move |x| compare(x) == Ordering::Equal)
     }
 
     fn tables(&self) -> &Tables {
