@@ -53,7 +53,7 @@ pub(super) fn flow(orig: &str, resp: &str, start: f64, end: f64) -> Conversation
         midstream: false,
         evicted: false,
         quoted_only: false,
-        tcp: Some(Box::new(tcp)),
+        tcp: Some(tcp.into()),
         icmp: Vec::new(),
         parts: Vec::new(),
         app: App::default(),

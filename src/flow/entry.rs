@@ -1,15 +1,18 @@
 //! A flow while it may go on: counters of every protocol, and the TCP timeline.
 
+use super::codec::Pack;
 use super::copies::{CapturePoint, Copies};
 use super::key::FlowKey;
 use super::tcp::{Connection, Segment};
-use super::{Dir, Flow, FlowEnd, FrameRef, IcmpError, Moment, Observer, Part, Payload, PerDir, Proto};
+use super::{
+    Dir, Flow, FlowEnd, FrameRef, IcmpError, Moment, Observer, Part, Payload, PerDir, Proto, TcpRecord,
+};
 use crate::capture::{CaptureIndex, Window};
 use crate::packet::tcp_flag::{ACK, RST, SYN};
 use crate::packet::{Packet, note};
 
 /// What is kept of a live flow.
-pub(super) struct Entry<F> {
+pub(super) struct Entry<O: Observer> {
     pub(super) hash: u64,
     pub(super) key: FlowKey,
     /// The frame that opened the record.
@@ -30,7 +33,14 @@ pub(super) struct Entry<F> {
     transport: Transport,
     icmp: Vec<IcmpError>,
     parts: Vec<Part>,
-    app: F,
+    app: App<O>,
+}
+
+/// What the observer has of the flow.
+enum App<O: Observer> {
+    Open(O::Flow),
+    /// It was ended when the flow was frozen, and stays so.
+    Ended(O::Facts),
 }
 
 enum Transport {
@@ -48,7 +58,7 @@ pub(super) struct Arrival<'w> {
     pub(super) key: FlowKey,
 }
 
-impl<F: Default> Entry<F> {
+impl<O: Observer> Entry<O> {
     /// The flow that begins with a packet of its own.
     pub(super) fn new(arrival: &Arrival<'_>) -> Self {
         let flipped = comes_from_responder(arrival.packet, &arrival.key);
@@ -84,12 +94,10 @@ impl<F: Default> Entry<F> {
             transport,
             icmp: Vec::new(),
             parts: Vec::new(),
-            app: F::default(),
+            app: App::Open(O::Flow::default()),
         }
     }
-}
 
-impl<F> Entry<F> {
     /// Whether a TCP segment of this flow's endpoints begins another epoch.
     pub(super) fn is_other_epoch(&self, dir: Dir, flags: u16, seq: u32) -> bool {
         match &self.transport {
@@ -107,10 +115,7 @@ impl<F> Entry<F> {
     }
 
     /// Takes in a packet that `dir` sent. `several_files`: the shares of the files are kept.
-    pub(super) fn packet<O>(&mut self, arrival: &Arrival<'_>, dir: Dir, several_files: bool, observer: &mut O)
-    where
-        O: Observer<Flow = F>,
-    {
+    pub(super) fn packet(&mut self, arrival: &Arrival<'_>, dir: Dir, several_files: bool, observer: &mut O) {
         self.key.learn_overlay(&arrival.key);
         let dir = self.orient(arrival.packet, dir, observer);
         self.count(arrival, dir, several_files);
@@ -127,13 +132,13 @@ impl<F> Entry<F> {
                     window: arrival.window,
                     ports: self.key.ports(),
                 };
-                connection.segment(&segment, observer, &mut self.app)
+                connection.segment(&segment, &mut Listener::of(observer, &mut self.app))
             }
             Transport::Datagrams(copies) => {
                 let point = CapturePoint::of(arrival.packet, arrival.window);
                 let copy = copies.is_copy(arrival.packet, point, arrival.at.time, true);
                 if !copy {
-                    datagram(arrival, dir, self.key.ports(), observer, &mut self.app);
+                    datagram(arrival, dir, self.key.ports(), &mut Listener::of(observer, &mut self.app));
                 }
                 copy
             }
@@ -142,7 +147,7 @@ impl<F> Entry<F> {
     }
 
     /// Turns the flow round where the packet shows that its sides were taken wrongly.
-    fn orient<O: Observer<Flow = F>>(&mut self, packet: &Packet, dir: Dir, observer: &mut O) -> Dir {
+    fn orient(&mut self, packet: &Packet, dir: Dir, observer: &mut O) -> Dir {
         let Transport::Tcp(connection) = &mut self.transport else { return dir };
         if !connection.is_inverted(dir, packet) || self.packets.orig == 0 && self.packets.resp == 0 {
             return dir;
@@ -154,7 +159,9 @@ impl<F> Entry<F> {
         for error in &mut self.icmp {
             error.quotes = error.quotes.other();
         }
-        observer.swap(&mut self.app);
+        if let App::Open(app) = &mut self.app {
+            observer.swap(app);
+        }
         dir.other()
     }
 
@@ -186,16 +193,34 @@ impl<F> Entry<F> {
         }
     }
 
+    /// No more is to be expected of it.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(&self.transport, Transport::Tcp(connection) if connection.is_over())
+    }
+
     /// Ends the flow.
-    pub(super) fn finish<O>(self, capture: CaptureIndex, observer: &mut O) -> Flow<O::Facts>
-    where
-        O: Observer<Flow = F>,
-    {
+    pub(super) fn finish(self, capture: CaptureIndex, observer: &mut O, pack: &mut Pack) -> Flow<O::Facts> {
+        self.conclude(capture, observer, |connection, bytes, quoted_only| {
+            connection.finish(bytes, quoted_only, pack)
+        })
+    }
+
+    /// The flow as it stands, small, and able to go on.
+    pub(super) fn freeze(self, capture: CaptureIndex, observer: &mut O, pack: &mut Pack) -> Flow<O::Facts> {
+        self.conclude(capture, observer, |connection, bytes, _| connection.freeze(bytes, pack))
+    }
+
+    fn conclude(
+        self,
+        capture: CaptureIndex,
+        observer: &mut O,
+        record: impl FnOnce(Connection, PerDir<u64>, bool) -> TcpRecord,
+    ) -> Flow<O::Facts> {
         let quoted_only = self.packets.orig == 0 && self.packets.resp == 0;
         let none = FlowEnd { last: self.last, fin: PerDir::default(), reset: None, established: None };
         let (end, tcp) = match self.transport {
             Transport::Tcp(connection) => {
-                (connection.end(self.last), Some(Box::new(connection.finish(self.bytes, quoted_only))))
+                (connection.end(self.last), Some(record(*connection, self.bytes, quoted_only)))
             }
             Transport::Datagrams(_) => (none, None),
         };
@@ -220,7 +245,68 @@ impl<F> Entry<F> {
             tcp,
             icmp: self.icmp,
             parts: self.parts,
-            app: observer.finish(self.app, &end),
+            app: match self.app {
+                App::Open(app) => observer.finish(app, &end),
+                App::Ended(facts) => facts,
+            },
+        }
+    }
+
+    /// The flow that [`Entry::freeze`] froze, to go on with.
+    pub(super) fn thaw(flow: Flow<O::Facts>, hash: u64) -> Self {
+        let transport = match &flow.tcp {
+            Some(record) => Transport::Tcp(Box::new(Connection::thaw(record))),
+            None => Transport::Datagrams(Copies::default()),
+        };
+        Self {
+            hash,
+            key: FlowKey::of_flow(&flow),
+            opened: flow.stream_frame.map_or(flow.first.frame, |frame| frame.min(flow.first.frame)),
+            first: flow.first,
+            last: flow.last,
+            packets: flow.packets,
+            bytes: flow.bytes,
+            duplicates: flow.duplicates,
+            stream_frame: flow.stream_frame,
+            truncated: flow.truncated,
+            midstream: flow.midstream,
+            evicted: flow.evicted,
+            shares_tuple: flow.shares_tuple,
+            transport,
+            icmp: flow.icmp,
+            parts: flow.parts,
+            app: App::Ended(flow.app),
+        }
+    }
+}
+
+/// The observer, as far as it still follows one flow.
+pub(super) enum Listener<'a, O: Observer> {
+    Open(&'a mut O, &'a mut O::Flow),
+    Ended,
+}
+
+impl<'a, O: Observer> Listener<'a, O> {
+    fn of(observer: &'a mut O, app: &'a mut App<O>) -> Self {
+        match app {
+            App::Open(flow) => Self::Open(observer, flow),
+            App::Ended(_) => Self::Ended,
+        }
+    }
+
+    /// Shows payload, if it is wanted.
+    pub(super) fn payload<'p>(&mut self, dir: Dir, payload: impl FnOnce() -> Payload<'p>) {
+        if let Self::Open(observer, flow) = self
+            && observer.wants(flow, dir)
+        {
+            observer.payload(flow, &payload());
+        }
+    }
+
+    /// Tells of an acknowledgment.
+    pub(super) fn acked(&mut self, by: Dir, offset: i64, at: Moment) {
+        if let Self::Open(observer, flow) = self {
+            observer.acked(flow, by, offset, at);
         }
     }
 }
@@ -230,14 +316,13 @@ fn datagram<O: Observer>(
     arrival: &Arrival<'_>,
     dir: Dir,
     ports: PerDir<u16>,
-    observer: &mut O,
-    app: &mut O::Flow,
+    listener: &mut Listener<'_, O>,
 ) {
     let packet = arrival.packet;
-    if packet.payload_length == 0 || !observer.wants(app, dir) {
+    if packet.payload_length == 0 {
         return;
     }
-    let payload = Payload {
+    listener.payload(dir, || Payload {
         proto: Proto::Udp,
         dir,
         offset: 0,
@@ -245,8 +330,7 @@ fn datagram<O: Observer>(
         data: packet.payload(arrival.window),
         at: arrival.at,
         ports,
-    };
-    observer.payload(app, &payload);
+    });
 }
 
 /// Extends the share of the frame's file.

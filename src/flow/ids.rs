@@ -38,12 +38,7 @@ fn hashed(proto: Proto, orig: SocketAddr, resp: SocketAddr) -> Vec<u8> {
             IpAddr::V6(ip) => bytes.extend_from_slice(&ip.octets()),
         }
     }
-    let number = match proto {
-        Proto::Tcp => 6,
-        Proto::Udp => 17,
-        Proto::Other(n) => n,
-    };
-    bytes.extend_from_slice(&[number, 0]);
+    bytes.extend_from_slice(&[proto.number(), 0]);
     bytes.extend_from_slice(&low.port().to_be_bytes());
     bytes.extend_from_slice(&high.port().to_be_bytes());
     bytes

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::{Dir, PerDir, Proto};
+use super::{Dir, Flow, PerDir, Proto};
 use crate::capture::Window;
 use crate::packet::Packet;
 
@@ -27,6 +27,17 @@ impl FlowKey {
     pub(super) fn quoted(packet: &Packet, window: &Window) -> Self {
         let (src, dst) = packet.quoted_addresses(window);
         Self::new(src, dst, packet)
+    }
+
+    /// Of a flow that was frozen.
+    pub(super) fn of_flow<A>(flow: &Flow<A>) -> Self {
+        Self {
+            addresses: PerDir { orig: octets(flow.orig.ip()), resp: octets(flow.resp.ip()) },
+            ports: PerDir { orig: flow.orig.port(), resp: flow.resp.port() },
+            vni: flow.vni.map_or(0, |vni| vni.saturating_add(1)),
+            protocol: flow.proto.number(),
+            v6: flow.orig.is_ipv6(),
+        }
     }
 
     fn new(src: IpAddr, dst: IpAddr, packet: &Packet) -> Self {

@@ -4,6 +4,7 @@
 //! each side what Wireshark keeps, zero as "not known yet" included: its quirks are part of the definition.
 //! Source: the "TCP Analysis" chapter of the Wireshark User's Guide, and tshark's answers.
 
+use super::codec::{Codec, Coded, optional};
 use super::seq::Seq;
 use super::{Analysis, Dir, PerDir};
 use crate::packet::tcp_flag::{ACK, FIN, RST, SYN};
@@ -216,6 +217,60 @@ impl Wireshark {
                 self.initial_rtt = seen.time - syn;
             }
         }
+    }
+}
+
+impl Coded for Wireshark {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let Self { sides, syn, initial_rtt } = self;
+        sides.code(codec);
+        optional(syn, codec, Coded::code);
+        initial_rtt.code(codec);
+    }
+}
+
+impl Coded for Memory {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let Self {
+            base,
+            next,
+            next_time,
+            contiguous,
+            last_ack,
+            last_ack_time,
+            window,
+            scale,
+            first_ack,
+            duplicate_acks,
+            last,
+        } = self;
+        optional(base, codec, Coded::code);
+        next.code(codec);
+        contiguous.code(codec);
+        next_time.code(codec);
+        last_ack_time.code(codec);
+        optional(window, codec, Coded::code);
+        scale.code(codec);
+        first_ack.code(codec);
+        duplicate_acks.code(codec);
+        last.0.code(codec);
+        last_ack.code(codec);
+    }
+}
+
+impl Coded for Scale {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let mut n = match *self {
+            Self::Unknown => 0,
+            Self::Unused => 1,
+            Self::Shift(shift) => u64::from(shift) + 2,
+        };
+        codec.number(&mut n);
+        *self = match n {
+            0 => Self::Unknown,
+            1 => Self::Unused,
+            shift => Self::Shift((shift - 2) as u8),
+        };
     }
 }
 

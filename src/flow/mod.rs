@@ -5,11 +5,13 @@
 //! Never rejects a segment, has no clock, and knows nothing of what the payload means: payload goes to an [`Observer`].
 
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::ops::{Index, IndexMut};
 
 use crate::capture::CaptureIndex;
 use crate::time::{TimeDelta, Timestamp};
 
+mod codec;
 mod copies;
 mod entry;
 mod icmp;
@@ -17,6 +19,7 @@ mod ids;
 mod key;
 mod labels;
 mod options;
+mod record;
 mod seq;
 mod shard;
 mod stream;
@@ -25,12 +28,14 @@ mod tcp;
 mod timeline;
 mod zeek;
 
+pub use record::TcpRecord;
 pub use shard::{Shard, ShardOptions};
 
 /// A side of a flow, or the direction of what it sends. `Orig` opened it (Zeek's words).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dir {
     /// The originator: sent the first SYN, or else by the rules of `tcp.stream`'s client.
+    #[default]
     Orig,
     /// The responder.
     Resp,
@@ -98,23 +103,42 @@ impl<T> IndexMut<Dir> for PerDir<T> {
 }
 
 /// A frame of a capture: which of its files, and the number there from 1. Ordered as captured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FrameRef(u64);
+///
+/// Held plus one, so that an absent one takes no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FrameRef(NonZeroU64);
 
 impl FrameRef {
     /// The frame `number` (from 1) of the capture's `file` (from 0).
     pub const fn new(file: u16, number: u64) -> Self {
-        Self((file as u64) << 48 | (number & 0xffff_ffff_ffff))
+        Self(NonZeroU64::MIN.saturating_add((file as u64) << 48 | (number & 0xffff_ffff_ffff)))
     }
 
     /// Which of the capture's files, from 0.
     pub const fn file(self) -> u16 {
-        (self.0 >> 48) as u16
+        ((self.0.get() - 1) >> 48) as u16
     }
 
     /// The number in that file, from 1, as Wireshark shows it.
     pub const fn number(self) -> u64 {
-        self.0 & 0xffff_ffff_ffff
+        (self.0.get() - 1) & 0xffff_ffff_ffff
+    }
+
+    const fn to_bits(self) -> u64 {
+        self.0.get()
+    }
+
+    const fn from_bits(bits: u64) -> Self {
+        match NonZeroU64::new(bits) {
+            Some(bits) => Self(bits),
+            None => Self(NonZeroU64::MIN),
+        }
+    }
+}
+
+impl Default for FrameRef {
+    fn default() -> Self {
+        Self::new(0, 0)
     }
 }
 
@@ -138,8 +162,19 @@ pub enum Proto {
     Other(u8),
 }
 
+impl Proto {
+    /// IP protocol number.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+            Self::Other(n) => n,
+        }
+    }
+}
+
 /// Zeek `conn_state`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "the names are Zeek's; their meaning stands at `conn_state`")]
 pub enum ConnState {
     S0,
@@ -154,10 +189,28 @@ pub enum ConnState {
     RSTRH,
     SH,
     SHR,
+    #[default]
     OTH,
 }
 
 impl ConnState {
+    /// All of them, in order.
+    pub const ALL: [Self; 13] = [
+        Self::S0,
+        Self::S1,
+        Self::SF,
+        Self::REJ,
+        Self::S2,
+        Self::S3,
+        Self::RSTO,
+        Self::RSTR,
+        Self::RSTOS0,
+        Self::RSTRH,
+        Self::SH,
+        Self::SHR,
+        Self::OTH,
+    ];
+
     /// As Zeek writes it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -213,7 +266,7 @@ pub struct TcpOptions {
 }
 
 /// A segment with RST.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reset {
     /// Who sent it, as the addresses say.
     pub from: Dir,
@@ -233,7 +286,7 @@ pub struct Reset {
 }
 
 /// A time in which neither side sent anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Silence {
     /// The segment before it.
     pub since: Moment,
@@ -270,7 +323,7 @@ pub struct Loss {
 }
 
 /// The TCP facts of a finished flow. Times and counts of rules leave out copies of one segment (`-i any`).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TcpFacts {
     /// Segments with SYN and without ACK, copies included (as Wireshark counts them).
     pub syn: PerDir<u32>,
@@ -469,7 +522,7 @@ pub struct Flow<A> {
     /// Only an ICMP error quotes it: no packet of its own is in the capture.
     pub quoted_only: bool,
     /// TCP facts.
-    pub tcp: Option<Box<TcpFacts>>,
+    pub tcp: Option<TcpRecord>,
     /// ICMP errors that quote it, at most the first 16.
     pub icmp: Vec<IcmpError>,
     /// Shares of the files, only where the capture is several files.

@@ -3,6 +3,8 @@
 //! A [`Seq`] is 32 bits wide and wraps (RFC 9293 §3.4): it is compared with its own methods only, never as a number.
 //! A [`Place`] is where a byte lies in one side's stream, in 64 bits that do not wrap.
 
+use super::codec::{Codec, Coded};
+
 /// A TCP sequence or acknowledgment number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seq(pub(super) u32);
@@ -38,7 +40,7 @@ impl Seq {
 pub(super) type Place = i64;
 
 /// Ties sequence numbers to places: `seq` stands at `place`. Moves along with the stream, so that a wrap is no matter.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Anchor {
     seq: Seq,
     place: Place,
@@ -59,6 +61,14 @@ impl Anchor {
     pub(super) const fn advance(&mut self, seq: Seq) {
         self.place = self.place(seq);
         self.seq = seq;
+    }
+}
+
+impl Coded for Anchor {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let Self { seq, place } = self;
+        seq.code(codec);
+        place.code(codec);
     }
 }
 

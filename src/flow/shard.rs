@@ -5,16 +5,18 @@
 //! a heap that is built only once the budget is reached.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry as Slot;
+use hashbrown::hash_table::Entry as Place;
 
+use super::codec::Pack;
 use super::entry::{Arrival, Entry};
 use super::key::FlowKey;
 use super::{Dir, Flow, FrameRef, Moment, Observer, icmp};
 use crate::capture::{CaptureIndex, Window};
 use crate::packet::{Kind, Packet};
+use crate::time::TimeDelta;
 
 /// How a shard works.
 #[derive(Clone, Copy, Debug)]
@@ -35,14 +37,37 @@ pub struct Shard<O: Observer> {
 
 struct Table<O: Observer> {
     options: ShardOptions,
-    live: HashTable<Box<Entry<O::Flow>>>,
-    finished: Vec<Flow<O::Facts>>,
+    live: HashTable<Slot<O>>,
+    /// Flows that are over or were ended. One that went on after all leaves its place empty.
+    ended: Vec<Option<Ended<O::Facts>>>,
+    /// Flows that are over, to be frozen once they have been idle, in the order in which they came to be over.
+    over: VecDeque<Over>,
     /// Live flows by the last frame that is known here; empty until the budget is reached.
     oldest: BinaryHeap<Reverse<Age>>,
+    pack: Pack,
+}
+
+/// Where a flow stands.
+enum Slot<O: Observer> {
+    Live(Box<Entry<O>>),
+    /// Over and idle: its place in [`Table::ended`].
+    Frozen(u32),
+}
+
+struct Ended<A> {
+    hash: u64,
+    flow: Flow<A>,
+}
+
+/// What finds a flow that is over, and its last packet when it was put in the queue.
+struct Over {
+    hash: u64,
+    opened: FrameRef,
+    last: Moment,
 }
 
 /// Last frame of a flow when it was put into the heap, and what finds the flow.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Age {
     last: FrameRef,
     opened: FrameRef,
@@ -52,8 +77,15 @@ struct Age {
 impl<O: Observer> Shard<O> {
     /// An empty shard.
     pub fn new(observer: O, options: ShardOptions) -> Self {
-        let (live, finished, oldest) = (HashTable::new(), Vec::new(), BinaryHeap::new());
-        Self { observer, table: Table { options, live, finished, oldest } }
+        let table = Table {
+            options,
+            live: HashTable::new(),
+            ended: Vec::new(),
+            over: VecDeque::new(),
+            oldest: BinaryHeap::new(),
+            pack: Pack::default(),
+        };
+        Self { observer, table }
     }
 
     /// Takes packets of its flows, in frame order; `file` is the capture's file that the window is of.
@@ -76,16 +108,28 @@ impl<O: Observer> Shard<O> {
         }
     }
 
+    /// Freezes every flow, over and idle or not.
+    #[cfg(test)]
+    pub(super) fn freeze_all(&mut self) {
+        let Table { options, live, ended, pack, .. } = &mut self.table;
+        for slot in live.iter_mut() {
+            slot.freeze(options.capture, ended, &mut self.observer, pack);
+        }
+    }
+
     /// Ends all flows and gives them, with the observer, in order of first frame.
     pub fn finish(mut self) -> (Vec<Flow<O::Facts>>, O) {
-        let table = &mut self.table;
-        table.finished.reserve_exact(table.live.len());
-        for entry in table.live.drain() {
-            table.finished.push(entry.finish(table.options.capture, &mut self.observer));
+        let Table { options, live, ended, pack, .. } = &mut self.table;
+        let mut flows = Vec::with_capacity(live.len() + ended.len());
+        for slot in live.drain() {
+            if let Slot::Live(entry) = slot {
+                flows.push(entry.finish(options.capture, &mut self.observer, pack));
+            }
         }
+        flows.extend(std::mem::take(ended).into_iter().flatten().map(|ended| ended.flow));
         // The table's order is that of hashes: nothing of it may be left.
-        table.finished.sort_by_key(|flow| (flow.first.frame, flow.proto, flow.orig, flow.resp, flow.vni));
-        (self.table.finished, self.observer)
+        flows.sort_unstable_by_key(|flow| (flow.first.frame, flow.proto, flow.orig, flow.resp, flow.vni));
+        (flows, self.observer)
     }
 }
 
@@ -93,7 +137,13 @@ impl<O: Observer> Table<O> {
     fn packet(&mut self, arrival: &Arrival<'_>, observer: &mut O) {
         let several_files = self.options.several_files;
         let (entry, dir) = self.find_or_open(arrival, arrival.packet.flags, Entry::new, observer);
+        let was_over = entry.is_over();
         entry.packet(arrival, dir, several_files, observer);
+        if !was_over && entry.is_over() {
+            let over = Over { hash: entry.hash, opened: entry.opened, last: entry.last };
+            self.over.push_back(over);
+        }
+        self.freeze_idle(arrival.at, observer);
         self.keep_budget(observer);
     }
 
@@ -110,56 +160,164 @@ impl<O: Observer> Table<O> {
         &mut self,
         arrival: &Arrival<'_>,
         flags: u16,
-        open: fn(&Arrival<'_>) -> Entry<O::Flow>,
+        open: fn(&Arrival<'_>) -> Entry<O>,
         observer: &mut O,
-    ) -> (&mut Entry<O::Flow>, Dir) {
+    ) -> (&mut Entry<O>, Dir) {
+        let Self { options, live, ended, over, oldest, pack } = self;
         let hash = arrival.packet.hash;
-        let is_it = |entry: &Box<Entry<O::Flow>>| entry.key.sender(&arrival.key).is_some();
-        let entry = match self.live.entry(hash, is_it, |entry| entry.hash) {
-            Slot::Occupied(slot) => {
-                let entry = slot.into_mut();
-                let dir = entry.key.sender(&arrival.key).unwrap_or(Dir::Orig);
-                if !entry.is_other_epoch(dir, flags, arrival.packet.seq) {
-                    return (entry, dir);
-                }
-                let mut old = std::mem::replace(&mut **entry, open(arrival));
-                old.shares_tuple = true;
-                entry.reuse_ports();
-                self.finished.push(old.finish(self.options.capture, observer));
-                entry
+        let is_it = |slot: &Slot<O>| slot.is_of(&arrival.key, ended);
+        let slot = match live.entry(hash, is_it, |slot| slot.hash(ended)) {
+            Place::Occupied(place) => place.into_mut(),
+            Place::Vacant(place) => {
+                let slot = place.insert(Slot::Live(Box::new(open(arrival)))).into_mut();
+                note_age(slot, oldest);
+                slot
             }
-            Slot::Vacant(slot) => slot.insert(Box::new(open(arrival))).into_mut(),
         };
-        if !self.oldest.is_empty() {
-            self.oldest.push(Reverse(entry.age()));
+        if let Slot::Frozen(at) = *slot
+            && let Some(ended) = ended.get_mut(at as usize).and_then(Option::take)
+        {
+            let entry = Entry::thaw(ended.flow, ended.hash);
+            over.push_back(Over { hash, opened: entry.opened, last: arrival.at });
+            *slot = Slot::Live(Box::new(entry));
+            note_age(slot, oldest);
+        }
+        let entry = slot.entry(|| open(arrival));
+        let dir = entry.key.sender(&arrival.key).unwrap_or(Dir::Orig);
+        if !entry.is_other_epoch(dir, flags, arrival.packet.seq) {
+            return (entry, dir);
+        }
+        let mut old = std::mem::replace(entry, open(arrival));
+        old.shares_tuple = true;
+        entry.reuse_ports();
+        ended.push(Some(Ended { hash, flow: old.finish(options.capture, observer, pack) }));
+        if !oldest.is_empty() {
+            oldest.push(Reverse(entry.age()));
         }
         let dir = entry.key.sender(&arrival.key).unwrap_or(Dir::Orig);
         (entry, dir)
+    }
+
+    /// Freezes flows that are over and have been idle.
+    fn freeze_idle(&mut self, now: Moment, observer: &mut O) {
+        while let Some(first) = self.over.front() {
+            if now.time - first.last.time < IDLE && first.last.time <= now.time {
+                return;
+            }
+            let Some(over) = self.over.pop_front() else { return };
+            let is_it = |slot: &Slot<O>| matches!(slot, Slot::Live(entry) if entry.opened == over.opened);
+            let Some(slot) = self.live.find_mut(over.hash, is_it) else { continue };
+            let Slot::Live(entry) = slot else { continue };
+            if entry.last.frame != over.last.frame && now.time - entry.last.time < IDLE {
+                self.over.push_back(Over { last: entry.last, ..over });
+                continue;
+            }
+            slot.freeze(self.options.capture, &mut self.ended, observer, &mut self.pack);
+        }
     }
 
     /// Ends the flows with the oldest last frame until no more than the budget are live.
     fn keep_budget(&mut self, observer: &mut O) {
         while self.live.len() > self.options.max_flows {
             if self.oldest.is_empty() {
-                self.oldest = self.live.iter().map(|entry| Reverse(entry.age())).collect();
+                let ages = self.live.iter().map(|slot| Reverse(slot.age(&self.ended)));
+                self.oldest = ages.collect();
             }
             let Some(Reverse(age)) = self.oldest.pop() else { return };
-            let is_it = |entry: &Box<Entry<O::Flow>>| entry.opened == age.opened;
-            let Ok(slot) = self.live.find_entry(age.hash, is_it) else { continue };
-            let now = slot.get().age();
-            if now == age {
-                let (mut entry, _) = slot.remove();
-                entry.evicted = true;
-                self.finished.push(entry.finish(self.options.capture, observer));
-            } else {
+            let Self { options, live, ended, pack, .. } = self;
+            let is_it = |slot: &Slot<O>| slot.age(ended).opened == age.opened;
+            let Ok(place) = live.find_entry(age.hash, is_it) else { continue };
+            let now = place.get().age(ended);
+            if now != age {
                 self.oldest.push(Reverse(now));
+                continue;
+            }
+            if let (Slot::Live(mut entry), _) = place.remove() {
+                entry.evicted = !entry.is_over();
+                let flow = entry.finish(options.capture, observer, pack);
+                ended.push(Some(Ended { hash: age.hash, flow }));
             }
         }
     }
 }
 
-impl<F> Entry<F> {
+impl<O: Observer> Slot<O> {
+    /// Makes a live flow a frozen one.
+    fn freeze(
+        &mut self,
+        capture: CaptureIndex,
+        ended: &mut Vec<Option<Ended<O::Facts>>>,
+        observer: &mut O,
+        pack: &mut Pack,
+    ) {
+        if let Self::Frozen(_) = self {
+            return;
+        }
+        let place = Self::Frozen(ended.len() as u32);
+        if let Self::Live(entry) = std::mem::replace(self, place) {
+            let hash = entry.hash;
+            ended.push(Some(Ended { hash, flow: entry.freeze(capture, observer, pack) }));
+        }
+    }
+
+    #[inline]
+    fn is_of(&self, sender_first: &FlowKey, ended: &[Option<Ended<O::Facts>>]) -> bool {
+        match self {
+            Self::Live(entry) => entry.key.sender(sender_first).is_some(),
+            Self::Frozen(at) => {
+                let ended = ended.get(*at as usize).and_then(Option::as_ref);
+                ended.is_some_and(|ended| FlowKey::of_flow(&ended.flow).sender(sender_first).is_some())
+            }
+        }
+    }
+
+    fn hash(&self, ended: &[Option<Ended<O::Facts>>]) -> u64 {
+        match self {
+            Self::Live(entry) => entry.hash,
+            Self::Frozen(at) => {
+                ended.get(*at as usize).and_then(Option::as_ref).map_or(0, |ended| ended.hash)
+            }
+        }
+    }
+
+    fn age(&self, ended: &[Option<Ended<O::Facts>>]) -> Age {
+        match self {
+            Self::Live(entry) => entry.age(),
+            Self::Frozen(at) => {
+                let ended = ended.get(*at as usize).and_then(Option::as_ref);
+                ended.map_or_else(Age::default, |ended| Age {
+                    last: ended.flow.last.frame,
+                    opened: ended.flow.first.frame,
+                    hash: ended.hash,
+                })
+            }
+        }
+    }
+
+    /// The live flow; one that `open` gives where there is none.
+    fn entry(&mut self, open: impl FnOnce() -> Entry<O>) -> &mut Entry<O> {
+        if let Self::Frozen(_) = self {
+            *self = Self::Live(Box::new(open()));
+        }
+        match self {
+            Self::Live(entry) => entry,
+            Self::Frozen(_) => unreachable!("made live above"),
+        }
+    }
+}
+
+/// Puts a new live flow into the heap, if that is in use.
+fn note_age<O: Observer>(slot: &Slot<O>, oldest: &mut BinaryHeap<Reverse<Age>>) {
+    if let (Slot::Live(entry), false) = (slot, oldest.is_empty()) {
+        oldest.push(Reverse(entry.age()));
+    }
+}
+
+impl<O: Observer> Entry<O> {
     fn age(&self) -> Age {
         Age { last: self.last.frame, opened: self.opened, hash: self.hash }
     }
 }
+
+/// How long a flow that is over is kept whole: later segments of it are rare, and copies come at once.
+const IDLE: TimeDelta = TimeDelta::from_secs(2);

@@ -3,6 +3,7 @@
 //! Takes segments without copies. Keeps no payload, only places; the holes that the capture has are remembered so that
 //! a late segment can be told from one that was sent again.
 
+use super::codec::{Codec, Coded, list, optional};
 use super::seq::{Anchor, Place, Seq};
 
 /// What one side has sent so far.
@@ -199,6 +200,23 @@ impl Stream {
         }
         self.holes = left;
         filled
+    }
+}
+
+impl Coded for Stream {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let Self { anchor, next, acked, fin, holes, largest, window } = self;
+        optional(anchor, codec, |anchor, codec| anchor.code(codec));
+        next.code(codec);
+        acked.code(codec);
+        optional(fin, codec, Coded::code);
+        list(holes, codec, |(start, end), codec| {
+            start.code(codec);
+            end.code(codec);
+        });
+        largest.0.code(codec);
+        largest.1.code(codec);
+        optional(window, codec, Coded::code);
     }
 }
 

@@ -3,13 +3,16 @@
 //! Every segment is counted and judged as Wireshark does; copies of one segment go no further. What is left moves
 //! Zeek's machine and the facts that rules see, and its payload goes to the observer. Never rejects a segment.
 
+use super::codec::{Codec, Coded, Pack, Unpack};
 use super::copies::{CapturePoint, Copies};
+use super::entry::Listener;
 use super::labels::{Labels, Scale, Seen, Wireshark};
 use super::seq::Seq;
 use super::stream::{Acked, Stream};
 use super::zeek::{Input, Machine};
 use super::{
-    Dir, FlowEnd, KeepAlive, Moment, Observer, Payload, PerDir, Proto, Reset, Silence, TcpFacts, options,
+    Dir, FlowEnd, KeepAlive, Moment, Observer, Payload, PerDir, Proto, Reset, Silence, TcpFacts, TcpRecord,
+    options,
 };
 use crate::capture::Window;
 use crate::packet::Packet;
@@ -108,8 +111,7 @@ impl Connection {
     pub(super) fn segment<O: Observer>(
         &mut self,
         segment: &Segment<'_>,
-        observer: &mut O,
-        app: &mut O::Flow,
+        listener: &mut Listener<'_, O>,
     ) -> bool {
         let packet = segment.packet;
         let handshake = segment.has(SYN).then(|| options::parse(packet.tcp_options(segment.window)));
@@ -127,12 +129,12 @@ impl Connection {
         self.note_establishment(segment);
         self.note_silence(segment);
         if let Some(place) = acked.data {
-            observer.acked(app, segment.dir, place, segment.at);
+            listener.acked(segment.dir, place, segment.at);
         }
         if segment.is_keep_alive(labels) {
             self.keep_alive(segment);
         } else if packet.payload_length > 0 && !segment.has(RST) {
-            self.payload(segment, labels, observer, app);
+            self.payload(segment, labels, listener);
         }
         if segment.has(FIN) {
             self.streams[segment.dir].finish(segment.seq().plus(packet.payload_length));
@@ -311,8 +313,7 @@ impl Connection {
         &mut self,
         segment: &Segment<'_>,
         labels: Labels,
-        observer: &mut O,
-        app: &mut O::Flow,
+        listener: &mut Listener<'_, O>,
     ) {
         let (dir, packet) = (segment.dir, segment.packet);
         let seq = segment.seq().plus(u32::from(segment.has(SYN)));
@@ -326,18 +327,15 @@ impl Connection {
             self.facts.first_payload[dir].get_or_insert(segment.at);
             self.facts.last_payload[dir] = Some(segment.at);
         }
-        if observer.wants(app, dir) {
-            let payload = Payload {
-                proto: Proto::Tcp,
-                dir,
-                offset: sent.place,
-                length: packet.payload_length,
-                data: packet.payload(segment.window),
-                at: segment.at,
-                ports: segment.ports,
-            };
-            observer.payload(app, &payload);
-        }
+        listener.payload(dir, || Payload {
+            proto: Proto::Tcp,
+            dir,
+            offset: sent.place,
+            length: packet.payload_length,
+            data: packet.payload(segment.window),
+            at: segment.at,
+            ports: segment.ports,
+        });
     }
 
     /// What each segment says of its sender.
@@ -392,11 +390,55 @@ impl Connection {
         FlowEnd { last, fin: facts.first_fin, reset: facts.reset, established: facts.established }
     }
 
-    /// The facts in the end. `bytes`: payload of each side; `quoted_only`: no segment was seen.
-    pub(super) fn finish(mut self, bytes: PerDir<u64>, quoted_only: bool) -> TcpFacts {
-        let (state, history) = self.zeek.finish(bytes);
-        self.facts.conn_state = (!quoted_only).then_some(state);
-        self.facts.history = history;
+    /// No more is to be expected: one side has sent a RST, or both a FIN.
+    pub(super) fn is_over(&self) -> bool {
+        self.zeek.is_over()
+    }
+
+    /// The facts in the end, packed. `bytes`: payload of each side; `quoted_only`: no segment was seen.
+    pub(super) fn finish(mut self, bytes: PerDir<u64>, quoted_only: bool, pack: &mut Pack) -> TcpRecord {
+        self.conclude(bytes, quoted_only);
+        pack.clear();
+        self.facts.code(pack);
+        TcpRecord::from_packed(&pack.bytes)
+    }
+
+    /// The same, with what it takes to go on behind the facts.
+    pub(super) fn freeze(mut self, bytes: PerDir<u64>, pack: &mut Pack) -> TcpRecord {
+        let mut completeness = self.facts.completeness;
+        self.conclude(bytes, false);
+        pack.clear();
+        self.facts.code(pack);
+        completeness.code(pack);
+        self.code_rest(pack);
+        TcpRecord::from_packed(&pack.bytes)
+    }
+
+    /// What [`Connection::freeze`] froze. The memory of copies is lost: they come at once or not at all.
+    pub(super) fn thaw(record: &TcpRecord) -> Self {
+        let mut this = Self::new(false);
+        let mut unpack = Unpack::new(record.packed());
+        this.facts.code(&mut unpack);
+        this.facts.completeness.code(&mut unpack);
+        this.code_rest(&mut unpack);
+        *this.zeek.history() = std::mem::take(&mut this.facts.history);
+        this
+    }
+
+    fn code_rest<C: Codec>(&mut self, codec: &mut C) {
+        let Self { wireshark, zeek, streams, copies: _, latest, begun, shown_completeness, facts: _ } = self;
+        latest.code(codec);
+        begun.code(codec);
+        shown_completeness.code(codec);
+        wireshark.code(codec);
+        zeek.code(codec);
+        streams.code(codec);
+    }
+
+    /// Facts that are derived from the whole.
+    fn conclude(&mut self, bytes: PerDir<u64>, quoted_only: bool) {
+        self.facts.conn_state = (!quoted_only).then(|| self.zeek.conn_state(bytes));
+        self.facts.history = std::mem::take(self.zeek.history());
         self.facts.initial_rtt = self.wireshark.initial_rtt();
         self.facts.completeness = self.shown_completeness;
         for dir in [Dir::Orig, Dir::Resp] {
@@ -410,7 +452,6 @@ impl Connection {
                 Scale::Shift(shift) => Some(u32::from(window) << shift.min(14)),
             });
         }
-        self.facts
     }
 }
 

@@ -57,6 +57,18 @@ pub(super) fn flows_within(text: &str, max_flows: usize) -> Vec<Flow<Vec<String>
     shard.finish().0
 }
 
+/// The same with every flow frozen after every packet.
+pub(super) fn flows_frozen(text: &str) -> Vec<Flow<Vec<String>>> {
+    let (window, packets) = Script::default().read(text);
+    let options = ShardOptions { capture: CaptureIndex(0), max_flows: 1000, several_files: false };
+    let mut shard = Shard::new(Recorder, options);
+    for packet in &packets {
+        shard.process(&window, 0, std::slice::from_ref(packet));
+        shard.freeze_all();
+    }
+    shard.finish().0
+}
+
 /// The only flow of a timeline.
 pub(super) fn flow(text: &str) -> Flow<Vec<String>> {
     let mut all = flows(text);
@@ -66,7 +78,7 @@ pub(super) fn flow(text: &str) -> Flow<Vec<String>> {
 
 /// Its TCP facts.
 pub(super) fn tcp(text: &str) -> TcpFacts {
-    *flow(text).tcp.expect("TCP")
+    flow(text).tcp.expect("TCP").facts()
 }
 
 struct Script {

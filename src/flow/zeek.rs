@@ -4,6 +4,7 @@
 //! that endpoint makes known. No timers: Zeek's would split a 30-second dial into several connections.
 //! Source: Zeek `scripts/base/protocols/conn/main.zeek`; states after RFC 9293 §3.3.2, as an observer sees them.
 
+use super::codec::{Codec, Coded};
 use super::seq::Seq;
 use super::{ConnState, Dir, PerDir};
 use crate::packet::tcp_flag::{ACK, FIN, RST, SYN};
@@ -275,12 +276,78 @@ impl Machine {
         }
     }
 
-    /// Zeek `conn_state` and `history` of what was seen. `bytes`: payload of each side.
-    pub(super) fn finish(self, bytes: PerDir<u64>) -> (ConnState, String) {
-        let state = conn_state(self.sides.orig.state, self.sides.resp.state, bytes, &self.history);
-        let mut history = self.history;
-        history.shrink_to_fit();
-        (state, history)
+    /// Zeek `conn_state` of what was seen so far. `bytes`: payload of each side.
+    pub(super) fn conn_state(&self, bytes: PerDir<u64>) -> ConnState {
+        conn_state(self.sides.orig.state, self.sides.resp.state, bytes, &self.history)
+    }
+
+    /// Zeek `history` so far, to be taken out or put back.
+    pub(super) fn history(&mut self) -> &mut String {
+        &mut self.history
+    }
+
+    /// One side has sent a RST, or both a FIN.
+    pub(super) fn is_over(&self) -> bool {
+        let (orig, resp) = (self.sides.orig.state, self.sides.resp.state);
+        orig == Endpoint::Reset
+            || resp == Endpoint::Reset
+            || orig == Endpoint::Closed && resp == Endpoint::Closed
+    }
+}
+
+/// Everything but the history, which stands among the facts.
+impl Coded for Machine {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let Self { sides, history: _ } = self;
+        sides.code(codec);
+    }
+}
+
+impl Coded for Side {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let Self {
+            state,
+            before,
+            start,
+            last,
+            seen,
+            last_syn,
+            last_fin,
+            last_rst,
+            retransmissions,
+            zero_windows,
+            gaps,
+        } = self;
+        state.code(codec);
+        before.code(codec);
+        seen.code(codec);
+        for count in [retransmissions, zero_windows, gaps] {
+            count.code(codec);
+        }
+        for (number, bit) in [(last_syn, SYN_SEEN), (last_fin, FIN_SEEN), (last_rst, RST_SEEN)] {
+            if *seen & bit != 0 {
+                number.code(codec);
+            }
+        }
+        start.code(codec);
+        last.code(codec);
+    }
+}
+
+impl Coded for Endpoint {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        const ALL: [Endpoint; 7] = [
+            Endpoint::Inactive,
+            Endpoint::SynSent,
+            Endpoint::SynAckSent,
+            Endpoint::Partial,
+            Endpoint::Established,
+            Endpoint::Closed,
+            Endpoint::Reset,
+        ];
+        let mut n = *self as u64;
+        codec.number(&mut n);
+        *self = ALL.get(n as usize).copied().unwrap_or_default();
     }
 }
 
@@ -360,7 +427,7 @@ const MULTI_SEEN: u8 = 64;
 
 #[cfg(test)]
 mod tests {
-    use crate::flow::timeline::tcp;
+    use crate::flow::timeline::{flows, flows_frozen, tcp};
 
     /// Zeek's classic cases: `conn_state history`, and the segments.
     const CASES: &[(&str, &str)] = &[
@@ -404,6 +471,19 @@ mod tests {
             let facts = tcp(segments);
             let state = facts.conn_state.map_or("-", |state| state.name());
             assert_eq!(format!("{state} {}", facts.history), *expected, "{segments}");
+        }
+    }
+
+    /// A flow that was frozen goes on as if nothing had been.
+    #[test]
+    fn freezing_changes_no_fact() {
+        for (_, segments) in CASES {
+            let (through, frozen) = (flows(segments), flows_frozen(segments));
+            assert_eq!(through.len(), frozen.len(), "{segments}");
+            for (a, b) in through.iter().zip(&frozen) {
+                assert_eq!(a.tcp.as_deref(), b.tcp.as_deref(), "{segments}");
+                assert_eq!((a.packets, a.bytes, a.first, a.last), (b.packets, b.bytes, b.first, b.last));
+            }
         }
     }
 

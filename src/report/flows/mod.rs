@@ -240,7 +240,7 @@ mod tests {
             midstream: false,
             evicted: false,
             quoted_only: false,
-            tcp: Some(Box::new(tcp)),
+            tcp: Some(tcp.into()),
             icmp: Vec::new(),
             parts: Vec::new(),
             app,

@@ -39,7 +39,7 @@ fn flow() -> Conversation {
         midstream: false,
         evicted: false,
         quoted_only: false,
-        tcp: Some(Box::new(tcp)),
+        tcp: Some(tcp.into()),
         icmp: Vec::new(),
         parts: Vec::new(),
         app: App::default(),

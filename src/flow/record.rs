@@ -1,0 +1,258 @@
+//! The facts of a finished TCP flow in about 150 bytes.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::OnceLock;
+
+use super::codec::{Codec, Coded, Pack, Unpack, list, optional, rare};
+use super::{Analysis, ConnState, Dir, KeepAlive, Loss, Reset, Silence, TcpFacts, TcpOptions};
+
+/// TCP facts, packed; unpacked for good when they are first read in place.
+///
+/// [`TcpRecord::facts`] reads them without that: for passes over all flows, whose memory would else grow.
+pub struct TcpRecord {
+    packed: Box<[u8]>,
+    facts: OnceLock<Box<TcpFacts>>,
+}
+
+impl TcpRecord {
+    pub(super) fn from_packed(packed: &[u8]) -> Self {
+        Self { packed: packed.into(), facts: OnceLock::new() }
+    }
+
+    pub(super) fn packed(&self) -> &[u8] {
+        &self.packed
+    }
+
+    /// The facts, unpacked anew.
+    pub fn facts(&self) -> TcpFacts {
+        self.facts.get().map_or_else(|| self.unpack(), |facts| (**facts).clone())
+    }
+
+    fn unpack(&self) -> TcpFacts {
+        let mut facts = TcpFacts::default();
+        facts.code(&mut Unpack::new(&self.packed));
+        facts
+    }
+}
+
+impl From<TcpFacts> for TcpRecord {
+    fn from(mut facts: TcpFacts) -> Self {
+        let mut pack = Pack::default();
+        facts.code(&mut pack);
+        Self::from_packed(&pack.bytes)
+    }
+}
+
+impl Deref for TcpRecord {
+    type Target = TcpFacts;
+
+    fn deref(&self) -> &TcpFacts {
+        self.facts.get_or_init(|| Box::new(self.unpack()))
+    }
+}
+
+impl DerefMut for TcpRecord {
+    fn deref_mut(&mut self) -> &mut TcpFacts {
+        let unpacked = Box::new(self.unpack());
+        let _ = self.facts.set(unpacked);
+        // The packed form is what it was; only what is read in place changes.
+        match self.facts.get_mut() {
+            Some(facts) => facts,
+            None => unreachable!("set above"),
+        }
+    }
+}
+
+impl Clone for TcpRecord {
+    fn clone(&self) -> Self {
+        Self { packed: self.packed.clone(), facts: self.facts.clone() }
+    }
+}
+
+impl fmt::Debug for TcpRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.facts().fmt(f)
+    }
+}
+
+impl Coded for TcpFacts {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let Self {
+            syn,
+            synack,
+            fin,
+            rst,
+            analysis,
+            completeness,
+            initial_rtt,
+            conn_state,
+            history,
+            isn,
+            syn_times,
+            synack_times,
+            established,
+            options,
+            first_payload,
+            last_payload,
+            last_segment,
+            last_new_ack,
+            first_fin,
+            reset,
+            ttl,
+            loss,
+            synack_after_ack,
+            last_window,
+            simultaneous_open,
+            syn_payload_bytes,
+            longest_silence,
+            keep_alive,
+        } = self;
+        for moments in [syn_times, synack_times] {
+            list(moments, codec, Coded::code);
+        }
+        for moments in [first_payload, last_payload, last_segment, last_new_ack, first_fin] {
+            moments.code(codec);
+        }
+        established.code(codec);
+        optional(reset, codec, Coded::code);
+        optional(longest_silence, codec, Coded::code);
+        for counts in [syn, synack, fin, rst] {
+            counts.code(codec);
+        }
+        rare(analysis, codec, |sides, codec| {
+            sides.orig.code(codec);
+            sides.resp.code(codec);
+        });
+        completeness.code(codec);
+        optional(initial_rtt, codec, Coded::code);
+        optional(conn_state, codec, Coded::code);
+        code_text(history, codec);
+        for dir in [Dir::Orig, Dir::Resp] {
+            optional(&mut isn[dir], codec, Coded::code);
+            optional(&mut ttl[dir], codec, Coded::code);
+            optional(&mut last_window[dir], codec, Coded::code);
+            rare(&mut options[dir], codec, Coded::code);
+            rare(&mut loss[dir], codec, Coded::code);
+        }
+        synack_after_ack.code(codec);
+        simultaneous_open.code(codec);
+        syn_payload_bytes.code(codec);
+        optional(keep_alive, codec, |sides, codec| sides.code(codec));
+    }
+}
+
+fn code_text<C: Codec>(text: &mut String, codec: &mut C) {
+    let mut bytes = std::mem::take(text).into_bytes();
+    list(&mut bytes, codec, Coded::code);
+    *text = String::from_utf8(bytes).unwrap_or_default();
+}
+
+impl Coded for Analysis {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let Self {
+            retransmission,
+            fast_retransmission,
+            spurious_retransmission,
+            out_of_order,
+            duplicate_ack,
+            lost_segment,
+            ack_lost_segment,
+            zero_window,
+            zero_window_probe,
+            zero_window_probe_ack,
+            window_full,
+            window_update,
+            keep_alive,
+            keep_alive_ack,
+            reused_ports,
+        } = self;
+        for count in [
+            retransmission,
+            fast_retransmission,
+            spurious_retransmission,
+            out_of_order,
+            duplicate_ack,
+            lost_segment,
+            ack_lost_segment,
+            zero_window,
+            zero_window_probe,
+            zero_window_probe_ack,
+            window_full,
+            window_update,
+            keep_alive,
+            keep_alive_ack,
+            reused_ports,
+        ] {
+            count.code(codec);
+        }
+    }
+}
+
+impl Coded for TcpOptions {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let Self { mss, window_scale, sack_permitted, timestamp } = self;
+        optional(mss, codec, Coded::code);
+        optional(window_scale, codec, Coded::code);
+        sack_permitted.code(codec);
+        optional(timestamp, codec, Coded::code);
+    }
+}
+
+impl Coded for Loss {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let Self { segments, largest_bytes, largest_delivered_bytes, unacked_bytes, gap_bytes } = self;
+        for count in [segments, largest_bytes, largest_delivered_bytes] {
+            count.code(codec);
+        }
+        unacked_bytes.code(codec);
+        gap_bytes.code(codec);
+    }
+}
+
+impl Coded for Reset {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let Self { from, at, ttl, to_syn, after_close, in_sequence, payload_bytes } = self;
+        from.code(codec);
+        at.code(codec);
+        ttl.code(codec);
+        for flag in [to_syn, after_close, in_sequence] {
+            flag.code(codec);
+        }
+        payload_bytes.code(codec);
+    }
+}
+
+impl Coded for Silence {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let Self { since, until, broken_by } = self;
+        since.code(codec);
+        until.code(codec);
+        broken_by.code(codec);
+    }
+}
+
+impl Coded for KeepAlive {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let Self { count, first, last } = self;
+        count.code(codec);
+        first.code(codec);
+        last.code(codec);
+    }
+}
+
+impl Coded for Dir {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let mut is_resp = *self == Self::Resp;
+        is_resp.code(codec);
+        *self = if is_resp { Self::Resp } else { Self::Orig };
+    }
+}
+
+impl Coded for ConnState {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let mut n = Self::ALL.iter().position(|state| state == self).unwrap_or_default() as u64;
+        codec.number(&mut n);
+        *self = Self::ALL.get(n as usize).copied().unwrap_or_default();
+    }
+}
