@@ -147,7 +147,7 @@ fn random(flow: &Conversation) -> Option<[u8; 32]> {
 
 /// Initial sequence number with the SYN's timestamp value, or with the originator's port where it sends none.
 fn isn(flow: &Conversation) -> Option<(u32, Option<u32>, u16)> {
-    let tcp = flow.tcp.as_ref()?;
+    let tcp = flow.tcp.as_ref()?.facts();
     let isn = tcp.isn.orig.filter(|_| !tcp.syn_times.is_empty())?;
     let stamp = tcp.options.orig.timestamp;
     Some((isn, stamp, if stamp.is_some() { 0 } else { flow.orig.port() }))

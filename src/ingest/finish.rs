@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::{CaptureReport, Conversation, Ingested, NeighborFact};
 use crate::capture::{CaptureIndex, CaptureSet, Interface, LinkType, Window};
 use crate::error::Weirds;
-use crate::flow::{FrameRef, Moment, Proto};
+use crate::flow::{FrameRef, Moment, Proto, TcpRecord};
 use crate::packet::{Neighbor, Packet, neighbor};
 use crate::time::Timestamp;
 
@@ -126,16 +126,14 @@ pub(super) fn finish(
     all: &mut Ingested,
 ) {
     let mut flows: Vec<Conversation> = flows.into_iter().flatten().collect();
-    flows.sort_by_key(|f| (f.first.frame, f.proto, f.orig, f.resp, f.vni));
+    flows.sort_unstable_by_key(|f| (f.first.frame, f.proto, f.orig, f.resp, f.vni));
     number_streams(&mut flows, set.files.len());
-    let analysis = |f: &Conversation| {
-        f.tcp.as_ref().map_or(0, |t| {
-            u64::from(t.analysis.orig.ack_lost_segment) + u64::from(t.analysis.resp.ack_lost_segment)
-        })
-    };
-    let gaps = |f: &Conversation| {
-        f.tcp.as_ref().map_or(0, |t| t.loss.orig.gap_bytes.saturating_add(t.loss.resp.gap_bytes))
-    };
+    let (mut ack_lost_segments, mut gap_bytes) = (0, 0_u64);
+    for tcp in flows.iter().filter_map(|f| f.tcp.as_ref()).map(TcpRecord::facts) {
+        let (orig, resp) = (tcp.analysis.orig, tcp.analysis.resp);
+        ack_lost_segments += u64::from(orig.ack_lost_segment) + u64::from(resp.ack_lost_segment);
+        gap_bytes = gap_bytes.saturating_add(tcp.loss.orig.gap_bytes).saturating_add(tcp.loss.resp.gap_bytes);
+    }
     all.captures.push(CaptureReport {
         interfaces: tally.interfaces.clone(),
         link_types: tally.link_types.iter().map(|l| l.name()).collect(),
@@ -145,8 +143,8 @@ pub(super) fn finish(
         drops: tally.interfaces.iter().filter_map(|i| i.drops).reduce(u64::saturating_add),
         snaplen_cut: tally.snaplen_cut,
         duplicates: flows.iter().map(|f| u64::from(f.duplicates)).sum(),
-        ack_lost_segments: flows.iter().map(analysis).sum(),
-        gap_bytes: flows.iter().map(gaps).fold(0, u64::saturating_add),
+        ack_lost_segments,
+        gap_bytes,
         backwards: tally.backwards,
         one_sided: one_sided(&flows),
         evicted: flows.iter().filter(|f| f.evicted).count() as u64,
@@ -156,7 +154,11 @@ pub(super) fn finish(
     neighbors.sort_by_key(|n| (n.capture, n.first, n.address, n.asked_by));
     all.neighbors.extend(neighbors);
     debug_assert!(flows.iter().all(|f| f.capture == index));
-    all.flows.append(&mut flows);
+    if all.flows.is_empty() {
+        all.flows = flows;
+    } else {
+        all.flows.append(&mut flows);
+    }
 }
 
 /// `tcp.stream`: TCP flows of a file in the order in which Wireshark begins their streams there.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::super::json;
 use super::{Records, Slot, tls};
 use crate::dns::DnsFacts;
-use crate::flow::{Analysis, Dir, IcmpError, PerDir, Proto, TcpFacts};
+use crate::flow::{Analysis, Dir, IcmpError, PerDir, Proto, TcpFacts, TcpRecord};
 use crate::ingest::{Conversation, FlowIndex};
 use crate::report::words;
 use crate::tls::HttpFacts;
@@ -20,8 +20,10 @@ impl Records<'_> {
         out.extend_from_slice(b"{\"capture\":");
         out.extend_from_slice(capture.map_or(b"\"\"", |c| c.name.as_slice()));
         identity(out, flow);
-        counts(out, flow);
-        if let Some(tcp) = &flow.tcp {
+        // Unpacked for this line only: unpacked for good, those of all flows would fill the memory.
+        let tcp = flow.tcp.as_ref().map(TcpRecord::facts);
+        counts(out, flow, tcp.as_ref());
+        if let Some(tcp) = &tcp {
             tcp_facts(out, tcp);
         }
         if flow.duplicates > 0 {
@@ -86,8 +88,8 @@ fn identity(out: &mut Vec<u8>, flow: &Conversation) {
     field(out, b",\"last_frame\":", flow.last.frame.number());
 }
 
-fn counts(out: &mut Vec<u8>, flow: &Conversation) {
-    if let Some(tcp) = &flow.tcp {
+fn counts(out: &mut Vec<u8>, flow: &Conversation, tcp: Option<&TcpFacts>) {
+    if let Some(tcp) = tcp {
         if let Some(state) = tcp.conn_state.filter(|_| !flow.quoted_only) {
             out.extend_from_slice(b",\"conn_state\":\"");
             out.extend_from_slice(state.name().as_bytes());

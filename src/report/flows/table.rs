@@ -51,8 +51,9 @@ fn name_of(wire: &Ingested, flow: &Conversation) -> String {
 }
 
 fn row(flow: &Conversation) -> [String; 9] {
-    let state = flow.tcp.as_ref().and_then(|t| t.conn_state).map_or("", |s| s.name());
-    let rtt = flow.tcp.as_ref().and_then(|t| t.initial_rtt).map_or_else(String::new, |r| r.to_string());
+    let tcp = flow.tcp.as_ref().map(crate::flow::TcpRecord::facts);
+    let state = tcp.as_ref().and_then(|t| t.conn_state).map_or("", |s| s.name());
+    let rtt = tcp.as_ref().and_then(|t| t.initial_rtt).map_or_else(String::new, |r| r.to_string());
     let proto = match flow.proto {
         Proto::Tcp => String::new(),
         Proto::Udp => "udp".to_owned(),
