@@ -102,6 +102,8 @@ fn is_host_state_line(line: &str) -> bool {
         | ["State", "Recv-Q", "Send-Q", ..]
         | ["Proto", "Recv-Q", "Send-Q", "Local", ..]
         | ["Active", "Internet", "connections", ..]
+        | ["Ip:" | "TcpExt:"]
+        | ["IP", "address", "HW", "type", ..]
         | ["default", "via", _, "dev", ..]
         | ["default", "dev", ..] => true,
         ["Chain", _, open, ..] => *open == "(policy" || line.ends_with(" references)"),

@@ -151,6 +151,7 @@ fn kinds_come_from_content() {
         ("o", b"table ip kube-proxy {\n", SourceKind::HostState),
         ("p", b"IP Virtual Server version 1.2.1 (size=4096)\n", SourceKind::HostState),
         ("q", b"1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN\n", SourceKind::HostState),
+        ("q2", b"Ip:\n    Forwarding: 1\n    1 total packets received\n", SourceKind::HostState),
         ("r", b"default via 172.28.0.1 dev eth0 \n", SourceKind::HostState),
         ("s", b"172.28.0.3 dev eth0 lladdr 02:42:ac:1c:00:03 REACHABLE\n", SourceKind::HostState),
         ("t", b"State  Recv-Q Send-Q Local Address:Port Peer Address:Port\n", SourceKind::HostState),

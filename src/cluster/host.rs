@@ -187,6 +187,25 @@ pub(super) fn neighbour(line: &str, b: &mut Builder<'_>, source: SourceIndex) ->
     true
 }
 
+/// `172.28.0.3  0x1  0x2  02:42:ac:1c:00:03  *  eth0` of `/proc/net/arp`; without flag 0x2 nobody answered.
+pub(super) fn arp(line: &str, b: &mut Builder<'_>, source: SourceIndex) -> bool {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let [ip, kind, flags, mac, _, device] = words.as_slice() else { return false };
+    let flags = flags.strip_prefix("0x").and_then(|f| u32::from_str_radix(f, 16).ok());
+    let (Ok(ip), Some(flags), true) = (ip.parse(), flags, kind.starts_with("0x")) else { return false };
+    let complete = flags & 2 != 0;
+    let neighbour = Neighbour {
+        host: None,
+        ip,
+        device: (*device).to_owned(),
+        mac: complete.then(|| (*mac).to_owned()),
+        state: if complete { "REACHABLE" } else { "INCOMPLETE" }.to_owned(),
+        source,
+    };
+    push(&mut b.map.neighbours, neighbour, &mut b.dropped);
+    true
+}
+
 /// `default via 172.28.0.1 dev eth0`, `10.244.1.0/24 dev cni0 … mtu 1450`, `blackhole 10.244.0.0/26`
 pub(super) fn route(line: &str, b: &mut Builder<'_>, source: SourceIndex) -> bool {
     let mut words = line.split_ascii_whitespace().peekable();

@@ -489,6 +489,10 @@ tcp   LISTEN 0      4096   [::ffff:10.0.0.1]:443 [::]:*
         ("ip-o-addr.cp-1.txt", oneline),
         ("node-1/ip_route.txt", routes),
         ("ip-neigh.node-1.txt", neighbours),
+        (
+            "node-1/arp",
+            "IP address       HW type     Flags       HW address            Mask     Device\n172.28.0.8       0x1         0x0         00:00:00:00:00:00     *        eth0\n",
+        ),
         ("sosreport-node-1-2026-11-21-abcdefg/sos_commands/networking/ss_-peaonmi", ss),
         ("nstat_-zas.node-1", nstat),
     ]);
@@ -507,7 +511,10 @@ tcp   LISTEN 0      4096   [::ffff:10.0.0.1]:443 [::]:*
     );
     let covers: Vec<bool> = map.routes.iter().map(|r| r.covers(ip("10.244.3.9"))).collect();
     assert_eq!(covers, [true, false, false, true]);
-    assert_eq!(map.neighbours[1].state, "FAILED");
+    let mut states: Vec<_> = map.neighbours.iter().map(|n| (n.ip.to_string(), n.state.as_str())).collect();
+    states.sort_unstable();
+    let expected = [("172.28.0.1", "REACHABLE"), ("172.28.0.8", "INCOMPLETE"), ("172.28.0.9", "FAILED")];
+    assert_eq!(states, expected.map(|(ip, state)| (ip.to_owned(), state)));
     assert_eq!(map.sockets.len(), 4);
     let full = &map.sockets[0];
     assert_eq!((full.local_ip, full.local_port, full.recv_q, full.send_q), (None, 10250, 129, 128));

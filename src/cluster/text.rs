@@ -103,6 +103,7 @@ impl<'b, 's> HostText<'b, 's> {
         conntrack::statistics(line, b, source)
             || self.links.line(line, b, source)
             || host::neighbour(line, b, source)
+            || host::arp(line, b, source)
             || host::route(line, b, source)
             || self.netstat.line(line, b, source)
             || sockets::counter(line, b, source)
