@@ -93,7 +93,7 @@ fn is_host_state_line(line: &str) -> bool {
     match words.as_slice() {
         ["NAMESPACE" | "NAME", ..] => is_kubectl_header(line),
         ["#", "Generated", "by", tool, ..] => tool.starts_with("iptables") || tool.starts_with("ip6tables"),
-        ["*nat" | "*filter" | "*mangle" | "*raw" | "#kernel"]
+        ["*nat" | "*filter" | "*mangle" | "*raw" | "#kernel" | "Ip:" | "TcpExt:"]
         | ["-P", "PREROUTING" | "INPUT" | "FORWARD", "ACCEPT" | "DROP"]
         | ["table", "ip" | "ip6" | "inet" | "arp" | "bridge" | "netdev", _, "{"]
         | ["IP", "Virtual", "Server", ..]
@@ -102,7 +102,6 @@ fn is_host_state_line(line: &str) -> bool {
         | ["State", "Recv-Q", "Send-Q", ..]
         | ["Proto", "Recv-Q", "Send-Q", "Local", ..]
         | ["Active", "Internet", "connections", ..]
-        | ["Ip:" | "TcpExt:"]
         | ["IP", "address", "HW", "type", ..]
         | ["default", "via", _, "dev", ..]
         | ["default", "dev", ..] => true,
