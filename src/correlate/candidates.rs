@@ -92,7 +92,7 @@ impl<'w> Finder<'w> {
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> &[Ended] {
         let kinds = endings::of_event(&event.name, event.server_side);
-        let deadline = event.fields.deadline.filter(|_| kinds.contains(&Ending::Unanswered));
+        let deadline = event.fields.deadline.filter(|_| kinds.iter().any(|k| k.is_open()));
         let (world, connections, flows) = (self.world, self.connections, &self.flows[goal as usize]);
         self.ends.entry((goal, kinds, deadline)).or_insert_with(|| {
             let mut ends: Vec<Ended> = flows
@@ -150,7 +150,7 @@ impl<'w> Finder<'w> {
             let ends = endings_of(self.world, self.connections, root, kinds, event.fields.deadline, clock);
             ends.into_iter().min_by_key(|e| kinds.iter().position(|k| *k == e.ending))
         };
-        roots.into_iter().filter_map(first).filter(|e| e.ending != Ending::Unanswered).collect()
+        roots.into_iter().filter_map(first).filter(|e| !e.ending.is_open()).collect()
     }
 
     /// Flows with the message's own 4-tuple, translated or not.
@@ -223,8 +223,8 @@ fn endings_of(
         for &ending in kinds {
             for (turn, at) in moments(flow, ending).into_iter().enumerate() {
                 let at = clock(flow, at);
-                let open = ending == Ending::Unanswered;
-                let start = if open { at } else { start };
+                let open = ending.is_open();
+                let start = if open { at } else { attempt_start(flow, at, start, clock) };
                 let at = if open { at + deadline.unwrap_or_default() } else { at };
                 let known = ends.iter().any(|e| e.ending == ending && e.turn == turn as u32);
                 if !known {
@@ -233,11 +233,25 @@ fn endings_of(
             }
         }
     }
-    let open = |e: &Ended| matches!(e.ending, Ending::Unanswered | Ending::Unheard);
-    if ends.iter().any(|e| !open(e)) {
-        ends.retain(|e| !open(e));
+    let unheard = |e: &Ended| matches!(e.ending, Ending::Unanswered | Ending::Unheard);
+    if ends.iter().any(|e| !unheard(e)) {
+        ends.retain(|e| !unheard(e));
     }
     ends
+}
+
+/// Start of the attempt that ended at `at`: the last request before it on a connection in use, else the flow's.
+fn attempt_start(
+    flow: &Conversation,
+    at: Timestamp,
+    start: Timestamp,
+    clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
+) -> Timestamp {
+    let bursts = flow.app.session.tls.as_deref().map(|t| t.bursts.as_slice()).unwrap_or_default();
+    let requests = bursts.iter().filter(|b| b.dir == Dir::Orig).map(|b| clock(flow, b.first.time));
+    let first = requests.clone().next();
+    let last = requests.filter(|t| *t <= at).last();
+    last.filter(|t| first.is_some_and(|f| f < *t)).unwrap_or(start)
 }
 
 /// All moments of an ending; several only for the responses of a kept-alive connection.
@@ -286,9 +300,10 @@ const fn weight(key: Key) -> f64 {
     }
 }
 
-/// How well the time of a line fits an ending, 0 to 1. A packet after the line (beyond the slack) never caused it.
+/// How well the time of a line fits an ending, 0 to 1. A packet after the line (beyond the slack) never caused it, and
+/// an attempt that began before the call's deadline could have started is not the call's.
 fn fit(ended: &Ended, at: Timestamp, deadline: Option<TimeDelta>, slack: TimeDelta) -> f64 {
-    if ended.ending == Ending::Unanswered {
+    if ended.ending.is_open() {
         let elapsed = at - ended.start;
         let limit = deadline.unwrap_or(LONGEST_DIAL) + slack;
         if elapsed < -slack || elapsed > limit {

@@ -162,8 +162,7 @@ fn possible_pairs(
                 let goal = finder.goal(goals.of(n));
                 let ends = finder.ends(goal, event, &base);
                 let sure = ends.iter().filter(|e| {
-                    e.ending != Ending::Unheard
-                        && (e.ending != Ending::Unanswered || event.fields.deadline.is_some())
+                    e.ending != Ending::Unheard && (!e.ending.is_open() || event.fields.deadline.is_some())
                 });
                 of_logs[log].extend(sure.take(PAIRED_FLOWS).map(|e| pair(e, false)));
             }

@@ -26,6 +26,9 @@ pub(super) enum Ending {
     GaveUp,
     /// SYNs without any answer, or data that was never acknowledged: no packet marks the end.
     Unanswered,
+    /// A handshake that was under way and did not finish, whenever the originator closed it: Go's goes on in the
+    /// background after the call's deadline.
+    Stalled,
     /// The capture shows no packet of the responder at all, and the originator's last one: the reply may not have been
     /// captured.
     Unheard,
@@ -33,6 +36,13 @@ pub(super) enum Ending {
     FirstAnswer,
     /// The responder answered a request.
     Response,
+}
+
+impl Ending {
+    /// No packet marks the end: a timer of the caller does.
+    pub(super) const fn is_open(self) -> bool {
+        matches!(self, Self::Unanswered | Self::Stalled)
+    }
 }
 
 /// The endings that an event of this name can mean, likeliest first; all of them for names not known here.
@@ -43,8 +53,8 @@ pub(super) fn of_event(name: &str, server_side: bool) -> &'static [Ending] {
 
 fn of_caller(name: &str) -> &'static [Ending] {
     use Ending::{
-        FirstAnswer, GaveUp, Icmp, OwnAlert, PeerAlert, PeerClosed, Refused, Reset, Response, Unanswered,
-        Unheard,
+        FirstAnswer, GaveUp, Icmp, OwnAlert, PeerAlert, PeerClosed, Refused, Reset, Response, Stalled,
+        Unanswered, Unheard,
     };
     match name {
         "connection_refused" => &[Refused, Icmp, Unheard],
@@ -59,7 +69,7 @@ fn of_caller(name: &str) -> &'static [Ending] {
         "connection_timed_out" => &[Unanswered, Icmp],
         "tls_handshake_timeout" | "timeout_awaiting_headers" => &[GaveUp],
         "deadline_exceeded" | "client_timeout" | "io_timeout" | "context_canceled" | "operation_canceled" => {
-            &[GaveUp, Unanswered]
+            &[GaveUp, Unanswered, Stalled]
         }
         _ if name.starts_with("x509") => &[OwnAlert, GaveUp, Unheard],
         _ => &[
@@ -88,7 +98,8 @@ fn of_server(name: &str) -> &'static [Ending] {
     }
 }
 
-/// When the flow ended so; `None` when it did not. Of [`Ending::Unanswered`]: the first SYN.
+/// When the flow ended so; `None` when it did not. Of [`Ending::Unanswered`] and [`Ending::Stalled`]: when the wait
+/// began.
 pub(super) fn moment(flow: &Conversation, ending: Ending) -> Option<Timestamp> {
     let tcp = flow.tcp.as_deref()?;
     let tls = flow.app.session.tls.as_deref();
@@ -106,6 +117,7 @@ pub(super) fn moment(flow: &Conversation, ending: Ending) -> Option<Timestamp> {
             let syn = || tcp.syn_times.first().map_or(flow.first.time, |m| m.time);
             dialling.then(syn).or_else(|| blackholed(tcp))
         }
+        Ending::Stalled => stalled(flow),
         Ending::Unheard => (flow.packets.resp == 0 && flow.icmp.is_empty()).then_some(flow.last.time),
         Ending::FirstAnswer => flow.app.session.first_bytes.resp.and(tcp.first_payload.resp).map(|m| m.time),
         Ending::Response => {
@@ -113,6 +125,16 @@ pub(super) fn moment(flow: &Conversation, ending: Ending) -> Option<Timestamp> {
             tls.and_then(|t| t.response).or(http).map(|m| m.time)
         }
     }
+}
+
+/// Start of a connection whose handshake did not finish and that the responder did not end.
+fn stalled(flow: &Conversation) -> Option<Timestamp> {
+    let tcp = flow.tcp.as_deref()?;
+    let tls = flow.app.session.tls.as_deref();
+    let unfinished =
+        tls.is_none_or(|t| t.phase < Phase::ClientFinished) && flow.app.session.first_bytes.resp.is_none();
+    let by_peer = tcp.first_fin.resp.is_some() || tcp.reset.is_some_and(|r| r.from == Dir::Resp);
+    (tcp.established.is_some() && unfinished && !by_peer).then(|| start(flow))
 }
 
 /// Data of the originator that was sent again and never acknowledged: the last time that anything of the responder

@@ -242,7 +242,7 @@ impl Join<'_> {
         n: u32,
     ) -> Matching {
         let at = self.clocks.of_event(event);
-        let offset = at.map(|t| t - best.ended.at).filter(|_| best.ended.ending != Ending::Unanswered);
+        let offset = at.map(|t| t - best.ended.at).filter(|_| !best.ended.ending.is_open());
         let key = match best.key {
             Key::Tuple => "the line names both ends of this connection",
             Key::Sni => "the ClientHello names the host of the URL",
@@ -251,9 +251,9 @@ impl Join<'_> {
             Key::ClientHelloRandom | Key::DnsName | Key::Time | Key::Wire => "time alone",
         };
         let fit = match (best.ended.ending, offset) {
-            (Ending::Unanswered, _) => {
+            (Ending::Unanswered | Ending::Stalled, _) => {
                 let elapsed = at.map(|t| t - best.ended.start).unwrap_or_default();
-                format!("nothing had come back for {elapsed} when the line was written")
+                format!("it had waited for {elapsed} when the line was written")
             }
             (_, Some(after)) => format!("it ended {after} before the line"),
             (_, None) => String::new(),
