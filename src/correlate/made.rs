@@ -153,7 +153,7 @@ pub(super) fn event(name: &str, host: &str, at: f64) -> LogEvent {
         host: Some("cp-1".into()),
         pod: None,
         server_side: false,
-        fields: EventFields { url: Some(url), reason: name.into(), ..EventFields::default() },
+        fields: EventFields { url: Some(url), reason: name.into(), ..EventFields::default() }.into(),
     }
 }
 

@@ -85,7 +85,7 @@ fn log(mut files: Vec<FileScan>, path: String) -> Log {
 /// A time that the message itself tells.
 fn told(hit: &Hit) -> Option<Timestamp> {
     match &hit.what {
-        What::Event(_, parsed) => parsed.fields.x509_current_time,
+        What::Event(known) => known.fields.x509_current_time,
         What::Trace(_) => None,
     }
 }
@@ -185,19 +185,19 @@ fn draft(
     for line in &mut lines {
         line.time = resolved.map(|(t, _)| t);
     }
-    let (event, parsed) = match hit.what {
-        What::Event(event, parsed) => (event, parsed),
+    let known = match hit.what {
+        What::Event(known) => known,
         What::Trace(trace) => {
             let began = clock.civil(trace.began);
             traces.push(TraceDraft { trace: *trace, began, lines });
             return;
         }
     };
-    let Some(event) = events.event(event) else { return };
+    let Some(event) = events.event(known.event) else { return };
     let component = hit.component.or_else(|| report.component.clone());
     let time = resolved.map(|(t, _)| t).or(hit.began);
     let resolution = resolved.map_or(TimeDelta::from_secs(1), |(_, r)| r);
-    let copy = parsed.copy.or_else(|| hit.began.map(|_| super::grammar::CopyOf::Client));
+    let copy = known.copy.or_else(|| hit.began.map(|_| super::grammar::CopyOf::Client));
     drafts.push(Draft {
         copy,
         began: hit.began.filter(|_| resolved.is_none()),
@@ -207,12 +207,12 @@ fn draft(
             resolution,
             log,
             lines,
-            edge: origin::edge(parsed.edge, component.as_deref(), &parsed.fields),
+            edge: origin::edge(known.edge, component.as_deref(), &known.fields),
             component,
             host: hit.host.or_else(|| report.host.clone()),
             pod: hit.pod.or_else(|| pod.map(str::to_owned)),
-            server_side: parsed.server_side,
-            fields: parsed.fields,
+            server_side: known.server_side,
+            fields: known.fields,
         },
     });
 }

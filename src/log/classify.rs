@@ -5,23 +5,40 @@
 
 use std::collections::HashMap;
 
-use super::envelope::{self, Peeled};
-use super::grammar::{self, Parsed};
-use super::{EventSet, stamp};
+use foldhash::fast::FixedState;
+
+use super::envelope::{self, Layer, Peeled};
+use super::grammar::{self, CopyOf, Parsed};
+use super::{Edge, EventSet, SharedFields, stamp};
 use crate::time::TimeDelta;
 
-/// Reasons seen so far, digits masked, with the event that they are.
+/// What was read so far: messages word for word, and reasons with their digits masked.
 #[derive(Debug, Default)]
-pub(super) struct Memory(HashMap<String, Option<usize>>);
+pub(super) struct Memory {
+    messages: HashMap<String, Told, FixedState>,
+    reasons: HashMap<String, Option<usize>, FixedState>,
+    key: String,
+}
 
-/// Reasons remembered at once; beyond that they are looked up again.
-const MAX_REASONS: usize = 4096;
+/// Messages and reasons remembered at once; beyond that they are read again.
+const MAX_REMEMBERED: usize = 4096;
+
+/// A failure that a line tells of.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    /// The event's place in its set.
+    pub event: usize,
+    pub fields: SharedFields,
+    pub edge: Edge,
+    pub server_side: bool,
+    pub copy: Option<CopyOf>,
+}
 
 /// What a line tells.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Told {
-    /// A failure or denial: the event's place in its set, and its fields.
-    Event(usize, Box<Parsed>),
+    /// A failure or denial.
+    Event(Known),
     /// It looks like a failure and is known to be none.
     Benign,
     /// It looks like a transport failure and no event knows it.
@@ -30,8 +47,37 @@ pub(super) enum Told {
     Nothing,
 }
 
-/// Reads the failure that a peeled line tells of.
+/// Reads the failure that a peeled line tells of; a message that repeats word for word is read once.
 pub(super) fn classify(peeled: &Peeled<'_>, events: &EventSet, memory: &mut Memory) -> Told {
+    // ports of this side never repeat, and what values say stands outside the message
+    let repeats = peeled.values.is_empty()
+        && memchr::memmem::find(peeled.message.as_bytes(), b"->").is_none()
+        && !peeled.message.contains("handshake error from ");
+    if !repeats {
+        return classify_once(peeled, events, memory);
+    }
+    let mut key = std::mem::take(&mut memory.key);
+    key.clear();
+    key.push_str(peeled.caller.as_deref().unwrap_or_default());
+    key.push(char::from(peeled.severity.unwrap_or(b' ')));
+    key.push(if peeled.layers.last() == Some(&Layer::Klog) { 'k' } else { '-' });
+    key.push(if peeled.layers.contains(&Layer::Audit) { 'a' } else { '-' });
+    key.push_str(&peeled.message);
+    let told = match memory.messages.get(&key) {
+        Some(told) => told.clone(),
+        None => {
+            let told = classify_once(peeled, events, memory);
+            if memory.messages.len() < MAX_REMEMBERED {
+                memory.messages.insert(key.clone(), told.clone());
+            }
+            told
+        }
+    };
+    memory.key = key;
+    told
+}
+
+fn classify_once(peeled: &Peeled<'_>, events: &EventSet, memory: &mut Memory) -> Told {
     let mut parsed = grammar::parse(peeled);
     let found = memory.look_up(&parsed, events);
     let Some((index, event)) = found.and_then(|n| events.event(n).map(|e| (n, e))) else {
@@ -43,7 +89,13 @@ pub(super) fn classify(peeled: &Peeled<'_>, events: &EventSet, memory: &mut Memo
     if event.has_captures() {
         event.fill(&mut parsed);
     }
-    Told::Event(index, Box::new(parsed))
+    Told::Event(Known {
+        event: index,
+        fields: parsed.fields.into(),
+        edge: parsed.edge,
+        server_side: parsed.server_side,
+        copy: parsed.copy,
+    })
 }
 
 impl Memory {
@@ -58,12 +110,12 @@ impl Memory {
         let mut key = masked(&parsed.tail);
         key.push_str(parsed.edge.name());
         key.extend([if parsed.server_side { '<' } else { '>' }, if parsed.anchored { 'a' } else { '-' }]);
-        if let Some(found) = self.0.get(&key) {
+        if let Some(found) = self.reasons.get(&key) {
             return *found;
         }
         let found = events.by_reason(parsed);
-        if self.0.len() < MAX_REASONS {
-            self.0.insert(key, found);
+        if self.reasons.len() < MAX_REMEMBERED {
+            self.reasons.insert(key, found);
         }
         found
     }

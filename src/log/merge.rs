@@ -5,8 +5,11 @@
 //! that kind yet, so that parallel equal calls stay apart. Never joins two first-hand lines.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher;
 
-use super::LogEvent;
+use foldhash::fast::FixedState;
+
+use super::{LogEvent, Url};
 use super::grammar::CopyOf;
 use super::trace::Trace;
 use crate::time::{TimeDelta, Timestamp};
@@ -39,17 +42,24 @@ const fn reach(copy: CopyOf) -> (i64, i64) {
     }
 }
 
-/// What copies of one failure have in common.
-type Content = (String, Option<String>, Option<String>, String);
+/// What copies of one failure have in common: event, name of the callee, URL, and the reason word for word.
+type Content<'e> = (&'e str, Option<&'e str>, Option<&'e Url>, &'e str);
 
-fn content(event: &LogEvent) -> Content {
+fn content(event: &LogEvent) -> Content<'_> {
     let fields = &event.fields;
-    let who = fields.webhook.clone().or_else(|| fields.apiservice.clone());
+    let who = fields.webhook.as_deref().or(fields.apiservice.as_deref());
     // a denial's copies word the webhook's reason differently
-    let denied = &*event.name == "webhook_denied";
-    let url = fields.url.as_ref().filter(|_| !denied).map(|u| format!("{}:{}{}", u.host, u.port, u.path));
-    let reason = if denied { String::new() } else { fields.reason.clone() };
-    (event.name.to_string(), who, url, reason)
+    if &*event.name == "webhook_denied" {
+        return (&event.name, who, None, "");
+    }
+    (&event.name, who, fields.url.as_ref(), &fields.reason)
+}
+
+/// Calls by the hash of their content; equal hashes are compared.
+type Calls = HashMap<u64, Vec<usize>, FixedState>;
+
+fn hash(event: &LogEvent) -> u64 {
+    FixedState::default().hash_one(content(event))
 }
 
 /// Joins copies and traces to the calls that they tell of.
@@ -57,9 +67,9 @@ pub(super) fn merge(mut drafts: Vec<Draft>, traces: Vec<TraceDraft>) -> Vec<LogE
     drafts.sort_by(|a, b| order(&a.event).cmp(&order(&b.event)));
     let (mut first_hand, copies): (Vec<Draft>, Vec<Draft>) =
         drafts.into_iter().partition(|d| d.copy.is_none());
-    let mut calls: HashMap<Content, Vec<usize>> = HashMap::new();
-    for (n, draft) in first_hand.iter().enumerate() {
-        calls.entry(content(&draft.event)).or_default().push(n);
+    let mut calls = Calls::default();
+    for (n, draft) in first_hand.iter().enumerate().filter(|_| !copies.is_empty()) {
+        calls.entry(hash(&draft.event)).or_default().push(n);
     }
     let mut by_kind: BTreeMap<CopyOf, Vec<Draft>> = BTreeMap::new();
     for copy in copies {
@@ -87,17 +97,17 @@ fn join_kind(
     kind: CopyOf,
     copies: Vec<Draft>,
     first_hand: &mut Vec<Draft>,
-    calls: &mut HashMap<Content, Vec<usize>>,
+    calls: &mut Calls,
 ) {
     let mut taken = vec![false; first_hand.len()];
     for copy in copies {
-        let key = content(&copy.event);
+        let key = hash(&copy.event);
         let candidates = calls.get(&key).map(Vec::as_slice).unwrap_or_default();
         let found = candidates.iter().copied().find(|&n| {
             !taken.get(n).copied().unwrap_or(true)
                 && first_hand
                     .get(n)
-                    .is_some_and(|call| call.copy != Some(kind) && within(kind, &copy, &call.event))
+                    .is_some_and(|call| call.copy != Some(kind) && content(&call.event) == content(&copy.event) && within(kind, &copy, &call.event))
         });
         match found.and_then(|n| first_hand.get_mut(n).map(|call| (n, call))) {
             Some((n, call)) => {

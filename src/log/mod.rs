@@ -175,6 +175,29 @@ pub struct EventFields {
     pub reason: String,
 }
 
+/// Fields that calls with the same words share; changing them changes one event's alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SharedFields(Arc<EventFields>);
+
+impl From<EventFields> for SharedFields {
+    fn from(fields: EventFields) -> Self {
+        Self(Arc::new(fields))
+    }
+}
+
+impl std::ops::Deref for SharedFields {
+    type Target = EventFields;
+    fn deref(&self) -> &EventFields {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for SharedFields {
+    fn deref_mut(&mut self) -> &mut EventFields {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
 /// One line of a log as it stands in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
@@ -216,8 +239,8 @@ pub struct LogEvent {
     pub pod: Option<String>,
     /// The server's view of a client (its `source` is the client), else the caller's.
     pub server_side: bool,
-    /// Typed fields.
-    pub fields: EventFields,
+    /// Typed fields; calls that failed with the same words share them.
+    pub fields: SharedFields,
 }
 
 /// How sure the time base of a log is, and what from.
@@ -299,7 +322,9 @@ impl Logs {
         for event in &mut self.events {
             if event.log == log {
                 event.time = event.time.map(|t| t + delta);
-                event.fields.started = event.fields.started.map(|t| t + delta);
+                if let Some(started) = event.fields.started {
+                    event.fields.started = Some(started + delta);
+                }
             }
             for line in event.lines.iter_mut().filter(|l| own.contains(&l.source)) {
                 line.time = line.time.map(|t| t + delta);

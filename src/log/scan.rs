@@ -9,9 +9,8 @@ use std::io::Read;
 use memchr::{memchr, memchr_iter, memrchr};
 use rayon::prelude::*;
 
-use super::classify::{self, Memory, Told};
+use super::classify::{self, Known, Memory, Told};
 use super::envelope::{self, Peeled};
-use super::grammar::Parsed;
 use super::stamp::{self, Stamp};
 use super::trace::{self, Trace};
 use super::{EventSet, LogLine};
@@ -49,8 +48,7 @@ pub(super) struct Hit {
 /// What it told.
 #[derive(Debug)]
 pub(super) enum What {
-    /// Place of the event in its set, and the message.
-    Event(usize, Box<Parsed>),
+    Event(Known),
     Trace(Box<Trace>),
 }
 
@@ -100,12 +98,14 @@ pub(super) fn file(source: &Source, events: &EventSet) -> FileScan {
 
 /// Reads ahead while the window before is scanned.
 fn read_windows(mut reader: impl Read + Send, source: SourceIndex, events: &EventSet, scan: &mut FileScan) {
-    let mut window = Vec::new();
-    let mut at_end = fill(&mut reader, &mut window, scan);
+    // two buffers take turns: fresh ones would cost more in page faults than the search itself
+    let (mut window, mut next) = (Vec::new(), Vec::new());
+    let mut at_end = fill(&mut reader, &mut window, &mut scan.input);
     let mut first = true;
     loop {
         let cut = if at_end { window.len() } else { cut(&window) };
-        let mut next = window.get(cut..).unwrap_or_default().to_vec();
+        next.clear();
+        next.extend_from_slice(window.get(cut..).unwrap_or_default());
         let done = window.get(..cut).unwrap_or_default();
         if first {
             scan.head = sample(done.split(|&b| b == b'\n'));
@@ -113,32 +113,20 @@ fn read_windows(mut reader: impl Read + Send, source: SourceIndex, events: &Even
         }
         if at_end {
             scan.tail = sample(done.rsplit(|&b| b == b'\n'));
-            take(scan, done, source, events);
+            scan_pieces(done, source, events).into_iter().for_each(|piece| add(scan, piece));
             return;
         }
-        let mut pieces = Vec::new();
-        let mut input = std::mem::replace(&mut scan.input, InputReport::new(source));
-        (pieces, at_end) = rayon::join(
-            || {
-                pieces.extend(scan_pieces(done, source, events));
-                pieces
-            },
-            || fill_into(&mut reader, &mut next, &mut input),
-        );
-        scan.input = input;
-        for piece in pieces {
-            add(scan, piece);
-        }
-        window = next;
+        let pieces;
+        let input = &mut scan.input;
+        (pieces, at_end) =
+            rayon::join(|| scan_pieces(done, source, events), || fill(&mut reader, &mut next, input));
+        pieces.into_iter().for_each(|piece| add(scan, piece));
+        std::mem::swap(&mut window, &mut next);
     }
 }
 
-fn fill(reader: &mut impl Read, window: &mut Vec<u8>, scan: &mut FileScan) -> bool {
-    fill_into(reader, window, &mut scan.input)
-}
-
-/// Fills the window up to its size and one line end beyond; `true` at the end of the input.
-fn fill_into(reader: &mut impl Read, window: &mut Vec<u8>, input: &mut InputReport) -> bool {
+/// Fills the window up to its size; `true` at the end of the input.
+fn fill(reader: &mut impl Read, window: &mut Vec<u8>, input: &mut InputReport) -> bool {
     // a window without a line end grows, but not without bound: such input is no log
     let goal = window.len().saturating_add(WINDOW).min(4 * WINDOW).max(WINDOW);
     let wanted = goal.saturating_sub(window.len()) as u64;
@@ -151,12 +139,6 @@ fn fill_into(reader: &mut impl Read, window: &mut Vec<u8>, input: &mut InputRepo
             input.problems.loss("read_stopped", Place::Offset(input.bytes), || e.to_string());
             true
         }
-    }
-}
-
-fn take(scan: &mut FileScan, window: &[u8], source: SourceIndex, events: &EventSet) {
-    for piece in scan_pieces(window, source, events) {
-        add(scan, piece);
     }
 }
 
@@ -380,7 +362,7 @@ fn read_entry(
         return;
     }
     match classify::classify(&peeled, events, memory) {
-        Told::Event(event, parsed) => out.hits.push(hit(entry, &peeled, lines(), What::Event(event, parsed))),
+        Told::Event(known) => out.hits.push(hit(entry, &peeled, lines(), What::Event(known))),
         Told::Benign => out.benign += 1,
         Told::Unrecognised => {
             out.unrecognised += 1;
