@@ -9,9 +9,9 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 
-use super::{LogEvent, Url};
 use super::grammar::CopyOf;
 use super::trace::Trace;
+use super::{LogEvent, Url};
 use crate::time::{TimeDelta, Timestamp};
 
 /// An event before the join.
@@ -93,21 +93,18 @@ pub(super) fn order(event: &LogEvent) -> (bool, Option<Timestamp>, Option<(u32, 
 }
 
 /// Gives each copy of a kind to the earliest free call that it can be of; one that finds none is a call of its own.
-fn join_kind(
-    kind: CopyOf,
-    copies: Vec<Draft>,
-    first_hand: &mut Vec<Draft>,
-    calls: &mut Calls,
-) {
+fn join_kind(kind: CopyOf, copies: Vec<Draft>, first_hand: &mut Vec<Draft>, calls: &mut Calls) {
     let mut taken = vec![false; first_hand.len()];
     for copy in copies {
         let key = hash(&copy.event);
         let candidates = calls.get(&key).map(Vec::as_slice).unwrap_or_default();
         let found = candidates.iter().copied().find(|&n| {
             !taken.get(n).copied().unwrap_or(true)
-                && first_hand
-                    .get(n)
-                    .is_some_and(|call| call.copy != Some(kind) && content(&call.event) == content(&copy.event) && within(kind, &copy, &call.event))
+                && first_hand.get(n).is_some_and(|call| {
+                    call.copy != Some(kind)
+                        && content(&call.event) == content(&copy.event)
+                        && within(kind, &copy, &call.event)
+                })
         });
         match found.and_then(|n| first_hand.get_mut(n).map(|call| (n, call))) {
             Some((n, call)) => {
