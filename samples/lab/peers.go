@@ -134,11 +134,11 @@ func makePlan(scenario string, right, wrong authority) plan {
 	case "version-mismatch":
 		p.client.MaxVersion, p.server.MinVersion = tls.VersionTLS12, tls.VersionTLS13
 	case "alpn-mismatch":
-		p.server.NextProtos = []string{"h2"}
+		p.client.NextProtos = []string{"h3"}
 	case "no-common-cipher":
 		p.client.MaxVersion = tls.VersionTLS12
-		p.client.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
-		p.server.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384}
+		p.client.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384}
+		p.server.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
 	case "no-serving-cert":
 		p.server = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			return nil, errors.New("no serving certificate available for the kubelet")

@@ -22,11 +22,13 @@ mkdir -p "$work/certs" "$out"
 record() {
     local name=$1
     shift
-    ip netns exec "$ns" tcpdump -i lo -s 0 -U -Z root -w "$out/$name.pcap" tcp port 8443 2>"$work/tcpdump" &
+    rm -f "$work/tcpdump"
+    touch "$work/tcpdump"
+    ip netns exec "$ns" tcpdump -i lo --immediate-mode -s 0 -U -Z root -w "$out/$name.pcap" tcp port 8443 2>>"$work/tcpdump" &
     local dump=$!
     until grep -q listening "$work/tcpdump"; do sleep 0.05; done
     "$@" >"$out/$name.log" 2>&1 || true
-    sleep 0.2
+    sleep 0.4
     kill $dump
     wait $dump 2>/dev/null || true
 }

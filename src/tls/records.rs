@@ -250,7 +250,7 @@ impl Walker {
             if !self.message_may_begin(body.data) {
                 return;
             }
-            self.span = Span { first: body.at, last: body.at, segments: 1, largest: body.segment };
+            self.span = self.span_from(&body);
             let rest = self.whole_messages(body, sink);
             self.message.extend_from_slice(rest.data);
         } else {
@@ -269,6 +269,14 @@ impl Walker {
         if self.message.is_empty() && self.message.capacity() > 0 {
             self.message = Vec::new();
         }
+    }
+
+    /// The span of a message that begins here: with the header of its record, where that was in an earlier segment.
+    fn span_from(&self, body: &Chunk<'_>) -> Span {
+        let whole = self.left as usize + body.data.len() == usize::from(self.record.length);
+        let split = whole && self.record.at != body.at;
+        let first = if split { self.record.at } else { body.at };
+        Span { first, last: body.at, segments: 1 + u16::from(split), largest: body.segment }
     }
 
     /// Whether a message begins here; else the rest is encrypted, or (after a hole) the place is unknown.
@@ -377,6 +385,14 @@ pub(super) fn starts_record(data: &[u8]) -> bool {
             (content::CHANGE_CIPHER_SPEC..=content::HEARTBEAT).contains(kind) && *minor <= 4
         }
         _ => false,
+    }
+}
+
+/// The same for the very first bytes of a side, of which there may be one or two only.
+pub(super) fn may_start_record(data: &[u8]) -> bool {
+    match data {
+        [kind] | [kind, 3] => (content::CHANGE_CIPHER_SPEC..=content::HEARTBEAT).contains(kind),
+        _ => starts_record(data),
     }
 }
 

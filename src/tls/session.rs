@@ -8,7 +8,7 @@ use super::hello;
 use super::intern::Interner;
 use super::order::{Chunk, Next, Order};
 use super::plain::{Head, Plain};
-use super::records::{Ending, Message, Span, Walker, find_client_hello, starts_record};
+use super::records::{Ending, Message, Span, Walker, find_client_hello, may_start_record, starts_record};
 use super::tracker::{Scribe, Tracker};
 use super::{FirstBytes, HttpFacts, SessionFacts};
 use crate::flow::{Dir, FlowEnd, Moment, Payload, PerDir};
@@ -133,7 +133,7 @@ impl State {
         if chunk.data.is_empty() {
             return;
         }
-        if starts_record(chunk.data) {
+        if may_start_record(chunk.data) {
             self.sides[dir].mode = Mode::Records;
             self.walk(dir, &chunk, interner);
         } else if !self.sslv2(dir, &chunk, interner) {
