@@ -129,38 +129,39 @@ impl Finder<'_> {
             if !self.count_member() || self.spooled >= self.limits.total_bytes {
                 return;
             }
-            let mut file = match zip.by_index(number) {
-                Ok(file) => file,
-                Err(e) => {
-                    self.bundle.problems.loss("damaged_member", Place::Whole, || {
-                        format!("{shown}: member {number} cannot be read: {e}")
-                    });
-                    continue;
+            match zip.by_index(number) {
+                Ok(mut file) => {
+                    stored = stored.saturating_add(file.compressed_size());
+                    if stored > length {
+                        self.bundle.problems.loss("overlapping_members", Place::Whole, || {
+                            format!("{shown}: its members are larger than the archive, so that they overlap; reading stopped")
+                        });
+                        return;
+                    }
+                    self.zip_member(&mut file, shown, depth);
                 }
-            };
-            stored = stored.saturating_add(file.compressed_size());
-            if stored > length {
-                self.bundle.problems.loss("overlapping_members", Place::Whole, || {
-                    format!("{shown}: its members are larger than the archive, so that they overlap; reading stopped")
-                });
-                return;
+                Err(e) => self.bundle.problems.loss("damaged_member", Place::Whole, || {
+                    format!("{shown}: member {number} cannot be read: {e}")
+                }),
             }
-            let (safe, escapes) = name::safe(file.name_raw());
-            let path = format!("{shown}!{safe}");
-            if file.is_dir() {
-                continue;
-            }
-            if file.is_symlink() {
-                self.bundle.problems.note("link_in_archive", Place::Whole, || {
-                    format!("{path} is a link and is not followed")
-                });
-                continue;
-            }
-            let most =
-                file.compressed_size().saturating_mul(self.limits.ratio).saturating_add(RATIO_FROM_BYTES);
-            if let Some(path) = self.named(path, safe.is_empty(), escapes) {
-                self.spool_member(&mut file, &path, most, depth);
-            }
+        }
+    }
+
+    fn zip_member<R: Read>(&mut self, file: &mut zip::read::ZipFile<'_, R>, shown: &str, depth: u32) {
+        let (safe, escapes) = name::safe(file.name_raw());
+        let path = format!("{shown}!{safe}");
+        if file.is_dir() {
+            return;
+        }
+        if file.is_symlink() {
+            self.bundle
+                .problems
+                .note("link_in_archive", Place::Whole, || format!("{path} is a link and is not followed"));
+            return;
+        }
+        let most = file.compressed_size().saturating_mul(self.limits.ratio).saturating_add(RATIO_FROM_BYTES);
+        if let Some(path) = self.named(path, safe.is_empty(), escapes) {
+            self.spool_member(file, &path, most, depth);
         }
     }
 
