@@ -15,7 +15,7 @@ use crate::rules::Severity;
 pub(super) fn run(typed: &AnalyzeArguments, settings: &Settings) -> Result<Outcome, Error> {
     let scope = Scope { target: typed.target.clone(), edge: typed.edge };
     let analysis = load::analyze(&typed.read.inputs, settings, scope)?;
-    let report = analysis.report(typed.max_occurrences);
+    let report = analysis.report(settings, typed.max_occurrences);
     let show = &typed.read.show;
     let inputs = || load::inputs(&analysis.world);
     super::say_problems(show, &analysis.world.bundle, inputs());

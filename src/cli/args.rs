@@ -33,18 +33,30 @@ pub enum Command {
     #[command(after_help = "Examples:
   wirecause flows node-1.pcap
   wirecause flows bundle/ --format ndjson | jq 'select(.conn_state == \"S0\")'")]
-    Flows(FlowsArguments),
+    Flows(RecordsArguments),
     /// Every packet and log line of one finding or flow, in order of time
     #[command(after_help = "Examples:
   wirecause timeline bundle/ --finding F1
   wirecause timeline node-1.pcap --flow 12
   wirecause timeline bundle/ --flow pcap/node-1.pcap:12")]
     Timeline(TimelineArguments),
+    /// What the logs say: one record for each failure, copies joined
+    #[command(after_help = "Examples:
+  wirecause logs bundle/ --where 'log.deadline >= 10s'
+  wirecause logs apiserver.log --tz America/New_York --format ndjson")]
+    Logs(RecordsArguments),
+    /// Certificates that servers and clients showed on the wire
+    Certs(RecordsArguments),
     /// Write only the frames of one finding or flow, as pcapng with comments
     #[command(after_help = "Examples:
   wirecause extract bundle/ --finding F1 -o f1.pcapng
   wirecause extract node-1.pcap --flow 12 -o - | tshark -r -")]
     Extract(ExtractArguments),
+    /// Analyse every bundle of a directory on its own; resumes where it stopped
+    #[command(
+        after_help = "Writes OUT/NAME.json for each bundle, OUT/index.ndjson, and prints causes over all."
+    )]
+    Batch(BatchArguments),
     /// The JSON Schema of the report
     Schema,
     /// Completions for a shell, to be sourced
@@ -85,15 +97,18 @@ pub struct AnalyzeArguments {
     pub fail_on: Option<SeverityName>,
 }
 
-/// `wirecause flows`.
+/// `wirecause flows`, `logs` and `certs`.
 #[derive(Debug, Args)]
-pub struct FlowsArguments {
+pub struct RecordsArguments {
     /// What to read.
     #[command(flatten)]
     pub read: ReadArguments,
     /// Form of the records
     #[arg(long, value_enum, value_name = "FORM", default_value = "table")]
     pub format: RecordFormat,
+    /// Only records for which EXPR holds: the language of rules, see `rules fields`
+    #[arg(long = "where", value_name = "EXPR", help_heading = "Choosing")]
+    pub condition: Option<String>,
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -142,12 +157,46 @@ pub struct ExtractArguments {
     pub output: PathBuf,
 }
 
+/// `wirecause batch`.
+#[derive(Debug, Args)]
+pub struct BatchArguments {
+    /// Directory whose entries (directories, archives, files) are the bundles
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Where reports go; made if it is not there
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+    /// Bundles at a time
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub jobs: usize,
+    /// Occurrences of one finding, at most
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub max_occurrences: usize,
+    /// How to read.
+    #[command(flatten)]
+    pub how: HowArguments,
+    /// How to print.
+    #[command(flatten)]
+    pub show: ShowArguments,
+}
+
 /// What every command that reads input takes.
 #[derive(Clone, Debug, Args)]
 pub struct ReadArguments {
     /// Files, directories or archives; - is standard input
     #[arg(value_name = "INPUT", required = true)]
     pub inputs: Vec<PathBuf>,
+    /// How to read.
+    #[command(flatten)]
+    pub how: HowArguments,
+    /// How to print.
+    #[command(flatten)]
+    pub show: ShowArguments,
+}
+
+/// How input is read.
+#[derive(Clone, Debug, Args)]
+pub struct HowArguments {
     /// Threads to work with [default: one for each core]
     #[arg(long, value_name = "N", help_heading = "Reading")]
     pub threads: Option<usize>,
@@ -166,12 +215,12 @@ pub struct ReadArguments {
     /// Year of log stamps that name none
     #[arg(long, value_name = "Y", help_heading = "Reading")]
     pub year: Option<i32>,
+    /// Add or override rules and events with the YAML files of DIR and DIR/events (repeatable)
+    #[arg(long, value_name = "DIR", help_heading = "Reading")]
+    pub rules: Vec<PathBuf>,
     /// Another UDP port that carries VXLAN (repeatable)
     #[arg(long, value_name = "P", help_heading = "Reading")]
     pub vxlan_port: Vec<u16>,
-    /// How to print.
-    #[command(flatten)]
-    pub show: ShowArguments,
 }
 
 /// What every command that prints takes.

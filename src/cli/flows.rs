@@ -1,13 +1,16 @@
 //! `wirecause flows`.
 
-use super::args::{FlowsArguments, RecordFormat};
+use super::args::{RecordFormat, RecordsArguments};
 use super::settings::{Look, Settings};
 use super::{Outcome, load, output, worst_input};
 use crate::error::Error;
 use crate::ingest;
 use crate::report::flows::{self, Framing, Records};
+use crate::rules::expr::Truth;
+use crate::rules::fields::CaseView;
 
-pub(super) fn run(typed: &FlowsArguments, settings: &Settings) -> Result<Outcome, Error> {
+pub(super) fn run(typed: &RecordsArguments, settings: &Settings) -> Result<Outcome, Error> {
+    let condition = super::condition(typed.condition.as_deref())?;
     let (bundle, wire) = load::captures(&typed.read.inputs, settings)?;
     if wire.captures.is_empty() {
         super::say(
@@ -16,7 +19,9 @@ pub(super) fn run(typed: &FlowsArguments, settings: &Settings) -> Result<Outcome
         );
     }
     super::say_problems(&typed.read.show, &bundle, &wire.inputs);
-    let select = |_: &ingest::Conversation| true;
+    let select = |flow: &ingest::Conversation| {
+        condition.as_ref().is_none_or(|c| c.truth(&CaseView::of_flow(flow)) == Truth::True)
+    };
     output::write(typed.output.as_deref(), |out| match typed.format {
         RecordFormat::Ndjson => Records::new(&wire, &bundle.sources).write(Framing::Lines, &select, out),
         RecordFormat::Json => Records::new(&wire, &bundle.sources).write(Framing::Array, &select, out),

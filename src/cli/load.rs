@@ -1,24 +1,23 @@
 //! Reads a bundle through all stages up to the findings.
 
+use std::path::PathBuf;
+
 use super::settings::Settings;
 use crate::bundle::{self, Bundle, InputReport, Limits};
 use crate::correlate::{self, Correlated, JoinOptions, World};
 use crate::error::Error;
 use crate::ingest::{self, Ingested};
-use crate::log::{self, Edge, EventSet, LogOptions};
-use crate::rules::{self, Finding, RuleSet};
+use crate::log::{self, Edge, LogOptions};
+use crate::rules::{self, Finding};
 use crate::time::Timestamp;
 use crate::{cluster, report};
 
 use std::collections::HashSet;
-use std::path::PathBuf;
-
 /// What a bundle says and what is to be concluded from it.
 pub(super) struct Analysis {
     pub(super) world: World,
     pub(super) correlated: Correlated,
     pub(super) findings: Vec<Finding>,
-    pub(super) rules: RuleSet,
 }
 
 /// What to restrict an analysis to.
@@ -28,27 +27,29 @@ pub(super) struct Scope {
     pub(super) edge: Option<Edge>,
 }
 
+/// Reads everything under `inputs`.
+pub(super) fn world(inputs: &[PathBuf], settings: &Settings) -> Result<World, Error> {
+    let bundle = bundle::discover(inputs, &Limits::default())?;
+    let wire = ingest::run(&bundle.sources, &settings.ingest(&bundle)?);
+    let logs = || log::read(&bundle.sources, &settings.events, &log_options(settings, &wire));
+    let (logs, cluster) = rayon::join(logs, || cluster::read(&bundle.sources));
+    Ok(World { bundle, wire, logs, cluster })
+}
+
 /// Reads everything under `inputs`, joins it and judges it.
 pub(super) fn analyze(inputs: &[PathBuf], settings: &Settings, scope: Scope) -> Result<Analysis, Error> {
-    let bundle = bundle::discover(inputs, &Limits::default())?;
-    let options = settings.ingest(&bundle)?;
-    let span = (options.from, options.to);
-    let mut wire = ingest::run(&bundle.sources, &options);
-    let logs = || log::read(&bundle.sources, &EventSet::builtin(), &log_options(settings, &wire));
-    let (logs, cluster) = rayon::join(logs, || cluster::read(&bundle.sources));
-    add_untaken(&bundle, &mut wire, &[&logs.inputs, &cluster.inputs]);
-    let mut world = World { bundle, wire, logs, cluster };
+    let mut world = world(inputs, settings)?;
+    let span = settings.span(&world.bundle)?;
     let join = JoinOptions { target: scope.target, edge: scope.edge, span };
     let correlated = correlate::correlate(&mut world, &join);
-    let rules = RuleSet::builtin();
-    let findings = rules::findings(&rules, &world, &correlated);
-    Ok(Analysis { world, correlated, findings, rules })
+    let findings = rules::findings(&settings.rules, &world, &correlated);
+    Ok(Analysis { world, correlated, findings })
 }
 
 impl Analysis {
     /// The report of it.
-    pub(super) fn report(&self, max_occurrences: usize) -> report::document::Report {
-        let options = report::build::Options { max_occurrences, rules_digest: self.rules.digest() };
+    pub(super) fn report(&self, settings: &Settings, max_occurrences: usize) -> report::document::Report {
+        let options = report::build::Options { max_occurrences, rules_digest: settings.rules.digest() };
         report::build::build(&self.world, &self.correlated, &self.findings, &options)
     }
 }

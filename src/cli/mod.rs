@@ -12,13 +12,16 @@ use self::settings::Settings;
 use crate::bundle::{Bundle, InputReport};
 use crate::error::Error;
 use crate::report::words;
+use crate::rules::expr::Expr;
 
 mod analyze;
 pub mod args;
+mod batch;
 mod flows;
 mod load;
 pub mod output;
 mod packets;
+mod records;
 pub mod settings;
 
 /// How a command that could run ended.
@@ -56,17 +59,26 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
 fn dispatch(command: &Command) -> Result<Outcome, Error> {
     match command {
         Command::Analyze(typed) => {
-            let settings = Settings::of(&typed.read)?;
+            let settings = Settings::of(&typed.read.how)?;
             with_threads(settings.threads, || analyze::run(typed, &settings))
         }
+        Command::Logs(typed) => {
+            let settings = Settings::of(&typed.read.how)?;
+            with_threads(settings.threads, || records::logs(typed, &settings))
+        }
+        Command::Certs(typed) => {
+            let settings = Settings::of(&typed.read.how)?;
+            with_threads(settings.threads, || records::certs(typed, &settings))
+        }
         Command::Timeline(typed) => {
-            let settings = Settings::of(&typed.read)?;
+            let settings = Settings::of(&typed.read.how)?;
             with_threads(settings.threads, || packets::timeline(typed, &settings))
         }
         Command::Extract(typed) => {
-            let settings = Settings::of(&typed.read)?;
+            let settings = Settings::of(&typed.read.how)?;
             with_threads(settings.threads, || packets::extract(typed, &settings))
         }
+        Command::Batch(typed) => batch::run(typed, &Settings::of(&typed.how)?),
         Command::Schema => {
             let text = format!("{:#}\n", crate::report::document::schema());
             output::write(None, |out| out.write_all(text.as_bytes()))?;
@@ -83,10 +95,15 @@ fn dispatch(command: &Command) -> Result<Outcome, Error> {
             Ok(Outcome::Done)
         }
         Command::Flows(typed) => {
-            let settings = Settings::of(&typed.read)?;
+            let settings = Settings::of(&typed.read.how)?;
             with_threads(settings.threads, || flows::run(typed, &settings))
         }
     }
+}
+
+/// The condition of `--where`.
+fn condition(text: Option<&str>) -> Result<Option<Expr>, Error> {
+    text.map(|text| Expr::from_argument("--where", text).map_err(Error::Rules)).transpose()
 }
 
 /// Runs `work` on a pool of so many threads; 0 is one for each core.

@@ -1,20 +1,23 @@
 //! Arguments as meant: numbers, times and zones made of what was typed, each mistake a sentence with its remedy.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 
 use jiff::civil;
 use jiff::tz::TimeZone;
 
-use super::args::{ColorChoice, ReadArguments, ShowArguments};
+use super::args::{ColorChoice, HowArguments, ShowArguments};
 use crate::bundle::{Bundle, SourceKind};
 use crate::capture::{self, Window};
 use crate::error::Error;
 use crate::ingest::IngestOptions;
+use crate::log::EventSet;
 use crate::packet::DecodeOptions;
+use crate::rules::{RuleFile, RuleSet};
 use crate::time::Timestamp;
 
 /// What the reading arguments mean.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Settings {
     /// Threads; 0 is one for each core.
     pub threads: usize,
@@ -24,6 +27,10 @@ pub struct Settings {
     pub zone: Option<TimeZone>,
     /// Year of stamps that name none, when the user says so.
     pub year: Option<i32>,
+    /// Built-in rules and those of `--rules`.
+    pub rules: RuleSet,
+    /// Built-in events and those of `--rules`.
+    pub events: EventSet,
     from: Option<TimeArgument>,
     to: Option<TimeArgument>,
     vxlan_ports: Vec<u16>,
@@ -43,7 +50,7 @@ impl Settings {
     ///
     /// # Errors
     /// [`Error::Usage`] for a value that cannot be understood.
-    pub fn of(typed: &ReadArguments) -> Result<Self, Error> {
+    pub fn of(typed: &HowArguments) -> Result<Self, Error> {
         let zone = typed.tz.as_deref().map(zone).transpose()?;
         let time = |option: &str, text: &Option<String>| {
             text.as_deref().map(|text| time(option, text, zone.as_ref())).transpose()
@@ -54,6 +61,8 @@ impl Settings {
             from: time("--from", &typed.from)?,
             to: time("--to", &typed.to)?,
             year: typed.year,
+            rules: rules(&typed.rules)?,
+            events: events(&typed.rules)?,
             vxlan_ports: typed.vxlan_port.clone(),
             zone,
         })
@@ -93,6 +102,21 @@ impl Settings {
         let (from, to) = self.span(bundle)?;
         Ok(IngestOptions { vxlan_ports: self.vxlan_ports.clone(), max_memory: self.max_memory, from, to })
     }
+}
+
+/// The built-in rules and those of `dirs`.
+pub(super) fn rules(dirs: &[PathBuf]) -> Result<RuleSet, Error> {
+    let mut files = Vec::new();
+    for dir in dirs {
+        files.extend(RuleFile::read_dir(dir)?);
+    }
+    RuleSet::load(files)
+}
+
+/// The built-in events and those in `events/` under `dirs`.
+fn events(dirs: &[PathBuf]) -> Result<EventSet, Error> {
+    let dirs: Vec<_> = dirs.iter().map(|d| d.join("events")).filter(|d| d.is_dir()).collect();
+    EventSet::load(&dirs)
 }
 
 /// How to print.

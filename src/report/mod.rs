@@ -6,6 +6,7 @@
 
 pub mod build;
 pub mod document;
+pub mod events;
 pub mod flows;
 pub mod html;
 pub mod json;

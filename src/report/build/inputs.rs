@@ -121,7 +121,7 @@ fn log(world: &World, report: &LogReport, clock: Clock) -> Log {
 }
 
 /// A log line as the report names it.
-pub(super) fn line(world: &World, line: &LogLine) -> LineRef {
+pub(crate) fn line(world: &World, line: &LogLine) -> LineRef {
     LineRef {
         path: path(world, line.source),
         line: line.number,
@@ -150,7 +150,7 @@ fn text(time: Option<Timestamp>) -> Option<String> {
 }
 
 /// Certificates that were shown on the wire, by subject and digest.
-pub(super) fn certificates(world: &World) -> Vec<Certificate> {
+pub(crate) fn certificates(world: &World) -> Vec<Certificate> {
     let mut all: BTreeMap<(String, String, &str), Certificate> = BTreeMap::new();
     for flow in &world.wire.flows {
         let Some(tls) = &flow.app.session.tls else { continue };

@@ -12,6 +12,7 @@ mod steps;
 mod times;
 
 pub(crate) use findings::Findings;
+pub(crate) use inputs::{certificates, line};
 pub use steps::{Step, steps};
 
 /// How the report is made.

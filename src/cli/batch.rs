@@ -1,0 +1,252 @@
+//! `wirecause batch`: every bundle of a directory on its own, one bad one stops nothing, a killed run resumes.
+//!
+//! Each bundle gets a report that appears whole or not at all, and a line in `index.ndjson` once it is done. A bundle
+//! that has both, made by the same version with the same rules, is not read again.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use comfy_table::{CellAlignment, Table, presets};
+use serde::{Deserialize, Serialize};
+
+use super::args::BatchArguments;
+use super::load::{self, Scope};
+use super::settings::Settings;
+use super::{Outcome, output};
+use crate::error::Error;
+use crate::report::document::Report;
+use crate::report::words;
+
+/// One line of `index.ndjson`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    /// File or directory name of the bundle.
+    bundle: String,
+    /// `ok`, `partial` (some input was not wholly read) or `failed`.
+    status: String,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    /// Its report, beside this file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    report: Option<String>,
+    version: String,
+    rules_digest: String,
+    findings: u64,
+    /// Failed calls by cause.
+    causes: BTreeMap<String, u64>,
+    /// Failed calls by verdict.
+    verdicts: BTreeMap<String, u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_time: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_time: Option<String>,
+}
+
+pub(super) fn run(typed: &BatchArguments, settings: &Settings) -> Result<Outcome, Error> {
+    let bundles = bundles(&typed.directory, &typed.output)?;
+    let failed = |e: std::io::Error| Error::Output(typed.output.display().to_string(), e.to_string());
+    fs::create_dir_all(&typed.output).map_err(failed)?;
+    let index = typed.output.join("index.ndjson");
+    let done = known(&index, &typed.output, settings);
+    let mut file = fs::OpenOptions::new().create(true).append(true).open(&index).map_err(failed)?;
+    // A run that was killed may have left half a line.
+    file.write_all(b"\n").map_err(failed)?;
+    let (next, entries) = (AtomicUsize::new(0), Mutex::new((done, file)));
+    let work = || -> Result<(), Error> {
+        while let Some(bundle) = bundles.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let name = name_of(bundle);
+            if entries.lock().is_ok_and(|e| e.0.contains_key(&name)) {
+                continue;
+            }
+            let entry = one(bundle, &name, typed, settings)?;
+            super::say(&typed.show, &format!("{name}: {}", told(&entry)));
+            let mut entries = entries.lock().map_err(|e| Error::Output(name.clone(), e.to_string()))?;
+            let line = serde_json::to_string(&entry).unwrap_or_default();
+            writeln!(entries.1, "{line}").map_err(failed)?;
+            entries.0.insert(name, entry);
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..typed.jobs.max(1)).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|w| w.join().unwrap_or(Ok(()))).collect::<Result<(), Error>>()
+    })?;
+    let (entries, _) =
+        entries.into_inner().map_err(|e| Error::Output("index.ndjson".to_owned(), e.to_string()))?;
+    finish(&entries, &index)
+}
+
+/// Writes the index anew, in order of name, and prints the summary.
+fn finish(entries: &BTreeMap<String, Entry>, index: &Path) -> Result<Outcome, Error> {
+    output::write(Some(index), |out| {
+        entries.values().try_for_each(|entry| {
+            serde_json::to_writer(&mut *out, entry)?;
+            out.write_all(b"\n")
+        })
+    })?;
+    output::write(None, |out| {
+        table(entries).lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))?;
+        let count = |status: &str| entries.values().filter(|e| e.status == status).count() as u64;
+        let bundles = words::counted(entries.len() as u64, "bundle");
+        writeln!(
+            out,
+            "{bundles}: {} whole, {} partly read, {} failed",
+            count("ok"),
+            count("partial"),
+            count("failed")
+        )
+    })?;
+    let all_whole = entries.values().all(|e| e.status == "ok");
+    Ok(if all_whole { Outcome::Done } else { Outcome::Partial })
+}
+
+/// Causes over all bundles, most calls first.
+fn table(entries: &BTreeMap<String, Entry>) -> Table {
+    let mut causes: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for (cause, calls) in entries.values().flat_map(|e| &e.causes) {
+        let sum = causes.entry(cause).or_default();
+        *sum = (sum.0 + 1, sum.1 + calls);
+    }
+    let mut rows: Vec<_> = causes.into_iter().collect();
+    rows.sort_by_key(|(cause, (_, calls))| (std::cmp::Reverse(*calls), *cause));
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["CAUSE", "BUNDLES", "CALLS"]);
+    for (cause, (bundles, calls)) in rows {
+        table.add_row([cause.to_owned(), words::grouped(bundles), words::grouped(calls)]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// Everything directly under the directory, by name, without the output itself.
+fn bundles(directory: &Path, output: &Path) -> Result<Vec<PathBuf>, Error> {
+    let failed = |e: std::io::Error| {
+        Error::Input(directory.display().to_string(), format!("{e}; name a directory of bundles"))
+    };
+    let own = fs::canonicalize(output).ok();
+    let listed = fs::read_dir(directory).map_err(failed)?;
+    let mut bundles: Vec<_> = listed
+        .filter_map(|entry| entry.ok().map(|e| e.path()))
+        .filter(|path| own.is_none() || fs::canonicalize(path).ok() != own)
+        .filter(|path| !name_of(path).starts_with('.'))
+        .collect();
+    bundles.sort();
+    if bundles.is_empty() { Err(Error::Empty(directory.display().to_string())) } else { Ok(bundles) }
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
+}
+
+/// Entries of an earlier run that still hold: same version, same rules, report there.
+fn known(index: &Path, output: &Path, settings: &Settings) -> BTreeMap<String, Entry> {
+    let text = fs::read_to_string(index).unwrap_or_default();
+    let digest = settings.rules.digest();
+    let entries = text.lines().filter_map(|line| serde_json::from_str::<Entry>(line).ok());
+    let holds = |e: &Entry| {
+        e.version == env!("CARGO_PKG_VERSION")
+            && e.rules_digest == digest
+            && e.report.as_ref().is_some_and(|r| output.join(r).is_file())
+    };
+    entries.filter(holds).map(|e| (e.bundle.clone(), e)).collect()
+}
+
+/// Analyses one bundle; only an output that cannot be written is an error of the batch.
+fn one(bundle: &Path, name: &str, typed: &BatchArguments, settings: &Settings) -> Result<Entry, Error> {
+    let inputs = [bundle.to_owned()];
+    // A bundle may yet find a mistake of ours: it costs its own report, not those of the others.
+    let analysed = panic::catch_unwind(AssertUnwindSafe(|| {
+        super::with_threads(settings.threads, || {
+            let analysis = load::analyze(&inputs, settings, Scope::default())?;
+            let partial = super::worst_input(load::inputs(&analysis.world)) == Outcome::Partial;
+            Ok((analysis.report(settings, typed.max_occurrences), partial))
+        })
+    }));
+    let blank = Entry {
+        bundle: name.to_owned(),
+        status: "failed".to_owned(),
+        error: None,
+        report: None,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        rules_digest: settings.rules.digest(),
+        findings: 0,
+        causes: BTreeMap::new(),
+        verdicts: BTreeMap::new(),
+        first_time: None,
+        last_time: None,
+    };
+    let (report, partial) = match analysed {
+        Ok(Ok(done)) => done,
+        Ok(Err(error)) => return Ok(Entry { error: Some(error.to_string()), ..blank }),
+        Err(_) => {
+            return Ok(Entry { error: Some("a mistake in wirecause itself stopped it".to_owned()), ..blank });
+        }
+    };
+    let file = format!("{name}.json");
+    output::write(Some(&typed.output.join(&file)), |out| {
+        serde_json::to_writer(&mut *out, &report)?;
+        out.write_all(b"\n")
+    })?;
+    let status = if partial { "partial" } else { "ok" };
+    Ok(filled(Entry { report: Some(file), status: status.to_owned(), ..blank }, &report))
+}
+
+fn filled(mut entry: Entry, report: &Report) -> Entry {
+    entry.findings = report.summary.findings;
+    entry.verdicts.clone_from(&report.summary.by_verdict);
+    for finding in &report.findings {
+        *entry.causes.entry(finding.cause.clone()).or_default() += finding.count;
+    }
+    entry.first_time = report.findings.iter().filter_map(|f| f.first_time.clone()).min();
+    entry.last_time = report.findings.iter().filter_map(|f| f.last_time.clone()).max();
+    entry
+}
+
+fn told(entry: &Entry) -> String {
+    match &entry.error {
+        Some(error) => format!("failed: {error}"),
+        None => format!("{}, {}", entry.status, words::counted(entry.findings, "finding")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(dir: &Path, out: &Path) -> u8 {
+        let args = ["wirecause", "batch", "--quiet"].map(std::ffi::OsString::from);
+        let paths = [dir.into(), "-o".into(), out.into()];
+        crate::cli::run(args.into_iter().chain(paths))
+    }
+
+    #[test]
+    fn a_bad_bundle_stops_nothing_and_a_second_run_reads_nothing_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let bundles = dir.path().join("bundles");
+        fs::create_dir_all(bundles.join("good")).expect("writable");
+        fs::create_dir_all(bundles.join("empty")).expect("writable");
+        fs::write(bundles.join("good/a.log"), "nothing of interest\n").expect("writable");
+        let out = dir.path().join("out");
+        assert_eq!(batch(&bundles, &out), 3, "one bundle has no file");
+        let index = fs::read_to_string(out.join("index.ndjson")).expect("there");
+        let entries: Vec<Entry> = index.lines().map(|l| serde_json::from_str(l).expect(l)).collect();
+        let told: Vec<_> = entries.iter().map(|e| (e.bundle.as_str(), e.status.as_str())).collect();
+        assert_eq!(told, [("empty", "failed"), ("good", "ok")]);
+        let report = out.join("good.json");
+        serde_json::from_slice::<Report>(&fs::read(&report).expect("there")).expect("a report");
+        let kept = b"kept from the first run";
+        fs::write(&report, kept).expect("writable");
+        fs::write(out.join("index.ndjson"), format!("{index}{{\"bundle\":\"half")).expect("writable");
+        assert_eq!(batch(&bundles, &out), 3);
+        assert_eq!(fs::read(&report).expect("there"), kept, "the bundle was read again");
+        assert_eq!(fs::read_to_string(out.join("index.ndjson")).expect("there"), index);
+    }
+}

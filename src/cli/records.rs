@@ -1,0 +1,89 @@
+//! `wirecause logs` and `wirecause certs`: what one side of the bundle says, as records.
+
+use std::io::{self, Write};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use super::args::{RecordFormat, RecordsArguments};
+use super::load;
+use super::settings::{Look, Settings};
+use super::{Outcome, output};
+use crate::correlate::World;
+use crate::error::Error;
+use crate::report::build;
+use crate::report::document::Certificate;
+use crate::report::events::{self, Event};
+use crate::report::view::Style;
+use crate::report::words;
+use crate::rules::expr::Truth;
+use crate::rules::fields::CaseView;
+
+/// `wirecause logs`.
+pub(super) fn logs(typed: &RecordsArguments, settings: &Settings) -> Result<Outcome, Error> {
+    let condition = super::condition(typed.condition.as_deref())?;
+    let world = load::world(&typed.read.inputs, settings)?;
+    super::say_problems(&typed.read.show, &world.bundle, &world.logs.inputs);
+    let wanted = |event: &&crate::log::LogEvent| {
+        let view = CaseView { world: Some(&world), case: None, event: Some(event), flow: None };
+        condition.as_ref().is_none_or(|c| c.truth(&view) == Truth::True)
+    };
+    let all: Vec<Event> =
+        world.logs.events.iter().filter(wanted).map(|e| events::record(&world, e)).collect();
+    write(typed, &all, |style, out| events::table(all.iter(), style, out))?;
+    Ok(super::worst_input(&world.logs.inputs))
+}
+
+/// `wirecause certs`.
+pub(super) fn certs(typed: &RecordsArguments, settings: &Settings) -> Result<Outcome, Error> {
+    if typed.condition.is_some() {
+        return Err(Error::Usage(
+            "--where: certificates have no fields yet: filter the JSON instead".to_owned(),
+        ));
+    }
+    let (bundle, wire) = load::captures(&typed.read.inputs, settings)?;
+    super::say_problems(&typed.read.show, &bundle, &wire.inputs);
+    let world = World { bundle, wire, ..World::default() };
+    let all = build::certificates(&world);
+    write(typed, &all, |style, out| certificate_table(&all, style, out))?;
+    Ok(super::worst_input(&world.wire.inputs))
+}
+
+fn certificate_table(all: &[Certificate], style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(u16::try_from(style.width).unwrap_or(u16::MAX));
+    table.set_header(["SUBJECT", "ISSUER", "VALID UNTIL", "NAMES", "SHOWN BY", "FLOWS"]);
+    for certificate in all {
+        let until = certificate.not_after.as_deref().map_or_else(String::new, words::short_time);
+        let shown = format!("{} {}", certificate.shown_by, certificate.addresses.join(" "));
+        table.add_row([
+            words::printable(&certificate.subject),
+            words::printable(&certificate.issuer),
+            until,
+            words::printable(&certificate.sans.join(" ")),
+            shown,
+            words::grouped(certificate.flows),
+        ]);
+    }
+    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
+}
+
+fn write<T: Serialize + Sync>(
+    typed: &RecordsArguments,
+    all: &[T],
+    table: impl FnOnce(Style, &mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
+    let look = Look::of(&typed.read.show, typed.output.is_some());
+    output::write(typed.output.as_deref(), |mut out| match typed.format {
+        RecordFormat::Json => {
+            serde_json::to_writer_pretty(&mut out, all)?;
+            out.write_all(b"\n")
+        }
+        RecordFormat::Ndjson => all.iter().try_for_each(|record| {
+            serde_json::to_writer(&mut out, record)?;
+            out.write_all(b"\n")
+        }),
+        RecordFormat::Table => table(Style { color: look.color, width: usize::from(look.width) }, &mut out),
+    })
+}

@@ -1,0 +1,126 @@
+//! What the logs say, one record a failure: `wirecause logs`.
+
+use std::io::{self, Write};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::document::LineRef;
+use super::view::Style;
+use super::words;
+use crate::correlate::World;
+use crate::log::{EventFields, LogEvent, Url};
+
+/// One failure (or denial) that a log tells of, with all copies of its message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Event {
+    /// Which event of `rules/events/`.
+    pub event: String,
+    /// When, by the clock of its log, zone and year undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// Which connection it is about.
+    pub edge: String,
+    /// Component that wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// Host that wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// `namespace/pod` that wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    /// The server's view of a client, else the caller's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub server_side: bool,
+    /// Webhook name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
+    /// `namespace/name` of a Service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// URL called, without its query.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Address dialled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
+    /// Near end of the connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Deadline of the call in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<f64>,
+    /// Name looked up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_name: Option<String>,
+    /// HTTP status answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
+    /// The reason in the message's own words.
+    pub reason: String,
+    /// All copies of the message.
+    pub lines: Vec<LineRef>,
+}
+
+/// The record of an event.
+pub fn record(world: &World, event: &LogEvent) -> Event {
+    let EventFields {
+        webhook,
+        service,
+        url,
+        destination,
+        source,
+        deadline,
+        dns_name,
+        http_status,
+        reason,
+        ..
+    } = event.fields.clone();
+    Event {
+        event: event.name.to_string(),
+        time: event.time.map(|t| t.to_string()),
+        edge: event.edge.name().to_owned(),
+        component: event.component.clone(),
+        host: event.host.clone(),
+        pod: event.pod.clone(),
+        server_side: event.server_side,
+        webhook,
+        service,
+        url: url.as_ref().map(url_text),
+        destination: destination.map(|d| d.to_string()),
+        source: source.map(|s| s.to_string()),
+        deadline: deadline.map(|d| d.as_secs_f64()),
+        dns_name,
+        http_status,
+        reason,
+        lines: event.lines.iter().map(|l| super::build::line(world, l)).collect(),
+    }
+}
+
+fn url_text(url: &Url) -> String {
+    let host = if url.host.contains(':') { format!("[{}]", url.host) } else { url.host.clone() };
+    let usual = matches!((url.scheme.as_str(), url.port), ("https", 443) | ("http", 80));
+    let port = if usual { String::new() } else { format!(":{}", url.port) };
+    format!("{}://{host}{port}{}", url.scheme, url.path)
+}
+
+/// Writes events for people: a line with the facts, a line with its place.
+pub fn table<'a>(
+    events: impl Iterator<Item = &'a Event>,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    for event in events {
+        let time = event.time.as_deref().map_or_else(|| "no time".to_owned(), words::short_time);
+        let names = [&event.webhook, &event.url, &event.destination, &event.dns_name];
+        let whom = names.into_iter().flatten().next().map_or("", String::as_str);
+        let (name, whom) = (style.bold(&words::printable(&event.event)), words::printable(whom));
+        writeln!(out, "{time}  {name}  {}  {whom}", event.edge)?;
+        writeln!(out, "    {}", words::printable(&event.reason))?;
+        for line in &event.lines {
+            writeln!(out, "    {}:{}", words::printable(&line.path), line.line)?;
+        }
+    }
+    Ok(())
+}
