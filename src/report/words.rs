@@ -190,13 +190,16 @@ pub fn bars(buckets: &[Bucket], seconds: u64) -> String {
     out
 }
 
-/// The message in a raw log line: what stands behind the last klog, JSON or CRI header, as far as it is plain to see.
+/// The message in a raw log line: what stands behind a klog header in the first part of it, else all of it.
 pub fn message(line: &str) -> &str {
     match line.find("] ") {
-        Some(at) if at < 120 => &line[at + 2..],
+        Some(at) if at < HEADERS => &line[at + 2..],
         _ => line,
     }
 }
+
+/// Bytes that envelope and klog header take together at most.
+const HEADERS: usize = 180;
 
 /// A word for a POSIX shell.
 pub fn shell(word: &str) -> String {

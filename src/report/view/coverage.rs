@@ -29,7 +29,7 @@ pub(super) fn write(report: &Report, style: Style, all: bool, out: &mut dyn Writ
         format!("{} not wholly read", grouped(bad.len() as u64))
     };
     let head = format!("{}, {not_read}", counted(report.inputs.len() as u64, "input"));
-    labelled(&style.bold("Read"), &format!(" {head}"), style.width, "     ", out)?;
+    text::wrap(&format!("{}: {head}.", style.bold("Looked at")), style.width, "  ", out)?;
     for capture in limited(&report.captures, all) {
         row("capture", &capture_text(capture), style, out)?;
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::super::document::{Finding, Occurrence};
 use super::super::words::{self, printable};
-use super::finding::{INDENT, LABELLED, flow_place, head, needed, representative};
+use super::finding::{INDENT, LABELLED, flow_place, head, message, needed, representative};
 use super::ladder;
 use super::text::{self, Style, labelled};
 
@@ -86,8 +86,7 @@ fn call(occurrence: &Occurrence, style: Style, out: &mut dyn Write) -> io::Resul
     for line in &occurrence.logs {
         let place = format!("{}:{}", printable(&line.path), line.line);
         labelled("      log", &place, style.width, LABELLED, out)?;
-        let message = text::cut(printable(&line.text).trim(), style.width.saturating_sub(LABELLED.len()));
-        writeln!(out, "{LABELLED}{message}")?;
+        message(line, style, out)?;
     }
     for flow in &occurrence.flows {
         labelled(&format!("      {}", flow.role), &flow_place(flow), style.width, "              ", out)?;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use super::super::document::{Finding, FlowRef, Missing, Occurrence};
+use super::super::document::{Finding, FlowRef, LineRef, Missing, Occurrence};
 use super::super::words::{self, counted, printable};
 use super::text::{self, Style, labelled};
 
@@ -33,7 +33,7 @@ pub(super) fn overview(findings: &[&Finding], style: Style, out: &mut dyn Write)
 /// What failed, against what, how often, since when, why, how sure, what next, and one proof.
 pub(super) fn summary(finding: &Finding, style: Style, out: &mut dyn Write) -> io::Result<()> {
     head(finding, style, out)?;
-    labelled("", &format!("{INDENT}{}", printable(&finding.explanation)), style.width, INDENT, out)?;
+    labelled(INDENT, &printable(&finding.explanation), style.width, INDENT, out)?;
     if let Some(next) = finding.next.first() {
         labelled("    Next:", &printable(next), style.width, LABELLED, out)?;
     }
@@ -44,7 +44,7 @@ pub(super) fn summary(finding: &Finding, style: Style, out: &mut dyn Write) -> i
 pub(super) fn undecided(finding: &Finding, style: Style, out: &mut dyn Write) -> io::Result<()> {
     head(finding, style, out)?;
     if !finding.explanation.is_empty() {
-        labelled("", &format!("{INDENT}{}", printable(&finding.explanation)), style.width, INDENT, out)?;
+        labelled(INDENT, &printable(&finding.explanation), style.width, INDENT, out)?;
     }
     for missing in needed(finding) {
         labelled("    Needs:", &printable(&missing.detail), style.width, "           ", out)?;
@@ -115,13 +115,19 @@ fn proof(finding: &Finding, style: Style, out: &mut dyn Write) -> io::Result<()>
     if let Some(line) = occurrence.logs.first() {
         let place = format!("{}:{}", printable(&line.path), line.line);
         labelled("    Log:", &place, style.width, LABELLED, out)?;
-        let message = text::cut(printable(&line.text).trim(), style.width.saturating_sub(LABELLED.len()));
-        writeln!(out, "{LABELLED}{message}")?;
+        message(line, style, out)?;
     }
     if let Some(flow) = occurrence.flows.first() {
         labelled("    Wire:", &flow_place(flow), style.width, LABELLED, out)?;
     }
     Ok(())
+}
+
+/// What a log line says, without its headers, in at most three lines.
+pub(super) fn message(line: &LineRef, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let said = printable(words::message(&line.text));
+    let said = text::cut(said.trim(), style.width.saturating_sub(LABELLED.len()) * 3 - 20);
+    labelled(LABELLED, &said, style.width, LABELLED, out)
 }
 
 /// Where a flow is found in Wireshark.
