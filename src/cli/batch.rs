@@ -166,7 +166,8 @@ fn one(bundle: &Path, name: &str, typed: &BatchArguments, settings: &Settings) -
     let analysed = panic::catch_unwind(AssertUnwindSafe(|| {
         super::with_threads(settings.threads, || {
             let analysis = load::analyze(&inputs, settings, Scope::default())?;
-            let partial = super::worst_input(load::inputs(&analysis.world)) == Outcome::Partial;
+            let partial =
+                super::worst_input(&analysis.world.bundle, load::inputs(&analysis.world)) == Outcome::Partial;
             Ok((analysis.report(settings, typed.max_occurrences), partial))
         })
     }));

@@ -31,7 +31,7 @@ pub(super) fn logs(typed: &RecordsArguments, settings: &Settings) -> Result<Outc
     let all: Vec<Event> =
         world.logs.events.iter().filter(wanted).map(|e| events::record(&world, e)).collect();
     write(typed, &all, |style, out| events::table(all.iter(), style, out))?;
-    Ok(super::worst_input(&world.logs.inputs))
+    Ok(super::worst_input(&world.bundle, &world.logs.inputs))
 }
 
 /// `wirecause certs`.
@@ -46,7 +46,7 @@ pub(super) fn certs(typed: &RecordsArguments, settings: &Settings) -> Result<Out
     let world = World { bundle, wire, ..World::default() };
     let all = build::certificates(&world);
     write(typed, &all, |style, out| certificate_table(&all, style, out))?;
-    Ok(super::worst_input(&world.wire.inputs))
+    Ok(super::worst_input(&world.bundle, &world.wire.inputs))
 }
 
 fn certificate_table(all: &[Certificate], style: Style, out: &mut dyn Write) -> io::Result<()> {
