@@ -76,7 +76,7 @@ pub fn record(world: &World, event: &LogEvent) -> Event {
         http_status,
         reason,
         ..
-    } = event.fields.clone();
+    } = EventFields::clone(&event.fields);
     Event {
         event: event.name.to_string(),
         time: event.time.map(|t| t.to_string()),
