@@ -46,6 +46,7 @@ pub(super) struct Finder<'w> {
     ends: HashMap<EndsKey, Vec<Ended>>,
     /// Source before translation → places in the connection tables.
     translations: HashMap<SocketAddr, Vec<u32>>,
+    strangers: Option<u32>,
 }
 
 impl<'w> Finder<'w> {
@@ -62,6 +63,7 @@ impl<'w> Finder<'w> {
             flows: Vec::new(),
             ends: HashMap::new(),
             translations,
+            strangers: None,
         }
     }
 
@@ -131,8 +133,58 @@ impl<'w> Finder<'w> {
                 }
             }
         }
+        if found.is_empty() && !event.server_side && event.fields.source.is_none() {
+            found = self.by_time(n, event, goal.0, at, slack, clock);
+        }
         found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.ended.flow.cmp(&b.ended.flow)));
         found
+    }
+
+    /// Dials that failed before any name was sent, to an address that nothing knows, at the port of the goal's other
+    /// backends where those are known: time alone tells.
+    fn by_time(
+        &mut self,
+        n: u32,
+        event: &LogEvent,
+        goal: &Goal,
+        at: Timestamp,
+        slack: TimeDelta,
+        clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
+    ) -> Vec<Candidate> {
+        let ports: BTreeSet<u16> =
+            goal.backends.iter().filter(|(_, k)| **k == Key::Learnt).map(|(b, _)| b.port()).collect();
+        if ports.is_empty() || goal.backends.values().any(|k| *k == Key::NatMap && !goal.virtual_only()) {
+            return Vec::new();
+        }
+        let strangers = self.strangers();
+        let ends = self.ends(strangers, event, clock).to_vec();
+        let middle = ends.partition_point(|e| e.at < at);
+        let near = &ends[middle.saturating_sub(NEAREST)..(middle + NEAREST).min(ends.len())];
+        let port = |e: &&Ended| ports.contains(&self.world.flow(e.flow).resp.port());
+        let fits = near.iter().filter(port).map(|e| (e, fit(e, at, event.fields.deadline, slack)));
+        fits.filter(|(_, fit)| *fit >= 0.5)
+            .map(|(e, fit)| Candidate { event: n, ended: *e, key: Key::Time, score: weight(Key::Time) * fit })
+            .collect()
+    }
+
+    /// The number of the goal that all dials to addresses lead to of which nothing is known.
+    fn strangers(&mut self) -> u32 {
+        if let Some(n) = self.strangers {
+            return n;
+        }
+        let map = &self.world.cluster;
+        let mut known: BTreeSet<SocketAddr> = map.endpoints.iter().map(|e| e.address).collect();
+        known.extend(map.destinations.iter().flat_map(|d| d.backends.iter().copied()));
+        let stranger = |f: &FlowIndex| {
+            let resp = self.world.flow(*f).resp;
+            !known.contains(&resp) && !self.table.is_learnt(resp)
+        };
+        let nameless = self.table.nameless().iter().filter(|f| stranger(f));
+        let flows: BTreeSet<FlowIndex> = nameless.map(|f| self.connections.root(*f)).collect();
+        let n = self.flows.len() as u32;
+        self.flows.push(flows.into_iter().collect());
+        self.strangers = Some(n);
+        n
     }
 
     /// The endings of the one connection that the event's 4-tuple names; more than one when the ports were reused.

@@ -205,11 +205,23 @@ fn neighbours(join: &Join<'_>, case: &Case, goal: Option<&Goal>) -> Neighbours {
     facts
 }
 
-/// TTLs of the responder's packets that are no RST, on any flow of this capture with its address.
+/// TTLs of the responder's packets that are no RST, on any flow of this capture with its address; where there are
+/// none, those of other endpoints on the same node.
 fn ttls_of(join: &Join<'_>, flow: &Conversation) -> Vec<u8> {
-    let flows = join.table.of_host(flow.resp.ip()).take(MAX_COMPARED).map(|f| join.world.flow(f));
-    let same = flows.filter(|f| f.capture == flow.capture);
-    let ttls: BTreeSet<u8> = same.filter_map(|f| f.tcp.as_deref().and_then(|t| t.ttl.resp)).collect();
+    let of_host = |ip| {
+        let flows = join.table.of_host(ip).take(MAX_COMPARED).map(|f| join.world.flow(f));
+        let same = flows.filter(|f| f.capture == flow.capture);
+        same.filter_map(|f| f.tcp.as_deref().and_then(|t| t.ttl.resp)).collect::<BTreeSet<u8>>()
+    };
+    let mut ttls = of_host(flow.resp.ip());
+    if ttls.is_empty() {
+        let map = &join.world.cluster;
+        let node =
+            map.endpoints.iter().find(|e| e.address.ip() == flow.resp.ip()).and_then(|e| e.node.as_deref());
+        let beside = map.endpoints.iter().filter(|e| node.is_some() && e.node.as_deref() == node);
+        let hosts: BTreeSet<_> = beside.map(|e| e.address.ip()).take(MAX_COMPARED).collect();
+        ttls.extend(hosts.into_iter().flat_map(of_host));
+    }
     ttls.into_iter().collect()
 }
 

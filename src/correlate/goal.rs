@@ -51,6 +51,12 @@ impl Goal {
         self.names.is_empty() && self.backends.is_empty() && self.lookup.is_none()
     }
 
+    /// No map leads beyond the virtual addresses.
+    pub(super) fn virtual_only(&self) -> bool {
+        let known = self.backends.iter().filter(|(_, k)| **k == Key::NatMap);
+        known.map(|(b, _)| b).all(|b| self.virtual_addresses.contains(b))
+    }
+
     fn take_url(&mut self, url: Option<&Url>) {
         let Some(url) = url else { return };
         if let Ok(ip) = url.host.parse::<IpAddr>() {

@@ -20,6 +20,8 @@ pub(super) struct FlowTable {
     learnt: BTreeMap<String, BTreeSet<SocketAddr>>,
     /// Address → captures that show packets of it.
     addresses: BTreeMap<IpAddr, BTreeSet<CaptureIndex>>,
+    /// TCP flows that ended before any server name was sent.
+    nameless: Vec<FlowIndex>,
     /// Responders' ports in each capture.
     ports: BTreeSet<(u16, CaptureIndex)>,
     /// Capture and originator → flows with packets of both sides, and of one side only.
@@ -58,6 +60,9 @@ impl FlowTable {
         self.by_ends.entry((flow.orig, flow.resp)).or_default().push(index);
         self.by_orig.entry(flow.orig).or_default().push(index);
         self.by_resp.entry(flow.resp).or_default().push(index);
+        if flow.bytes.orig == 0 && flow.bytes.resp == 0 {
+            self.nameless.push(index);
+        }
         if let Some(sni) = sni(flow) {
             self.by_sni.entry(sni.to_owned()).or_default().push(index);
             self.learnt.entry(sni.to_owned()).or_default().insert(flow.resp);
@@ -72,6 +77,16 @@ impl FlowTable {
     /// Flows from this address and port.
     pub(super) fn of_orig(&self, orig: SocketAddr) -> &[FlowIndex] {
         self.by_orig.get(&orig).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// TCP flows that ended before any server name was sent.
+    pub(super) fn nameless(&self) -> &[FlowIndex] {
+        &self.nameless
+    }
+
+    /// Whether flows with a server name went to this address.
+    pub(super) fn is_learnt(&self, address: SocketAddr) -> bool {
+        self.learnt.values().any(|addresses| addresses.contains(&address))
     }
 
     /// Flows to this address and port.
