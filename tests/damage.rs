@@ -12,7 +12,7 @@ use tempfile::TempDir;
 mod sample;
 
 /// Cuts and flips tried on each file, about.
-const TRIES: usize = 61;
+const TRIES: usize = 31;
 
 /// Steps (1 and primes), of which the smallest that gives no more than [`TRIES`] is taken.
 const PRIMES: [usize; 12] = [1, 7, 31, 127, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521];

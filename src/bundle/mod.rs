@@ -169,6 +169,11 @@ impl InputReport {
         Self { source, bytes: 0, frames: None, lines: None, skipped: false, problems: Weirds::default() }
     }
 
+    /// The same, with what was surprising while the source was found.
+    pub fn of(source: &Source) -> Self {
+        Self { problems: source.problems.clone(), ..Self::new(source.index) }
+    }
+
     /// The word in the report (`inputs[].status`).
     pub fn status(&self) -> &'static str {
         let something = self.frames.unwrap_or(0) + self.lines.unwrap_or(0) > 0

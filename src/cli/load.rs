@@ -78,7 +78,6 @@ fn add_untaken(bundle: &Bundle, wire: &mut Ingested, others: &[&[InputReport]]) 
     let taken: HashSet<_> =
         wire.inputs.iter().chain(others.iter().copied().flatten()).map(|i| i.source).collect();
     for source in bundle.sources.iter().filter(|s| s.problems.any_loss() && !taken.contains(&s.index)) {
-        let problems = source.problems.clone();
-        wire.inputs.push(InputReport { problems, ..InputReport::new(source.index) });
+        wire.inputs.push(InputReport::of(source));
     }
 }

@@ -14,8 +14,7 @@ use crate::error::Place;
 pub(super) fn read(sources: &[Source]) -> ClusterMap {
     let mut b = Builder::new(sources);
     for source in sources {
-        let mut report = InputReport::new(source.index);
-        report.problems = source.problems.clone();
+        let mut report = InputReport::of(source);
         let done = match source.kind {
             SourceKind::Objects => read_objects(&mut b, source, &mut report),
             SourceKind::HostState => read_host_state(&mut b, source, &mut report),

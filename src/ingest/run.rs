@@ -68,8 +68,7 @@ impl<'o> Capture<'o> {
     fn run(mut self, sources: &[Source], all: &mut Ingested) {
         for (file, source) in self.set.files.clone().into_iter().enumerate() {
             let source = &sources[source.0 as usize];
-            let mut report = InputReport::new(source.index);
-            report.problems = source.problems.clone();
+            let mut report = InputReport::of(source);
             match source.open() {
                 Ok(input) => self.read(capture::open(input, source.kind), file as u16, &mut report, all),
                 Err(error) => report.problems.loss("unreadable", Place::Whole, || {

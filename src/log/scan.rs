@@ -79,7 +79,7 @@ struct PieceScan {
 /// Reads one source from its first to its last byte.
 pub(super) fn file(source: &Source, events: &EventSet) -> FileScan {
     let mut scan = FileScan {
-        input: InputReport::new(source.index),
+        input: InputReport::of(source),
         lines: 0,
         hits: Vec::new(),
         head: Vec::new(),

@@ -20,9 +20,8 @@ pub(super) fn inputs(world: &World) -> Vec<Input> {
     }
     let of_source = |source: &crate::bundle::Source| {
         let report = read.remove(&source.index).unwrap_or_else(|| {
-            let mut report = InputReport::new(source.index);
+            let mut report = InputReport::of(source);
             report.skipped = true;
-            report.problems = source.problems.clone();
             report
         });
         Input {
