@@ -1,6 +1,6 @@
 //! Where results go: standard output, or a file that appears whole or not at all.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
@@ -16,7 +16,8 @@ pub fn write(
     write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
 ) -> Result<(), Error> {
     let Some(path) = path.filter(|p| p.as_os_str() != "-") else {
-        let mut stdout = io::stdout();
+        // Standard output flushes at every line end; results are written in large blocks.
+        let mut stdout = BufWriter::with_capacity(BLOCK_BYTES, io::stdout());
         let written = write(&mut stdout).and_then(|()| stdout.flush());
         return match written {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -34,7 +35,9 @@ pub fn write(
     }
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = NamedTempFile::new_in(directory).map_err(failed)?;
-    write(&mut file).and_then(|()| file.flush()).map_err(failed)?;
+    let mut block = BufWriter::with_capacity(BLOCK_BYTES, &mut file);
+    write(&mut block).and_then(|()| block.flush()).map_err(failed)?;
+    drop(block);
     publish(&file);
     file.persist(path).map_err(|e| failed(e.error))?;
     Ok(())
@@ -51,6 +54,9 @@ fn publish(file: &NamedTempFile) {
     #[cfg(not(unix))]
     let _ = file;
 }
+
+/// Bytes gathered before they are written; larger writes go out as they are.
+const BLOCK_BYTES: usize = 1 << 18;
 
 #[cfg(test)]
 mod tests {
