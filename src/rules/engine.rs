@@ -22,10 +22,7 @@ pub fn judge(rules: &RuleSet, world: &World, correlated: &Correlated) -> Vec<Jud
         let view = CaseView::of_case(world, case);
         let found = index.matches(&view);
         let (best, others) = found.split_first()?;
-        if best.rule.quiet {
-            return None;
-        }
-        Some(judgement(rules, n as u32, case, &view, best, others))
+        (!best.rule.quiet).then(|| judgement(rules, n as u32, case, &view, best, others))
     });
     judged.collect()
 }

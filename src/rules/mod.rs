@@ -16,7 +16,10 @@ pub mod fields;
 mod load;
 pub mod mistakes;
 mod rule;
+pub mod script;
 mod template;
+pub mod tools;
+mod trial;
 mod yaml;
 
 pub use engine::judge;

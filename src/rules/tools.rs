@@ -1,0 +1,390 @@
+//! What `wirecause rules …` prints, as text: list, show, fields, check, test, explain, new, export.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::expr::{Expr, Truth};
+use super::fields::{self, CaseView};
+use super::load::RuleFile;
+use super::rule::{KEYS, Key, Need, Rule, TEST_KEYS};
+use super::{RuleSet, engine};
+use crate::correlate::{Correlated, World};
+use crate::log::EventSet;
+
+pub use super::trial::{TestOutcome, run_tests};
+
+/// One line a rule, by verdict: id, cause, severity, confidence, rank and the file it comes from.
+pub fn list(rules: &RuleSet) -> String {
+    let mut out = String::new();
+    for (verdict, group) in by_verdict(rules) {
+        let _ = writeln!(out, "{verdict}");
+        for rule in group {
+            let origin = if rule.builtin { "built in" } else { &rule.file };
+            let _ = writeln!(
+                out,
+                "  {:<45} {:<48} {:<8} {:<7} rank {:<3} {origin}",
+                rule.id,
+                rule.cause,
+                rule.severity.name(),
+                rule.confidence.name(),
+                rule.rank
+            );
+        }
+    }
+    out
+}
+
+/// The vocabulary as a reference page: every verdict and cause with what it means.
+pub fn list_markdown(rules: &RuleSet) -> String {
+    let mut out = "# Verdicts and causes\n\n\
+        Made from the rules by `wirecause rules list --format markdown`.\n"
+        .to_owned();
+    for (verdict, group) in by_verdict(rules) {
+        let _ = writeln!(
+            out,
+            "\n## `{verdict}`\n\n| cause | what it says | severity | confidence | rule |\n|---|---|---|---|---|"
+        );
+        for rule in group {
+            let _ = writeln!(
+                out,
+                "| `{}` | {} | {} | {} | `{}` |",
+                rule.cause,
+                rule.title.replace('|', "\\|"),
+                rule.severity.name(),
+                rule.confidence.name(),
+                rule.id
+            );
+        }
+    }
+    out
+}
+
+fn by_verdict(rules: &RuleSet) -> BTreeMap<&str, Vec<&Rule>> {
+    let mut groups: BTreeMap<&str, Vec<&Rule>> = BTreeMap::new();
+    for rule in rules.rules() {
+        groups.entry(&rule.verdict).or_default().push(rule);
+    }
+    groups
+}
+
+/// Everything about one rule, for people.
+pub fn show(rule: &Rule) -> String {
+    let mut out = format!("{} (rev {})\n{}\n\n", rule.id, rule.rev, rule.title);
+    let mut line = |name: &str, value: String| {
+        if !value.is_empty() {
+            let _ = writeln!(out, "{name:<11} {}", value.trim_end().replace('\n', "\n            "));
+        }
+    };
+    line("verdict", format!("{} / {}", rule.verdict, rule.cause));
+    line("severity", rule.severity.name().to_owned());
+    line("confidence", rule.confidence.name().to_owned());
+    line("rank", rule.rank.to_string());
+    line("log", rule.log.join(", "));
+    line("edge", rule.edge.iter().map(|e| e.name()).collect::<Vec<_>>().join(", "));
+    line("when", rule.when.as_ref().map_or_else(String::new, |e| e.source().to_owned()));
+    line("unless", rule.unless.as_ref().map_or_else(String::new, |e| e.source().to_owned()));
+    line("needs", rule.needs.iter().map(|n| n.name()).collect::<Vec<_>>().join(", "));
+    line("explain", rule.explain.source().to_owned());
+    for next in &rule.next {
+        line("next", next.source().to_owned());
+    }
+    for reference in &rule.references {
+        line("reference", reference.to_string());
+    }
+    line("tests", rule.tests.len().to_string());
+    line("from", format!("{}:{}", rule.file, rule.line));
+    out
+}
+
+/// The field table as a reference page in Markdown.
+pub fn fields_markdown() -> String {
+    let mut out =
+        "# Fields\n\nMade from the field table by `wirecause rules fields --format markdown`.\n".to_owned();
+    for (topic, fields) in fields::TOPICS {
+        let _ = writeln!(out, "\n## {topic}\n\n| field | type | meaning | example |\n|---|---|---|---|");
+        for f in *fields {
+            let kind = match (f.kind.words(), f.kind.unit()) {
+                ([], "") => f.kind.name().to_owned(),
+                ([], unit) => format!("{} ({unit})", f.kind.name()),
+                (words, _) => format!("{}: {}", f.kind.name(), words.join(", ")),
+            };
+            let example = f.example.replace('|', "\\|");
+            let _ = writeln!(out, "| `{}` | {kind} | {} | `{example}` |", f.name, f.meaning);
+        }
+    }
+    out
+}
+
+/// The field table as plain text; only fields whose name or meaning contains `filter`.
+pub fn fields_text(filter: &str) -> String {
+    let wanted = fields::all().filter(|f| f.name.contains(filter) || f.meaning.contains(filter));
+    let mut out = String::new();
+    for f in wanted {
+        let _ = writeln!(out, "{:<36} {:<9} {}", f.name, f.kind.name(), f.meaning);
+        if !f.kind.words().is_empty() {
+            let _ = writeln!(out, "{:<46} one of: {}", "", f.kind.words().join(", "));
+        }
+    }
+    out
+}
+
+/// Warnings about loaded rules: what can never match, what always loses, what refers to nothing.
+pub fn check(rules: &RuleSet, events: &EventSet) -> Vec<String> {
+    let mut found = Vec::new();
+    let known: Vec<&str> = events.names().collect();
+    for rule in rules.rules() {
+        let place = format!("{}:{}: {}", rule.file, rule.line, rule.id);
+        for event in rule.log.iter().filter(|e| !known.contains(&&***e)) {
+            let near = super::mistakes::nearest(event, known.iter().copied());
+            let hint = near.map_or_else(String::new, |n| format!("; did you mean `{n}`?"));
+            found.push(format!("{place}: no event is named `{event}`: it never matches by it{hint}"));
+        }
+        if rule.log.is_empty() && rule.when.is_none() {
+            found.push(format!("{place}: neither `log` nor `when`: it matches every case"));
+        }
+        for (wanted, word) in [(true, "match"), (false, "no-match")] {
+            if !rule.tests.iter().any(|t| t.matches == wanted) {
+                found.push(format!("{place}: no test with `expect: {word}`"));
+            }
+        }
+        if rule.references.is_empty() && !rule.builtin {
+            found.push(format!("{place}: no reference: say where this failure is documented"));
+        }
+        found.extend(
+            shadow(rules, rule)
+                .map(|by| format!("{place}: always loses to {by}, which has the same conditions")),
+        );
+    }
+    found
+}
+
+/// A rule before this one in precedence with the same conditions on the same events.
+fn shadow<'r>(rules: &'r RuleSet, rule: &Rule) -> Option<&'r str> {
+    let text = |e: &Option<Expr>| e.as_ref().map(|e| e.source().trim().to_owned());
+    let before = rules.rules().iter().take_while(|r| r.id != rule.id);
+    let same = |r: &&Rule| {
+        text(&r.when) == text(&rule.when)
+            && text(&r.unless) == text(&rule.unless)
+            && (rule.edge == r.edge || r.edge.is_empty())
+            && rule.log.iter().all(|e| r.log.contains(e))
+            && (r.log.is_empty() || !rule.log.is_empty())
+    };
+    before.into_iter().find(same).map(|r| &*r.id)
+}
+
+/// Events that no rule names, look-alikes included.
+pub fn unused_events(rules: &RuleSet, events: &EventSet) -> Vec<String> {
+    let used = |event: &str| rules.rules().iter().any(|r| r.log.iter().any(|e| &**e == event));
+    events.names().filter(|e| !used(e)).map(str::to_owned).collect()
+}
+
+/// Why a rule did or did not match each case, clause by clause with values.
+pub fn explain(rules: &RuleSet, id: &str, world: &World, correlated: &Correlated) -> Option<String> {
+    let rule = rules.find(id)?;
+    let index = engine::Index::new(rules);
+    let mut out = String::new();
+    for (n, case) in correlated.cases.iter().enumerate() {
+        let view = CaseView::of_case(world, case);
+        let time = case.time.map_or_else(|| "no time".to_owned(), |t| t.to_string());
+        let event = view.event.map_or("no log line", |e| &*e.name);
+        let target = case.target.url_host.as_deref().or(case.target.backend.as_deref()).unwrap_or("-");
+        let _ = writeln!(out, "case {} at {time}: {event}, {target}", n + 1);
+        out.push_str(&explain_case(rule, &view));
+        if let Some(best) = index.matches(&view).first() {
+            let _ = writeln!(out, "  headline: {} (rank {})", best.rule.id, best.rule.rank);
+        }
+    }
+    Some(out)
+}
+
+/// The same for one case.
+pub(super) fn explain_case(rule: &Rule, view: &CaseView<'_>) -> String {
+    let mut out = String::new();
+    if !rule.log.is_empty() {
+        let event = view.event.map(|e| &*e.name);
+        let holds = event.is_some_and(|e| rule.log.iter().any(|l| &**l == e));
+        let _ = writeln!(
+            out,
+            "  {:<8} log: {} (the event is {})",
+            mark(holds.into()),
+            rule.log.join(", "),
+            event.unwrap_or("none")
+        );
+    }
+    if let (false, Some(case)) = (rule.edge.is_empty(), view.case) {
+        let _ = writeln!(
+            out,
+            "  {:<8} edge (it is {})",
+            mark(rule.edge.contains(&case.edge).into()),
+            case.edge.name()
+        );
+    }
+    for (key, expr, wanted) in [("when", &rule.when, true), ("unless", &rule.unless, false)] {
+        let Some(expr) = expr else { continue };
+        let truth = expr.truth(view);
+        let fits = if wanted { truth.holds() } else { !truth.holds() };
+        let _ = writeln!(out, "  {:<8} {key} is {}", mark(fits.into()), truth.name());
+        for clause in expr.explain(view) {
+            let values: Vec<_> = clause.values.iter().map(|(n, v)| format!("{n} is {v}")).collect();
+            let not = if clause.negated { "not " } else { "" };
+            let _ = writeln!(
+                out,
+                "             {:<8} {not}{}   [{}]",
+                clause.truth.name(),
+                clause.text,
+                values.join(", ")
+            );
+        }
+    }
+    if let Some(found) = engine::try_rule(rule, view) {
+        for (needs, word) in [(&found.unmet, "missing"), (&found.unsure, "not known")] {
+            for need in needs {
+                let _ = writeln!(out, "  {word:<8} {}", need.name());
+            }
+        }
+    }
+    out
+}
+
+fn mark(truth: Truth) -> &'static str {
+    if truth.holds() { "yes" } else { "no" }
+}
+
+/// A commented skeleton of a rule.
+pub fn skeleton(id: &str) -> String {
+    format!(
+        "\
+# Save as my-rules/{file}.yaml, then:
+#   wirecause rules check --rules my-rules
+#   wirecause rules test --rules my-rules {id}
+#   wirecause analyze BUNDLE --rules my-rules
+
+- rule: {id}
+  rev: 1
+  verdict: io_timeout                 # a class of `wirecause rules list`, or a new word
+  cause: my_cause                     # why; one word, kept for ever
+  severity: error                     # info, warning or error
+  confidence: medium                  # medium: the explanation names the alternative
+  rank: 60                            # built-in rules have 50; higher wins, 10 is a fallback
+  title: One line for the table
+  log: [deadline_exceeded]            # events; without `log` the rule needs no log line
+  when: |                             # `wirecause rules fields` lists all fields
+    tcp.syn.count > 1 && tcp.synack.count == 0
+  unless: |
+    icmp
+  needs: [both_directions, time_span] # what the capture must have been able to show
+  explain: >-
+    {{tcp.orig}} sent {{tcp.syn.count}} SYNs to {{tcp.resp}} and got no answer[? within {{time.silence}}].
+  next:
+    - 'What an experienced engineer would do first, with the command: ping {{ip.resp}}'
+  references:
+    - https://example.com/where-this-is-documented
+  tests:
+    - name: the failure
+      log: 'W1121 02:25:20.685010   30368 dispatcher.go:217] Failed calling webhook, failing closed v.example.com: failed calling webhook \"v.example.com\": failed to call webhook: Post \"https://hook.ns.svc:443/validate?timeout=10s\": context deadline exceeded'
+      packets: |
+        +0.000 > SYN
+        +1.020 > SYN
+        +3.040 > SYN
+        +10.000 log
+      expect: match
+    - name: a refused connection is another rule
+      log: 'W1121 02:25:20.685010   30368 dispatcher.go:217] Failed calling webhook, failing closed v.example.com: failed calling webhook \"v.example.com\": failed to call webhook: Post \"https://hook.ns.svc:443/validate?timeout=10s\": dial tcp 10.96.0.10:443: connect: connection refused'
+      packets: |
+        +0.000 > SYN
+        +0.001 < RST,ACK
+        +0.001 log
+      expect: no-match
+",
+        file = id.replace('/', "-")
+    )
+}
+
+/// The built-in files, to write out and edit.
+pub fn export() -> Vec<RuleFile> {
+    super::builtin::files()
+}
+
+/// One pcap for each capture of a rule's test.
+///
+/// # Errors
+/// Mistakes of the script, rendered; or that there is no such test.
+pub fn test_pcaps(rule: &Rule, test: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let test = rule
+        .tests
+        .iter()
+        .find(|t| t.name == test)
+        .ok_or_else(|| format!("{} has no test `{test}`", rule.id))?;
+    let script = test.packets.as_deref().unwrap_or_default();
+    let story = super::script::Story::new(script)
+        .map_err(|mistakes| super::mistakes::render("packets", script, &mistakes))?;
+    Ok(story.pcaps(crate::time::Timestamp::from_parts(1_795_227_920, 0)))
+}
+
+/// JSON Schema of a rule file, for editors.
+pub fn json_schema() -> serde_json::Value {
+    let words = |all: &[&str]| serde_json::json!({ "enum": all });
+    let mut properties = schema_of(KEYS);
+    properties.insert("severity".into(), words(&["info", "warning", "error"]));
+    properties.insert("confidence".into(), words(&["low", "medium", "high"]));
+    let needs: Vec<_> = Need::ALL.iter().map(|n| n.name()).collect();
+    properties.insert("needs".into(), serde_json::json!({ "type": "array", "items": words(&needs) }));
+    let mut test = schema_of(TEST_KEYS);
+    test.insert("expect".into(), words(&["match", "no-match"]));
+    let test = serde_json::json!({ "type": "object", "additionalProperties": false, "properties": test, "required": ["name", "expect"] });
+    properties.insert("tests".into(), serde_json::json!({ "type": "array", "items": test }));
+    let required: Vec<_> = KEYS.iter().filter(|k| k.required).map(|k| k.name).collect();
+    let mut replaced = properties.clone();
+    replaced.remove("rule");
+    replaced.insert("override".into(), serde_json::json!({ "type": "string" }));
+    serde_json::json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "wirecause rule file",
+        "type": "array",
+        "items": { "oneOf": [
+            { "type": "object", "additionalProperties": false, "properties": properties, "required": required },
+            { "type": "object", "additionalProperties": false, "properties": replaced, "required": ["override"] },
+            { "type": "object", "additionalProperties": false, "properties": { "disable": { "type": "string" } }, "required": ["disable"] },
+            { "type": "object", "additionalProperties": false, "properties": { "blind_events": { "type": "array" } }, "required": ["blind_events"] },
+        ] },
+    })
+}
+
+fn schema_of(keys: &[Key]) -> serde_json::Map<String, serde_json::Value> {
+    let one = |key: &Key| {
+        let kinds: Vec<_> = key.kind.split(" or ").collect();
+        (key.name.to_owned(), serde_json::json!({ "type": kinds, "description": key.meaning }))
+    };
+    keys.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_rules_have_no_warnings() {
+        let found = check(&RuleSet::builtin(), &EventSet::builtin());
+        assert!(found.is_empty(), "{}", found.join("\n"));
+    }
+
+    #[test]
+    fn the_skeleton_loads_and_passes_its_tests() {
+        let file = RuleFile { path: "my.yaml".into(), text: skeleton("my/rule"), builtin: false };
+        let rules = RuleSet::load(vec![file]).unwrap_or_else(|e| panic!("{e}"));
+        let outcomes = run_tests(&rules, &EventSet::builtin(), "my/rule").unwrap();
+        assert_eq!(outcomes.len(), 2);
+        for outcome in outcomes {
+            assert_eq!(outcome.failure, None, "{}", outcome.test);
+        }
+    }
+
+    #[test]
+    fn pages_name_every_rule_and_field() {
+        let rules = RuleSet::builtin();
+        let (page, table) = (list_markdown(&rules), fields_markdown());
+        assert!(rules.rules().iter().all(|r| page.contains(&*r.id) && list(&rules).contains(&*r.id)));
+        assert!(fields::all().all(|f| table.contains(f.name) && fields_text("").contains(f.name)));
+        assert!(show(&rules.rules()[0]).contains(&*rules.rules()[0].verdict));
+    }
+}
