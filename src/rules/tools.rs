@@ -287,6 +287,13 @@ pub fn skeleton(id: &str) -> String {
         +1.020 > SYN
         +3.040 > SYN
         +10.000 log
+      objects: |                      # so that hook.ns.svc is known to lead to 10.96.0.10
+        apiVersion: v1
+        kind: Endpoints
+        metadata: {{name: hook, namespace: ns}}
+        subsets:
+          - addresses: [{{ip: 10.96.0.10}}]
+            ports: [{{port: 443}}]
       expect: match
     - name: a refused connection is another rule
       log: 'W1121 02:25:20.685010   30368 dispatcher.go:217] Failed calling webhook, failing closed v.example.com: failed calling webhook \"v.example.com\": failed to call webhook: Post \"https://hook.ns.svc:443/validate?timeout=10s\": dial tcp 10.96.0.10:443: connect: connection refused'
