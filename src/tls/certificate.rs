@@ -11,6 +11,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 use super::Certificate;
+use super::cursor::Cursor;
 use super::fingerprint::hex;
 use crate::time::Timestamp;
 
@@ -19,8 +20,50 @@ pub fn parse(der: &[u8]) -> Certificate {
     let sha256 = hex(&Sha256::digest(der));
     match X509Certificate::from_der(der) {
         Ok((_, parsed)) => Certificate { sha256, ..facts(&parsed) },
-        Err(why) => Certificate { sha256, problem: Some(why.to_string()), ..Certificate::default() },
+        Err(why) => {
+            Certificate { sha256, problem: Some(why.to_string()), ..names_alone(der).unwrap_or_default() }
+        }
     }
+}
+
+/// Issuer, subject and serial of a certificate that does not parse as a whole (a date with a time zone, a bad extension):
+/// `Certificate { tbs { [0] version?, serial, algorithm, issuer, validity, subject … } }` (RFC 5280 §4.1).
+fn names_alone(der: &[u8]) -> Option<Certificate> {
+    let (_, certificate, _) = element(&mut Cursor::new(der))?;
+    let (_, tbs, _) = element(&mut Cursor::new(certificate))?;
+    let mut at = Cursor::new(tbs);
+    let mut serial = element(&mut at)?;
+    if serial.0 == 0xa0 {
+        serial = element(&mut at)?;
+    }
+    let [_algorithm, issuer, _validity, subject] =
+        [element(&mut at)?, element(&mut at)?, element(&mut at)?, element(&mut at)?];
+    let (_, issuer_name) = X509Name::from_der(issuer.2).ok()?;
+    let (_, subject_name) = X509Name::from_der(subject.2).ok()?;
+    Some(Certificate {
+        subject: name_text(&subject_name),
+        issuer: name_text(&issuer_name),
+        common_name: subject_name.iter_common_name().last().map(value_text),
+        serial: serial_text(serial.1),
+        self_issued: issuer.2 == subject.2,
+        ..Certificate::default()
+    })
+}
+
+/// One DER element: tag, content, and both with the length between them (X.690 §8.1).
+fn element<'a>(at: &mut Cursor<'a>) -> Option<(u8, &'a [u8], &'a [u8])> {
+    let start = at.rest();
+    let tag = at.u8()?;
+    let length = match at.u8()? {
+        short @ 0..=0x7f => usize::from(short),
+        0x81 => usize::from(at.u8()?),
+        0x82 => usize::from(at.u16()?),
+        0x83 => at.u24()? as usize,
+        _ => return None,
+    };
+    let content = at.up_to(length);
+    let whole = start.get(..start.len() - at.rest().len())?;
+    (content.len() == length).then_some((tag, content, whole))
 }
 
 fn facts(parsed: &X509Certificate<'_>) -> Certificate {
@@ -144,4 +187,54 @@ fn usage_words(usage: &ExtendedKeyUsage<'_>) -> Vec<String> {
     ];
     let words = known.into_iter().filter(|(set, _)| *set).map(|(_, word)| word.to_owned());
     words.chain(usage.other.iter().map(x509_parser::oid_registry::Oid::to_id_string)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Subject `CN=a,O=b\,c`, issuer `CN=ca`, a date with a time zone (which RFC 5280 §4.1.2.5 forbids).
+    fn odd_certificate() -> Vec<u8> {
+        let tlv = |tag: u8, content: &[u8]| [&[tag, content.len() as u8], content].concat();
+        let attribute =
+            |oid: &[u8], text: &[u8]| tlv(0x31, &tlv(0x30, &[tlv(6, oid), tlv(0x0c, text)].concat()));
+        let issuer = tlv(0x30, &attribute(&[0x55, 4, 3], b"ca"));
+        let subject =
+            tlv(0x30, &[attribute(&[0x55, 4, 10], b"b,c"), attribute(&[0x55, 4, 3], b"a")].concat());
+        let date = tlv(0x17, b"250115063000+0200");
+        let validity = tlv(0x30, &[date.clone(), date].concat());
+        let algorithm = tlv(0x30, &tlv(6, &[0x2a, 3]));
+        let tbs = [tlv(2, &[0, 0x9c, 1]), algorithm, issuer, validity, subject].concat();
+        tlv(0x30, &tlv(0x30, &tbs))
+    }
+
+    #[test]
+    fn a_certificate_that_does_not_parse_keeps_its_names() {
+        let found = parse(&odd_certificate());
+        assert!(found.problem.is_some());
+        assert_eq!(found.subject, "CN=a,O=b\\,c");
+        assert_eq!(found.issuer, "CN=ca");
+        assert_eq!(found.serial, "9c01");
+        assert_eq!(found.common_name.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn bytes_that_are_no_certificate_keep_their_digest() {
+        let whole = odd_certificate();
+        for cut in 0..whole.len() {
+            let found = parse(&whole[..cut]);
+            assert_eq!(found.sha256.len(), 64);
+            assert!(found.problem.is_some());
+        }
+    }
+
+    #[test]
+    fn addresses_and_special_characters_are_written_as_text() {
+        assert_eq!(address_text(&[10, 96, 0, 1]).as_deref(), Some("10.96.0.1"));
+        assert_eq!(address_text(&[0; 16]).as_deref(), Some("::"));
+        assert_eq!(address_text(&[1, 2]), None);
+        assert_eq!(escape(" #a+b "), "\\ #a\\+b\\ ");
+        assert_eq!(serial_text(&[0, 0x80]), "80");
+        assert_eq!(serial_text(&[0]), "00");
+    }
 }

@@ -75,15 +75,12 @@ fn remove_tickets(bursts: &mut Vec<Burst>, server: Dir, last: Moment, bytes: u64
     bursts.remove(place);
     let (before, after) =
         (place.checked_sub(1).and_then(|i| bursts.get(i).copied()), bursts.get(place).copied());
-    if let (Some(before), Some(after)) = (before, after) {
-        if before.dir == after.dir {
-            bursts.remove(place);
-            if let Some(joined) = bursts.get_mut(place - 1) {
-                joined.last = after.last;
-                joined.bytes += after.bytes;
-                joined.acked = after.acked;
-            }
-        }
+    let Some((before, after)) = before.zip(after).filter(|(before, after)| before.dir == after.dir) else {
+        return;
+    };
+    bursts.remove(place);
+    if let Some(joined) = bursts.get_mut(place - 1) {
+        *joined = Burst { last: after.last, bytes: before.bytes + after.bytes, acked: after.acked, ..before };
     }
 }
 

@@ -134,3 +134,51 @@ fn alpn(hello: &RawClientHello<'_>) -> String {
         _ => "00".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::hello::client_hello;
+    use super::*;
+
+    /// Chrome's hello of the JA4 documentation: 15 ciphers, 16 extensions, SNI and h2.
+    fn chrome() -> Vec<u8> {
+        let ciphers = "1301 1302 1303 c02b c02f c02c c030 cca9 cca8 c013 c014 009c 009d 002f 0035";
+        let kinds = "001b 0000 0033 0010 4469 0017 002d 000d 0005 0023 0012 002b ff01 000b 000a 0015";
+        let schemes = "0403 0804 0401 0503 0805 0501 0806 0601";
+        let bytes = |text: &str| -> Vec<u8> {
+            text.split(' ').flat_map(|h| u16::from_str_radix(h, 16).unwrap().to_be_bytes()).collect()
+        };
+        let vector = |content: &[u8]| [&(content.len() as u16).to_be_bytes()[..], content].concat();
+        let mut extensions = Vec::new();
+        for kind in kinds.split(' ') {
+            let content = match kind {
+                "000d" => vector(&bytes(schemes)),
+                "0010" => vector(b"\x02h2\x08http/1.1"),
+                "002b" => vec![6, 0x0a, 0x0a, 3, 4, 3, 3],
+                _ => Vec::new(),
+            };
+            extensions.extend([bytes(kind), vector(&content)].concat());
+        }
+        let ciphers = [bytes("1a1a"), bytes(ciphers)].concat();
+        [&[3, 3][..], &[0; 32], &[0], &vector(&ciphers), &[1, 0], &vector(&extensions)].concat()
+    }
+
+    #[test]
+    fn ja4_is_that_of_the_published_example() {
+        assert_eq!(ja4(&client_hello(&chrome())), "t13d1516h2_8daaf6152771_e5627efa2ab1");
+    }
+
+    #[test]
+    fn ja4_says_what_is_missing() {
+        let bare = [&[3, 1][..], &[0; 32], &[0], &[0, 2, 0, 0x2f], &[1, 0]].concat();
+        let text = ja4(&client_hello(&bare));
+        assert!(text.starts_with("t10i010000_") && text.ends_with("_000000000000"), "{text}");
+    }
+
+    #[test]
+    fn ja3_leaves_grease_out() {
+        // MD5 of "769,47,,,"
+        let bare = [&[3, 1][..], &[0; 32], &[0], &[0, 4, 0x1a, 0x1a, 0, 0x2f], &[1, 0]].concat();
+        assert_eq!(ja3(&client_hello(&bare)), hex(&Md5::digest(b"769,47,,,")));
+    }
+}

@@ -210,8 +210,7 @@ pub(super) fn shape(hello: &RawClientHello<'_>) -> ClientHelloShape {
 
 fn extend(shape: &mut ClientHelloShape, kind: u16, content: &[u8]) {
     let mut at = Cursor::new(content);
-    let list16 =
-        |mut at: Cursor<'_>| at.vector16().map(|(list, _)| pairs(list).collect()).unwrap_or_else(Vec::new);
+    let list16 = |mut at: Cursor<'_>| pairs(at.vector16().unwrap_or_default().0).collect::<Vec<_>>();
     match kind {
         extension::SERVER_NAME => shape.sni = server_name(content),
         extension::SUPPORTED_GROUPS => shape.groups = list16(at).into_iter().map(NamedGroup).collect(),

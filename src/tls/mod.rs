@@ -19,6 +19,7 @@ mod hello;
 mod infer;
 mod intern;
 pub mod names;
+mod openvpn;
 mod order;
 mod plain;
 mod records;

@@ -20,15 +20,15 @@ pub(super) struct Chunk<'a> {
     pub(super) segment: u32,
 }
 
-impl<'a> Chunk<'a> {
+impl Chunk<'_> {
     /// Without its first `n` bytes.
     pub(super) fn after(self, n: usize) -> Self {
-        Chunk { offset: self.offset + n as i64, data: self.data.get(n..).unwrap_or_default(), ..self }
+        Self { offset: self.offset + n as i64, data: self.data.get(n..).unwrap_or_default(), ..self }
     }
 
     /// Its first `n` bytes, with no cut after them.
     pub(super) fn until(self, n: usize) -> Self {
-        Chunk { data: self.data.get(..n).unwrap_or(self.data), cut: 0, ..self }
+        Self { data: self.data.get(..n).unwrap_or(self.data), cut: 0, ..self }
     }
 }
 

@@ -190,7 +190,7 @@ impl Walker {
             return rest;
         }
         self.header_have = 0;
-        if !plausible(&self.header) {
+        if !plausible(self.header) {
             self.cut_message(Ending::Cut, chunk.offset, sink);
             self.lost = true;
             return rest;
@@ -334,14 +334,12 @@ impl Walker {
     /// `hidden` bytes of a plaintext handshake record are not there.
     fn hide(&mut self, hidden: u32, sent: bool, near: &Chunk<'_>, sink: &mut impl Sink) {
         if self.skip == 0 {
-            match message_header(&self.message) {
-                Some(_) => self.cut_message(Ending::Cut, near.offset + near.data.len() as i64, sink),
-                None => {
-                    self.message.clear();
-                    self.astray = true;
-                    return;
-                }
+            if message_header(&self.message).is_none() {
+                self.message.clear();
+                self.astray = true;
+                return;
             }
+            self.cut_message(Ending::Cut, near.offset + near.data.len() as i64, sink);
         }
         self.skip_seen &= sent;
         if hidden > self.skip {
@@ -379,7 +377,7 @@ pub(super) fn starts_record(data: &[u8]) -> bool {
                 // An encrypted Finished may look like anything, but is short.
                 message_type(rest).is_some() || u16::from_be_bytes([*high, *low]) <= 256
             };
-            plausible(&[*kind, *major, *minor, *high, *low]) && handshake_fits
+            plausible([*kind, *major, *minor, *high, *low]) && handshake_fits
         }
         [kind, 3, minor, ..] => {
             (content::CHANGE_CIPHER_SPEC..=content::HEARTBEAT).contains(kind) && *minor <= 4
@@ -406,12 +404,12 @@ pub(super) fn find_client_hello(data: &[u8]) -> Option<usize> {
 }
 
 /// Known content type, version 3.x, and a length that RFC 5246 §6.2.3 allows.
-fn plausible(header: &[u8; 5]) -> bool {
-    let [kind, major, minor, high, low] = *header;
+fn plausible(header: [u8; 5]) -> bool {
+    let [kind, major, minor, high, low] = header;
     let length = u16::from_be_bytes([high, low]);
     let fits = match kind {
         content::CHANGE_CIPHER_SPEC => length == 1 || length > 16,
-        content::ALERT => length >= 2 && length <= 1024,
+        content::ALERT => (2..=1024).contains(&length),
         content::HANDSHAKE | content::APPLICATION_DATA | content::HEARTBEAT => length <= MAX_RECORD,
         _ => false,
     };

@@ -6,6 +6,7 @@
 use super::conclude;
 use super::hello;
 use super::intern::Interner;
+use super::openvpn::Tunnel;
 use super::order::{Chunk, Next, Order};
 use super::plain::{Head, Plain};
 use super::records::{Ending, Message, Span, Walker, find_client_hello, may_start_record, starts_record};
@@ -32,6 +33,7 @@ struct Side {
     mode: Mode,
     walker: Walker,
     plain: Option<Box<Plain>>,
+    tunnel: Option<Box<Tunnel>>,
     held: usize,
 }
 
@@ -44,6 +46,8 @@ enum Mode {
     Plain,
     /// TLS records.
     Records,
+    /// An OpenVPN tunnel whose control channel is TLS.
+    Tunnel,
 }
 
 impl Session {
@@ -72,7 +76,11 @@ impl Session {
     pub fn wants(&self, dir: Dir) -> bool {
         self.0.as_ref().is_none_or(|state| {
             let side = &state.sides[dir];
-            side.mode != Mode::Plain || side.plain.as_ref().is_some_and(|plain| plain.wants_more())
+            match side.mode {
+                Mode::Fresh | Mode::Records => true,
+                Mode::Plain => side.plain.as_ref().is_some_and(|plain| plain.wants_more()),
+                Mode::Tunnel => side.tunnel.is_some(),
+            }
         })
     }
 
@@ -125,6 +133,7 @@ impl State {
             Mode::Records => self.walk(dir, &chunk, interner),
             Mode::Fresh => self.open(dir, chunk, interner),
             Mode::Plain => self.plain(dir, chunk, interner),
+            Mode::Tunnel => self.tunnel(dir, &chunk, interner),
         }
     }
 
@@ -136,6 +145,10 @@ impl State {
         if may_start_record(chunk.data) {
             self.sides[dir].mode = Mode::Records;
             self.walk(dir, &chunk, interner);
+        } else if let Some(tunnel) = Tunnel::open(chunk.data) {
+            self.first_bytes[dir] = Some(FirstBytes::Binary);
+            self.sides[dir].mode = Mode::Tunnel;
+            self.sides[dir].tunnel = Some(Box::new(tunnel));
         } else if !self.sslv2(dir, &chunk, interner) {
             self.sides[dir].mode = Mode::Plain;
             self.plain(dir, chunk, interner);
@@ -162,6 +175,15 @@ impl State {
         if let Some(n) = begins {
             self.sides[dir].mode = Mode::Records;
             self.walk(dir, &chunk.after(n), interner);
+        }
+    }
+
+    /// What an OpenVPN tunnel carries; a hole in it ends what can be read.
+    fn tunnel(&mut self, dir: Dir, chunk: &Chunk<'_>, interner: &mut Interner) {
+        let Some(mut tunnel) = self.sides[dir].tunnel.take() else { return };
+        tunnel.push(chunk.data, |data| self.walk(dir, &Chunk { data, cut: 0, ..*chunk }, interner));
+        if chunk.cut == 0 {
+            self.sides[dir].tunnel = Some(tunnel);
         }
     }
 
@@ -209,6 +231,7 @@ impl State {
                 side.mode = Mode::Plain;
                 side.plain.get_or_insert_default().close();
             }
+            Mode::Tunnel => side.tunnel = None,
             Mode::Plain => {}
         }
     }
@@ -244,7 +267,7 @@ impl State {
     /// The direction has ended: what is incomplete is given as far as it is there.
     fn close(&mut self, dir: Dir, interner: &mut Interner) {
         let side = &mut self.sides[dir];
-        if side.mode == Mode::Records {
+        if matches!(side.mode, Mode::Records | Mode::Tunnel) && self.tls.is_some() {
             let tracker = tracker(&mut self.tls, &self.acked);
             side.walker.finish(i64::MAX, &mut Scribe { tracker, interner, dir });
         }
@@ -268,6 +291,7 @@ impl State {
             return;
         }
         side.order.drop_held();
+        side.tunnel = None;
         if let Some(tracker) = &mut self.tls {
             side.walker.drop_held(&mut Scribe { tracker, interner, dir });
         }
@@ -279,7 +303,8 @@ impl State {
 impl Side {
     fn held_bytes(&self) -> usize {
         let plain = self.plain.as_ref().map_or(0, |p| p.held_bytes());
-        self.order.held_bytes() + self.walker.held_bytes() + plain
+        let tunnel = self.tunnel.as_ref().map_or(0, |t| t.held_bytes());
+        self.order.held_bytes() + self.walker.held_bytes() + plain + tunnel
     }
 }
 

@@ -68,7 +68,7 @@ impl Play {
         match name {
             "hello" if number.is_empty() => self.send(dir, &client_hello("svc.ns.svc", &[])),
             "hello" => {
-                self.send(dir, &server_hello(if length == 13 { 0x1301 } else { 0xc02f }, length == 13))
+                self.send(dir, &server_hello(if length == 13 { 0x1301 } else { 0xc02f }, length == 13));
             }
             "retry" => self
                 .send(dir, &record(22, &handshake(2, &server_hello_body(0x1301, true, hello::RETRY_RANDOM)))),
@@ -94,7 +94,7 @@ impl Play {
                     after_close: false,
                     in_sequence: true,
                     payload_bytes: 0,
-                })
+                });
             }
             _ => panic!("no such word: {word}"),
         }

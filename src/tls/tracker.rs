@@ -323,10 +323,9 @@ impl Tracker {
 
     fn settle_hello(&mut self) {
         let (reached, at) = self.acked[self.client()];
-        if let (Some(end), Some(hello)) = (self.hello_end, &mut self.facts.client_hello) {
-            if hello.acked.is_none() && reached >= end {
-                hello.acked = Some(at.max(hello.complete.unwrap_or(at)));
-            }
+        let (Some(end), Some(hello)) = (self.hello_end, &mut self.facts.client_hello) else { return };
+        if hello.acked.is_none() && reached >= end {
+            hello.acked = Some(at.max(hello.complete.unwrap_or(at)));
         }
     }
 
