@@ -57,6 +57,18 @@ pub enum Command {
         after_help = "Writes OUT/NAME.json for each bundle, OUT/index.ndjson, and prints causes over all."
     )]
     Batch(BatchArguments),
+    /// Read, check, test and explain the rules that make the verdicts
+    #[command(after_help = "Examples:
+  wirecause rules list
+  wirecause rules fields tls.alert
+  wirecause rules new my/rule > my-rules/my-rule.yaml
+  wirecause rules check --rules my-rules && wirecause rules test --rules my-rules my/rule
+  wirecause rules explain io-timeout/syn-dropped bundle/")]
+    Rules {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: RulesCommand,
+    },
     /// The JSON Schema of the report
     Schema,
     /// Completions for a shell, to be sourced
@@ -66,6 +78,96 @@ pub enum Command {
     },
     /// The manual page, for man
     Man,
+}
+
+/// `wirecause rules`.
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// Every rule by verdict, with cause, severity and where it comes from
+    List {
+        /// Form of the list; markdown is the reference page of verdicts and causes
+        #[arg(long, value_enum, value_name = "FORM", default_value = "table")]
+        format: PageFormat,
+        /// Where rules come from.
+        #[command(flatten)]
+        from: RulesArguments,
+    },
+    /// Everything about one rule
+    Show {
+        /// Its id, such as io-timeout/syn-dropped
+        #[arg(value_name = "RULE")]
+        rule: String,
+        /// Where rules come from.
+        #[command(flatten)]
+        from: RulesArguments,
+    },
+    /// Every field that rules, --where and explanations can use
+    Fields {
+        /// Only fields with this in their name or meaning
+        #[arg(value_name = "WORD", default_value = "")]
+        word: String,
+        /// Form of the list; markdown is the reference page
+        #[arg(long, value_enum, value_name = "FORM", default_value = "table")]
+        format: PageFormat,
+    },
+    /// Find mistakes, and rules that can never speak
+    Check {
+        /// Where rules come from.
+        #[command(flatten)]
+        from: RulesArguments,
+    },
+    /// Run the tests inside the rules, each with all rules
+    Test {
+        /// Only rules with this in their id
+        #[arg(value_name = "WORD", default_value = "")]
+        word: String,
+        /// Also write the packets of each test to DIR, one pcap for each capture
+        #[arg(long, value_name = "DIR")]
+        pcap: Option<PathBuf>,
+        /// Where rules come from.
+        #[command(flatten)]
+        from: RulesArguments,
+    },
+    /// Say clause by clause why a rule did or did not match each case of a bundle
+    Explain {
+        /// Its id, such as io-timeout/syn-dropped
+        #[arg(value_name = "RULE")]
+        rule: String,
+        /// What to read.
+        #[command(flatten)]
+        read: ReadArguments,
+    },
+    /// Print a commented skeleton of a rule
+    New {
+        /// Id of the new rule, such as my/rule
+        #[arg(value_name = "RULE")]
+        rule: String,
+    },
+    /// Write the built-in rule files to DIR, to be read and edited
+    Export {
+        /// Directory; made if it is not there
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
+    /// The JSON Schema of rule files, for editors
+    Schema,
+}
+
+/// Where rules come from.
+#[derive(Clone, Debug, Args)]
+pub struct RulesArguments {
+    /// Add or override rules and events with the YAML files of DIR and DIR/events (repeatable)
+    #[arg(long = "rules", value_name = "DIR")]
+    pub directories: Vec<PathBuf>,
+}
+
+/// Forms of a list for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PageFormat {
+    /// Columns.
+    Table,
+    /// A page of documentation.
+    Markdown,
 }
 
 /// `wirecause analyze`.

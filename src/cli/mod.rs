@@ -22,6 +22,7 @@ mod load;
 pub mod output;
 mod packets;
 mod records;
+mod rules;
 pub mod settings;
 
 /// How a command that could run ended.
@@ -79,6 +80,7 @@ fn dispatch(command: &Command) -> Result<Outcome, Error> {
             with_threads(settings.threads, || packets::extract(typed, &settings))
         }
         Command::Batch(typed) => batch::run(typed, &Settings::of(&typed.how)?),
+        Command::Rules { command } => rules::run(command),
         Command::Schema => {
             let text = format!("{:#}\n", crate::report::document::schema());
             output::write(None, |out| out.write_all(text.as_bytes()))?;

@@ -114,7 +114,7 @@ pub(super) fn rules(dirs: &[PathBuf]) -> Result<RuleSet, Error> {
 }
 
 /// The built-in events and those in `events/` under `dirs`.
-fn events(dirs: &[PathBuf]) -> Result<EventSet, Error> {
+pub(super) fn events(dirs: &[PathBuf]) -> Result<EventSet, Error> {
     let dirs: Vec<_> = dirs.iter().map(|d| d.join("events")).filter(|d| d.is_dir()).collect();
     EventSet::load(&dirs)
 }

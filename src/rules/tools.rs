@@ -307,9 +307,16 @@ pub fn skeleton(id: &str) -> String {
     )
 }
 
-/// The built-in files, to write out and edit.
+/// The built-in files, to write out and edit: each rule replaces the built-in one of its id when given with `--rules`.
 pub fn export() -> Vec<RuleFile> {
-    super::builtin::files()
+    let replaces = |file: RuleFile| {
+        let lines = file.text.lines().map(|line| match line.strip_prefix("- rule: ") {
+            Some(id) => format!("- override: {id}\n"),
+            None => format!("{line}\n"),
+        });
+        RuleFile { text: lines.collect(), builtin: false, ..file }
+    };
+    super::builtin::files().into_iter().map(replaces).collect()
 }
 
 /// One pcap for each capture of a rule's test.
@@ -384,6 +391,12 @@ mod tests {
         for outcome in outcomes {
             assert_eq!(outcome.failure, None, "{}", outcome.test);
         }
+    }
+
+    #[test]
+    fn exported_rules_load_over_the_built_in_ones() {
+        let rules = RuleSet::load(export()).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(rules.rules().len(), RuleSet::builtin().rules().len());
     }
 
     #[test]

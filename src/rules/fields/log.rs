@@ -36,9 +36,9 @@ const EDGES: &[&str] = &[
 
 #[rustfmt::skip]
 pub(super) const FIELDS: &[Field] = &[
-    Field::new("log", Kind::Flag, "A log line tells of the case.", "log", |v| v.case(|_| v.event.is_some().into())),
+    Field::new("log", Kind::Flag, "A log line tells of the case.", "log", |v| if v.event.is_some() { true.into() } else { v.case(|_| false.into()) }),
     Field::new("log.event", Kind::Text, "Name of the event, as in rules/events/.", "log.event == \"deadline_exceeded\"", |v| v.log(|e| (&*e.name).into())),
-    Field::new("log.edge", Kind::Word(EDGES), "Which connection of the control plane the case is about.", "log.edge == webhook", |v| v.case(|c| c.edge.name().into())),
+    Field::new("log.edge", Kind::Word(EDGES), "Which connection of the control plane the case is about.", "log.edge == webhook", |v| v.case.map(|c| c.edge).or(v.event.map(|e| e.edge)).map_or(Value::Unknown, |e| e.name().into())),
     Field::new("log.component", Kind::Text, "Component that wrote the line.", "log.component == \"kube-apiserver\"", |v| v.log(|e| e.component.as_ref().into())),
     Field::new("log.host", Kind::Text, "Host that wrote the line.", "log.host == \"cp-1\"", |v| v.log(|e| e.host.as_ref().into())),
     Field::new("log.pod", Kind::Text, "namespace/pod that wrote the line.", "log.pod contains \"webhook\"", |v| v.log(|e| e.pod.as_ref().into())),

@@ -82,12 +82,12 @@ impl<'a> CaseView<'a> {
         }
     }
 
-    /// Unknown without a case; absent where the case has no log line.
+    /// Absent where the case has no log line; unknown for a flow alone.
     fn log(&self, read: impl FnOnce(&'a LogEvent) -> Value<'a>) -> Value<'a> {
-        match (self.case, self.event) {
-            (None, _) => Value::Unknown,
-            (Some(_), None) => Value::Absent,
-            (Some(_), Some(event)) => read(event),
+        match (self.event, self.case) {
+            (Some(event), _) => read(event),
+            (None, Some(_)) => Value::Absent,
+            (None, None) => Value::Unknown,
         }
     }
 
