@@ -13,6 +13,9 @@ pub(super) trait Codec {
     /// The next number.
     fn number(&mut self, n: &mut u64);
 
+    /// A run of bytes, at most 255.
+    fn text(&mut self, text: &mut Vec<u8>);
+
     /// The moment and the sequence number that were last, which the next ones differ little from.
     fn last(&mut self) -> &mut (Moment, Seq);
 }
@@ -48,6 +51,12 @@ impl Codec for Pack {
         self.bytes.push(rest as u8);
     }
 
+    fn text(&mut self, text: &mut Vec<u8>) {
+        text.truncate(255);
+        self.bytes.push(text.len() as u8);
+        self.bytes.extend_from_slice(text);
+    }
+
     fn last(&mut self) -> &mut (Moment, Seq) {
         &mut self.last
     }
@@ -78,6 +87,14 @@ impl Codec for Unpack<'_> {
             }
         }
         *n = value;
+    }
+
+    fn text(&mut self, text: &mut Vec<u8>) {
+        let Some((&length, rest)) = self.bytes.split_first() else { return };
+        let (run, rest) = rest.split_at(rest.len().min(usize::from(length)));
+        text.clear();
+        text.extend_from_slice(run);
+        self.bytes = rest;
     }
 
     fn last(&mut self) -> &mut (Moment, Seq) {

@@ -58,6 +58,14 @@ pub(super) struct Arrival<'w> {
     pub(super) key: FlowKey,
 }
 
+impl Arrival<'_> {
+    /// Hash of the flow within its shard. The shard was chosen by the highest bits, and the table tells its slots apart
+    /// by them: they give way to others.
+    pub(super) const fn hash(&self) -> u64 {
+        self.packet.hash.rotate_left(32)
+    }
+}
+
 impl<O: Observer> Entry<O> {
     /// The flow that begins with a packet of its own.
     pub(super) fn new(arrival: &Arrival<'_>) -> Self {
@@ -78,7 +86,7 @@ impl<O: Observer> Entry<O> {
             _ => Transport::Datagrams(Copies::default()),
         };
         Self {
-            hash: arrival.packet.hash,
+            hash: arrival.hash(),
             key,
             opened: arrival.at.frame,
             first: arrival.at,

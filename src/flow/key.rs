@@ -19,8 +19,20 @@ pub(super) struct FlowKey {
 impl FlowKey {
     /// Of a packet whose sender is taken for the originator.
     pub(super) fn of(packet: &Packet, window: &Window) -> Self {
-        let (src, dst) = packet.addresses(window);
-        Self::new(src, dst, packet)
+        match window.bytes.get(packet.ip as usize..).and_then(|b| b.first_chunk::<20>()) {
+            // The common path: IPv4 without options.
+            Some(&[0x45, .., a, b, c, d, e, f, g, h]) => Self {
+                addresses: PerDir { orig: padded([a, b, c, d]), resp: padded([e, f, g, h]) },
+                ports: PerDir { orig: packet.src_port, resp: packet.dst_port },
+                vni: packet.vni,
+                protocol: packet.protocol,
+                v6: false,
+            },
+            _ => {
+                let (src, dst) = packet.addresses(window);
+                Self::new(src, dst, packet)
+            }
+        }
     }
 
     /// Of the packet that an ICMP error quotes, its sender taken for the originator.
@@ -115,10 +127,10 @@ impl FlowKey {
 fn octets(ip: IpAddr) -> [u8; 16] {
     match ip {
         IpAddr::V6(ip) => ip.octets(),
-        IpAddr::V4(ip) => {
-            let mut bytes = [0; 16];
-            bytes[..4].copy_from_slice(&ip.octets());
-            bytes
-        }
+        IpAddr::V4(ip) => padded(ip.octets()),
     }
+}
+
+const fn padded([a, b, c, d]: [u8; 4]) -> [u8; 16] {
+    [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
 }

@@ -1,7 +1,6 @@
-//! TCP options of SYN and SYN-ACK (RFC 9293 §3.1), and SACK blocks (RFC 2018 §3).
+//! TCP options of SYN and SYN-ACK (RFC 9293 §3.1).
 
 use super::TcpOptions;
-use super::seq::Seq;
 
 /// Reads the options of a SYN. Stops at the first one that is malformed.
 pub(super) fn parse(bytes: &[u8]) -> TcpOptions {
@@ -16,17 +15,6 @@ pub(super) fn parse(bytes: &[u8]) -> TcpOptions {
         }
     }
     found
-}
-
-/// The blocks that a segment acknowledges selectively: first number, and the one after the last.
-pub(super) fn sack_blocks(bytes: &[u8]) -> impl Iterator<Item = (Seq, Seq)> {
-    Options(bytes).filter(|(kind, _)| *kind == 5).flat_map(|(_, value)| {
-        value.chunks_exact(8).map(|block| {
-            let edge =
-                |at: usize| Seq(u32::from_be_bytes([block[at], block[at + 1], block[at + 2], block[at + 3]]));
-            (edge(0), edge(4))
-        })
-    })
 }
 
 /// Options as kind and value; ends at the end-of-list option or where a length is wrong.
@@ -69,12 +57,5 @@ mod tests {
         assert_eq!(parse(b"\x02\x04\x05"), TcpOptions::default());
         assert_eq!(parse(b"\x01\x01\x00\x02\x04\x05\xb4"), TcpOptions::default());
         assert_eq!(parse(b"\x02"), TcpOptions::default());
-    }
-
-    #[test]
-    fn sack_blocks_are_pairs() {
-        let blocks: Vec<_> = sack_blocks(b"\x01\x01\x05\x0a\0\0\0\x05\0\0\0\x09").collect();
-        assert_eq!(blocks, [(Seq(5), Seq(9))]);
-        assert_eq!(sack_blocks(b"\x05\x06\0\0\0\x05").count(), 0);
     }
 }

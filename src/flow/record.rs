@@ -144,7 +144,7 @@ impl Coded for TcpFacts {
 
 fn code_text<C: Codec>(text: &mut String, codec: &mut C) {
     let mut bytes = std::mem::take(text).into_bytes();
-    list(&mut bytes, codec, Coded::code);
+    codec.text(&mut bytes);
     *text = String::from_utf8(bytes).unwrap_or_default();
 }
 

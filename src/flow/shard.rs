@@ -164,7 +164,7 @@ impl<O: Observer> Table<O> {
         observer: &mut O,
     ) -> (&mut Entry<O>, Dir) {
         let Self { options, live, ended, over, oldest, pack } = self;
-        let hash = arrival.packet.hash;
+        let hash = arrival.hash();
         let is_it = |slot: &Slot<O>| slot.is_of(&arrival.key, ended);
         let slot = match live.entry(hash, is_it, |slot| slot.hash(ended)) {
             Place::Occupied(place) => place.into_mut(),
