@@ -25,6 +25,8 @@ mod shard;
 mod stream;
 mod tcp;
 #[cfg(test)]
+mod tests;
+#[cfg(test)]
 mod timeline;
 mod zeek;
 

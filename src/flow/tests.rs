@@ -1,0 +1,229 @@
+//! Timelines as text: epochs, findings, facts, copies, budget, and what the observer is shown.
+
+use super::timeline::{flow, flows, flows_frozen, flows_within, tcp};
+use super::{Analysis, Dir, PerDir};
+
+const HANDSHAKE: &str = "0 > S ws=7 \n 0.1 < SA ack=1 ws=7 \n 0.2 > A seq=1 ack=1 \n";
+
+/// Findings by name, for example `orig.retransmission=1`.
+fn found(analysis: PerDir<Analysis>) -> String {
+    let mut words = Vec::new();
+    for dir in [Dir::Orig, Dir::Resp] {
+        let text = format!("{:?}", analysis[dir]);
+        let fields = text.trim_start_matches("Analysis { ").trim_end_matches(" }").split(", ");
+        words.extend(
+            fields
+                .filter(|field| !field.ends_with(": 0"))
+                .map(|field| format!("{}.{}", dir.name(), field.replace(": ", "="))),
+        );
+    }
+    words.join(" ")
+}
+
+/// After a handshake: the findings, and the segments that they are made on. As tshark 4.0 has them.
+const FINDINGS: &[(&str, &str)] = &[
+    ("", "1 > PA seq=1 ack=1 len=10 \n 1.1 < A seq=1 ack=11"),
+    ("orig.retransmission=1", "1 > PA seq=1 ack=1 len=10 \n 2 > PA seq=1 ack=1 len=10"),
+    (
+        "orig.retransmission=1 orig.spurious_retransmission=1",
+        "1 > PA seq=1 ack=1 len=10 \n 1.1 < A seq=1 ack=11 \n 2 > PA seq=1 ack=1 len=10",
+    ),
+    (
+        "orig.retransmission=1 orig.fast_retransmission=1 orig.lost_segment=1 resp.duplicate_ack=2",
+        "1 > A seq=1 ack=1 len=10 \n 1.05 < A seq=1 ack=11 win=500 \n 1.1 > A seq=21 ack=1 len=10
+         1.2 < A seq=1 ack=11 win=500 \n 1.21 < A seq=1 ack=11 win=500 \n 1.22 > A seq=11 ack=1 len=10",
+    ),
+    ("orig.out_of_order=1 orig.lost_segment=1", "1 > A seq=11 ack=1 len=10 \n 1.001 > A seq=1 ack=1 len=10"),
+    ("resp.ack_lost_segment=1", "1 > PA seq=1 ack=1 len=10 \n 1.1 < A seq=1 ack=21"),
+    ("resp.zero_window=1", "1 < A seq=1 ack=1 win=0"),
+    (
+        "orig.zero_window_probe=1 resp.zero_window=2 resp.zero_window_probe_ack=1",
+        "1 < A seq=1 ack=1 win=0 \n 2 > A seq=1 ack=1 len=1 \n 2.1 < A seq=1 ack=1 win=0",
+    ),
+    ("resp.window_update=1", "1 < A seq=1 ack=1 win=100"),
+    (
+        "orig.keep_alive=2 resp.duplicate_ack=1 resp.keep_alive_ack=1",
+        "1 < A seq=1 ack=1 win=500 \n 20 > A seq=0 ack=1 \n 20.1 < A seq=1 ack=1 win=500 \n 40 > A seq=0 ack=1 len=1",
+    ),
+    ("orig.window_full=1 resp.window_update=1", "1 < A seq=1 ack=1 win=1 \n 2 > A seq=1 ack=1 len=128"),
+    ("orig.retransmission=1", "1 > FA seq=1 ack=1 \n 2 > FA seq=1 ack=1"),
+    // The wrap of the sequence numbers is nothing.
+    ("", "1 > . isn=4294967290 seq=1 \n 2 > A seq=1 ack=1 len=10 \n 3 > A seq=11 ack=1 len=10"),
+];
+
+#[test]
+fn findings() {
+    for (expected, segments) in FINDINGS {
+        let start = if segments.contains("isn=") { "" } else { HANDSHAKE };
+        let facts = tcp(&format!("{start}{segments}"));
+        assert_eq!(found(facts.analysis), *expected, "{segments}");
+    }
+}
+
+#[test]
+fn a_syn_again_is_a_retransmission_and_another_one_an_epoch() {
+    let same = flow("0 > S \n 1 > S \n 3 > S");
+    let facts = same.tcp.expect("TCP").facts();
+    assert_eq!(
+        (facts.syn.orig, facts.syn_times.len(), found(facts.analysis).as_str()),
+        (3, 3, "orig.retransmission=2")
+    );
+    assert!(!same.shares_tuple);
+
+    let epochs =
+        flows(&format!("{HANDSHAKE} 1 > FA seq=1 ack=1 \n 1.1 < FA seq=1 ack=2 \n 9 > S isn=77 seq=0"));
+    assert_eq!(epochs.len(), 2);
+    assert!(epochs.iter().all(|flow| flow.shares_tuple));
+    let second = epochs[1].tcp.as_ref().expect("TCP").facts();
+    assert_eq!(found(second.analysis), "orig.reused_ports=1");
+    assert_eq!(second.isn.orig, Some(77));
+}
+
+#[test]
+fn sides() {
+    for (segments, client_is_orig, midstream) in [
+        ("0 > S", true, false),
+        ("0 < SA ack=1", true, false),
+        ("0 > A seq=1 ack=1", true, true),
+        ("0 < PA seq=1 ack=1 len=3", true, true),
+        ("0 < RA ack=1", true, true),
+        // Nothing betrays the server before its SYN-ACK does.
+        ("0 < PA seq=1 ack=1 len=3 sport=50000 \n 1 < SA seq=0 ack=1", true, true),
+        ("0 < A seq=1 ack=1 sport=50000", false, true),
+    ] {
+        let flow = flow(segments);
+        assert_eq!(flow.orig.ip().to_string() == "10.0.0.1", client_is_orig, "{segments}");
+        assert_eq!(flow.midstream, midstream, "{segments}");
+    }
+}
+
+#[test]
+fn an_inverted_flow_is_turned_with_all_it_holds() {
+    let flow = flow("0 < PA seq=1 ack=1 len=3 sport=50000 \n 1 < SA seq=0 ack=1 \n 2 > A seq=1 ack=4");
+    let facts = flow.tcp.as_ref().expect("TCP").facts();
+    assert_eq!((flow.packets, flow.bytes), (PerDir { orig: 1, resp: 2 }, PerDir { orig: 0, resp: 3 }));
+    assert!(facts.first_payload.resp.is_some() && facts.first_payload.orig.is_none());
+    assert_eq!(flow.app, ["orig 0+3 xxx", "swap", "orig acks 3"]);
+}
+
+#[test]
+fn copies_are_counted_and_told_to_nobody() {
+    let text = "0 > S id=9 \n 0.0001 > S id=9 if=1 \n 0.1 < SA ack=1 id=4 \n 0.1001 < SA ack=1 id=4 if=1
+        0.2 > A seq=1 ack=1 \n 0.3 > PA seq=1 ack=1 data=hello id=11 \n 0.3001 > PA seq=1 ack=1 data=hello id=11 if=1
+        1.3 > PA seq=1 ack=1 data=hello id=12";
+    let flow = flow(text);
+    let facts = flow.tcp.as_ref().expect("TCP").facts();
+    assert_eq!(flow.duplicates, 3);
+    assert_eq!((facts.syn.orig, facts.syn_times.len()), (2, 1));
+    assert_eq!((facts.synack.resp, facts.synack_times.len()), (2, 1));
+    assert_eq!(facts.analysis.orig.retransmission, 3, "as Wireshark counts");
+    assert_eq!(facts.loss.orig.segments, 1, "as the rules see it");
+    assert_eq!(facts.history, "ShADT");
+    assert_eq!(flow.app, ["orig 0+5 hello", "orig 0+5 hello"]);
+}
+
+#[test]
+fn a_retransmission_is_no_copy() {
+    for again in [
+        "0.3001 > PA seq=1 ack=1 len=5 id=12 if=1",
+        "0.5 > PA seq=1 ack=1 len=5 id=11 if=1",
+        "0.302 > PA seq=1 ack=1 len=5 id=11",
+    ] {
+        let flow = flow(&format!("{HANDSHAKE} 0.3 > PA seq=1 ack=1 len=5 id=11 \n {again}"));
+        assert_eq!(flow.duplicates, 0, "{again}");
+    }
+}
+
+#[test]
+fn what_the_observer_is_shown() {
+    let flow = flow(
+        "0 > S isn=4294967290 data=early \n 0.1 < SA ack=6 \n 0.2 > A seq=6 ack=1
+        0.3 > PA seq=14 ack=1 data=late \n 0.4 > PA seq=6 ack=1 data=in-order \n 0.5 < A seq=1 ack=18
+        0.6 < PA seq=1 ack=18 data=answer \n 0.7 > R seq=18",
+    );
+    let expected = [
+        "orig 0+5 early",
+        "resp acks 5",
+        "orig 13+4 late",
+        "orig 5+8 in-order",
+        "resp acks 17",
+        "resp 0+6 answer",
+    ];
+    assert_eq!(flow.app, expected);
+    let facts = flow.tcp.as_ref().expect("TCP").facts();
+    assert_eq!((facts.syn_payload_bytes, facts.loss.orig.segments), (5, 0));
+    assert_eq!(facts.loss.resp.unacked_bytes, 6);
+}
+
+#[test]
+fn resets() {
+    type Expected = (Dir, bool, bool, bool);
+    let cases: &[(&str, Expected)] = &[
+        ("0 > S \n 0.1 < RA ack=1 ttl=61", (Dir::Resp, true, false, true)),
+        (
+            "0 > S \n 0.1 < SA ack=1 \n 0.2 > A seq=1 ack=1 \n 0.3 < R seq=1 ttl=200",
+            (Dir::Resp, false, false, true),
+        ),
+        (
+            "0 > S \n 0.1 < SA ack=1 \n 0.2 > A seq=1 ack=1 \n 0.3 < R seq=900",
+            (Dir::Resp, false, false, false),
+        ),
+        (
+            "0 > S \n 0.1 < SA ack=1 \n 0.2 > FA seq=1 ack=1 \n 0.3 < FA seq=1 ack=2 \n 0.4 > R seq=2",
+            (Dir::Orig, false, true, true),
+        ),
+    ];
+    for (segments, expected) in cases {
+        let reset = tcp(segments).reset.expect(segments);
+        assert_eq!((reset.from, reset.to_syn, reset.after_close, reset.in_sequence), *expected, "{segments}");
+    }
+}
+
+#[test]
+fn half_open_and_a_handshake_that_the_server_drops() {
+    assert!(tcp("0 > S \n 0.1 < SA ack=1 \n 1.1 < SA ack=1").is_half_open());
+    let facts =
+        tcp("0 > S \n 0.1 < SA ack=1 \n 0.2 > A seq=1 ack=1 \n 1.1 < SA ack=1 \n 1.2 > A seq=1 ack=1");
+    assert_eq!((facts.is_half_open(), facts.synack_after_ack), (false, 1));
+    assert!(tcp("0 > S \n 0 < S \n 0.1 > SA seq=0 ack=1 \n 0.1 < SA seq=0 ack=1").simultaneous_open);
+    let kept = tcp(&format!("{HANDSHAKE} 15 > A seq=0 ack=1 \n 30 > A seq=0 ack=1"));
+    assert_eq!(kept.keep_alive.as_ref().map(|sides| sides.orig.count), Some(2));
+    assert_eq!(kept.longest_silence.map(|silence| silence.broken_by), Some(Dir::Orig));
+}
+
+#[test]
+fn large_segments_are_lost_and_small_ones_pass() {
+    let facts = tcp(&format!(
+        "{HANDSHAKE} 1 > PA seq=1 ack=1 len=200 \n 1.1 < A seq=1 ack=201 \n 2 > A seq=201 ack=1 len=1400
+        3 > A seq=201 ack=1 len=1400 \n 5 > A seq=201 ack=1 len=1400"
+    ));
+    let loss = facts.loss.orig;
+    assert_eq!(
+        (loss.segments, loss.largest_bytes, loss.largest_delivered_bytes, loss.unacked_bytes),
+        (2, 1400, 200, 1400)
+    );
+    assert_eq!(facts.completeness, 15);
+}
+
+#[test]
+fn past_the_budget_the_flow_with_the_oldest_last_frame_ends() {
+    let text = "0 > S sport=1001 \n 1 > S sport=1002 \n 2 > S sport=1001 \n 3 > S sport=1003 \n 4 > A sport=1002 seq=1 ack=1";
+    let all = flows_within(text, 2);
+    let seen: Vec<_> =
+        all.iter().map(|flow| (flow.orig.port(), flow.packets.orig, flow.evicted, flow.midstream)).collect();
+    assert_eq!(
+        seen,
+        [(1001, 2, true, false), (1002, 1, true, false), (1003, 1, false, false), (1002, 1, false, true)]
+    );
+}
+
+#[test]
+fn a_flow_goes_on_after_it_was_frozen() {
+    let text = format!(
+        "{HANDSHAKE} 1 > PA seq=1 ack=1 len=9 \n 2 > R seq=10 \n 9 < A seq=1 ack=10 \n 10 > R seq=10"
+    );
+    let (through, frozen) = (flow(&text), flows_frozen(&text));
+    assert_eq!(frozen.len(), 1);
+    assert_eq!(through.tcp.as_deref(), frozen[0].tcp.as_deref());
+    assert_eq!(through.packets, frozen[0].packets);
+}
