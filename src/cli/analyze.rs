@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::args::{AnalyzeArguments, ReportFormat, SeverityName};
 use super::load::{self, Scope};
+use super::progress::Progress;
 use super::settings::{Look, Settings};
 use super::{Outcome, output};
 use crate::error::Error;
@@ -14,7 +15,12 @@ use crate::rules::Severity;
 
 pub(super) fn run(typed: &AnalyzeArguments, settings: &Settings) -> Result<Outcome, Error> {
     let scope = Scope { target: typed.target.clone(), edge: typed.edge };
-    let analysis = load::analyze(&typed.read.inputs, settings, scope)?;
+    let progress = Progress::new(&typed.read.show);
+    let mut analysis = load::analyze(&typed.read.inputs, settings, scope, &progress)?;
+    drop(progress);
+    if let Some(line) = &typed.line {
+        analysis.only_line(line)?;
+    }
     let report = analysis.report(settings, typed.max_occurrences);
     let show = &typed.read.show;
     let inputs = || load::inputs(&analysis.world);
@@ -46,7 +52,10 @@ fn write(
         ReportFormat::Html => html::write(report, out),
         ReportFormat::Markdown => markdown::write(report, out),
         ReportFormat::Table => {
-            let detail = Detail { all: typed.read.show.verbose > 0, finding: typed.finding.as_deref() };
+            let detail = Detail {
+                all: typed.read.show.verbose > 0 || typed.line.is_some(),
+                finding: typed.finding.as_deref(),
+            };
             view::write(report, Style { color: look.color, width: usize::from(look.width) }, &detail, out)
         }
     }

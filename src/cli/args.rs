@@ -191,6 +191,9 @@ pub struct AnalyzeArguments {
     /// Only this connection of the control plane, such as webhook or etcd
     #[arg(long, value_name = "EDGE", value_parser = edge, help_heading = "Choosing")]
     pub edge: Option<Edge>,
+    /// What happened to this very line, and why not the other candidates: FILE may be the end of a path
+    #[arg(long, value_name = "FILE:N", help_heading = "Choosing")]
+    pub line: Option<String>,
     /// Occurrences of one finding in JSON, at most
     #[arg(long, value_name = "N", default_value_t = 10_000, help_heading = "Choosing")]
     pub max_occurrences: usize,

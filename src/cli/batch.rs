@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::args::BatchArguments;
 use super::load::{self, Scope};
+use super::progress::Progress;
 use super::settings::Settings;
 use super::{Outcome, output};
 use crate::error::Error;
@@ -165,7 +166,7 @@ fn one(bundle: &Path, name: &str, typed: &BatchArguments, settings: &Settings) -
     // A bundle may yet find a mistake of ours: it costs its own report, not those of the others.
     let analysed = panic::catch_unwind(AssertUnwindSafe(|| {
         super::with_threads(settings.threads, || {
-            let analysis = load::analyze(&inputs, settings, Scope::default())?;
+            let analysis = load::analyze(&inputs, settings, Scope::default(), &Progress::none())?;
             let partial =
                 super::worst_input(&analysis.world.bundle, load::inputs(&analysis.world)) == Outcome::Partial;
             Ok((analysis.report(settings, typed.max_occurrences), partial))

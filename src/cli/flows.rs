@@ -1,6 +1,7 @@
 //! `wirecause flows`.
 
 use super::args::{RecordFormat, RecordsArguments};
+use super::progress::Progress;
 use super::settings::{Look, Settings};
 use super::{Outcome, load, output, worst_input};
 use crate::error::Error;
@@ -11,7 +12,7 @@ use crate::rules::fields::CaseView;
 
 pub(super) fn run(typed: &RecordsArguments, settings: &Settings) -> Result<Outcome, Error> {
     let condition = super::condition(typed.condition.as_deref())?;
-    let (bundle, wire) = load::captures(&typed.read.inputs, settings)?;
+    let (bundle, wire) = load::captures(&typed.read.inputs, settings, &Progress::new(&typed.read.show))?;
     if wire.captures.is_empty() {
         super::say(
             &typed.read.show,

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use super::progress::Progress;
 use super::settings::Settings;
-use crate::bundle::{self, Bundle, InputReport, Limits};
+use crate::bundle::{self, Bundle, InputReport, Limits, SourceKind};
 use crate::correlate::{self, Correlated, JoinOptions, World};
 use crate::error::Error;
 use crate::ingest::{self, Ingested};
 use crate::log::{self, Edge, LogOptions};
+use crate::report::words;
 use crate::rules::{self, Finding};
 use crate::time::Timestamp;
 use crate::{cluster, report};
@@ -28,17 +30,26 @@ pub(super) struct Scope {
 }
 
 /// Reads everything under `inputs`.
-pub(super) fn world(inputs: &[PathBuf], settings: &Settings) -> Result<World, Error> {
+pub(super) fn world(inputs: &[PathBuf], settings: &Settings, progress: &Progress) -> Result<World, Error> {
+    progress.phase("looking through the inputs");
     let bundle = bundle::discover(inputs, &Limits::default())?;
+    progress.phase(&reading(&bundle));
     let wire = ingest::run(&bundle.sources, &settings.ingest(&bundle)?);
+    progress.phase("reading logs and objects");
     let logs = || log::read(&bundle.sources, &settings.events, &log_options(settings, &wire));
     let (logs, cluster) = rayon::join(logs, || cluster::read(&bundle.sources));
     Ok(World { bundle, wire, logs, cluster })
 }
 
 /// Reads everything under `inputs`, joins it and judges it.
-pub(super) fn analyze(inputs: &[PathBuf], settings: &Settings, scope: Scope) -> Result<Analysis, Error> {
-    let mut world = world(inputs, settings)?;
+pub(super) fn analyze(
+    inputs: &[PathBuf],
+    settings: &Settings,
+    scope: Scope,
+    progress: &Progress,
+) -> Result<Analysis, Error> {
+    let mut world = world(inputs, settings, progress)?;
+    progress.phase("joining logs and packets");
     let span = settings.span(&world.bundle)?;
     let join = JoinOptions { target: scope.target, edge: scope.edge, span };
     let correlated = correlate::correlate(&mut world, &join);
@@ -46,7 +57,56 @@ pub(super) fn analyze(inputs: &[PathBuf], settings: &Settings, scope: Scope) -> 
     Ok(Analysis { world, correlated, findings })
 }
 
+/// What is about to be read, for the progress line.
+fn reading(bundle: &Bundle) -> String {
+    let captures = bundle.sources.iter().filter(|s| matches!(s.kind, SourceKind::Pcap | SourceKind::Pcapng));
+    let (count, bytes) = captures.fold((0, 0_u64), |(n, sum), s| (n + 1, sum.saturating_add(s.stored_bytes)));
+    format!("reading {}, {} MB", words::counted(count, "capture"), words::grouped(bytes / 1_000_000))
+}
+
 impl Analysis {
+    /// Keeps only the call that the line `FILE:N` tells of, judged by itself.
+    pub(super) fn only_line(&mut self, line: &str) -> Result<(), Error> {
+        let wrong = |why: &str| Error::Usage(format!("--line {line}: {why}"));
+        let (file, number) = line.rsplit_once(':').ok_or_else(|| wrong("write it as FILE:N"))?;
+        let number: u64 = number.parse().map_err(|_| wrong("write it as FILE:N, N a line from 1"))?;
+        let named = |source: crate::bundle::SourceIndex| {
+            let path = self.world.bundle.sources.get(source.0 as usize).map_or("", |s| s.path.as_str());
+            path == file || path.strip_suffix(file).is_some_and(|rest| rest.ends_with(['/', '!']))
+        };
+        let events = self.world.logs.events.iter().enumerate();
+        let told: Vec<u32> = events
+            .filter(|(_, e)| e.lines.iter().any(|l| l.number == number && named(l.source)))
+            .map(|(n, _)| n as u32)
+            .collect();
+        if told.is_empty() {
+            return Err(wrong("no failure was read from that line; wirecause logs lists those that were"));
+        }
+        let has = |case: u32| {
+            let case = self.correlated.cases.get(case as usize);
+            case.is_some_and(|c| c.event.iter().chain(&c.echoes).any(|e| told.contains(e)))
+        };
+        let all = self.findings.iter().flat_map(|f| f.occurrences.iter().map(move |o| (f, o)));
+        let alone = |(finding, call): (&Finding, &rules::Judgement)| {
+            let case = self.correlated.cases.get(call.case as usize);
+            let time = case.and_then(|c| c.time);
+            Finding {
+                judgement: call.clone(),
+                target: case.map_or_else(|| finding.target.clone(), |c| c.target.clone()),
+                occurrences: vec![call.clone()],
+                first: time,
+                last: time,
+                id: finding.id.clone(),
+            }
+        };
+        let found: Vec<Finding> = all.filter(|(_, call)| has(call.case)).map(alone).collect();
+        if found.is_empty() {
+            return Err(wrong("the failure was read, and no rule says anything of it"));
+        }
+        self.findings = found;
+        Ok(())
+    }
+
     /// The report of it.
     pub(super) fn report(&self, settings: &Settings, max_occurrences: usize) -> report::document::Report {
         let options = report::build::Options { max_occurrences, rules_digest: settings.rules.digest() };
@@ -66,8 +126,13 @@ pub(super) fn inputs(world: &World) -> impl Iterator<Item = &InputReport> {
 }
 
 /// The captures alone, for commands that need no logs.
-pub(super) fn captures(inputs: &[PathBuf], settings: &Settings) -> Result<(Bundle, Ingested), Error> {
+pub(super) fn captures(
+    inputs: &[PathBuf],
+    settings: &Settings,
+    progress: &Progress,
+) -> Result<(Bundle, Ingested), Error> {
     let bundle = bundle::discover(inputs, &Limits::default())?;
+    progress.phase(&reading(&bundle));
     let mut wire = ingest::run(&bundle.sources, &settings.ingest(&bundle)?);
     add_untaken(&bundle, &mut wire, &[]);
     Ok((bundle, wire))

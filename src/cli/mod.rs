@@ -21,6 +21,7 @@ mod flows;
 mod load;
 pub mod output;
 mod packets;
+pub mod progress;
 mod records;
 mod rules;
 pub mod settings;

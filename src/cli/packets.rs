@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::args::{Chosen, ExtractArguments, ReadArguments, RecordFormat, TimelineArguments};
 use super::load::{self, Analysis, Scope};
+use super::progress::Progress;
 use super::settings::{Look, Settings};
 use super::{Outcome, output};
 use crate::correlate::{Correlated, World};
@@ -89,11 +90,11 @@ pub(super) fn extract(typed: &ExtractArguments, settings: &Settings) -> Result<O
 
 fn subject(read: &ReadArguments, chosen: &Chosen, settings: &Settings) -> Result<Subject, Error> {
     if let Some(id) = &chosen.finding {
-        let analysis = load::analyze(&read.inputs, settings, Scope::default())?;
+        let analysis = load::analyze(&read.inputs, settings, Scope::default(), &Progress::new(&read.show))?;
         super::say_problems(&read.show, &analysis.world.bundle, load::inputs(&analysis.world));
         return of_finding(analysis, id);
     }
-    let (bundle, wire) = load::captures(&read.inputs, settings)?;
+    let (bundle, wire) = load::captures(&read.inputs, settings, &Progress::new(&read.show))?;
     super::say_problems(&read.show, &bundle, &wire.inputs);
     let world = World { bundle, wire, ..World::default() };
     let flow = find_flow(&world, chosen.flow.as_deref().unwrap_or_default())?;

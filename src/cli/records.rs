@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::args::{RecordFormat, RecordsArguments};
 use super::load;
+use super::progress::Progress;
 use super::settings::{Look, Settings};
 use super::{Outcome, output};
 use crate::correlate::World;
@@ -22,7 +23,7 @@ use crate::rules::fields::CaseView;
 /// `wirecause logs`.
 pub(super) fn logs(typed: &RecordsArguments, settings: &Settings) -> Result<Outcome, Error> {
     let condition = super::condition(typed.condition.as_deref())?;
-    let world = load::world(&typed.read.inputs, settings)?;
+    let world = load::world(&typed.read.inputs, settings, &Progress::new(&typed.read.show))?;
     super::say_problems(&typed.read.show, &world.bundle, &world.logs.inputs);
     let wanted = |event: &&crate::log::LogEvent| {
         let view = CaseView { world: Some(&world), case: None, event: Some(event), flow: None };
@@ -41,7 +42,7 @@ pub(super) fn certs(typed: &RecordsArguments, settings: &Settings) -> Result<Out
             "--where: certificates have no fields yet: filter the JSON instead".to_owned(),
         ));
     }
-    let (bundle, wire) = load::captures(&typed.read.inputs, settings)?;
+    let (bundle, wire) = load::captures(&typed.read.inputs, settings, &Progress::new(&typed.read.show))?;
     super::say_problems(&typed.read.show, &bundle, &wire.inputs);
     let world = World { bundle, wire, ..World::default() };
     let all = build::certificates(&world);
