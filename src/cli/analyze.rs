@@ -6,7 +6,7 @@ use super::args::{AnalyzeArguments, ReportFormat, SeverityName};
 use super::load::{self, Scope};
 use super::progress::Progress;
 use super::settings::{Look, Settings};
-use super::{Outcome, output};
+use super::{Outcome, output, redact};
 use crate::error::Error;
 use crate::report::document::Report;
 use crate::report::view::{self, Detail, Style};
@@ -22,6 +22,7 @@ pub(super) fn run(typed: &AnalyzeArguments, settings: &Settings) -> Result<Outco
         analysis.only_line(line)?;
     }
     let report = analysis.report(settings, typed.max_occurrences);
+    let report = redact::value(&typed.read.how, &analysis.world, report)?;
     let show = &typed.read.show;
     let inputs = || load::inputs(&analysis.world);
     super::say_problems(show, &analysis.world.bundle, inputs());

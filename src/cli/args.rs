@@ -323,6 +323,12 @@ pub struct HowArguments {
     /// Add or override rules and events with the YAML files of DIR and DIR/events (repeatable)
     #[arg(long, value_name = "DIR", help_heading = "Reading")]
     pub rules: Vec<PathBuf>,
+    /// Replace addresses, host names, names of objects and certificates consistently in the output
+    #[arg(long, help_heading = "Reading")]
+    pub redact: bool,
+    /// Save what --redact replaced by what, readable by its owner alone
+    #[arg(long, value_name = "FILE", requires = "redact", help_heading = "Reading")]
+    pub redact_map: Option<PathBuf>,
     /// Another UDP port that carries VXLAN (repeatable)
     #[arg(long, value_name = "P", help_heading = "Reading")]
     pub vxlan_port: Vec<u16>,

@@ -18,7 +18,7 @@ use super::args::BatchArguments;
 use super::load::{self, Scope};
 use super::progress::Progress;
 use super::settings::Settings;
-use super::{Outcome, output};
+use super::{Outcome, output, redact};
 use crate::error::Error;
 use crate::report::document::Report;
 use crate::report::words;
@@ -169,7 +169,8 @@ fn one(bundle: &Path, name: &str, typed: &BatchArguments, settings: &Settings) -
             let analysis = load::analyze(&inputs, settings, Scope::default(), &Progress::none())?;
             let partial =
                 super::worst_input(&analysis.world.bundle, load::inputs(&analysis.world)) == Outcome::Partial;
-            Ok((analysis.report(settings, typed.max_occurrences), partial))
+            let report = analysis.report(settings, typed.max_occurrences);
+            Ok((redact::value(&typed.how, &analysis.world, report)?, partial))
         })
     }));
     let blank = Entry {

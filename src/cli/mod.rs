@@ -24,6 +24,7 @@ mod packets;
 pub mod progress;
 mod records;
 mod rules;
+mod redact;
 pub mod settings;
 
 /// How a command that could run ended.

@@ -6,7 +6,7 @@ use super::args::{Chosen, ExtractArguments, ReadArguments, RecordFormat, Timelin
 use super::load::{self, Analysis, Scope};
 use super::progress::Progress;
 use super::settings::{Look, Settings};
-use super::{Outcome, output};
+use super::{Outcome, output, redact};
 use crate::correlate::{Correlated, World};
 use crate::error::Error;
 use crate::ingest::FlowIndex;
@@ -35,6 +35,7 @@ pub(super) fn timeline(typed: &TimelineArguments, settings: &Settings) -> Result
         (None, None) => Ok(Timeline::default()),
     };
     let shown = shown.map_err(|e| Error::Input("the captures again".to_owned(), e.to_string()))?;
+    let shown = redact::value(&typed.read.how, &subject.world, shown)?;
     let look = Look::of(&typed.read.show, typed.output.is_some());
     output::write(typed.output.as_deref(), |out| write_timeline(typed.format, &shown, look, out))?;
     Ok(super::worst_input(&subject.world.bundle, load::inputs(&subject.world)))
@@ -63,6 +64,10 @@ fn write_timeline(
 }
 
 pub(super) fn extract(typed: &ExtractArguments, settings: &Settings) -> Result<Outcome, Error> {
+    if typed.read.how.redact {
+        let why = "--redact: frames are written as they are; redact the timeline instead";
+        return Err(Error::Usage(why.to_owned()));
+    }
     let subject = subject(&typed.read, &typed.chosen, settings)?;
     let world = &subject.world;
     let mut frames = 0_u64;

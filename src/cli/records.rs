@@ -9,7 +9,7 @@ use super::args::{RecordFormat, RecordsArguments};
 use super::load;
 use super::progress::Progress;
 use super::settings::{Look, Settings};
-use super::{Outcome, output};
+use super::{Outcome, output, redact};
 use crate::correlate::World;
 use crate::error::Error;
 use crate::report::build;
@@ -31,6 +31,7 @@ pub(super) fn logs(typed: &RecordsArguments, settings: &Settings) -> Result<Outc
     };
     let all: Vec<Event> =
         world.logs.events.iter().filter(wanted).map(|e| events::record(&world, e)).collect();
+    let all = redact::value(&typed.read.how, &world, all)?;
     write(typed, &all, |style, out| events::table(all.iter(), style, out))?;
     Ok(super::worst_input(&world.bundle, &world.logs.inputs))
 }
@@ -45,7 +46,7 @@ pub(super) fn certs(typed: &RecordsArguments, settings: &Settings) -> Result<Out
     let (bundle, wire) = load::captures(&typed.read.inputs, settings, &Progress::new(&typed.read.show))?;
     super::say_problems(&typed.read.show, &bundle, &wire.inputs);
     let world = World { bundle, wire, ..World::default() };
-    let all = build::certificates(&world);
+    let all = redact::value(&typed.read.how, &world, build::certificates(&world))?;
     write(typed, &all, |style, out| certificate_table(&all, style, out))?;
     Ok(super::worst_input(&world.bundle, &world.wire.inputs))
 }

@@ -15,6 +15,7 @@ mod lanes;
 mod made;
 pub mod markdown;
 pub mod pcapng;
+pub mod redact;
 pub mod timeline;
 pub mod view;
 pub mod words;

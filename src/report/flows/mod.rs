@@ -28,6 +28,7 @@ pub struct Records<'a> {
     wire: &'a Ingested,
     captures: Vec<CaptureText>,
     counterparts: HashMap<FlowIndex, (FlowIndex, &'static str)>,
+    community_id: bool,
 }
 
 /// Names that every record of a capture repeats, as JSON.
@@ -65,7 +66,14 @@ impl<'a> Records<'a> {
             name: quoted(&c.set.name),
             files: c.set.files.iter().map(|f| path_of(sources, f.0)).collect(),
         });
-        Self { wire, captures: captures.collect(), counterparts: HashMap::new() }
+        Self { wire, captures: captures.collect(), counterparts: HashMap::new(), community_id: true }
+    }
+
+    /// Leaves out what addresses can be guessed from: a Community ID is a digest of nothing else.
+    #[must_use]
+    pub fn without_community_id(mut self) -> Self {
+        self.community_id = false;
+        self
     }
 
     /// Also names the other half or other view of a flow.

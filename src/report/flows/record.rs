@@ -19,7 +19,7 @@ impl Records<'_> {
         let file = |n: u16| files.get(usize::from(n)).map_or(&b"\"\""[..], |f| f.as_slice());
         out.extend_from_slice(b"{\"capture\":");
         out.extend_from_slice(capture.map_or(b"\"\"", |c| c.name.as_slice()));
-        identity(out, flow);
+        identity(out, flow, self.community_id);
         // Unpacked for this line only: unpacked for good, those of all flows would fill the memory.
         let tcp = flow.tcp.as_ref().map(TcpRecord::facts);
         counts(out, flow, tcp.as_ref());
@@ -57,7 +57,7 @@ impl Records<'_> {
 }
 
 /// Who, when, and in which frames.
-fn identity(out: &mut Vec<u8>, flow: &Conversation) {
+fn identity(out: &mut Vec<u8>, flow: &Conversation, community_id: bool) {
     if let Some(stream) = flow.stream {
         field(out, b",\"stream\":", u64::from(stream));
     }
@@ -74,9 +74,11 @@ fn identity(out: &mut Vec<u8>, flow: &Conversation) {
     end(out, flow.orig);
     out.extend_from_slice(b",\"resp\":");
     end(out, flow.resp);
-    out.extend_from_slice(b",\"community_id\":\"");
-    flow.write_community_id(out);
-    out.push(b'"');
+    if community_id {
+        out.extend_from_slice(b",\"community_id\":\"");
+        flow.write_community_id(out);
+        out.push(b'"');
+    }
     out.extend_from_slice(b",\"community_id\":\"");
     flow.write_community_id(out);
     out.push(b'"');
