@@ -122,18 +122,35 @@ impl Redactor {
             return self.address(IpAddr::V6(ip)) + &run[core.len()..];
         }
         let mut out = String::with_capacity(run.len());
-        for part in run.split_inclusive([':', '/']) {
-            let end = part.trim_end_matches([':', '/', '.', '-']).len();
+        for part in run.split_inclusive(':') {
+            let end = part.trim_end_matches([':', '.', '-']).len();
             let (text, tail) = part.split_at(end);
-            let dashed = text.contains('-') && !text.contains('.');
-            match text.replace('-', if dashed { "." } else { "-" }).parse::<Ipv4Addr>() {
-                Ok(ip) if dashed => out += &self.address(IpAddr::V4(ip)).replace('.', "-"),
-                Ok(ip) => out += &self.address(IpAddr::V4(ip)),
-                Err(_) => out += text,
-            }
+            out += &self.dotted_or_dashed(text);
             out += tail;
         }
         out
+    }
+
+    /// `172.28.0.2`, `172-28-0-2`, or either behind dashes that belong to another word (`ip-172-28-0-2`).
+    fn dotted_or_dashed(&mut self, text: &str) -> String {
+        if let Ok(ip) = text.parse::<Ipv4Addr>() {
+            return self.address(IpAddr::V4(ip));
+        }
+        if let Some(ip) =
+            (!text.contains('.')).then(|| text.replace('-', ".").parse::<Ipv4Addr>().ok()).flatten()
+        {
+            return self.address(IpAddr::V4(ip)).replace('.', "-");
+        }
+        // Only the last four numbers can be an address: what stands before them is another word.
+        let words = text.split('-').count();
+        let Some((at, _)) = text.match_indices('-').nth(words.wrapping_sub(5)) else {
+            return text.to_owned();
+        };
+        let (word, rest) = text.split_at(at + 1);
+        match rest.replace('-', ".").parse::<Ipv4Addr>() {
+            Ok(ip) => format!("{word}{}", self.address(IpAddr::V4(ip)).replace('.', "-")),
+            Err(_) => text.to_owned(),
+        }
     }
 
     /// The replacement of an address. Loopback and unspecified addresses tell nothing and stay.
