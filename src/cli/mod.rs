@@ -23,8 +23,8 @@ pub mod output;
 mod packets;
 pub mod progress;
 mod records;
-mod rules;
 mod redact;
+mod rules;
 pub mod settings;
 
 /// How a command that could run ended.
