@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::args::{PageFormat, ReadArguments, RulesArguments, RulesCommand};
+use super::progress::Progress;
 use super::settings::{self, Settings};
 use super::{Outcome, load, output};
 use crate::error::Error;
@@ -85,7 +86,8 @@ fn write_pcaps(dir: &Path, rule: &Rule, test: &str) -> Result<(), Error> {
 fn explain(rule: &str, read: &ReadArguments) -> Result<Outcome, Error> {
     let settings = Settings::of(&read.how)?;
     find(&settings.rules, rule)?;
-    let analysis = load::analyze(&read.inputs, &settings, load::Scope::default())?;
+    let analysis =
+        load::analyze(&read.inputs, &settings, load::Scope::default(), &Progress::new(&read.show))?;
     let text =
         tools::explain(&settings.rules, rule, &analysis.world, &analysis.correlated).unwrap_or_default();
     output::write(None, |out| out.write_all(text.as_bytes()))?;
