@@ -11,6 +11,7 @@ use super::merge::{self, Draft, TraceDraft};
 use super::origin;
 use super::scan::{self, FileScan, Hit, What};
 use super::timebase::{self, Anchors, Clock};
+use super::zones;
 use super::{EventSet, LogEvent, LogOptions, LogReport, Logs};
 use crate::bundle::{InputReport, Source};
 use crate::error::Place;
@@ -45,6 +46,7 @@ pub fn read(sources: &[Source], events: &EventSet, options: &LogOptions) -> Logs
         let report = finish(log, index, events, options, elsewhere, &mut drafts, &mut traces, &mut out);
         out.reports.push(report);
     }
+    zones::settle(&mut drafts, &mut traces, &mut out.reports);
     out.events = merge::merge(drafts, traces);
     for event in &out.events {
         if let Some(report) = out.reports.get_mut(event.log as usize) {
@@ -189,7 +191,7 @@ fn draft(
         What::Event(known) => known,
         What::Trace(trace) => {
             let began = clock.civil(trace.began);
-            traces.push(TraceDraft { trace: *trace, began, lines });
+            traces.push(TraceDraft { trace: *trace, log, began, lines });
             return;
         }
     };
@@ -201,6 +203,7 @@ fn draft(
     drafts.push(Draft {
         copy,
         began: hit.began.filter(|_| resolved.is_none()),
+        sure: resolved.is_some() && !clock.base.assumed_zone,
         event: LogEvent {
             name: event.name.clone(),
             time,

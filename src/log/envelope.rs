@@ -358,3 +358,132 @@ fn escape(chars: &mut std::str::CharIndices<'_>, n: usize) -> Option<char> {
     }
     Some(char::from_u32(value).unwrap_or(char::REPLACEMENT_CHARACTER))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::timebase::Anchors;
+    use crate::log::LogOptions;
+
+    /// Layers, time, host, identifier and message of a line in a log whose year is 2026.
+    fn shown(line: &str) -> String {
+        let peeled = peel(line);
+        let layers: Vec<_> = peeled.layers.iter().map(|l| l.name()).collect();
+        let mut anchors = Anchors::default();
+        anchors.add(&peeled.stamps, None);
+        let clock = anchors.clock(&LogOptions { year: Some(2026), ..LogOptions::default() }, None);
+        let time = clock.resolve(&peeled.stamps).map_or_else(|| "-".to_owned(), |(t, _)| t.to_string());
+        let name = |n: &Option<String>| n.clone().unwrap_or_else(|| "-".to_owned());
+        format!(
+            "{} | {time} | {} | {} | {}",
+            layers.join(" / "),
+            name(&peeled.host),
+            name(&peeled.ident),
+            peeled.message
+        )
+    }
+
+    #[test]
+    fn lines_as_real_programs_print_them() {
+        for (line, expected) in [
+            (
+                "Nov 21 02:24:47 cp-1 kube-apiserver[28800]: W1121 02:24:47.529354   28800 dispatcher.go:217] m",
+                "journal short / klog | 2026-11-21T02:24:47.529354000Z | cp-1 | kube-apiserver | m",
+            ),
+            (
+                "Nov 21 02:25:20.685152 cp-1 kube-apiserver[30368]: W1121 02:25:20.685010   30368 dispatcher.go:225] m",
+                "journal short-precise / klog | 2026-11-21T02:25:20.685152000Z | cp-1 | kube-apiserver | m",
+            ),
+            (
+                "2026-11-21T02:19:27+0000 cp-1 kube-apiserver[13673]: W1121 02:19:27.543936   13673 dispatcher.go:217] m",
+                "journal short-iso / klog | 2026-11-21T02:19:27.543936000Z | cp-1 | kube-apiserver | m",
+            ),
+            (
+                "2026-11-21T02:26:31.766670+0000 cp-1 kube-apiserver[2780]: E1121 02:26:31.766616    2780 a.go:493] m",
+                "journal short-iso-precise / klog | 2026-11-21T02:26:31.766670000Z | cp-1 | kube-apiserver | m",
+            ),
+            (
+                "Sat 2026-11-21 02:26:47 UTC cp-1 kube-apiserver[4355]: W1121 02:26:47.945512    4355 dispatcher.go:225] m",
+                "journal short-full / klog | 2026-11-21T02:26:47.945512000Z | cp-1 | kube-apiserver | m",
+            ),
+            (
+                "Sat 2026-11-21 02:45:50 UTC cp-1 kube-apiserver.service[21360]: W1121 02:45:50.489106   21360 d.go:217] m",
+                "journal with-unit / klog | 2026-11-21T02:45:50.489106000Z | cp-1 | kube-apiserver | m",
+            ),
+            (
+                "1795227874.123456 cp-1 kubelet[812]: E1121 02:24:34.123001     812 a.go:1] m",
+                "journal short-unix / klog | 2026-11-21T02:24:34.123456000Z | cp-1 | kubelet | m",
+            ),
+            (
+                "[   12.345678] cp-1 kubelet[812]: E1121 02:24:34.123001     812 a.go:1] m",
+                "journal short-monotonic / klog | 2026-11-21T02:24:34.123001000Z | cp-1 | kubelet | m",
+            ),
+            (
+                "W1121 02:25:49.766606   31227 dispatcher.go:205] m",
+                "klog | 2026-11-21T02:25:49.766606000Z | - | - | m",
+            ),
+            (
+                "2026-11-21T02:56:32.435427555Z stderr F W1121 02:56:32.435323    7396 dispatcher.go:217] m",
+                "cri / klog | 2026-11-21T02:56:32.435427555Z | - | - | m",
+            ),
+            (
+                "2026-11-21T02:56:32.435427555+00:00 stdout F 2026/11/21 02:56:32 http: m",
+                "cri / go log | 2026-11-21T02:56:32.435427555Z | - | - | http: m",
+            ),
+            (
+                "2026-11-21T02:56:32.435427555Z W1121 02:56:32.435323       1 dispatcher.go:217] m",
+                "kubectl logs --timestamps / klog | 2026-11-21T02:56:32.435427555Z | - | - | m",
+            ),
+            (
+                r#"{"log":"W1121 02:25:43.014712   31035 dispatcher.go:225] \"m\"\n","stream":"stderr","time":"2026-11-21T02:25:43.015165162Z"}"#,
+                "docker json-file / klog | 2026-11-21T02:25:43.015165162Z | - | - | \"m\"",
+            ),
+            (
+                r#"{"ts":1795227996781.2563,"caller":"mutating/dispatcher.go:225","msg":"m","v":0}"#,
+                "klog json | 2026-11-21T02:26:36.781256000Z | - | - | m",
+            ),
+            (
+                r#"{"level":"warn","ts":"2026-11-21T02:24:39.187770Z","caller":"embed/config_logging.go:194","msg":"m"}"#,
+                "zap | 2026-11-21T02:24:39.187770000Z | - | - | m",
+            ),
+            (
+                r#"{"__REALTIME_TIMESTAMP":"1795227887529354","_HOSTNAME":"cp-1","SYSLOG_IDENTIFIER":"kube-apiserver","MESSAGE":[109,10]}"#,
+                "journal json | 2026-11-21T02:24:47.529354000Z | cp-1 | kube-apiserver | m\n",
+            ),
+            (
+                r#"time="2026-11-21T02:24:39Z" level=info msg="E1121 02:24:39.187770     123 d.go:1] \"m\"""#,
+                "logrus / klog | 2026-11-21T02:24:39.187770000Z | - | - | \"m\"",
+            ),
+            (
+                "2019-05-01 12:00:00.123456 W | embed: m",
+                "capnslog | 2019-05-01T12:00:00.123456000Z | - | - | embed: m",
+            ),
+            (
+                "<30>1 2026-11-21T02:24:39.187770Z cp-1 kubelet 812 - - m",
+                "syslog | 2026-11-21T02:24:39.187770000Z | cp-1 | kubelet | m",
+            ),
+            ("# 2026-11-21T02:24:47Z", " | - | - | - | # 2026-11-21T02:24:47Z"),
+        ] {
+            // f64 holds epoch milliseconds to a tenth of a microsecond: the last digit may round either way
+            let got = shown(line).replace("781257000Z", "781256000Z");
+            assert_eq!(got, expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn any_line_cut_anywhere_is_peeled() {
+        let lines = [
+            "Nov 21 02:24:47 cp-1 kube-apiserver[28800]: W1121 02:24:47.529354   28800 dispatcher.go:217] mü",
+            "Sat 2026-11-21 02:26:47 UTC cp-1 kube-apiserver[4355]: W1121 02:26:47.945512    4355 dispatcher.go:225] m",
+            "2026-11-21T02:56:32.435427555Z stderr F W1121 02:56:32.435323    7396 dispatcher.go:217] m",
+            r#"time="2026-11-21T02:24:39Z" level=info msg="E1121 02:24:39.187770     123 d.go:1] \"m\" \u00fc""#,
+            "<30>1 2026-11-21T02:24:39.187770Z cp-1 kubelet 812 - - m",
+        ];
+        for line in lines {
+            for n in (0..=line.len()).filter(|n| line.is_char_boundary(*n)) {
+                let peeled = peel(&line[..n]);
+                assert!(peeled.message.len() <= n, "{}", &line[..n]);
+            }
+        }
+    }
+}

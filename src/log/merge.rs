@@ -21,12 +21,15 @@ pub(super) struct Draft {
     pub copy: Option<CopyOf>,
     /// Begin of the command whose output it stands in.
     pub began: Option<Timestamp>,
+    /// Its time needs no assumption.
+    pub sure: bool,
 }
 
 /// A trace with its resolved begin.
 #[derive(Debug)]
 pub(super) struct TraceDraft {
     pub trace: Trace,
+    pub log: u32,
     pub began: Timestamp,
     pub lines: Vec<super::LogLine>,
 }
@@ -53,6 +56,11 @@ fn content(event: &LogEvent) -> Content<'_> {
         return (&event.name, who, None, "");
     }
     (&event.name, who, fields.url.as_ref(), &fields.reason)
+}
+
+/// Whether two events may tell of one call.
+pub(super) fn same_content(one: &LogEvent, other: &LogEvent) -> bool {
+    content(one) == content(other)
 }
 
 /// Calls by the hash of their content; equal hashes are compared.
@@ -102,7 +110,7 @@ fn join_kind(kind: CopyOf, copies: Vec<Draft>, first_hand: &mut Vec<Draft>, call
             !taken.get(n).copied().unwrap_or(true)
                 && first_hand.get(n).is_some_and(|call| {
                     call.copy != Some(kind)
-                        && content(&call.event) == content(&copy.event)
+                        && same_content(&call.event, &copy.event)
                         && within(kind, &copy, &call.event)
                 })
         });

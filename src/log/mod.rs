@@ -22,7 +22,10 @@ mod origin;
 mod scan;
 mod stamp;
 mod timebase;
+#[cfg(test)]
+mod tests;
 mod trace;
+mod zones;
 
 pub use assemble::read;
 pub use events::EventSet;

@@ -1,0 +1,163 @@
+//! The stage as a whole, on small logs written to a directory: what becomes one event, and when it was.
+
+use std::fs;
+
+use super::*;
+use crate::bundle::{self, Limits};
+
+/// Reads files given as path and text.
+fn read_files(files: &[(&str, &str)]) -> Logs {
+    let dir = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let bundle = bundle::discover(&[dir.path().to_owned()], &Limits::default()).unwrap();
+    read(&bundle.sources, &EventSet::builtin(), &LogOptions::default())
+}
+
+/// Each event as time, name and its lines' numbers.
+fn shown(logs: &Logs) -> Vec<String> {
+    let line = |l: &LogLine| l.number.to_string();
+    logs.events
+        .iter()
+        .map(|e| {
+            let lines: Vec<_> = e.lines.iter().map(line).collect();
+            format!("{} {} {}", e.time.map_or_else(String::new, |t| t.to_string()), e.name, lines.join(","))
+        })
+        .collect()
+}
+
+const CALL: &str = "failed calling webhook \"v.example.com\": failed to call webhook: Post \
+                    \"https://v.ns.svc:443/validate?timeout=5s\": context deadline exceeded";
+
+fn dispatcher(stamp: &str) -> String {
+    format!("W1121 {stamp}    7 dispatcher.go:205] Failed calling webhook, failing open v.example.com: {CALL}\n")
+}
+
+fn unhandled(stamp: &str) -> String {
+    let quoted = CALL.replace('"', "\\\"");
+    format!("E1121 {stamp}    7 dispatcher.go:213] \"Unhandled Error\" err=\"{quoted}\" logger=\"UnhandledError\"\n")
+}
+
+fn cri(stamp: &str, line: &str) -> String {
+    format!("2026-11-21T{stamp}00Z stderr F {line}")
+}
+
+#[test]
+fn copies_join_one_to_one_and_parallel_calls_stay_apart() {
+    let stamps = ["02:00:05.000001", "02:00:05.000002", "02:00:05.000003"];
+    let mut text = String::new();
+    for s in stamps {
+        text += &cri(s, &dispatcher(s));
+    }
+    for s in ["02:00:05.000301", "02:00:05.000302"] {
+        text += &cri(s, &unhandled(s));
+    }
+    let kubectl = format!("# 2026-11-21T02:00:00Z\n$ kubectl create -f x\nError from server: Internal error occurred: {CALL}\n");
+    let logs = read_files(&[("kube-apiserver.log", &text), ("kubectl.txt", &kubectl)]);
+    assert_eq!(
+        shown(&logs),
+        [
+            "2026-11-21T02:00:05.000001000Z deadline_exceeded 1,4,3",
+            "2026-11-21T02:00:05.000002000Z deadline_exceeded 2,5",
+            "2026-11-21T02:00:05.000003000Z deadline_exceeded 3",
+        ]
+    );
+    assert!(logs.events.iter().all(|e| e.component.as_deref() == Some("kube-apiserver")));
+}
+
+#[test]
+fn a_clients_error_without_its_call_is_an_event_of_its_own() {
+    let kubectl = format!("# 2026-11-21T02:00:00Z\n$ kubectl create -f x\nError from server: Internal error occurred: {CALL}\n");
+    let logs = read_files(&[("kubectl.txt", &kubectl)]);
+    assert_eq!(shown(&logs), ["2026-11-21T02:00:00.000000000Z deadline_exceeded 3"]);
+    assert_eq!(logs.events[0].component.as_deref(), Some("kubectl"));
+}
+
+#[test]
+fn a_clients_error_with_a_4_tuple_tells_the_zone() {
+    let cause = "failed calling webhook \"v.example.com\": failed to call webhook: Post \
+                 \"https://v.ns.svc:443/validate?timeout=5s\": read tcp 10.0.0.1:40000->10.0.0.2:443: read: \
+                 connection reset by peer";
+    let log = format!("W1120 21:00:00.500000    7 dispatcher.go:217] Failed calling webhook, failing closed v.example.com: {cause}\n");
+    let kubectl = format!("# 2026-11-21T02:00:00Z\n$ kubectl create -f x\nerror: failed to create: Internal error occurred: {cause}\n");
+    let logs = read_files(&[("kube-apiserver.log", &log), ("kubectl.txt", &kubectl)]);
+    let event = &logs.events[0];
+    assert_eq!(shown(&logs).len(), 1);
+    assert_eq!(event.lines.len(), 2);
+    let base = &logs.reports.iter().find(|r| r.component.as_deref() == Some("kube-apiserver")).unwrap().base;
+    assert_eq!((base.zone.as_deref(), base.assumed_zone), (Some("-05:00"), false), "{}", base.from);
+}
+
+#[test]
+fn a_trace_gives_begin_and_duration() {
+    let mut text = cri("02:00:05.000100", &dispatcher("02:00:05.000001"));
+    text += &cri(
+        "02:00:05.000400",
+        "I1121 02:00:05.000301    7 trace.go:236] Trace[5]: \"Call validating webhook\" configuration:c,webhook:v.example.com,\
+         resource:/v1, Resource=pods,operation:CREATE,UID:1 (21-Nov-2026 02:00:00.000) (total time: 5000ms):\n",
+    );
+    let logs = read_files(&[("kube-apiserver.log", &text)]);
+    let fields = &logs.events[0].fields;
+    assert_eq!(fields.duration, Some(TimeDelta::from_secs(5)));
+    assert_eq!(fields.started.unwrap().to_string(), "2026-11-21T02:00:00.000000000Z");
+    assert_eq!(shown(&logs), ["2026-11-21T02:00:05.000100000Z deadline_exceeded 1,2"]);
+}
+
+#[test]
+fn multi_line_values_and_partial_lines_are_one_entry() {
+    let text = "E1121 02:00:05.000001    7 controller.go:157] \"Unhandled Error\" err=<\n\
+                \tfailed to do: Get \"https://10.0.0.1:6443/api/v1/pods\": dial tcp 10.0.0.1:6443: connect: connection refused\n\
+                \tmore\n > logger=\"UnhandledError\"\n\
+                W1121 02:00:06.000001    7 x.go:1] fine\n";
+    let logs = read_files(&[("kubelet.log", text)]);
+    let event = &logs.events[0];
+    assert_eq!((&*event.name, event.edge), ("connection_refused", Edge::Apiserver));
+    assert_eq!(event.lines.iter().map(|l| l.number).collect::<Vec<_>>(), [1, 2]);
+
+    let whole = dispatcher("02:00:05.000001");
+    let (one, two) = whole.split_at(120);
+    let text = format!("2026-11-21T02:00:05.000100000Z stderr P {one}\n2026-11-21T02:00:05.000200000Z stderr F {two}");
+    let logs = read_files(&[("0.log", &text)]);
+    assert_eq!(logs.events.len(), 1);
+    assert_eq!(&*logs.events[0].name, "deadline_exceeded");
+}
+
+#[test]
+fn what_no_event_knows_is_shown() {
+    let text = "W1121 02:00:05.000001    7 x.go:1] Get \"https://10.0.0.1:6443/api\": dial tcp 10.0.0.1:6443: connect: protocol wrong type for socket\n";
+    let logs = read_files(&[("kubelet.log", text)]);
+    assert_eq!((logs.events.len(), logs.reports[0].unrecognised), (0, 1));
+    assert_eq!(logs.reports[0].unrecognised_lines[0].number, 1);
+}
+
+#[test]
+fn text_that_is_no_log_is_skipped_and_damaged_text_never_panics() {
+    let logs = read_files(&[("README.txt", "Collected by hand.\n")]);
+    assert!(logs.reports.is_empty() && logs.inputs[0].skipped);
+    let whole = cri("02:00:05.000100", &dispatcher("02:00:05.000001")) + &unhandled("02:00:05.000301");
+    for n in (0..whole.len()).step_by(7) {
+        let mut bytes = whole.clone().into_bytes();
+        bytes[n] ^= 0x95;
+        let _ = read_files(&[("a.log", &String::from_utf8_lossy(&bytes)), ("b.log", &whole[..n])]);
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let mut text = String::new();
+    for n in 0..20_000 {
+        let stamp = format!("02:{:02}:{:02}.{:06}", n / 60 % 60, n % 60, n);
+        text += &cri(&stamp, &if n % 3 == 0 { unhandled(&stamp) } else { dispatcher(&stamp) });
+    }
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        shown(&pool.install(|| read_files(&[("kube-apiserver.log", &text)])))
+    };
+    let one = run(1);
+    assert!(one.len() > 10_000);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(5));
+}
