@@ -130,7 +130,7 @@ fn finish(
 fn summary(files: &[FileScan], path: &str, clock: &Clock) -> LogReport {
     let samples = || files.iter().flat_map(|f| f.head.iter().chain(&f.tail));
     let times = || samples().filter_map(|p| clock.resolve(&p.stamps)).map(|(t, _)| t);
-    let origin = origin::of_log(path, samples());
+    let origin = origin::of_log(path, &samples());
     LogReport {
         sources: files.iter().map(|f| f.input.source).collect(),
         format: format(samples()),
@@ -162,12 +162,12 @@ fn format<'p>(samples: impl Iterator<Item = &'p Peeled<'static>> + Clone) -> Str
 fn reversed(file: &mut FileScan, clock: &Clock) {
     let first = file.head.iter().find_map(|p| clock.resolve(&p.stamps));
     let last = file.tail.iter().find_map(|p| clock.resolve(&p.stamps));
-    if let (Some((first, _)), Some((last, _))) = (first, last) {
-        if last < first - TimeDelta::from_secs(1) {
-            file.input.problems.note("reversed_log", Place::Whole, || {
-                format!("the first line is of {first}, the last of {last}: newest first")
-            });
-        }
+    if let (Some((first, _)), Some((last, _))) = (first, last)
+        && last < first - TimeDelta::from_secs(1)
+    {
+        file.input.problems.note("reversed_log", Place::Whole, || {
+            format!("the first line is of {first}, the last of {last}: newest first")
+        });
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) fn classify(peeled: &Peeled<'_>, events: &EventSet, memory: &mut Memo
     // ports of this side never repeat, and what values say stands outside the message
     let repeats = peeled.values.is_empty()
         && memchr::memmem::find(peeled.message.as_bytes(), b"->").is_none()
-        && !peeled.message.contains("handshake error from ");
+        && !peeled.message.starts_with("http: TLS handshake error from ");
     if !repeats {
         return classify_once(peeled, events, memory);
     }
@@ -63,15 +63,14 @@ pub(super) fn classify(peeled: &Peeled<'_>, events: &EventSet, memory: &mut Memo
     key.push(if peeled.layers.last() == Some(&Layer::Klog) { 'k' } else { '-' });
     key.push(if peeled.layers.contains(&Layer::Audit) { 'a' } else { '-' });
     key.push_str(&peeled.message);
-    let told = match memory.messages.get(&key) {
-        Some(told) => told.clone(),
-        None => {
-            let told = classify_once(peeled, events, memory);
-            if memory.messages.len() < MAX_REMEMBERED {
-                memory.messages.insert(key.clone(), told.clone());
-            }
-            told
+    let told = if let Some(told) = memory.messages.get(&key) {
+        told.clone()
+    } else {
+        let told = classify_once(peeled, events, memory);
+        if memory.messages.len() < MAX_REMEMBERED {
+            memory.messages.insert(key.clone(), told.clone());
         }
+        told
     };
     memory.key = key;
     told
@@ -176,13 +175,13 @@ pub(super) fn set_field(parsed: &mut Parsed, name: &str, value: &str) {
         "source" => fields.source = value.parse().ok(),
         "duration" => fields.duration = stamp::go_duration(value),
         "local" => fields.alert_local = Some(value == "local"),
-        "reason" => fields.reason = value.to_owned(),
+        "reason" => value.clone_into(&mut fields.reason),
         _ => {}
     }
 }
 
-/// A field as text, by the name that samples use; absent for a name that does not exist or a field that is not set.
-pub(super) fn field(parsed: &Parsed, name: &str) -> Option<String> {
+/// A field as text, by the name that samples use; `absent` where it is not set.
+pub(super) fn field(parsed: &Parsed, name: &str) -> String {
     let f = &parsed.fields;
     let seconds = |d: TimeDelta| format!("{}s", d.as_secs_f64());
     let found = match name {
@@ -216,5 +215,5 @@ pub(super) fn field(parsed: &Parsed, name: &str) -> Option<String> {
         "server_side" => Some(parsed.server_side.to_string()),
         _ => Some(format!("no such field: {name}")),
     };
-    Some(found.unwrap_or_else(|| "absent".to_owned()))
+    found.unwrap_or_else(|| "absent".to_owned())
 }

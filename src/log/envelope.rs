@@ -144,10 +144,18 @@ fn step(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
         b'{' => json::layer(text, out).map(Step::Replace),
         b'0'..=b'9' => digit_first(text, out),
         b'I' | b'W' | b'E' | b'F' | b'D' if bytes.get(1).is_some_and(u8::is_ascii_digit) => klog(text, out),
+        b'M' if out.layers.is_empty() && text.starts_with("MESSAGE=") => {
+            out.layers.push(Layer::Journal("journal export"));
+            Some(Step::Skip("MESSAGE=".len()))
+        }
         b'A'..=b'Z' => journal_short(text, out).or_else(|| journal_full(text, out)),
         b'[' => monotonic(text, out),
         b't' if text.starts_with("time=\"") => logrus(text, out),
         b'<' => syslog(text, out),
+        b' ' if out.layers.is_empty() && text.trim_start().starts_with("MESSAGE=") => {
+            out.layers.push(Layer::Journal("journal verbose"));
+            Some(Step::Skip(text.find('=')? + 1))
+        }
         _ => None,
     }
 }
@@ -362,8 +370,33 @@ fn escape(chars: &mut std::str::CharIndices<'_>, n: usize) -> Option<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::timebase::Anchors;
     use crate::log::LogOptions;
+    use crate::log::timebase::Anchors;
+
+    #[test]
+    fn other_fields_of_an_entry_complete_its_message() {
+        let export = "__CURSOR=s=1\n__REALTIME_TIMESTAMP=1795227887529354\n_HOSTNAME=cp-1\nMESSAGE=W1121 02:24:47.529300   28800 \
+                      d.go:1] m\nSYSLOG_IDENTIFIER=kube-apiserver\n\n__CURSOR=s=2\n__REALTIME_TIMESTAMP=1795227888000000\n";
+        let verbose = "Sat 2026-11-21 02:24:47.529354 UTC [s=1;i=2]\n    _HOSTNAME=cp-1\n    MESSAGE=W1121 02:24:47.529300   \
+                       28800 d.go:1] m\n    SYSLOG_IDENTIFIER=kube-apiserver\nSat 2026-11-21 02:24:48.000000 UTC [s=2]\n";
+        for text in [export, verbose] {
+            let message = text.find("MESSAGE=").unwrap();
+            let start = text[..message].rfind('\n').unwrap() + 1;
+            let end = message + text[message..].find('\n').unwrap();
+            let mut peeled = peel(&text[start..end]);
+            super::super::journal_text::complete(&mut peeled, text.as_bytes(), start, end);
+            assert_eq!(
+                (peeled.host.as_deref(), peeled.ident.as_deref()),
+                (Some("cp-1"), Some("kube-apiserver"))
+            );
+            let clock = Anchors::default().clock(&LogOptions::default(), None);
+            let time = clock.resolve(&peeled.stamps).unwrap().0;
+            assert_eq!(
+                (time.to_string().as_str(), &*peeled.message),
+                ("2026-11-21T02:24:47.529354000Z", "m")
+            );
+        }
+    }
 
     /// Layers, time, host, identifier and message of a line in a log whose year is 2026.
     fn shown(line: &str) -> String {

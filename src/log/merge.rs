@@ -72,7 +72,9 @@ fn hash(event: &LogEvent) -> u64 {
 
 /// Joins copies and traces to the calls that they tell of.
 pub(super) fn merge(mut drafts: Vec<Draft>, traces: Vec<TraceDraft>) -> Vec<LogEvent> {
-    drafts.sort_by(|a, b| order(&a.event).cmp(&order(&b.event)));
+    if !drafts.is_sorted_by_key(|d| order(&d.event)) {
+        drafts.sort_by_key(|d| order(&d.event));
+    }
     let (mut first_hand, copies): (Vec<Draft>, Vec<Draft>) =
         drafts.into_iter().partition(|d| d.copy.is_none());
     let mut calls = Calls::default();
@@ -88,9 +90,11 @@ pub(super) fn merge(mut drafts: Vec<Draft>, traces: Vec<TraceDraft>) -> Vec<LogE
     for (kind, copies) in by_kind {
         join_kind(kind, copies, &mut first_hand, &mut calls);
     }
-    join_traces(traces, &mut first_hand);
     let mut out: Vec<_> = first_hand.into_iter().map(|d| d.event).collect();
-    out.sort_by(|a, b| order(a).cmp(&order(b)));
+    if !out.is_sorted_by_key(order) {
+        out.sort_by_key(order);
+    }
+    join_traces(traces, &mut out);
     out
 }
 
@@ -100,68 +104,79 @@ pub(super) fn order(event: &LogEvent) -> (bool, Option<Timestamp>, Option<(u32, 
     (event.time.is_none(), event.time, line)
 }
 
-/// Gives each copy of a kind to the earliest free call that it can be of; one that finds none is a call of its own.
+/// Gives each copy of a kind to a free call that it can be of: the nearest in time, or the earliest after the begin of
+/// its command. One that finds none is a call of its own.
 fn join_kind(kind: CopyOf, copies: Vec<Draft>, first_hand: &mut Vec<Draft>, calls: &mut Calls) {
     let mut taken = vec![false; first_hand.len()];
     for copy in copies {
         let key = hash(&copy.event);
-        let candidates = calls.get(&key).map(Vec::as_slice).unwrap_or_default();
-        let found = candidates.iter().copied().find(|&n| {
-            !taken.get(n).copied().unwrap_or(true)
-                && first_hand.get(n).is_some_and(|call| {
-                    call.copy != Some(kind)
-                        && same_content(&call.event, &copy.event)
-                        && within(kind, &copy, &call.event)
-                })
-        });
-        match found.and_then(|n| first_hand.get_mut(n).map(|call| (n, call))) {
-            Some((n, call)) => {
-                if let Some(slot) = taken.get_mut(n) {
-                    *slot = true;
-                }
+        let same = calls.entry(key).or_default();
+        let (from, to) = window(kind, &copy);
+        let time_of = |n: usize| first_hand.get(n).and_then(|d| d.event.time).unwrap_or(from);
+        let free = |n: &usize| {
+            let call = first_hand.get(*n).filter(|_| taken.get(*n) == Some(&false));
+            call.is_some_and(|call| call.copy != Some(kind) && same_content(&call.event, &copy.event))
+        };
+        let first = same.partition_point(|&n| time_of(n) < from);
+        let candidates =
+            same.iter().skip(first).copied().take_while(|&n| time_of(n) <= to).take(MAX_CANDIDATES);
+        let mut candidates = candidates.filter(free);
+        let found = match copy.event.time.filter(|_| copy.began.is_none()) {
+            Some(time) => candidates.min_by_key(|&n| (time_of(n) - time).abs()),
+            None => candidates.next(),
+        };
+        if let Some(n) = found {
+            if let (Some(slot), Some(call)) = (taken.get_mut(n), first_hand.get_mut(n)) {
+                *slot = true;
                 call.event.lines.extend(copy.event.lines);
             }
-            None => {
-                calls.entry(key).or_default().push(first_hand.len());
-                first_hand.push(copy);
-                taken.push(true);
-            }
+        } else {
+            let at = same.partition_point(|&n| time_of(n) <= copy.event.time.unwrap_or(Timestamp(i64::MAX)));
+            same.insert(at, first_hand.len());
+            first_hand.push(copy);
+            taken.push(true);
         }
     }
 }
 
-/// Whether a copy's time fits a call's; a copy without any time fits by content alone.
-fn within(kind: CopyOf, copy: &Draft, call: &LogEvent) -> bool {
-    let Some(called) = call.time else { return true };
+/// Calls with one content that are looked at for one copy.
+const MAX_CANDIDATES: usize = 4096;
+
+/// When the call of a copy was; a copy without any time fits by content alone.
+fn window(kind: CopyOf, copy: &Draft) -> (Timestamp, Timestamp) {
     let (before, after) = reach(kind);
     match (copy.began, copy.event.time) {
         // a command began (to the second) before its call failed, and gave up within its deadline
         (Some(began), _) => {
-            let slack = call.fields.deadline.unwrap_or(TimeDelta::from_secs(30)) + TimeDelta(after);
-            called >= began - TimeDelta(before) && called <= began + slack
+            let deadline = copy.event.fields.deadline.unwrap_or(TimeDelta::from_secs(30));
+            (began - TimeDelta(before), began + deadline + TimeDelta(after))
         }
-        (None, Some(time)) => time >= called - TimeDelta(before) && time <= called + TimeDelta(after),
-        (None, None) => true,
+        (None, Some(time)) => (time - TimeDelta(after), time + TimeDelta(before)),
+        (None, None) => (Timestamp(i64::MIN), Timestamp(i64::MAX)),
     }
 }
 
+/// The end of a trace and the line of its call are written within so much of each other.
+const TRACE_REACH: TimeDelta = TimeDelta::from_millis(100);
+
 /// A trace gives a call its exact begin and duration: the nearest call of that webhook that ended as the trace did.
-fn join_traces(mut traces: Vec<TraceDraft>, first_hand: &mut [Draft]) {
+fn join_traces(mut traces: Vec<TraceDraft>, calls: &mut [LogEvent]) {
     traces.sort_by_key(|t| (t.began, t.lines.first().map(|l| (l.source, l.number))));
     for trace in traces {
         let ended = trace.began + trace.trace.duration;
-        let call = first_hand
+        let first = calls.partition_point(|c| c.time.is_some_and(|t| t < ended - TRACE_REACH));
+        let call = calls
             .iter_mut()
-            .filter(|d| {
-                d.event.fields.started.is_none()
-                    && d.event.fields.webhook.as_deref() == Some(&trace.trace.webhook)
-                    && d.event.time.is_some_and(|t| (t - ended).abs() <= TimeDelta::from_millis(100))
+            .skip(first)
+            .take_while(|c| c.time.is_some_and(|t| t <= ended + TRACE_REACH))
+            .filter(|c| {
+                c.fields.started.is_none() && c.fields.webhook.as_deref() == Some(&trace.trace.webhook)
             })
-            .min_by_key(|d| d.event.time.map(|t| (t - ended).abs()));
+            .min_by_key(|c| c.time.map(|t| (t - ended).abs()));
         if let Some(call) = call {
-            call.event.fields.started = Some(trace.began);
-            call.event.fields.duration = Some(trace.trace.duration);
-            call.event.lines.extend(trace.lines);
+            call.fields.started = Some(trace.began);
+            call.fields.duration = Some(trace.trace.duration);
+            call.lines.extend(trace.lines);
         }
     }
 }

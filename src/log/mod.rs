@@ -16,14 +16,15 @@ mod envelope;
 mod events;
 mod grammar;
 mod group;
+mod journal_text;
 mod json;
 mod merge;
 mod origin;
 mod scan;
 mod stamp;
-mod timebase;
 #[cfg(test)]
 mod tests;
+mod timebase;
 mod trace;
 mod zones;
 

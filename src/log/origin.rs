@@ -42,7 +42,10 @@ const FILES: [(&str, &str); 8] = [
 ];
 
 /// Component and host of a log.
-pub(super) fn of_log<'p>(path: &str, samples: impl Iterator<Item = &'p Peeled<'static>> + Clone) -> Origin {
+pub(super) fn of_log<'p>(
+    path: &str,
+    samples: &(impl Iterator<Item = &'p Peeled<'static>> + Clone),
+) -> Origin {
     let host = samples.clone().find_map(|p| p.host.clone()).or_else(|| host_of(path));
     let from_file = || {
         samples.clone().find_map(|p| {
@@ -136,7 +139,7 @@ mod tests {
             ("logs/journalctl-kubelet.cp-1.log", Some("kubelet"), None, None),
             ("logs/4f5-json.log", None, None, None),
         ] {
-            let origin = of_log(path, [].iter());
+            let origin = of_log(path, &[].iter());
             let got = (origin.component.as_deref(), pod_of(path), origin.host.as_deref());
             assert_eq!(got, (component, pod.map(str::to_owned), host), "{path}");
         }

@@ -4,17 +4,19 @@
 //! at entry ends and scanned in parallel pieces; one search over short triggers decides which lines are parsed, so that
 //! memory depends on the hits and not on the bytes. Never resolves times and never joins entries.
 
+use std::borrow::Cow;
 use std::io::Read;
 
 use memchr::{memchr, memchr_iter, memrchr};
 use rayon::prelude::*;
 
 use super::classify::{self, Known, Memory, Told};
-use super::envelope::{self, Peeled};
+use super::envelope::{self, Layer, Peeled};
+use super::journal_text;
 use super::stamp::{self, Stamp};
 use super::trace::{self, Trace};
 use super::{EventSet, LogLine};
-use crate::bundle::{InputReport, Source, SourceIndex};
+use crate::bundle::{InputReport, Source, SourceIndex, SourceKind};
 use crate::error::Place;
 use crate::time::Timestamp;
 
@@ -88,6 +90,13 @@ pub(super) fn file(source: &Source, events: &EventSet) -> FileScan {
         unrecognised: 0,
         unrecognised_lines: Vec::new(),
     };
+    if source.kind == SourceKind::Journal {
+        scan.input.problems.loss("binary_journal", Place::Whole, || {
+            "binary journals are not read: give the output of `journalctl --file … -o export` instead"
+                .to_owned()
+        });
+        return scan;
+    }
     match source.open() {
         Ok(reader) => read_windows(reader, source.index, events, &mut scan),
         Err(e) => scan.input.problems.loss("unreadable", Place::Whole, || e.to_string()),
@@ -113,14 +122,18 @@ fn read_windows(mut reader: impl Read + Send, source: SourceIndex, events: &Even
         }
         if at_end {
             scan.tail = sample(done.rsplit(|&b| b == b'\n'));
-            scan_pieces(done, source, events).into_iter().for_each(|piece| add(scan, piece));
+            for piece in scan_pieces(done, source, events) {
+                add(scan, piece);
+            }
             return;
         }
         let pieces;
         let input = &mut scan.input;
         (pieces, at_end) =
             rayon::join(|| scan_pieces(done, source, events), || fill(&mut reader, &mut next, input));
-        pieces.into_iter().for_each(|piece| add(scan, piece));
+        for piece in pieces {
+            add(scan, piece);
+        }
         std::mem::swap(&mut window, &mut next);
     }
 }
@@ -128,7 +141,7 @@ fn read_windows(mut reader: impl Read + Send, source: SourceIndex, events: &Even
 /// Fills the window up to its size; `true` at the end of the input.
 fn fill(reader: &mut impl Read, window: &mut Vec<u8>, input: &mut InputReport) -> bool {
     // a window without a line end grows, but not without bound: such input is no log
-    let goal = window.len().saturating_add(WINDOW).min(4 * WINDOW).max(WINDOW);
+    let goal = window.len().saturating_add(WINDOW).clamp(WINDOW, 4 * WINDOW);
     let wanted = goal.saturating_sub(window.len()) as u64;
     let before = window.len();
     let result = reader.by_ref().take(wanted).read_to_end(window);
@@ -237,8 +250,12 @@ impl<'p> Entry<'p> {
     /// Finds the entry that the line belongs to: back to the head of a multi-line value, and on to its end.
     fn at(piece: &'p [u8], start: usize, end: usize, number: u64) -> Self {
         let mut entry = Self { piece, hit: (start, end), number, lines: vec![(number, start, end)], end };
-        let line = entry.text(start, end);
-        let continues = continuation(line) || line.contains("\": \t") || line.contains("]: \t");
+        let raw = entry.raw(start, end);
+        // a continuation under a journal's header follows its colon: `ident[pid]: <TAB>text`
+        let tabbed = memchr(b'\t', raw).is_some_and(|n| {
+            raw.get(n.saturating_sub(3)..n).is_some_and(|h| h == b"]: " || h.ends_with(b"F "))
+        });
+        let continues = tabbed || continuation(entry.text(start, end));
         if continues {
             entry.back();
         }
@@ -335,13 +352,13 @@ fn read_entry(
     memory: &mut Memory,
     out: &mut PieceScan,
 ) {
-    let texts: Vec<_> = entry
-        .lines
-        .iter()
-        .map(|&(number, start, end)| (number, String::from_utf8_lossy(entry.raw(start, end))))
-        .collect();
+    let texts: Vec<_> =
+        entry.lines.iter().map(|&(number, start, end)| (number, text_of(entry.raw(start, end)))).collect();
     let Some((_, head)) = texts.first() else { return };
     let mut peeled = envelope::peel(head);
+    if matches!(peeled.layers.first(), Some(Layer::Journal("journal export" | "journal verbose"))) {
+        journal_text::complete(&mut peeled, entry.piece, entry.hit.0, entry.hit.1);
+    }
     if texts.len() > 1 {
         let glue = if peeled.partial { "" } else { "\n" };
         let mut message = peeled.message.into_owned();
@@ -372,6 +389,11 @@ fn read_entry(
         }
         Told::Nothing => {}
     }
+}
+
+/// Valid UTF-8 as it stands; `from_utf8_lossy` alone would go through it byte by byte.
+fn text_of(raw: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Borrowed)
 }
 
 fn hit(entry: &Entry<'_>, peeled: &Peeled<'_>, lines: Vec<LogLine>, what: What) -> Hit {

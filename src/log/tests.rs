@@ -33,12 +33,16 @@ const CALL: &str = "failed calling webhook \"v.example.com\": failed to call web
                     \"https://v.ns.svc:443/validate?timeout=5s\": context deadline exceeded";
 
 fn dispatcher(stamp: &str) -> String {
-    format!("W1121 {stamp}    7 dispatcher.go:205] Failed calling webhook, failing open v.example.com: {CALL}\n")
+    format!(
+        "W1121 {stamp}    7 dispatcher.go:205] Failed calling webhook, failing open v.example.com: {CALL}\n"
+    )
 }
 
 fn unhandled(stamp: &str) -> String {
     let quoted = CALL.replace('"', "\\\"");
-    format!("E1121 {stamp}    7 dispatcher.go:213] \"Unhandled Error\" err=\"{quoted}\" logger=\"UnhandledError\"\n")
+    format!(
+        "E1121 {stamp}    7 dispatcher.go:213] \"Unhandled Error\" err=\"{quoted}\" logger=\"UnhandledError\"\n"
+    )
 }
 
 fn cri(stamp: &str, line: &str) -> String {
@@ -55,7 +59,9 @@ fn copies_join_one_to_one_and_parallel_calls_stay_apart() {
     for s in ["02:00:05.000301", "02:00:05.000302"] {
         text += &cri(s, &unhandled(s));
     }
-    let kubectl = format!("# 2026-11-21T02:00:00Z\n$ kubectl create -f x\nError from server: Internal error occurred: {CALL}\n");
+    let kubectl = format!(
+        "# 2026-11-21T02:00:00Z\n$ kubectl create -f x\nError from server: Internal error occurred: {CALL}\n"
+    );
     let logs = read_files(&[("kube-apiserver.log", &text), ("kubectl.txt", &kubectl)]);
     assert_eq!(
         shown(&logs),
@@ -70,7 +76,9 @@ fn copies_join_one_to_one_and_parallel_calls_stay_apart() {
 
 #[test]
 fn a_clients_error_without_its_call_is_an_event_of_its_own() {
-    let kubectl = format!("# 2026-11-21T02:00:00Z\n$ kubectl create -f x\nError from server: Internal error occurred: {CALL}\n");
+    let kubectl = format!(
+        "# 2026-11-21T02:00:00Z\n$ kubectl create -f x\nError from server: Internal error occurred: {CALL}\n"
+    );
     let logs = read_files(&[("kubectl.txt", &kubectl)]);
     assert_eq!(shown(&logs), ["2026-11-21T02:00:00.000000000Z deadline_exceeded 3"]);
     assert_eq!(logs.events[0].component.as_deref(), Some("kubectl"));
@@ -81,8 +89,12 @@ fn a_clients_error_with_a_4_tuple_tells_the_zone() {
     let cause = "failed calling webhook \"v.example.com\": failed to call webhook: Post \
                  \"https://v.ns.svc:443/validate?timeout=5s\": read tcp 10.0.0.1:40000->10.0.0.2:443: read: \
                  connection reset by peer";
-    let log = format!("W1120 21:00:00.500000    7 dispatcher.go:217] Failed calling webhook, failing closed v.example.com: {cause}\n");
-    let kubectl = format!("# 2026-11-21T02:00:00Z\n$ kubectl create -f x\nerror: failed to create: Internal error occurred: {cause}\n");
+    let log = format!(
+        "W1120 21:00:00.500000    7 dispatcher.go:217] Failed calling webhook, failing closed v.example.com: {cause}\n"
+    );
+    let kubectl = format!(
+        "# 2026-11-21T02:00:00Z\n$ kubectl create -f x\nerror: failed to create: Internal error occurred: {cause}\n"
+    );
     let logs = read_files(&[("kube-apiserver.log", &log), ("kubectl.txt", &kubectl)]);
     let event = &logs.events[0];
     assert_eq!(shown(&logs).len(), 1);
@@ -119,7 +131,9 @@ fn multi_line_values_and_partial_lines_are_one_entry() {
 
     let whole = dispatcher("02:00:05.000001");
     let (one, two) = whole.split_at(120);
-    let text = format!("2026-11-21T02:00:05.000100000Z stderr P {one}\n2026-11-21T02:00:05.000200000Z stderr F {two}");
+    let text = format!(
+        "2026-11-21T02:00:05.000100000Z stderr P {one}\n2026-11-21T02:00:05.000200000Z stderr F {two}"
+    );
     let logs = read_files(&[("0.log", &text)]);
     assert_eq!(logs.events.len(), 1);
     assert_eq!(&*logs.events[0].name, "deadline_exceeded");

@@ -64,10 +64,10 @@ impl Anchors {
         } else if let Some(time) = told {
             self.near.get_or_insert((time, "a time that a message tells"));
         }
-        if let (Some(civil), Some(time)) = (civil, absolute.or(told)) {
-            if let Some(east) = quarter_offset(civil, time) {
-                *self.offsets.entry(east).or_default() += 1;
-            }
+        if let (Some(civil), Some(time)) = (civil, absolute.or(told))
+            && let Some(east) = quarter_offset(civil, time)
+        {
+            *self.offsets.entry(east).or_default() += 1;
         }
     }
 

@@ -20,7 +20,7 @@ const ENOUGH: u64 = 2;
 pub(super) fn settle(drafts: &mut [Draft], traces: &mut [TraceDraft], reports: &mut [LogReport]) {
     for (n, report) in reports.iter_mut().enumerate().filter(|(_, r)| r.base.assumed_zone) {
         let log = n as u32;
-        let Some((quarters, pairs)) = votes(drafts, log).and_then(agreed) else { continue };
+        let Some((quarters, pairs)) = votes(drafts, log).as_ref().and_then(agreed) else { continue };
         let delta = TimeDelta(quarters.saturating_mul(-QUARTER));
         report.base.zone = Some(offset_name(quarters * 900));
         report.base.assumed_zone = false;
@@ -42,13 +42,18 @@ pub(super) fn settle(drafts: &mut [Draft], traces: &mut [TraceDraft], reports: &
 /// Votes for each number of quarters that the log may be ahead, with whether a 4-tuple is among them.
 fn votes(drafts: &[Draft], log: u32) -> Option<BTreeMap<i64, (u64, bool)>> {
     let mut out: BTreeMap<i64, (u64, bool)> = BTreeMap::new();
-    let sure: Vec<&Draft> = drafts.iter().filter(|d| d.event.log != log && sure_time(d).is_some()).take(2000).collect();
-    let own: Vec<&LogEvent> = drafts.iter().filter(|d| d.event.log == log).map(|d| &d.event).take(2000).collect();
+    let sure: Vec<&Draft> =
+        drafts.iter().filter(|d| d.event.log != log && sure_time(d).is_some()).take(2000).collect();
+    let own: Vec<&LogEvent> =
+        drafts.iter().filter(|d| d.event.log == log).map(|d| &d.event).take(2000).collect();
     for other in &sure {
         let time = sure_time(other)?;
         // of equal words any may be the copy: each number of quarters that one of them shows gets one vote
-        let mut shown: Vec<i64> =
-            own.iter().filter(|e| same_content(e, &other.event)).filter_map(|e| quarters(e.time?, time)).collect();
+        let mut shown: Vec<i64> = own
+            .iter()
+            .filter(|e| same_content(e, &other.event))
+            .filter_map(|e| quarters(e.time?, time))
+            .collect();
         shown.sort_unstable();
         shown.dedup();
         for quarters in shown {
@@ -75,7 +80,7 @@ fn quarters(time: Timestamp, sure: Timestamp) -> Option<i64> {
 }
 
 /// The number of quarters that has most votes, if no other comes near.
-fn agreed(votes: BTreeMap<i64, (u64, bool)>) -> Option<(i64, u64)> {
+fn agreed(votes: &BTreeMap<i64, (u64, bool)>) -> Option<(i64, u64)> {
     let best = votes.iter().max_by_key(|(quarters, (n, _))| (*n, -quarters.abs()))?;
     let (quarters, (pairs, exact)) = (*best.0, *best.1);
     let second = votes.iter().filter(|(q, _)| **q != quarters).map(|(_, (n, _))| *n).max().unwrap_or(0);
