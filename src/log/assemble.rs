@@ -76,6 +76,7 @@ fn log(mut files: Vec<FileScan>, path: String) -> Log {
         }
         for hit in &file.hits {
             anchors.add(&hit.stamps, told(hit));
+            anchors.near = anchors.near.or_else(|| hit.began.map(|t| (t, "the times of commands")));
         }
     }
     // parts are put in order by a preliminary clock: only their order counts here

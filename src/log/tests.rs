@@ -66,9 +66,9 @@ fn copies_join_one_to_one_and_parallel_calls_stay_apart() {
     assert_eq!(
         shown(&logs),
         [
-            "2026-11-21T02:00:05.000001000Z deadline_exceeded 1,4,3",
+            "2026-11-21T02:00:05.000001000Z deadline_exceeded 1,3",
             "2026-11-21T02:00:05.000002000Z deadline_exceeded 2,5",
-            "2026-11-21T02:00:05.000003000Z deadline_exceeded 3",
+            "2026-11-21T02:00:05.000003000Z deadline_exceeded 3,4",
         ]
     );
     assert!(logs.events.iter().all(|e| e.component.as_deref() == Some("kube-apiserver")));
