@@ -16,7 +16,7 @@ pub(super) struct Pcap(Option<Header>);
 struct Header {
     big_endian: bool,
     nanos_per_tick: i64,
-    record_header: usize,
+    record_prefix: usize,
     lengths: Lengths,
     link_type: LinkType,
     largest_frame: usize,
@@ -69,13 +69,13 @@ impl Header {
         let mut at = start;
         loop {
             let Some(bytes) = window.bytes.get(at..).and_then(|b| b.first_chunk::<16>()) else {
-                return Progress::More { used: at, need: self.record_header };
+                return Progress::More { used: at, need: self.record_prefix };
             };
             let record = self.record(bytes, word);
             if let Some(name) = self.implausible(&record) {
                 return stop(summary, name, offset + at as u64, &record);
             }
-            let frame = at + self.record_header;
+            let frame = at + self.record_prefix;
             let end = frame + record.captured as usize;
             if end > window.bytes.len() {
                 return Progress::More { used: at, need: end - at };
@@ -138,7 +138,7 @@ fn read_header(bytes: &[u8], summary: &mut CaptureSummary) -> Result<Header, Pro
     let [m0, m1, m2, m3, major0, major1, minor0, minor1, _, _, _, _, _, _, _, _, rest @ ..] = *raw;
     let magic = [m0, m1, m2, m3];
     let big_endian = m0 == 0xa1;
-    let Some((nanos_per_tick, record_header)) = magic_number(magic) else {
+    let Some((nanos_per_tick, record_prefix)) = magic_number(magic) else {
         summary.problems.loss("not_a_capture", Place::Offset(0), || {
             format!("the file begins with {magic:02x?}, which is no capture format known here")
         });
@@ -154,7 +154,7 @@ fn read_header(bytes: &[u8], summary: &mut CaptureSummary) -> Result<Header, Pro
     Ok(Header {
         big_endian,
         nanos_per_tick,
-        record_header,
+        record_prefix,
         lengths: match (half([major0, major1]), half([minor0, minor1])) {
             (2, 0..=2) => Lengths::CapturedLast,
             (2, 3) => Lengths::SmallerIsCaptured,

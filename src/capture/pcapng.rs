@@ -61,7 +61,7 @@ impl Clock {
             Unit::Nanos(n) => ticks.saturating_mul(n),
             Unit::PerNano(n) => ticks / n.max(1),
             Unit::Binary(digits) => {
-                let nanos = u128::from(ticks) * 1_000_000_000 >> digits.min(127);
+                let nanos = (u128::from(ticks) * 1_000_000_000) >> digits.min(127);
                 u64::try_from(nanos).unwrap_or(u64::MAX)
             }
         };

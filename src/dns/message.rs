@@ -3,6 +3,7 @@
 //! Takes bytes that may be cut or hostile; gives what can be read. A name's pointers only go backwards, so that
 //! following them ends.
 
+use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What one message says.
@@ -147,9 +148,11 @@ fn name(bytes: &[u8], at: usize) -> Option<(String, usize)> {
 fn push_label(text: &mut String, label: &[u8]) {
     for byte in label {
         match byte {
-            b'.' | b'\\' => text.push_str(&format!("\\{byte:03}")),
-            b'!'..=b'~' => text.push(char::from(byte.to_ascii_lowercase())),
-            _ => text.push_str(&format!("\\{byte:03}")),
+            b'!'..=b'~' if !matches!(byte, b'.' | b'\\') => text.push(char::from(byte.to_ascii_lowercase())),
+            _ => {
+                // Writing to a string cannot fail.
+                let _ = write!(text, "\\{byte:03}");
+            }
         }
     }
 }

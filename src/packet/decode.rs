@@ -180,6 +180,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Ends with a packet of which only addresses and protocol are of interest.
+    #[allow(clippy::unnecessary_wraps, reason = "a step like the others, so that each ends in one word")]
     pub(super) fn opaque(&mut self, protocol: u8) -> Step {
         self.packet.kind = Kind::Opaque;
         self.packet.protocol = protocol;

@@ -31,11 +31,16 @@ impl Walk<'_> {
         self.packet.ttl = ttl;
         self.at += header;
         let fragment = u16::from_be_bytes([f0, f1]);
-        if fragment & 0x3fff == 0 {
+        if fragment & (MORE_FRAGMENTS | FRAGMENT_PLACE) == 0 {
             return Ok(Next::Protocol(protocol));
         }
         let identification = u32::from(self.packet.ip_id);
-        self.fragment(protocol, identification, u32::from(fragment & 0x1fff) * 8, fragment & 0x2000 != 0)
+        self.fragment(
+            protocol,
+            identification,
+            u32::from(fragment & FRAGMENT_PLACE) * 8,
+            fragment & MORE_FRAGMENTS != 0,
+        )
     }
 
     /// RFC 8200 §3.
@@ -103,6 +108,7 @@ impl Walk<'_> {
     }
 
     /// Notes that what comes next is inside a tunnel.
+    #[allow(clippy::unnecessary_wraps, reason = "a step like the others, so that each ends in one word")]
     pub(super) fn tunnel(&mut self, next: Next) -> Step {
         self.packet.notes |= note::TUNNEL;
         Ok(next)
@@ -139,6 +145,7 @@ impl Walk<'_> {
     }
 
     /// Ends with a fragment, whose place is said as [`Kind::Fragment`] says.
+    #[allow(clippy::unnecessary_wraps, reason = "a step like the others, so that each ends in one word")]
     fn fragment(&mut self, protocol: u8, identification: u32, place: u32, more: bool) -> Step {
         self.packet.kind = Kind::Fragment;
         self.packet.protocol = protocol;
@@ -180,6 +187,10 @@ fn source_route(mut options: &[u8]) -> Option<[u8; 4]> {
         }
     }
 }
+
+/// The "more fragments" flag and the place in 8 bytes (RFC 791 §3.1).
+const MORE_FRAGMENTS: u16 = 0x2000;
+const FRAGMENT_PLACE: u16 = 0x1fff;
 
 // IANA "Assigned Internet Protocol Numbers".
 const HOP_BY_HOP: u8 = 0;

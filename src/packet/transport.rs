@@ -136,6 +136,7 @@ impl Walk<'_> {
         self.neighbor(0, u16::from(operation))
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "a step like the others, so that each ends in one word")]
     fn neighbor(&mut self, protocol: u8, operation: u16) -> Step {
         self.packet.kind = Kind::Neighbor;
         self.packet.protocol = protocol;

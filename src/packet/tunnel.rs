@@ -22,14 +22,13 @@ impl Walk<'_> {
         match protocol {
             // ERSPAN type II has a sequence number and 8 bytes of its own, type I neither (draft-foschiano-erspan §4).
             ERSPAN if flags & 0x10 != 0 => self.skip(8, "ERSPAN", Next::Ethernet),
-            ERSPAN => Ok(Next::Ethernet),
+            // MikroTik Ethernet over IP has length and tunnel number where the key would stand.
+            ERSPAN | ETHERNET_OVER_IP => Ok(Next::Ethernet),
             ERSPAN_III => self.erspan_iii(),
             // WCCP version 2 puts a 4-byte redirect header before IP.
             WCCP if self.rest().first().is_some_and(|b| b >> 4 != 4) => self.skip(4, "WCCP", Next::Ip),
             WCCP => Ok(Next::Ip),
             PPP => Ok(Next::Ppp),
-            // MikroTik Ethernet over IP: length and tunnel number stand where the key would.
-            ETHERNET_OVER_IP => Ok(Next::Ethernet),
             other => Ok(Next::EtherType(other)),
         }
     }
