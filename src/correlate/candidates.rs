@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::endings::{self, Ending};
 use super::goal::Goal;
-use super::index::{FlowTable, sni};
+use super::index::{FlowTable, connect_host, sni};
 use super::link::Connections;
 use super::{Key, World};
 use crate::flow::Dir;
@@ -335,7 +335,7 @@ fn fallback(
 /// The strongest key by which a flow leads to a goal.
 fn key_of(world: &World, goal: &Goal, flow: FlowIndex) -> Key {
     let flow = world.flow(flow);
-    if sni(flow).is_some_and(|name| goal.names.contains(name)) {
+    if [sni(flow), connect_host(flow)].into_iter().flatten().any(|name| goal.names.contains(name)) {
         return Key::Sni;
     }
     goal.backends.get(&flow.resp).copied().unwrap_or(Key::Time)

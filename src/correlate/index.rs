@@ -63,6 +63,9 @@ impl FlowTable {
         if flow.bytes.orig == 0 && flow.bytes.resp == 0 {
             self.nameless.push(index);
         }
+        if let Some(host) = connect_host(flow) {
+            self.by_sni.entry(host.to_owned()).or_default().push(index);
+        }
         if let Some(sni) = sni(flow) {
             self.by_sni.entry(sni.to_owned()).or_default().push(index);
             self.learnt.entry(sni.to_owned()).or_default().insert(flow.resp);
@@ -143,4 +146,11 @@ impl FlowTable {
 /// The server name of a flow's ClientHello.
 pub(super) fn sni(flow: &Conversation) -> Option<&str> {
     flow.app.session.tls.as_ref()?.client_hello.as_ref()?.shape.sni.as_deref()
+}
+
+/// The host that a flow to a proxy asked to be connected to.
+pub(super) fn connect_host(flow: &Conversation) -> Option<&str> {
+    let http = flow.app.session.http.as_deref()?;
+    let target = http.target.as_deref().filter(|_| http.method.as_deref() == Some("CONNECT"))?;
+    target.rsplit_once(':').map(|(host, _)| host)
 }
