@@ -61,5 +61,8 @@ fn of_capture(capture: &CaptureReport, retransmitted: u64) -> Vec<Anomaly> {
 
 fn retransmissions(flow: &Conversation) -> u64 {
     let of = |a: &Analysis| u64::from(a.retransmission) + u64::from(a.fast_retransmission);
-    flow.tcp.as_deref().map_or(0, |t| of(&t.analysis.orig) + of(&t.analysis.resp))
+    flow.tcp.as_ref().map_or(0, |t| {
+        let facts = t.facts();
+        of(&facts.analysis.orig) + of(&facts.analysis.resp)
+    })
 }

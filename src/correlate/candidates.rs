@@ -241,21 +241,20 @@ impl<'w> Finder<'w> {
         goal: &'a Goal,
         source: SocketAddr,
     ) -> impl Iterator<Item = FlowIndex> + 'a {
-        let direct = event.fields.destination.map(|d| self.table.of_ends((source, d))).unwrap_or_default();
         let leads = move |f: &FlowIndex| {
             let flow = self.world.flow(*f);
-            event.server_side || goal.backends.contains_key(&flow.resp) || goal.backends.is_empty()
+            let direct = event.fields.destination == Some(flow.resp);
+            direct || event.server_side || goal.backends.contains_key(&flow.resp) || goal.backends.is_empty()
         };
         let places = self.translations.get(&source).map(Vec::as_slice).unwrap_or_default();
         let translated = places.iter().map(|n| &self.world.cluster.translations[*n as usize]);
         let translated =
             translated.filter(move |t| event.fields.destination.is_none_or(|d| d == t.original.1));
-        let through = translated.flat_map(|t| self.table.of_ends((t.reply.1, t.reply.0)));
-        direct
-            .iter()
-            .chain(self.table.of_orig(source).iter().filter(move |f| leads(f)))
-            .chain(through)
-            .copied()
+        let through = translated.flat_map(|t| {
+            let flows = self.table.of_orig(t.reply.1).iter();
+            flows.filter(|f| self.world.flow(**f).resp == t.reply.0)
+        });
+        self.table.of_orig(source).iter().filter(move |f| leads(f)).chain(through).copied()
     }
 }
 

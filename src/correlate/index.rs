@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 
-use super::Ends;
 use crate::capture::CaptureIndex;
 use crate::flow::Proto;
 use crate::ingest::{Conversation, FlowIndex};
@@ -11,7 +10,7 @@ use crate::ingest::{Conversation, FlowIndex};
 /// Indices over all flows. Lists are in flow order.
 #[derive(Debug, Default)]
 pub(super) struct FlowTable {
-    by_ends: HashMap<Ends, Vec<FlowIndex>>,
+    /// Only of the sources that events name: 4-tuples are asked for by nothing else.
     by_orig: HashMap<SocketAddr, Vec<FlowIndex>>,
     by_resp: BTreeMap<SocketAddr, Vec<FlowIndex>>,
     by_sni: HashMap<String, Vec<FlowIndex>>,
@@ -29,8 +28,10 @@ pub(super) struct FlowTable {
 }
 
 impl FlowTable {
-    pub(super) fn new(flows: &[Conversation]) -> Self {
-        let mut table = Self::default();
+    /// `sources`: near ends that events name, translated or not.
+    pub(super) fn new(flows: &[Conversation], sources: impl Iterator<Item = SocketAddr>) -> Self {
+        let by_orig = sources.map(|s| (s, Vec::new())).collect();
+        let mut table = Self { by_orig, ..Self::default() };
         for (n, flow) in flows.iter().enumerate() {
             table.add(FlowIndex(n as u32), flow);
         }
@@ -38,8 +39,10 @@ impl FlowTable {
     }
 
     fn add(&mut self, index: FlowIndex, flow: &Conversation) {
-        for end in [flow.orig, flow.resp] {
-            self.addresses.entry(end.ip()).or_default().insert(flow.capture);
+        let answered = flow.packets.resp > 0 || !flow.icmp.is_empty();
+        self.addresses.entry(flow.resp.ip()).or_default().insert(flow.capture);
+        if answered || self.addresses.len() < MAX_UNANSWERED {
+            self.addresses.entry(flow.orig.ip()).or_default().insert(flow.capture);
         }
         self.ports.insert((flow.resp.port(), flow.capture));
         for lookup in flow.app.dns.iter().flat_map(|d| &d.lookups) {
@@ -51,14 +54,10 @@ impl FlowTable {
         if flow.proto != Proto::Tcp {
             return;
         }
-        let sided = self.sided.entry((flow.capture, flow.orig.ip())).or_default();
-        if flow.packets.orig > 0 && (flow.packets.resp > 0 || !flow.icmp.is_empty()) {
-            sided.0 += 1;
-        } else {
-            sided.1 += 1;
+        self.count_sides(flow, answered);
+        if let Some(list) = self.by_orig.get_mut(&flow.orig) {
+            list.push(index);
         }
-        self.by_ends.entry((flow.orig, flow.resp)).or_default().push(index);
-        self.by_orig.entry(flow.orig).or_default().push(index);
         self.by_resp.entry(flow.resp).or_default().push(index);
         if flow.bytes.orig == 0 && flow.bytes.resp == 0 {
             self.nameless.push(index);
@@ -72,12 +71,20 @@ impl FlowTable {
         }
     }
 
-    /// Flows with exactly these ends.
-    pub(super) fn of_ends(&self, ends: Ends) -> &[FlowIndex] {
-        self.by_ends.get(&ends).map(Vec::as_slice).unwrap_or_default()
+    fn count_sides(&mut self, flow: &Conversation, answered: bool) {
+        let key = (flow.capture, flow.orig.ip());
+        if !answered && self.sided.len() >= MAX_UNANSWERED && !self.sided.contains_key(&key) {
+            return;
+        }
+        let sided = self.sided.entry(key).or_default();
+        if flow.packets.orig > 0 && answered {
+            sided.0 += 1;
+        } else {
+            sided.1 += 1;
+        }
     }
 
-    /// Flows from this address and port.
+    /// Flows from this address and port, which an event names.
     pub(super) fn of_orig(&self, orig: SocketAddr) -> &[FlowIndex] {
         self.by_orig.get(&orig).map(Vec::as_slice).unwrap_or_default()
     }
@@ -154,3 +161,6 @@ pub(super) fn connect_host(flow: &Conversation) -> Option<&str> {
     let target = http.target.as_deref().filter(|_| http.method.as_deref() == Some("CONNECT"))?;
     target.rsplit_once(':').map(|(host, _)| host)
 }
+
+/// Addresses kept of originators that nobody answered: a flood invents millions.
+const MAX_UNANSWERED: usize = 100_000;

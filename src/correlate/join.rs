@@ -1,6 +1,7 @@
 //! Matches events and flows, one to one, strongest key first, on clocks that it first brings together.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::SocketAddr;
 
 use super::candidates::{Candidate, Finder};
 use super::clock::CaptureOffsets;
@@ -16,7 +17,7 @@ use crate::time::{TimeDelta, Timestamp};
 
 /// Joins everything. The world is changed in one respect: events of a log whose zone was assumed wrongly are shifted.
 pub fn correlate(world: &mut World, options: &JoinOptions) -> Correlated {
-    let table = FlowTable::new(&world.wire.flows);
+    let table = FlowTable::new(&world.wire.flows, sources(world));
     let connections = Connections::new(world);
     let captures = CaptureOffsets::new(&world.wire.flows, world.wire.captures.len(), &connections);
     let goals = Goals::new(world, &table);
@@ -29,6 +30,14 @@ pub fn correlate(world: &mut World, options: &JoinOptions) -> Correlated {
     correlated.log_clocks = clocks.of_logs();
     correlated.counterparts = connections.pairs();
     correlated
+}
+
+/// Near ends that events name, before and after translation.
+fn sources(world: &World) -> impl Iterator<Item = SocketAddr> {
+    let named: HashSet<SocketAddr> = world.logs.events.iter().filter_map(|e| e.fields.source).collect();
+    let translations = world.cluster.translations.iter().filter(|t| named.contains(&t.original.0));
+    let translated: Vec<SocketAddr> = translations.map(|t| t.reply.1).collect();
+    named.into_iter().chain(translated)
 }
 
 /// The goal of each event; equal ones are resolved once.
@@ -271,6 +280,9 @@ impl Join<'_> {
     pub(super) fn near_view(&self, flow: FlowIndex) -> FlowIndex {
         let ttl = |f: FlowIndex| self.world.flow(f).tcp.as_deref().and_then(|t| t.ttl.orig).unwrap_or(0);
         let views = self.connections.views(flow);
+        if views.len() == 1 {
+            return flow;
+        }
         let best = views.iter().map(|(f, _)| *f).max_by_key(|f| (ttl(*f), std::cmp::Reverse(*f)));
         best.unwrap_or(flow)
     }
