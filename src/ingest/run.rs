@@ -77,6 +77,9 @@ impl<'o> Capture<'o> {
             }
             all.inputs.push(report);
         }
+        if let Some(report) = all.inputs.last_mut() {
+            std::mem::take(&mut self.reassembler).finish(&mut report.problems);
+        }
         let flows = self.shards.into_par_iter().map(Shard::finish).map(|(flows, _)| flows).collect();
         finish::finish(self.index, self.set, self.tally, flows, all);
     }
@@ -174,10 +177,12 @@ fn defragment(
     chunks: &mut [Chunk],
 ) -> Weirds {
     let mut problems = Weirds::default();
-    for chunk in chunks.iter_mut().filter(|c| c.fragments) {
-        reassembler.pass(window, options, &mut chunk.decoded.packets, &mut problems);
-        chunk.deal();
+    let mut packets: Vec<Packet> = chunks.iter_mut().flat_map(|c| c.decoded.packets.drain(..)).collect();
+    reassembler.pass(window, options, &mut packets, &mut problems);
+    if let Some(first) = chunks.first_mut() {
+        first.decoded.packets = packets;
     }
+    chunks.iter_mut().for_each(Chunk::deal);
     problems
 }
 
