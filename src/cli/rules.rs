@@ -96,14 +96,14 @@ fn explain(rule: &str, read: &ReadArguments) -> Result<Outcome, Error> {
 
 fn export(directory: &Path) -> Result<String, Error> {
     make_directory(directory)?;
-    let mut written = String::new();
+    let mut written = Vec::new();
     for file in tools::export() {
         let name = file.path.rsplit('/').next().unwrap_or(&file.path);
         let path = directory.join(name);
         output::write(Some(&path), |out| out.write_all(file.text.as_bytes()))?;
-        written.push_str(&format!("{}\n", path.display()));
+        written.push(path.display().to_string() + "\n");
     }
-    Ok(written)
+    Ok(written.concat())
 }
 
 fn make_directory(directory: &Path) -> Result<(), Error> {

@@ -102,13 +102,12 @@ impl Builder<'_> {
         let Some((file, node)) = self.item.values.get(key) else {
             return String::new();
         };
-        match node.text() {
-            Some(text) => text.trim().to_owned(),
-            None => {
-                let text = format!("`{key}` is a text, and this is {}", node.name());
-                self.wrong(*file, Mistake::new(node.at.clone(), text));
-                String::new()
-            }
+        if let Some(text) = node.text() {
+            text.trim().to_owned()
+        } else {
+            let text = format!("`{key}` is a text, and this is {}", node.name());
+            self.wrong(*file, Mistake::new(node.at.clone(), text));
+            String::new()
         }
     }
 

@@ -160,12 +160,11 @@ fn missing(best: &Match<'_>, case: &Case) -> Vec<Missing> {
     let known = &case.coverage.missing;
     let mut all: Vec<Missing> = Vec::new();
     for need in &best.unmet {
-        match known.iter().find(|m| m.what == need.name()) {
-            Some(stated) => all.push(stated.clone()),
-            None => {
-                let detail = need.sentence().to_owned();
-                all.push(Missing { what: need.name(), detail, command: None });
-            }
+        if let Some(stated) = known.iter().find(|m| m.what == need.name()) {
+            all.push(stated.clone())
+        } else {
+            let detail = need.sentence().to_owned();
+            all.push(Missing { what: need.name(), detail, command: None });
         }
     }
     if matches!(best.rule.standing, Some(Standing::Inconclusive | Standing::LogOnly)) {

@@ -115,14 +115,13 @@ impl Reader<'_> {
         };
         let name = self.source[start..start + length].trim();
         self.at = start + length + 1;
-        match fields::find(name) {
-            Some(field) => Some(Piece::Field(field)),
-            None => {
-                let text = format!("there is no field `{name}`");
-                let mistake = Mistake::new(start..start + length, text);
-                self.mistakes.push(mistake.suggest(name, fields::all().map(|f| f.name)));
-                None
-            }
+        if let Some(field) = fields::find(name) {
+            Some(Piece::Field(field))
+        } else {
+            let text = format!("there is no field `{name}`");
+            let mistake = Mistake::new(start..start + length, text);
+            self.mistakes.push(mistake.suggest(name, fields::all().map(|f| f.name)));
+            None
         }
     }
 }

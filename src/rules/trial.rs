@@ -151,7 +151,7 @@ impl Made {
 /// Lines as a server in Go writes them belong into a log of their own.
 fn log_files(log: &str) -> Vec<(&'static str, String)> {
     let (server, caller): (Vec<&str>, Vec<&str>) =
-        log.lines().filter(|l| !l.trim().is_empty()).partition(|l| l.starts_with("20") && l.contains("/"));
+        log.lines().filter(|l| !l.trim().is_empty()).partition(|l| l.starts_with("20") && l.contains('/'));
     let file = |name, lines: Vec<&str>| (name, lines.iter().map(|l| format!("{l}\n")).collect::<String>());
     let files = [file("kube-apiserver.log", caller), file("server.log", server)];
     files.into_iter().filter(|(_, text)| !text.is_empty()).collect()

@@ -155,12 +155,11 @@ impl Checker {
             return self.wrong(Mistake::new(atom.at.clone(), text));
         };
         let words = field.kind.words();
-        match words.iter().position(|w| w == word) {
-            Some(place) => Some(place),
-            None => {
-                let text = format!("`{word}` is no value of `{}`; it has: {}", field.name, words.join(", "));
-                self.wrong(Mistake::new(atom.at.clone(), text).suggest(word, words.iter().copied()))
-            }
+        if let Some(place) = words.iter().position(|w| w == word) {
+            Some(place)
+        } else {
+            let text = format!("`{word}` is no value of `{}`; it has: {}", field.name, words.join(", "));
+            self.wrong(Mistake::new(atom.at.clone(), text).suggest(word, words.iter().copied()))
         }
     }
 

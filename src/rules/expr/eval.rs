@@ -104,7 +104,7 @@ impl Test {
     fn fields(&self, visit: &mut dyn FnMut(&'static Field)) {
         match self {
             Self::Flag(f) | Self::There(f) | Self::Step(f, ..) | Self::Matches(f, _) | Self::Net(f, ..) => {
-                visit(f)
+                visit(f);
             }
             Self::Compare(left, _, right) => {
                 left.fields(visit);

@@ -82,7 +82,7 @@ pub(super) fn parse(source: &str) -> Result<Tree, Mistake> {
     match grammar.or(source, 0) {
         Ok((rest, tree)) if rest.trim_start().is_empty() => Ok(tree),
         Ok((rest, _)) => Err(grammar.leftover(rest.trim_start())),
-        Err(nom::Err::Error(oops) | nom::Err::Failure(oops)) => Err(grammar.mistake(source, oops)),
+        Err(nom::Err::Error(oops) | nom::Err::Failure(oops)) => Err(grammar.mistake(source, &oops)),
         Err(nom::Err::Incomplete(_)) => Err(Mistake::new(0..source.len(), "the condition is incomplete")),
     }
 }
@@ -221,7 +221,7 @@ impl Grammar {
             .help("operators are == != < <= > >= in contains matches && || and or")
     }
 
-    fn mistake(self, source: &str, oops: Oops) -> Mistake {
+    fn mistake(self, source: &str, oops: &Oops) -> Mistake {
         let rest = source.get(self.total.saturating_sub(oops.rest)..).unwrap_or_default();
         let start = self.offset(rest.trim_start());
         let end = source[start..].find([' ', ')', '\n']).map_or(self.total, |n| start + n.max(1));

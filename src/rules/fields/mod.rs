@@ -141,11 +141,10 @@ impl Field {
             Kind::Text | Kind::Word(_) | Kind::Step(_) => match self.name {
                 "tls.sni" => "no server name",
                 "tcp.resp" | "log.destination" => "the server",
-                "tcp.orig" | "log.source" => "the caller",
+                "tcp.orig" | "log.source" | "log.component" | "log.host" => "the caller",
                 "log.webhook" => "the webhook",
                 "log.url_host" => "the host called",
                 "log.reason" => "an unknown reason",
-                "log.component" | "log.host" => "the caller",
                 _ => "unknown",
             },
         }

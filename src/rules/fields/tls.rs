@@ -114,7 +114,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("tls.alert", Kind::Flag, "An alert that ends the session was seen or inferred.", "tls.alert", |v| v.tls_shows(|t| telling(t).is_some())),
     Field::new("tls.alert.from", Kind::Word(SIDES), "Who sent the alert: the first fatal one, else the only one.", "tls.alert.from == resp", |v| alert(v, |_, a| a.from.name().into())),
     Field::new("tls.alert.code", Kind::Number, "Code of that alert; absent when encrypted.", "tls.alert.code == 40", |v| alert(v, |_, a| a.description.map(|d| d.0).into())),
-    Field::new("tls.alert.description", Kind::Text, "Name of that alert in the RFC's spelling; absent when encrypted.", "tls.alert.description == \"handshake_failure\"", |v| alert(v, |_, a| a.description.map(|d| d.name()).into())),
+    Field::new("tls.alert.description", Kind::Text, "Name of that alert in the RFC's spelling; absent when encrypted.", "tls.alert.description == \"handshake_failure\"", |v| alert(v, |_, a| a.description.map(crate::tls::AlertDescription::name).into())),
     Field::new("tls.alert.encrypted", Kind::Flag, "That alert is encrypted: inferred from the length and place of its record.", "tls.alert.encrypted", |v| alert(v, |_, a| a.encrypted.into())),
     Field::new("tls.alert.fatal", Kind::Flag, "That alert is no ordinary close.", "tls.alert.fatal", |v| v.tls_shows(|t| telling(t).is_some_and(|a| a.fatal || a.level == Some(2)))),
     Field::new("tls.alert.after", Kind::Span, "From the last byte of the ClientHello to that alert.", "tls.alert.after < 10ms", |v| alert(v, |t, a| t.client_hello.as_ref().and_then(|h| h.complete).map(|c| a.at.time - c.time).into())),

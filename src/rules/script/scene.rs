@@ -136,7 +136,7 @@ impl Scene {
             What::Again => self.again(at, dir, options),
             What::Handshake => self.handshake(at, dir, options),
             What::Icmp(kind, code, kind6, code6) => {
-                self.icmp(at, dir, (*kind, *code), (*kind6, *code6), options)
+                self.icmp(at, dir, (*kind, *code), (*kind6, *code6), options);
             }
             What::DnsQuery | What::DnsAnswer => {
                 let payload = message::dns(*what == What::DnsAnswer, options);
