@@ -42,7 +42,7 @@ mod tests {
         let mut found: Vec<_> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/rules"))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| name.ends_with(".yaml"))
+            .filter(|name| std::path::Path::new(name).extension().is_some_and(|e| e == "yaml"))
             .map(|name| format!("rules/{name}"))
             .collect();
         found.sort();

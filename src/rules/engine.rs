@@ -161,7 +161,7 @@ fn missing(best: &Match<'_>, case: &Case) -> Vec<Missing> {
     let mut all: Vec<Missing> = Vec::new();
     for need in &best.unmet {
         if let Some(stated) = known.iter().find(|m| m.what == need.name()) {
-            all.push(stated.clone())
+            all.push(stated.clone());
         } else {
             let detail = need.sentence().to_owned();
             all.push(Missing { what: need.name(), detail, command: None });

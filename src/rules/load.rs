@@ -214,10 +214,9 @@ impl<'f> Loader<'f> {
             if !KEYS.iter().any(|k| k.name == name) {
                 let mistake = Mistake::new(key.at, format!("a rule has no key `{name}`"));
                 self.wrong(file, mistake.suggest(&name, KEYS.iter().map(|k| k.name)));
-            } else if values.contains_key(&name) {
+            } else if let Some(taken) = values.insert(name.clone(), (file, value)) {
+                values.insert(name.clone(), taken);
                 self.wrong(file, Mistake::new(key.at, format!("key `{name}` stands here twice")));
-            } else {
-                values.insert(name, (file, value));
             }
         }
         values
@@ -228,7 +227,9 @@ impl<'f> Loader<'f> {
         for item in std::mem::take(&mut self.items).values() {
             let mut mistakes = Vec::new();
             rules.extend(build::rule(item, self.files, &mut mistakes));
-            mistakes.into_iter().for_each(|(file, mistake)| self.wrong(file, mistake));
+            for (file, mistake) in mistakes {
+                self.wrong(file, mistake);
+            }
         }
         if self.mistakes.iter().any(|m| !m.is_empty()) {
             let texts = self.files.iter().zip(&self.mistakes);
@@ -245,13 +246,17 @@ impl<'f> Loader<'f> {
     }
 }
 
+fn hex_digit(nibble: u8) -> char {
+    char::from_digit(u32::from(nibble), 16).unwrap_or('0')
+}
+
 fn digest(files: &[RuleFile]) -> String {
     let mut hash = Sha256::new();
     for file in files {
         hash.update(file.text.len().to_le_bytes());
         hash.update(&file.text);
     }
-    hash.finalize().iter().take(6).map(|b| format!("{b:02x}")).collect()
+    hash.finalize().iter().take(6).flat_map(|b| [hex_digit(b >> 4), hex_digit(b & 15)]).collect()
 }
 
 #[cfg(test)]

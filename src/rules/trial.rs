@@ -144,7 +144,7 @@ impl Made {
             let view = CaseView::of_case(&self.world, case);
             super::tools::explain_case(rule, &view)
         });
-        cases.map(|text| format!("\n{text}")).collect()
+        cases.flat_map(|text| ["\n".to_owned(), text]).collect()
     }
 }
 
@@ -152,7 +152,7 @@ impl Made {
 fn log_files(log: &str) -> Vec<(&'static str, String)> {
     let (server, caller): (Vec<&str>, Vec<&str>) =
         log.lines().filter(|l| !l.trim().is_empty()).partition(|l| l.starts_with("20") && l.contains('/'));
-    let file = |name, lines: Vec<&str>| (name, lines.iter().map(|l| format!("{l}\n")).collect::<String>());
+    let file = |name, lines: Vec<&str>| (name, lines.iter().flat_map(|l| [*l, "\n"]).collect::<String>());
     let files = [file("kube-apiserver.log", caller), file("server.log", server)];
     files.into_iter().filter(|(_, text)| !text.is_empty()).collect()
 }

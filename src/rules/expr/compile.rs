@@ -264,7 +264,8 @@ impl Checker {
         }
     }
 
-    /// The field that the sum is, if it is a single name.
+    /// The field that the sum is, if it is a single name; the outer `None` is a mistake that was noted.
+    #[allow(clippy::option_option, reason = "a mistake, no field and a field are three outcomes")]
     fn single_field(&mut self, sum: &Sum) -> Option<Option<&'static Field>> {
         match &sum.first.what {
             What::Name(name) if sum.rest.is_empty() => self.named(name, &sum.first.at).map(Some),

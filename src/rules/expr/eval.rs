@@ -114,7 +114,9 @@ impl Test {
                 operand.fields(visit);
                 for (low, high) in items {
                     low.fields(visit);
-                    high.iter().for_each(|h| h.fields(visit));
+                    if let Some(high) = high {
+                        high.fields(visit);
+                    }
                 }
             }
             Self::Contains(operand, _) => operand.fields(visit),
@@ -139,7 +141,9 @@ impl Operand {
             Self::Literal(_) => {}
             Self::Sum(first, rest) => {
                 first.fields(visit);
-                rest.iter().for_each(|(_, o)| o.fields(visit));
+                for (_, operand) in rest {
+                    operand.fields(visit);
+                }
             }
         }
     }

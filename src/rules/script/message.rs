@@ -126,7 +126,7 @@ fn server_flight(options: &Options, random: u8) -> Vec<u8> {
     hello.extend(words(&[cipher]));
     hello.push(0);
     if old {
-        return server_flight_12(hello, options, random);
+        return server_flight_12(&hello, options, random);
     }
     let share = [&words(&[29, 32])[..], &filler(32, random)].concat();
     hello.extend(sized(&[extension(43, &words(&[0x0304])), extension(51, &share)].concat()));
@@ -142,12 +142,12 @@ fn server_flight(options: &Options, random: u8) -> Vec<u8> {
     out
 }
 
-fn server_flight_12(hello: Vec<u8>, options: &Options, random: u8) -> Vec<u8> {
+fn server_flight_12(hello: &[u8], options: &Options, random: u8) -> Vec<u8> {
     let der = certificate::der("hook.ns.svc", options.has("self_signed"));
     let three = |n: usize| (n as u32).to_be_bytes()[1..].to_vec();
     let entry = [three(der.len()), der].concat();
     let chain = [three(entry.len()), entry].concat();
-    let mut messages = vec![handshake(2, &hello), handshake(11, &chain), handshake(12, &filler(300, random))];
+    let mut messages = vec![handshake(2, hello), handshake(11, &chain), handshake(12, &filler(300, random))];
     if options.has("certreq") {
         let body = [&[1_u8, 1][..], &sized(&words(&[0x0403, 0x0804])), &[0, 0]].concat();
         messages.push(handshake(13, &body));

@@ -266,8 +266,11 @@ const PACKETS: [&str; 16] = [
 /// RFC 9293 §3.1.
 const FLAGS: [(&str, u8); 5] = [("FIN", 1), ("SYN", 2), ("RST", 4), ("PSH", 8), ("ACK", 16)];
 
+/// Type and code of an ICMP message.
+type TypeAndCode = (u8, u8);
+
 /// RFC 792, RFC 1812 §5.2.7.1, RFC 4443 §3: name, ICMP type and code, ICMPv6 type and code.
-const ICMP: [(&str, (u8, u8), (u8, u8)); 7] = [
+const ICMP: [(&str, TypeAndCode, TypeAndCode); 7] = [
     ("net_unreachable", (3, 0), (1, 0)),
     ("host_unreachable", (3, 1), (1, 3)),
     ("port_unreachable", (3, 3), (1, 4)),

@@ -12,7 +12,9 @@ use crate::time::TimeDelta;
 /// Plays all steps.
 pub(super) fn play(steps: &[Step]) -> Story {
     let mut scene = Scene::new(steps);
-    steps.iter().for_each(|step| scene.step(step));
+    for step in steps {
+        scene.step(step);
+    }
     scene.finish()
 }
 
