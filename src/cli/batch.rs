@@ -76,7 +76,7 @@ pub(super) fn run(typed: &BatchArguments, settings: &Settings) -> Result<Outcome
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..typed.jobs.max(1)).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().map(|w| w.join().unwrap_or(Ok(()))).collect::<Result<(), Error>>()
+        workers.into_iter().try_for_each(|w| w.join().unwrap_or(Ok(())))
     })?;
     let (entries, _) =
         entries.into_inner().map_err(|e| Error::Output("index.ndjson".to_owned(), e.to_string()))?;

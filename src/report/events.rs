@@ -10,6 +10,7 @@ use super::view::Style;
 use super::words;
 use crate::correlate::World;
 use crate::log::{EventFields, LogEvent, Url};
+use crate::time::TimeDelta;
 
 /// One failure (or denial) that a log tells of, with all copies of its message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -90,7 +91,7 @@ pub fn record(world: &World, event: &LogEvent) -> Event {
         url: url.as_ref().map(url_text),
         destination: destination.map(|d| d.to_string()),
         source: source.map(|s| s.to_string()),
-        deadline: deadline.map(|d| d.as_secs_f64()),
+        deadline: deadline.map(TimeDelta::as_secs_f64),
         dns_name,
         http_status,
         reason,

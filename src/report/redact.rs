@@ -69,7 +69,10 @@ impl Redactor {
     /// Originals and replacements, one a line, for whoever keeps the key.
     pub fn map(&self) -> String {
         let all = self.names.iter().chain(&self.addresses);
-        all.map(|(original, replacement)| format!("{original}\t{replacement}\n")).collect()
+        let mut lines: Vec<_> =
+            all.map(|(original, replacement)| format!("{original}\t{replacement}")).collect();
+        lines.push(String::new());
+        lines.join("\n")
     }
 
     fn walk(&mut self, tree: &mut serde_json::Value) {

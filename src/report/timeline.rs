@@ -16,6 +16,9 @@ use crate::ingest::replay::{Replayed, Wanted, replay};
 use crate::packet::DecodeOptions;
 use crate::time::Timestamp;
 
+/// Takes a packet: the place of its flow among those wanted, the packet, and the words of its step if it is decisive.
+pub type Each<'e> = &'e mut dyn FnMut(usize, &Replayed<'_>, Option<&str>) -> io::Result<()>;
+
 /// The flows of a case, with its log lines.
 ///
 /// # Errors
@@ -58,7 +61,7 @@ pub fn each_packet(
     world: &World,
     flows: &[FlowIndex],
     options: &DecodeOptions,
-    each: &mut dyn FnMut(usize, &Replayed<'_>, Option<&str>) -> io::Result<()>,
+    each: Each<'_>,
 ) -> io::Result<()> {
     let mut by_capture: BTreeMap<CaptureIndex, Vec<usize>> = BTreeMap::new();
     let known = |index: &FlowIndex| world.wire.flows.get(index.0 as usize);

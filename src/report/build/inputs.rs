@@ -9,7 +9,7 @@ use crate::error::Weirds;
 use crate::flow::PerDir;
 use crate::ingest::CaptureReport;
 use crate::log::{LogLine, LogReport};
-use crate::time::Timestamp;
+use crate::time::{TimeDelta, Timestamp};
 use crate::tls;
 
 /// One for each source; a source that no stage took is `skipped`.
@@ -137,8 +137,8 @@ pub(super) fn path(world: &World, source: SourceIndex) -> String {
 fn clock(model: Option<&ClockModel>) -> Clock {
     let Some(model) = model else { return Clock::default() };
     Clock {
-        offset: model.offset.map(|d| d.as_secs_f64()),
-        residual: model.residual.map(|d| d.as_secs_f64()),
+        offset: model.offset.map(TimeDelta::as_secs_f64),
+        residual: model.residual.map(TimeDelta::as_secs_f64),
         pairs: model.pairs,
         why: model.why.clone(),
     }

@@ -79,11 +79,11 @@ fn table(name: &str, heads: &[&str], rows: &[Vec<String>], out: &mut dyn Write) 
     if rows.is_empty() {
         return Ok(());
     }
-    let heads: String = heads.iter().map(|h| format!("<th>{h}")).collect();
-    writeln!(out, "<h2>{name}</h2><div class=wide><table><thead><tr>{heads}</tr></thead><tbody>")?;
+    let heads = heads.join("<th>");
+    writeln!(out, "<h2>{name}</h2><div class=wide><table><thead><tr><th>{heads}</tr></thead><tbody>")?;
     for row in rows {
-        let cells: String = row.iter().map(|c| format!("<td>{}", escape(c))).collect();
-        writeln!(out, "<tr>{cells}</tr>")?;
+        let cells: Vec<_> = row.iter().map(|c| escape(c)).collect();
+        writeln!(out, "<tr><td>{}</tr>", cells.join("<td>"))?;
     }
     writeln!(out, "</tbody></table></div>")
 }

@@ -56,15 +56,15 @@ fn answer(report: &Report) -> String {
     let faults: Vec<_> = decided.iter().filter(|f| f.severity != "info").collect();
     let calls = faults.iter().map(|f| f.count).sum();
     let open: u64 = open.iter().map(|f| f.count).sum();
-    let mut text = if faults.is_empty() {
+    let mut said = vec![if faults.is_empty() {
         "No transport fault found.".to_owned()
     } else {
         format!("{} in {}.", counted(faults.len() as u64, "fault"), counted(calls, "failed call"))
-    };
+    }];
     if open > 0 {
-        text += &format!(" {} could not be decided.", counted(open, "call"));
+        said.push(format!("{} could not be decided.", counted(open, "call")));
     }
-    text
+    said.join(" ")
 }
 
 fn overview(report: &Report, out: &mut dyn Write) -> io::Result<()> {

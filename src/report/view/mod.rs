@@ -80,28 +80,25 @@ fn headline(
 ) -> io::Result<()> {
     let faults: Vec<_> = decided.iter().filter(|f| f.severity != "info").collect();
     let calls: u64 = faults.iter().map(|f| f.count).sum();
-    let mut line = if faults.is_empty() {
-        style.bold("No transport fault found.")
+    let answer = if faults.is_empty() {
+        "No transport fault found.".to_owned()
     } else {
-        let text = format!(
-            "{} in {}.",
-            words::counted(faults.len() as u64, "fault"),
-            words::counted(calls, "failed call")
-        );
-        style.bold(&text)
+        let count = words::counted(faults.len() as u64, "fault");
+        format!("{count} in {}.", words::counted(calls, "failed call"))
     };
+    let mut said = vec![style.bold(&answer)];
     let notes = decided.len() - faults.len();
     if notes > 0 {
-        line += &format!(" {} that no transport fault explains.", words::counted(notes as u64, "finding"));
+        said.push(format!("{} that is no transport fault.", words::counted(notes as u64, "finding")));
     }
     let open: u64 = undecided.iter().map(|f| f.count).sum();
     if open > 0 {
-        line += &format!(" {} could not be decided.", words::counted(open, "call"));
+        said.push(format!("{} could not be decided.", words::counted(open, "call")));
     }
     if faults.is_empty() {
-        line += &format!(" {}", coverage::looked_at(report));
+        said.push(coverage::looked_at(report));
     }
-    text::wrap(&line, style.width, "", out)
+    text::wrap(&said.join(" "), style.width, "", out)
 }
 
 /// Findings from which on a table of all of them comes first.
