@@ -23,6 +23,7 @@ pub(super) fn run(typed: &AnalyzeArguments, settings: &Settings) -> Result<Outco
     }
     let report = analysis.report(settings, typed.max_occurrences);
     let report = redact::value(&typed.read.how, &analysis.world, report)?;
+    let report = chosen(report, typed.finding.as_deref())?;
     let show = &typed.read.show;
     let inputs = || load::inputs(&analysis.world);
     super::say_problems(show, &analysis.world.bundle, inputs());
@@ -60,6 +61,16 @@ fn write(
             view::write(report, Style { color: look.color, width: usize::from(look.width) }, &detail, out)
         }
     }
+}
+
+/// The report with this finding alone, if one is asked for: for a ticket, or to open it.
+fn chosen(mut report: Report, id: Option<&str>) -> Result<Report, Error> {
+    let Some(id) = id else { return Ok(report) };
+    if !report.findings.iter().any(|f| f.id.eq_ignore_ascii_case(id)) {
+        return Err(Error::Usage(format!("--finding {id}: no such finding. {}", view::known(&report))));
+    }
+    report.findings.retain(|f| f.id.eq_ignore_ascii_case(id));
+    Ok(report)
 }
 
 fn severity(name: &str) -> Option<Severity> {

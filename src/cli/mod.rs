@@ -95,7 +95,7 @@ fn dispatch(command: &Command) -> Result<Outcome, Error> {
             Ok(Outcome::Done)
         }
         Command::Man => {
-            output::write(None, |out| clap_mangen::Man::new(Arguments::command()).render(&mut &mut *out))?;
+            output::write(None, |out| manual(&mut &mut *out))?;
             Ok(Outcome::Done)
         }
         Command::Flows(typed) => {
@@ -103,6 +103,18 @@ fn dispatch(command: &Command) -> Result<Outcome, Error> {
             with_threads(settings.threads, || flows::run(typed, &settings))
         }
     }
+}
+
+/// The manual: the command, then each of its commands.
+fn manual(mut out: &mut dyn std::io::Write) -> std::io::Result<()> {
+    let command = Arguments::command();
+    clap_mangen::Man::new(command.clone()).render(&mut out)?;
+    for sub in command.get_subcommands().filter(|c| c.get_name() != "help") {
+        let name = format!("wirecause {}", sub.get_name());
+        let sub = sub.clone().bin_name(name.clone()).display_name(name.replace(' ', "-"));
+        clap_mangen::Man::new(sub).render(&mut out)?;
+    }
+    Ok(())
 }
 
 /// The condition of `--where`.
