@@ -6,7 +6,7 @@ use super::args::{RecordFormat, RecordsArguments};
 use super::progress::Progress;
 use super::settings::{Look, Settings};
 use super::{Outcome, load, output, redact, worst_input};
-use crate::correlate::World;
+use crate::correlate::{self, World};
 use crate::error::Error;
 use crate::ingest;
 use crate::report::flows::{self, Framing, Records, Selector};
@@ -47,7 +47,8 @@ fn write(
     out: &mut (dyn Write + Send),
 ) -> io::Result<()> {
     let records = || {
-        let records = Records::new(&world.wire, &world.bundle.sources);
+        let records = Records::new(&world.wire, &world.bundle.sources)
+            .with_counterparts(&correlate::counterparts(world));
         if typed.read.how.redact { records.without_community_id() } else { records }
     };
     match typed.format {

@@ -338,6 +338,11 @@ pub struct Correlated {
     pub anomalies: Vec<Anomaly>,
 }
 
+/// Flows that are one connection: other views of it, or the other half of a translation, with what links them.
+pub fn counterparts(world: &World) -> Vec<(FlowIndex, FlowIndex, &'static str)> {
+    link::Connections::new(world).pairs()
+}
+
 /// What the user restricts the join to.
 #[derive(Clone, Debug, Default)]
 pub struct JoinOptions {

@@ -24,8 +24,11 @@ pub(crate) struct Findings<'a> {
 
 impl<'a> Findings<'a> {
     pub(crate) fn new(world: &'a World, correlated: &'a Correlated) -> Self {
-        let pairs = correlated.counterparts.iter();
-        let counterparts = pairs.map(|(flow, other, why)| (*flow, (*other, *why))).collect();
+        let mut counterparts = HashMap::new();
+        for (flow, other, why) in &correlated.counterparts {
+            counterparts.entry(*flow).or_insert((*other, *why));
+            counterparts.entry(*other).or_insert((*flow, *why));
+        }
         Self { world, correlated, counterparts }
     }
 

@@ -79,7 +79,10 @@ impl<'a> Records<'a> {
     /// Also names the other half or other view of a flow.
     #[must_use]
     pub fn with_counterparts(mut self, pairs: &[(FlowIndex, FlowIndex, &'static str)]) -> Self {
-        self.counterparts = pairs.iter().map(|(flow, other, why)| (*flow, (*other, *why))).collect();
+        for (flow, other, why) in pairs {
+            self.counterparts.entry(*flow).or_insert((*other, why));
+            self.counterparts.entry(*other).or_insert((*flow, why));
+        }
         self
     }
 
