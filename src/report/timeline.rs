@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::build::{Findings, steps};
+use super::build::{Findings, in_order, steps};
 use super::document::{Moment, Timeline};
 use crate::capture::CaptureIndex;
 use crate::correlate::{Case, Correlated, World};
@@ -100,9 +100,8 @@ fn packets(
     Ok(moments)
 }
 
-fn finish(flows: Vec<super::document::FlowRef>, mut moments: Vec<(Timestamp, Moment)>) -> Timeline {
-    moments.sort_by(|(a, x), (b, y)| (a, &x.capture, x.frame).cmp(&(b, &y.capture, y.frame)));
-    Timeline { flows, moments: moments.into_iter().map(|(_, moment)| moment).collect() }
+fn finish(flows: Vec<super::document::FlowRef>, moments: Vec<(Timestamp, Moment)>) -> Timeline {
+    Timeline { flows, moments: in_order(moments) }
 }
 
 /// Flows of one timeline at most.

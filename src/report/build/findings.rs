@@ -170,8 +170,7 @@ impl<'a> Findings<'a> {
             let steps = steps::steps(flow).into_iter();
             moments.extend(steps.map(|step| self.packet(n, flow, step.at, step.dir, step.text)));
         }
-        moments.sort_by(|(a, x), (b, y)| (a, &x.capture, x.frame).cmp(&(b, &y.capture, y.frame)));
-        moments.into_iter().map(|(_, moment)| moment).collect()
+        in_order(moments)
     }
 
     /// Log lines of a case on the reference clock.
@@ -227,6 +226,13 @@ impl<'a> Findings<'a> {
             line: Some(line.number),
         }
     }
+}
+
+/// By time; a line at the time of a packet comes after it, since it can only tell of it.
+pub(crate) fn in_order(mut moments: Vec<(Timestamp, Moment)>) -> Vec<Moment> {
+    let key = |m: &Moment| (m.capture.is_none(), m.capture.clone(), m.frame, m.line);
+    moments.sort_by(|(a, x), (b, y)| a.cmp(b).then_with(|| key(x).cmp(&key(y))));
+    moments.into_iter().map(|(_, moment)| moment).collect()
 }
 
 fn end(end: SocketAddr) -> End {

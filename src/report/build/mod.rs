@@ -11,7 +11,7 @@ mod inputs;
 mod steps;
 mod times;
 
-pub(crate) use findings::Findings;
+pub(crate) use findings::{Findings, in_order};
 pub(crate) use inputs::{certificates, line};
 pub use steps::{Step, steps};
 

@@ -2,20 +2,28 @@
 
 use super::super::document::Bucket;
 use crate::capture::CaptureIndex;
-use crate::correlate::Correlated;
+use crate::correlate::{ClockModel, Correlated};
 use crate::time::{TimeDelta, Timestamp};
 
 /// A capture's stamp on the reference clock.
 pub(super) fn of_capture(correlated: &Correlated, capture: CaptureIndex, time: Timestamp) -> Timestamp {
-    let clock = correlated.capture_clocks.get(usize::from(capture.0));
-    time - clock.and_then(|c| c.offset).unwrap_or_default()
+    time - ahead(correlated.capture_clocks.get(usize::from(capture.0)))
 }
 
 /// A log's stamp on the reference clock.
 pub(super) fn of_log(correlated: &Correlated, log: u32, time: Timestamp) -> Timestamp {
-    let clock = correlated.log_clocks.get(log as usize);
-    time - clock.and_then(|c| c.offset).unwrap_or_default()
+    time - ahead(correlated.log_clocks.get(log as usize))
 }
+
+/// What to take off the stamps of a clock. The estimate of a clock that is right holds the time that a program takes
+/// to write its line: taken off, it would put the line before the packet that caused it.
+fn ahead(clock: Option<&ClockModel>) -> TimeDelta {
+    let offset = clock.and_then(|c| c.offset).unwrap_or_default();
+    if offset.abs() < LEAST_OFFSET { TimeDelta::default() } else { offset }
+}
+
+/// Offsets below this are not told from the time that it takes to write a line.
+const LEAST_OFFSET: TimeDelta = TimeDelta::from_millis(10);
 
 /// Counts over time in at most [`BUCKETS`] spans of a round width, with that width in seconds; empty spans left out.
 pub(super) fn histogram(times: impl Iterator<Item = Timestamp> + Clone) -> (Vec<Bucket>, u64) {
