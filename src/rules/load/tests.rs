@@ -1,3 +1,5 @@
+//! Rule files as text: defaults, mistakes, overrides and precedence.
+
 //! Rule files that load, and mistakes with what must be said of them.
 
 use super::*;

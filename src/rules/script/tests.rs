@@ -1,3 +1,5 @@
+//! Scripts played: numbers, mistakes and the file that comes out.
+
 use super::*;
 
 fn frames(script: &str) -> Vec<Vec<u8>> {
