@@ -1,5 +1,3 @@
-//! Conditions as tables: what holds for a small flow, and where each mistake points.
-
 //! Rows of conditions with what they must give, and mistakes with what must be said of them.
 
 use super::*;

@@ -1,5 +1,3 @@
-//! Rule files as text: defaults, mistakes, overrides and precedence.
-
 //! Rule files that load, and mistakes with what must be said of them.
 
 use super::*;
