@@ -19,7 +19,14 @@ pub struct TimeDelta(pub i64);
 impl Timestamp {
     /// From whole seconds and nanoseconds since the epoch; saturates outside the range.
     pub const fn from_parts(seconds: i64, nanos: i64) -> Self {
-        Self(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+        let total = seconds as i128 * 1_000_000_000 + nanos as i128;
+        if total > i64::MAX as i128 {
+            Self(i64::MAX)
+        } else if total < i64::MIN as i128 {
+            Self(i64::MIN)
+        } else {
+            Self(total as i64)
+        }
     }
 
     /// From a civil UTC date and time of day; saturates outside the range.
