@@ -118,6 +118,7 @@ impl TimeDelta {
     }
 
     /// Without its sign.
+    #[must_use]
     pub const fn abs(self) -> Self {
         Self(self.0.saturating_abs())
     }

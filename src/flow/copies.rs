@@ -18,9 +18,8 @@ impl CapturePoint {
         let start = frame.offset as usize;
         let link = window.bytes.get(start..start + 16).and_then(|b| b.try_into().ok()).unwrap_or([0; 16]);
         let n = u128::from_le_bytes(link);
-        let place = u64::from(packet.ttl) << 8
-            ^ u64::from(frame.interface) << 16
-            ^ u64::from(packet.ip) - u64::from(frame.offset.min(packet.ip)) << 32;
+        let depth = u64::from(packet.ip.saturating_sub(frame.offset));
+        let place = u64::from(packet.ttl) << 8 ^ u64::from(frame.interface) << 16 ^ depth << 32;
         Self((mix(n as u64 ^ mix((n >> 64) as u64 ^ place)) >> 48) as u16)
     }
 }

@@ -19,20 +19,19 @@ pub(super) struct FlowKey {
 impl FlowKey {
     /// Of a packet whose sender is taken for the originator.
     pub(super) fn of(packet: &Packet, window: &Window) -> Self {
-        match window.bytes.get(packet.ip as usize..).and_then(|b| b.first_chunk::<20>()) {
-            // The common path: IPv4 without options.
-            Some(&[0x45, .., a, b, c, d, e, f, g, h]) => Self {
-                addresses: PerDir { orig: padded([a, b, c, d]), resp: padded([e, f, g, h]) },
+        let header = window.bytes.get(packet.ip as usize..).and_then(|b| b.first_chunk::<20>());
+        // The common path: IPv4 without options.
+        if let Some(&[0x45, .., s0, s1, s2, s3, d0, d1, d2, d3]) = header {
+            return Self {
+                addresses: PerDir { orig: padded([s0, s1, s2, s3]), resp: padded([d0, d1, d2, d3]) },
                 ports: PerDir { orig: packet.src_port, resp: packet.dst_port },
                 vni: packet.vni,
                 protocol: packet.protocol,
                 v6: false,
-            },
-            _ => {
-                let (src, dst) = packet.addresses(window);
-                Self::new(src, dst, packet)
-            }
+            };
         }
+        let (src, dst) = packet.addresses(window);
+        Self::new(src, dst, packet)
     }
 
     /// Of the packet that an ICMP error quotes, its sender taken for the originator.

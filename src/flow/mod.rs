@@ -45,6 +45,7 @@ pub enum Dir {
 
 impl Dir {
     /// The other side.
+    #[must_use]
     pub const fn other(self) -> Self {
         match self {
             Self::Orig => Self::Resp,
@@ -72,6 +73,7 @@ pub struct PerDir<T> {
 
 impl<T> PerDir<T> {
     /// With the sides exchanged.
+    #[must_use]
     pub fn reversed(self) -> Self {
         Self { orig: self.resp, resp: self.orig }
     }

@@ -206,7 +206,7 @@ impl Stream {
 impl Coded for Stream {
     fn code<C: Codec>(&mut self, codec: &mut C) {
         let Self { anchor, next, acked, fin, holes, largest, window } = self;
-        optional(anchor, codec, |anchor, codec| anchor.code(codec));
+        optional(anchor, codec, Coded::code);
         next.code(codec);
         acked.code(codec);
         optional(fin, codec, Coded::code);

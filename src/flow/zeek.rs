@@ -406,7 +406,7 @@ const fn swap_case(c: char) -> char {
 /// The counts at which a repeated letter is written again: 1, 10, 100, …
 const fn is_power_of_ten(n: u32) -> bool {
     let mut n = n;
-    while n >= 10 && n % 10 == 0 {
+    while n >= 10 && n.is_multiple_of(10) {
         n /= 10;
     }
     n == 1
@@ -427,6 +427,8 @@ const MULTI_SEEN: u8 = 64;
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use crate::flow::timeline::{flows, flows_frozen, tcp};
 
     /// Zeek's classic cases: `conn_state history`, and the segments.
@@ -492,14 +494,17 @@ mod tests {
         let mut text =
             "0 > S \n 0.1 < SA ack=1 \n 0.2 > A seq=1 ack=1 \n 0.3 > PA seq=1 ack=1 len=3\n".to_owned();
         for n in 0..100 {
-            text += &format!("{} > PA seq=1 ack=1 len=3\n", n + 1);
+            let _ = writeln!(text, "{} > PA seq=1 ack=1 len=3", n + 1);
         }
         assert_eq!(tcp(&text).history, "ShADTTT");
     }
 
     #[test]
     fn a_storm_of_resets_stays_bounded() {
-        let text: String = (0..500).map(|n| format!("{n} > R seq={n}\n")).collect();
+        let mut text = String::new();
+        for n in 0..500 {
+            let _ = writeln!(text, "{n} > R seq={n}");
+        }
         assert!(tcp(&text).history.len() <= super::HISTORY_BYTES);
     }
 }
