@@ -193,7 +193,8 @@ fn neighbours(join: &Join<'_>, case: &Case, goal: Option<&Goal>) -> Neighbours {
     facts.backend_refused = same.iter().filter(|f| refused(f)).count() as u32;
     let silent = |f: &FlowIndex| {
         let flow = join.world.flow(*f);
-        established(f) && flow.bytes.orig > 0 && flow.bytes.resp == 0
+        let acked = flow.tcp.as_deref().is_some_and(|t| t.loss.orig.unacked_bytes == 0);
+        established(f) && acked && flow.bytes.orig > 0 && flow.bytes.resp == 0
     };
     facts.backend_silent = same.iter().filter(|f| silent(f)).count() as u32;
     let spoke = |f: &FlowIndex| established(f) && join.world.flow(*f).bytes.resp > 0;

@@ -210,7 +210,8 @@ pub struct Neighbours {
     pub backend_established: u32,
     /// Connections to the same backend that were refused.
     pub backend_refused: u32,
-    /// Connections to the same backend that were established, carried a request or hello, and got no byte back.
+    /// Connections to the same backend that were established, whose hello or request was acknowledged, and that got no
+    /// byte back.
     pub backend_silent: u32,
     /// TTLs of the backend's packets that are no RST, on any flow, without repeats, ascending.
     pub backend_ttls: Vec<u8>,
