@@ -332,6 +332,29 @@ pub struct HowArguments {
     /// Another UDP port that carries VXLAN (repeatable)
     #[arg(long, value_name = "P", help_heading = "Reading")]
     pub vxlan_port: Vec<u16>,
+    /// Bounds on what a bundle may make the program read.
+    #[command(flatten)]
+    pub limits: LimitArguments,
+}
+
+/// What keeps a hostile bundle from taking all time and space; unset is the default of the `bundle` stage.
+#[derive(Clone, Debug, Default, Args)]
+pub struct LimitArguments {
+    /// Files and archive members that are looked at, at most [default: 200000]
+    #[arg(long, value_name = "N", help_heading = "Limits", hide_short_help = true)]
+    pub max_members: Option<u64>,
+    /// Archives within archives that are opened, at most [default: 3]
+    #[arg(long, value_name = "N", help_heading = "Limits", hide_short_help = true)]
+    pub max_depth: Option<u32>,
+    /// Bytes of all archive members together, at most [default: 1T]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits", hide_short_help = true)]
+    pub max_total_bytes: Option<String>,
+    /// Bytes of one archive member or compressed file, at most [default: 256G]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits", hide_short_help = true)]
+    pub max_member_bytes: Option<String>,
+    /// Bytes that one compressed byte may become, once more than 16 MiB came out [default: 2000]
+    #[arg(long, value_name = "N", help_heading = "Limits", hide_short_help = true)]
+    pub max_ratio: Option<u64>,
 }
 
 /// What every command that prints takes.

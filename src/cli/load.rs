@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::progress::Progress;
 use super::settings::Settings;
-use crate::bundle::{self, Bundle, InputReport, Limits, SourceKind};
+use crate::bundle::{self, Bundle, InputReport, SourceKind};
 use crate::correlate::{self, Correlated, JoinOptions, World};
 use crate::error::Error;
 use crate::ingest::{self, Ingested};
@@ -32,7 +32,7 @@ pub(super) struct Scope {
 /// Reads everything under `inputs`.
 pub(super) fn world(inputs: &[PathBuf], settings: &Settings, progress: &Progress) -> Result<World, Error> {
     progress.phase("looking through the inputs");
-    let bundle = bundle::discover(inputs, &Limits::default())?;
+    let bundle = bundle::discover(inputs, &settings.limits)?;
     progress.phase(&reading(&bundle));
     let wire = ingest::run(&bundle.sources, &settings.ingest(&bundle)?);
     progress.phase("reading logs and objects");
@@ -131,7 +131,7 @@ pub(super) fn captures(
     settings: &Settings,
     progress: &Progress,
 ) -> Result<(Bundle, Ingested), Error> {
-    let bundle = bundle::discover(inputs, &Limits::default())?;
+    let bundle = bundle::discover(inputs, &settings.limits)?;
     progress.phase(&reading(&bundle));
     let mut wire = ingest::run(&bundle.sources, &settings.ingest(&bundle)?);
     add_untaken(&bundle, &mut wire, &[]);

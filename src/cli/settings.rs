@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use jiff::civil;
 use jiff::tz::TimeZone;
 
-use super::args::{ColorChoice, HowArguments, ShowArguments};
-use crate::bundle::{Bundle, SourceKind};
+use super::args::{ColorChoice, HowArguments, LimitArguments, ShowArguments};
+use crate::bundle::{Bundle, Limits, SourceKind};
 use crate::capture::{self, Window};
 use crate::error::Error;
 use crate::ingest::IngestOptions;
@@ -23,6 +23,8 @@ pub struct Settings {
     pub threads: usize,
     /// `--max-memory` in bytes.
     pub max_memory: u64,
+    /// Bounds on what a bundle may make the program read.
+    pub limits: Limits,
     /// Zone of stamps that name none, when the user says so.
     pub zone: Option<TimeZone>,
     /// Year of stamps that name none, when the user says so.
@@ -57,7 +59,8 @@ impl Settings {
         };
         Ok(Self {
             threads: typed.threads.unwrap_or(0),
-            max_memory: size(&typed.max_memory)?,
+            max_memory: size("--max-memory", &typed.max_memory)?,
+            limits: limits(&typed.limits)?,
             from: time("--from", &typed.from)?,
             to: time("--to", &typed.to)?,
             year: typed.year,
@@ -102,6 +105,21 @@ impl Settings {
         let (from, to) = self.span(bundle)?;
         Ok(IngestOptions { vxlan_ports: self.vxlan_ports.clone(), max_memory: self.max_memory, from, to })
     }
+}
+
+/// The limits as typed, else as they are by default.
+fn limits(typed: &LimitArguments) -> Result<Limits, Error> {
+    let usual = Limits::default();
+    let bytes = |option: &str, typed: &Option<String>, usual: u64| {
+        typed.as_deref().map_or(Ok(usual), |text| size(option, text))
+    };
+    Ok(Limits {
+        members: typed.max_members.unwrap_or(usual.members),
+        depth: typed.max_depth.unwrap_or(usual.depth),
+        total_bytes: bytes("--max-total-bytes", &typed.max_total_bytes, usual.total_bytes)?,
+        member_bytes: bytes("--max-member-bytes", &typed.max_member_bytes, usual.member_bytes)?,
+        ratio: typed.max_ratio.unwrap_or(usual.ratio),
+    })
 }
 
 /// The built-in rules and those of `dirs`.
@@ -205,7 +223,7 @@ fn first_frame(bundle: &Bundle) -> Option<Timestamp> {
 }
 
 /// A size in bytes: a number with an optional K, M, G or T (1024 each), `iB` or `B` behind it.
-fn size(text: &str) -> Result<u64, Error> {
+fn size(option: &str, text: &str) -> Result<u64, Error> {
     let lower = text.trim().to_ascii_lowercase();
     let number = lower.trim_end_matches("ib").trim_end_matches('b');
     let (digits, shift) = match number.chars().last() {
@@ -217,7 +235,7 @@ fn size(text: &str) -> Result<u64, Error> {
     };
     let bytes = digits.trim().parse::<u64>().ok().and_then(|n| n.checked_mul(1 << shift));
     bytes.filter(|n| *n > 0).ok_or_else(|| {
-        Error::Usage(format!("--max-memory {text}: not a size: write a number with K, M or G, such as 512M"))
+        Error::Usage(format!("{option} {text}: not a size: write a number with K, M, G or T, such as 512M"))
     })
 }
 
@@ -231,11 +249,29 @@ mod tests {
         for (text, bytes) in
             [("1G", 1 << 30), ("512M", 512 << 20), ("64MiB", 64 << 20), ("1000", 1000), ("2kb", 2048)]
         {
-            assert_eq!(size(text).expect(text), bytes);
+            assert_eq!(size("--max-memory", text).expect(text), bytes);
         }
         for text in ["", "G", "-1", "12X", "99999999999999999999", "0", "20000000T"] {
-            assert!(matches!(size(text), Err(Error::Usage(_))), "{text}");
+            assert!(matches!(size("--max-memory", text), Err(Error::Usage(_))), "{text}");
         }
+    }
+
+    #[test]
+    fn limits_as_typed_and_else_as_usual() {
+        let typed = LimitArguments {
+            max_depth: Some(5),
+            max_total_bytes: Some("2T".to_owned()),
+            ..LimitArguments::default()
+        };
+        let (meant, usual) = (limits(&typed).expect("limits"), Limits::default());
+        assert_eq!((meant.depth, meant.total_bytes), (5, 2 << 40));
+        assert_eq!(
+            (meant.members, meant.member_bytes, meant.ratio),
+            (usual.members, usual.member_bytes, usual.ratio)
+        );
+        let wrong = LimitArguments { max_member_bytes: Some("much".to_owned()), ..LimitArguments::default() };
+        let mistake = limits(&wrong).expect_err("not a size").to_string();
+        assert!(mistake.contains("--max-member-bytes much"), "{mistake}");
     }
 
     #[test]
