@@ -22,7 +22,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The exit code of DESIGN §8: 1 could not run, 2 usage or rule error.
+    /// The exit code that README.md promises: 1 could not run, 2 usage or rule error.
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Input(..) | Self::Empty(_) | Self::Output(..) => 1,

@@ -1,4 +1,4 @@
-//! The program as a user starts it: messages and exit codes of DESIGN §8.
+//! The program as a user starts it: messages and exit codes that README.md promises.
 
 use std::fs;
 use std::path::Path;

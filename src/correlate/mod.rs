@@ -59,7 +59,7 @@ impl World {
     }
 }
 
-/// What joined an event and a flow, strongest first (DESIGN §6).
+/// What joined an event and a flow, strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
     /// The message carries the full 4-tuple (through NAT where needed).
@@ -161,7 +161,7 @@ pub struct Missing {
     pub command: Option<String>,
 }
 
-/// What the captures could have shown of a case; `None` is not known (DESIGN §6, absence logic).
+/// What the captures could have shown of a case; `None` is not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     /// A capture spans the window of the attempt.

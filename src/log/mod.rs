@@ -31,7 +31,7 @@ mod zones;
 pub use assemble::read;
 pub use events::EventSet;
 
-/// Which connection of the control plane a message is about (DESIGN §7 `edge`).
+/// Which connection of the control plane a message is about (`edge` of the report).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Edge {
     /// apiserver → admission webhook.

@@ -28,7 +28,7 @@ const PIECE: usize = 512 << 10;
 const SAMPLE_LINES: usize = 48;
 /// Lines that one entry may have, and bytes that a line keeps.
 const MAX_ENTRY_LINES: usize = 64;
-/// Bytes of a line that are kept (DESIGN §8 `logs[].text`).
+/// Bytes of a line that are kept (`text` of a log line in the report).
 const MAX_LINE: usize = 8 << 10;
 /// Unrecognised lines kept for each log.
 const MAX_UNRECOGNISED: usize = 20;

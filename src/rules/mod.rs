@@ -49,7 +49,7 @@ impl Severity {
     }
 }
 
-/// What log and wire are to each other (DESIGN §6).
+/// What log and wire are to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
     /// Log and wire agree.

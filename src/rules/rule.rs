@@ -67,7 +67,7 @@ impl Rule {
     }
 }
 
-/// What a rule needs of the captures before its verdict stands (DESIGN §6, absence logic).
+/// What a rule needs of the captures before its verdict stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Need {
     /// Replies would be in the capture.

@@ -1,4 +1,4 @@
-//! Flow records as `wirecause flows` gives them (DESIGN §4): NDJSON, JSON, table.
+//! Flow records as `wirecause flows` gives them: NDJSON, JSON, table.
 //!
 //! Takes finished conversations in their order; gives one object a flow, in that order, the same bytes for any number
 //! of threads. Records are written byte by byte into buffers that are used again, several chunks at once; what many

@@ -1,4 +1,4 @@
-//! One flow as one JSON object, keys in the order of DESIGN §4.
+//! One flow as one JSON object, its keys always in the same order.
 
 use std::net::SocketAddr;
 
