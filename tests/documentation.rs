@@ -51,6 +51,67 @@ fn links_lead_to_files() {
     }
 }
 
+#[test]
+fn files_that_are_named_exist() {
+    let folders = ["src/", "rules/", "tests/", "benches/", "examples/", "samples/", ".ci/"];
+    let mut wrong = Vec::new();
+    for document in markdown(&root()) {
+        let text = fs::read_to_string(&document).expect("a document");
+        for named in text.split('`').skip(1).step_by(2) {
+            let is_path = folders.iter().any(|f| named.starts_with(f))
+                && !named.contains(|c: char| c.is_whitespace() || c == '*' || c.is_ascii_uppercase());
+            if is_path && !root().join(named).exists() {
+                wrong.push(format!("{}: {named}", document.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "no such files:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn modules_that_the_architecture_names_exist() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let stages: Vec<_> = text.split("\n### ").skip(1).collect();
+    let mut wrong = Vec::new();
+    for named in text.split('`').skip(1).step_by(2).filter(|named| named.contains("::")) {
+        let path = root().join("src").join(named.replace("::", "/")).with_extension("rs");
+        if !path.exists() {
+            wrong.push(named.to_owned());
+        }
+    }
+    let correlate = stages.iter().find(|s| s.starts_with("`correlate`")).expect("the join has its part");
+    for named in correlate.lines().filter_map(|l| l.strip_prefix("| `")).filter_map(|l| l.split(" |").next())
+    {
+        for file in
+            named.split('`').filter(|part| part.chars().all(|c| c.is_ascii_lowercase()) && !part.is_empty())
+        {
+            if !root().join(format!("src/correlate/{file}.rs")).exists() {
+                wrong.push(format!("correlate: {file}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "no such modules: {wrong:?}");
+}
+
+#[test]
+fn options_that_are_named_exist() {
+    let help = |arguments: &[&str]| {
+        let run = Command::new(env!("CARGO_BIN_EXE_wirecause")).args(arguments).output();
+        String::from_utf8_lossy(&run.expect("the program starts").stdout).into_owned()
+    };
+    let commands = ["analyze", "flows", "timeline", "logs", "certs", "extract", "batch"];
+    let known: String = commands.iter().map(|command| help(&[command, "--help"])).collect();
+    for document in ["README.md", "THREATS.md"] {
+        let text = fs::read_to_string(root().join(document)).expect("a document");
+        for row in text.lines().filter(|line| line.starts_with('|')) {
+            for named in row.split('`').skip(1).step_by(2).filter(|named| named.starts_with("--")) {
+                let option = named.split_whitespace().next().unwrap_or_default();
+                assert!(known.contains(&format!("{option} ")), "{document} names {option}");
+            }
+        }
+    }
+}
+
 /// The Markdown files of the project and of its samples.
 fn documents() -> Vec<PathBuf> {
     let mut found = markdown(&root());
