@@ -87,6 +87,20 @@ fn help_and_version_are_results() {
 }
 
 #[test]
+fn version_and_report_name_the_same_rules() {
+    let version = String::from_utf8(wirecause(&["--version"]).stdout).expect("UTF-8");
+    let digest = version.split_whitespace().last().expect("a digest");
+    let report =
+        String::from_utf8(wirecause(&["analyze", "--format", "json", SAMPLE]).stdout).expect("UTF-8");
+    assert_eq!(digest.len(), 12, "{version}");
+    assert!(
+        report.contains(&format!("\"rules_digest\":\"{digest}\""))
+            || report.contains(&format!("\"rules_digest\": \"{digest}\"")),
+        "{version}"
+    );
+}
+
+#[test]
 fn findings_fail_the_run_only_when_asked() {
     assert_eq!(wirecause(&["analyze", SAMPLE]).status.code(), Some(0));
     assert_eq!(wirecause(&["analyze", "--fail-on", "error", SAMPLE]).status.code(), Some(10));

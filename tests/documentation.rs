@@ -25,6 +25,20 @@ fn commands_on_samples_run() {
 }
 
 #[test]
+fn the_first_screen_is_what_the_program_prints() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("README.md");
+    let (_, after) = readme.split_once("The first prints:\n\n```\n").expect("the first screen");
+    let (screen, _) = after.split_once("```").expect("the end of the first screen");
+    let run = Command::new(env!("CARGO_BIN_EXE_wirecause"))
+        .current_dir(root())
+        .args(["analyze", "samples/silent-after-client-hello/bundle"])
+        .env("COLUMNS", "100")
+        .output()
+        .expect("the program starts");
+    assert_eq!(String::from_utf8_lossy(&run.stdout), screen, "README.md shows another first screen");
+}
+
+#[test]
 fn commands_that_are_named_exist() {
     let help =
         Command::new(env!("CARGO_BIN_EXE_wirecause")).arg("--help").output().expect("the program starts");
@@ -55,7 +69,7 @@ fn links_lead_to_files() {
 fn files_that_are_named_exist() {
     let folders = ["src/", "rules/", "tests/", "benches/", "examples/", "samples/", ".ci/"];
     let mut wrong = Vec::new();
-    for document in markdown(&root()) {
+    for document in markdown(&root()).into_iter().chain(markdown(&root().join("rules"))) {
         let text = fs::read_to_string(&document).expect("a document");
         for named in text.split('`').skip(1).step_by(2) {
             let is_path = folders.iter().any(|f| named.starts_with(f))
@@ -115,6 +129,7 @@ fn options_that_are_named_exist() {
 /// The Markdown files of the project and of its samples.
 fn documents() -> Vec<PathBuf> {
     let mut found = markdown(&root());
+    found.extend(markdown(&root().join("rules")));
     found.extend(markdown(&root().join("samples")));
     for entry in fs::read_dir(root().join("samples")).expect("samples/").flatten() {
         if entry.path().is_dir() {

@@ -58,7 +58,7 @@ pub struct SourceIndex(pub u32);
 pub struct Limits {
     /// Archive members and directory entries in all.
     pub members: u64,
-    /// Archives within archives.
+    /// Archives within archives, the outermost counted.
     pub depth: u32,
     /// Decompressed bytes of all archive members together.
     pub total_bytes: u64,

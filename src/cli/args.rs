@@ -1,18 +1,19 @@
 //! Arguments as typed: what clap makes of argv. What they mean stands in `settings`.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::log::Edge;
-use crate::rules::Severity;
+use crate::rules::{RuleSet, Severity};
 
 /// What happened on the wire when the Kubernetes API server could not reach something.
 ///
 /// Takes what a customer sends after an incident (logs, packet captures, dumped cluster objects, as files, directories
 /// or archives) and says for each logged failure what the packets show.
 #[derive(Debug, Parser)]
-#[command(name = "wirecause", version, max_term_width = 100, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "wirecause", version, long_version = LONG_VERSION.as_str(), max_term_width = 100, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -343,7 +344,7 @@ pub struct LimitArguments {
     /// Files and archive members that are looked at, at most [default: 200000]
     #[arg(long, value_name = "N", help_heading = "Limits", hide_short_help = true)]
     pub max_members: Option<u64>,
-    /// Archives within archives that are opened, at most [default: 3]
+    /// Archives within archives that are opened, at most, the outermost counted [default: 3]
     #[arg(long, value_name = "N", help_heading = "Limits", hide_short_help = true)]
     pub max_depth: Option<u32>,
     /// Bytes of all archive members together, at most [default: 1T]
@@ -435,6 +436,10 @@ fn edge(text: &str) -> Result<Edge, String> {
     let known = Edge::ALL.into_iter().find(|e| e.name() == text);
     known.ok_or_else(|| format!("there is {}", Edge::ALL.map(Edge::name).join(", ")))
 }
+
+/// What `--version` says: verdicts depend on the rules as much as on the program.
+static LONG_VERSION: LazyLock<String> =
+    LazyLock::new(|| format!("{}, built-in rules {}", env!("CARGO_PKG_VERSION"), RuleSet::builtin_digest()));
 
 /// The contract of exit codes, as `--help` shows it.
 const EXIT_CODES: &str = "Exit codes:

@@ -97,9 +97,14 @@ impl RuleSet {
         self.blind.iter().any(|b| &**b == event)
     }
 
-    /// First 12 hex digits of the SHA-256 over all loaded rule and event files.
+    /// First 12 hex digits of the SHA-256 over all loaded rule files.
     pub fn digest(&self) -> String {
         self.digest.clone()
+    }
+
+    /// The digest of the built-in rules alone.
+    pub fn builtin_digest() -> String {
+        digest(&builtin::files())
     }
 }
 
