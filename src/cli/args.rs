@@ -136,7 +136,7 @@ pub enum RulesCommand {
         rule: String,
         /// What to read.
         #[command(flatten)]
-        read: ReadArguments,
+        read: Box<ReadArguments>,
     },
     /// Print a commented skeleton of a rule
     New {
