@@ -1,6 +1,7 @@
 //! Which flows are one connection: the same one at several vantage points, or the two halves of a translation.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, Hash};
 
 use super::{Ends, World};
 use crate::flow::Proto;
@@ -21,12 +22,11 @@ impl Connections {
     pub(super) fn new(world: &World) -> Self {
         let flows = &world.wire.flows;
         let mut linker = Linker { root: (0..flows.len() as u32).collect(), why: HashMap::new() };
-        linker.by_key(flows, "client_hello_random", random);
-        let alone = world.wire.captures.len() < 2;
-        // In one capture an unanswered dial has no other view that would tell more.
-        linker.by_key(flows, "tcp_isn", |f| {
-            let shown = !alone || f.packets.resp > 0 || !f.icmp.is_empty();
-            shown.then(|| isn(f)).flatten()
+        linker.by_key(flows, "client_hello_random", |_, flow| random(flow));
+        let beside = (world.wire.captures.len() < 2).then(|| beside_another(flows));
+        linker.by_key(flows, "tcp_isn", |n, flow| {
+            let possible = beside.as_ref().is_none_or(|b| b.contains(&n));
+            possible.then(|| isn(flow)).flatten()
         });
         linker.by_translation(world);
         linker.finish()
@@ -78,21 +78,28 @@ impl Linker {
     }
 
     /// Links flows with the same key, each to the first that may be its other view.
-    fn by_key<K: Eq + std::hash::Hash>(
+    fn by_key<K: Eq + Hash>(
         &mut self,
         flows: &[Conversation],
         why: &'static str,
-        key: impl Fn(&Conversation) -> Option<K>,
+        key: impl Fn(u32, &Conversation) -> Option<K>,
     ) {
-        let mut seen: HashMap<K, Vec<u32>> = HashMap::new();
-        for (n, flow) in flows.iter().enumerate() {
-            let Some(key) = key(flow) else { continue };
-            let others = seen.entry(key).or_default();
-            let view = others.iter().take(MAX_SAME_KEY).find(|o| may_be_view(flow, &flows[**o as usize]));
-            if let Some(&other) = view {
-                self.join(other, n as u32, why);
+        let hasher = foldhash::fast::FixedState::default();
+        let numbered = flows.iter().enumerate().map(|(n, flow)| (n as u32, flow));
+        let mut hashed: Vec<(u64, u32)> =
+            numbered.filter_map(|(n, flow)| key(n, flow).map(|k| (hasher.hash_one(k), n))).collect();
+        hashed.sort_unstable();
+        for same in hashed.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
+            for (place, (_, n)) in same.iter().enumerate().skip(1) {
+                let flow = &flows[*n as usize];
+                let view = same[..place].iter().take(MAX_SAME_KEY).map(|(_, other)| *other).find(|other| {
+                    let other_flow = &flows[*other as usize];
+                    may_be_view(flow, other_flow) && key(*n, flow) == key(*other, other_flow)
+                });
+                if let Some(other) = view {
+                    self.join(other, *n, why);
+                }
             }
-            others.push(n as u32);
         }
     }
 
@@ -133,6 +140,20 @@ impl Linker {
         }
         Connections { root: self.root, groups }
     }
+}
+
+/// Flows of one capture beside which another with the same originator's port and other ends began: only those can be
+/// the halves of a translation, which leaves the port alone where it can.
+fn beside_another(flows: &[Conversation]) -> HashSet<u32> {
+    let mut last: HashMap<u16, u32> = HashMap::new();
+    let mut beside = HashSet::new();
+    for (n, flow) in flows.iter().enumerate().filter(|(_, f)| f.proto == Proto::Tcp) {
+        let before = last.insert(flow.orig.port(), n as u32);
+        beside.extend(
+            before.filter(|b| may_be_view(flow, &flows[*b as usize])).into_iter().flat_map(|b| [b, n as u32]),
+        );
+    }
+    beside
 }
 
 /// Another capture, or other addresses in the same one at the same time (a translation).

@@ -12,12 +12,23 @@ use super::{Analysis, ConnState, Dir, KeepAlive, Loss, Reset, Silence, TcpFacts,
 /// [`TcpRecord::facts`] reads them without that: for passes over all flows, whose memory would else grow.
 pub struct TcpRecord {
     packed: Box<[u8]>,
+    /// The capture missed nothing of the flow as far as the segments show.
+    whole: bool,
     facts: OnceLock<Box<TcpFacts>>,
 }
 
 impl TcpRecord {
-    pub(super) fn from_packed(packed: &[u8]) -> Self {
-        Self { packed: packed.into(), facts: OnceLock::new() }
+    /// `packed` begins with these facts.
+    pub(super) fn from_packed(packed: &[u8], facts: &TcpFacts) -> Self {
+        let seen = |side: &Analysis, loss: &Loss| side.ack_lost_segment == 0 && loss.gap_bytes == 0;
+        let whole =
+            seen(&facts.analysis.orig, &facts.loss.orig) && seen(&facts.analysis.resp, &facts.loss.resp);
+        Self { packed: packed.into(), whole, facts: OnceLock::new() }
+    }
+
+    /// No acknowledgment of unseen data and no gap is among the facts; told without unpacking them.
+    pub fn is_whole(&self) -> bool {
+        self.whole
     }
 
     pub(super) fn packed(&self) -> &[u8] {
@@ -40,7 +51,7 @@ impl From<TcpFacts> for TcpRecord {
     fn from(mut facts: TcpFacts) -> Self {
         let mut pack = Pack::default();
         facts.code(&mut pack);
-        Self::from_packed(&pack.bytes)
+        Self::from_packed(&pack.bytes, &facts)
     }
 }
 
@@ -66,7 +77,7 @@ impl DerefMut for TcpRecord {
 
 impl Clone for TcpRecord {
     fn clone(&self) -> Self {
-        Self { packed: self.packed.clone(), facts: self.facts.clone() }
+        Self { packed: self.packed.clone(), whole: self.whole, facts: self.facts.clone() }
     }
 }
 

@@ -129,7 +129,8 @@ pub(super) fn finish(
     flows.sort_unstable_by_key(|f| (f.first.frame, f.proto, f.orig, f.resp, f.vni));
     number_streams(&mut flows, set.files.len());
     let (mut ack_lost_segments, mut gap_bytes) = (0, 0_u64);
-    for tcp in flows.iter().filter_map(|f| f.tcp.as_ref()).map(TcpRecord::facts) {
+    let gappy = flows.iter().filter_map(|f| f.tcp.as_ref()).filter(|t| !t.is_whole());
+    for tcp in gappy.map(TcpRecord::facts) {
         let (orig, resp) = (tcp.analysis.orig, tcp.analysis.resp);
         ack_lost_segments += u64::from(orig.ack_lost_segment) + u64::from(resp.ack_lost_segment);
         gap_bytes = gap_bytes.saturating_add(tcp.loss.orig.gap_bytes).saturating_add(tcp.loss.resp.gap_bytes);
