@@ -125,8 +125,7 @@ pub(super) fn finish(
     flows: Vec<Vec<Conversation>>,
     all: &mut Ingested,
 ) {
-    let mut flows: Vec<Conversation> = flows.into_iter().flatten().collect();
-    flows.sort_unstable_by_key(|f| (f.first.frame, f.proto, f.orig, f.resp, f.vni));
+    let mut flows = in_order(flows);
     number_streams(&mut flows, set.files.len());
     let (mut ack_lost_segments, mut gap_bytes) = (0, 0_u64);
     let gappy = flows.iter().filter_map(|f| f.tcp.as_ref()).filter(|t| !t.is_whole());
@@ -160,6 +159,32 @@ pub(super) fn finish(
     } else {
         all.flows.append(&mut flows);
     }
+}
+
+/// All flows by first frame, protocol, originator. Sorts numbers and moves each flow once or twice: flows are large.
+fn in_order(shards: Vec<Vec<Conversation>>) -> Vec<Conversation> {
+    let mut flows = Vec::with_capacity(shards.iter().map(Vec::len).sum());
+    for mut shard in shards {
+        flows.append(&mut shard);
+    }
+    let rest = |n: u32| {
+        let f: &Conversation = &flows[n as usize];
+        (f.proto, f.orig, f.resp, f.vni)
+    };
+    let mut order: Vec<(FrameRef, u32)> = flows.iter().zip(0..).map(|(f, n)| (f.first.frame, n)).collect();
+    order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| rest(a.1).cmp(&rest(b.1))).then(a.1.cmp(&b.1)));
+    // Each cycle of the permutation is walked once; a place that is done points to itself.
+    for start in 0..order.len() {
+        let mut place = start;
+        while order[place].1 as usize != start {
+            let from = order[place].1 as usize;
+            flows.swap(place, from);
+            order[place].1 = place as u32;
+            place = from;
+        }
+        order[place].1 = place as u32;
+    }
+    flows
 }
 
 /// `tcp.stream`: TCP flows of a file in the order in which Wireshark begins their streams there.
