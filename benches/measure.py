@@ -13,12 +13,19 @@ import time
 
 BINARY, FOLDER = sys.argv[1:3]
 ROUNDS = 5
+# The facts that a record of `wirecause flows` holds, by Wireshark's names (community_id, JA4 and Zeek's it has not).
 TSHARK_FIELDS = [
-    "tcp.stream", "ip.src", "ip.dst", "tcp.srcport", "tcp.dstport", "tcp.len", "tcp.flags", "tcp.analysis.retransmission",
-    "tcp.analysis.fast_retransmission", "tcp.analysis.spurious_retransmission", "tcp.analysis.out_of_order",
-    "tcp.analysis.lost_segment", "tcp.analysis.duplicate_ack", "tcp.analysis.zero_window", "tcp.analysis.initial_rtt",
-    "tls.handshake.type", "tls.handshake.extensions_server_name", "tls.handshake.ciphersuite", "tls.handshake.ja3",
-    "tls.handshake.certificate", "x509ce.dNSName", "tls.alert_message.desc",
+    "frame.number", "frame.time_epoch", "tcp.stream", "ip.src", "ip.dst", "tcp.srcport", "tcp.dstport", "tcp.len", "tcp.flags",
+    "tcp.completeness", "tcp.analysis.retransmission", "tcp.analysis.fast_retransmission",
+    "tcp.analysis.spurious_retransmission", "tcp.analysis.out_of_order", "tcp.analysis.lost_segment",
+    "tcp.analysis.ack_lost_segment", "tcp.analysis.duplicate_ack", "tcp.analysis.zero_window",
+    "tcp.analysis.zero_window_probe", "tcp.analysis.zero_window_probe_ack", "tcp.analysis.window_full",
+    "tcp.analysis.window_update", "tcp.analysis.keep_alive", "tcp.analysis.keep_alive_ack", "tcp.analysis.reused_ports",
+    "tcp.analysis.initial_rtt", "icmp.type", "icmp.code", "tls.handshake.type", "tls.handshake.version",
+    "tls.handshake.random", "tls.handshake.extensions_server_name", "tls.handshake.extensions_alpn_str",
+    "tls.handshake.extensions.supported_version", "tls.handshake.ciphersuite", "tls.handshake.ja3",
+    "tls.handshake.certificate", "x509sat.uTF8String", "x509sat.printableString", "x509ce.dNSName",
+    "x509af.serialNumber", "x509af.utcTime", "tls.alert_message.level", "tls.alert_message.desc",
 ]
 
 

@@ -226,7 +226,9 @@ pub(super) fn list<T: Default, C: Codec>(items: &mut Vec<T>, codec: &mut C, code
     let mut count = items.len() as u64;
     codec.number(&mut count);
     // What was packed had at most as many; bytes that are cut give an empty tail.
-    for at in 0..count.min(LONGEST) as usize {
+    let count = count.min(LONGEST) as usize;
+    items.reserve_exact(count.saturating_sub(items.len()).min(16));
+    for at in 0..count {
         if at == items.len() {
             items.push(T::default());
         }
