@@ -181,6 +181,7 @@ impl<'l> Finder<'l> {
         let stored = match &origin {
             Origin::File(path) => std::fs::metadata(path).map_or(0, |m| m.len()),
             Origin::Region(region) => region.len(),
+            Origin::Memory(bytes) => bytes.len() as u64,
             Origin::Left => 0,
         };
         let mut opening = Opening { origin, codecs: Vec::new(), utf16: None, limits: *self.limits };
@@ -280,6 +281,20 @@ fn look(opening: &mut Opening, problems: &mut Weirds) -> Vec<u8> {
     }
 }
 
+impl Bundle {
+    /// Adds a log that another source holds inside it, such as the journal entries of a capture: `NAME!part`.
+    pub fn add_inner_log(&mut self, outer: SourceIndex, part: &str, text: Vec<u8>) {
+        let name = self.sources.get(outer.0 as usize).map_or("", |s| s.path.as_str());
+        let path = format!("{name}!{part}");
+        let stored_bytes = text.len() as u64;
+        let origin = Origin::Memory(text.into());
+        let opening = Opening { origin, codecs: Vec::new(), utf16: None, limits: Limits::default() };
+        let index = SourceIndex(self.sources.len() as u32);
+        let problems = Weirds::default();
+        self.sources.push(Source { index, path, kind: SourceKind::Log, stored_bytes, problems, opening });
+    }
+}
+
 /// The region of an opening that is not compressed, to be read in place.
 pub(super) fn in_place(opening: &Opening) -> Option<Region> {
     match &opening.origin {
@@ -290,7 +305,7 @@ pub(super) fn in_place(opening: &Opening) -> Option<Region> {
             let len = file.metadata().ok()?.len();
             Some(Region::new(Arc::new(file), 0, len))
         }
-        Origin::Left => None,
+        Origin::Memory(_) | Origin::Left => None,
     }
 }
 

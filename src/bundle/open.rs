@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::codec::Codec;
 use super::spool::Region;
@@ -18,6 +19,8 @@ pub(super) enum Origin {
     File(PathBuf),
     /// A stretch of an archive or of the spool.
     Region(Region),
+    /// Bytes that another source held.
+    Memory(Arc<[u8]>),
     /// Not kept, since nothing here reads what it holds.
     Left,
 }
@@ -55,6 +58,7 @@ impl Opening {
         let mut reader: SourceReader = match &self.origin {
             Origin::File(path) => Box::new(File::open(path)?),
             Origin::Region(region) => Box::new(region.clone()),
+            Origin::Memory(bytes) => Box::new(io::Cursor::new(bytes.clone())),
             Origin::Left => Box::new(io::empty()),
         };
         for codec in &self.codecs {

@@ -32,9 +32,12 @@ pub(super) struct Scope {
 /// Reads everything under `inputs`.
 pub(super) fn world(inputs: &[PathBuf], settings: &Settings, progress: &Progress) -> Result<World, Error> {
     progress.phase("looking through the inputs");
-    let bundle = bundle::discover(inputs, &settings.limits)?;
+    let mut bundle = bundle::discover(inputs, &settings.limits)?;
     progress.phase(&reading(&bundle));
-    let wire = ingest::run(&bundle.sources, &settings.ingest(&bundle)?);
+    let mut wire = ingest::run(&bundle.sources, &settings.ingest(&bundle)?);
+    for (source, entries) in std::mem::take(&mut wire.journals) {
+        bundle.add_inner_log(source, "journal", entries.join(&b"\n"[..]));
+    }
     progress.phase("reading logs and objects");
     let logs = || log::read(&bundle.sources, &settings.events, &log_options(settings, &wire));
     let (logs, cluster) = rayon::join(logs, || cluster::read(&bundle.sources));
