@@ -64,6 +64,10 @@ fn capture() -> Capture {
         drops: Some(3),
         snaplen_cut: 0,
         duplicates: 0,
+        ack_lost_segments: 0,
+        gap_bytes: 0,
+        backwards: 0,
+        one_sided: 0.0,
         evicted: 0,
         clock: Clock {
             offset: Some(90.2),

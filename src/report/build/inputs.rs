@@ -88,6 +88,10 @@ fn capture(world: &World, report: &CaptureReport, flows: u64, clock: Clock) -> C
         drops: report.drops,
         snaplen_cut: report.snaplen_cut,
         duplicates: report.duplicates,
+        ack_lost_segments: report.ack_lost_segments,
+        gap_bytes: report.gap_bytes,
+        backwards: report.backwards,
+        one_sided: (report.one_sided * 1000.0).round() / 1000.0,
         evicted: report.evicted,
         clock,
     }

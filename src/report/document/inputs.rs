@@ -72,6 +72,14 @@ pub struct Capture {
     pub snaplen_cut: u64,
     /// Packets that are copies of one seen just before at another capture point (`-i any`).
     pub duplicates: u64,
+    /// Segments that acknowledge data which the capture does not show.
+    pub ack_lost_segments: u64,
+    /// Payload bytes that the capture does not show and that were acknowledged or skipped.
+    pub gap_bytes: u64,
+    /// Frames that are older than the one before them.
+    pub backwards: u64,
+    /// Share of the TCP flows that show packets of one side only, 0 to 1.
+    pub one_sided: f64,
     /// Flows finished early to stay within the memory budget.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub evicted: u64,
