@@ -157,9 +157,9 @@ impl<'w> Finder<'w> {
             return Vec::new();
         }
         let strangers = self.strangers();
-        let ends = self.ends(strangers, event, clock).to_vec();
+        let ends = self.ends(strangers, event, clock);
         let middle = ends.partition_point(|e| e.at < at);
-        let near = &ends[middle.saturating_sub(NEAREST)..(middle + NEAREST).min(ends.len())];
+        let near = ends[middle.saturating_sub(NEAREST)..(middle + NEAREST).min(ends.len())].to_vec();
         let port = |e: &&Ended| ports.contains(&self.world.flow(e.flow).resp.port());
         let fits = near.iter().filter(port).map(|e| (e, fit(e, at, event.fields.deadline, slack)));
         fits.filter(|(_, fit)| *fit >= 0.5)

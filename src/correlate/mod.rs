@@ -4,11 +4,11 @@
 //! shown, and the facts that rules see ([`CaseFacts`]). Every assumption (clock, zone, key, window) is a value in it.
 //! Never says what a fault is: that is for `rules`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use crate::bundle::Bundle;
 use crate::cluster::ClusterMap;
-use crate::flow::{Dir, Moment};
+use crate::flow::Dir;
 use crate::ingest::{Conversation, FlowIndex, Ingested};
 use crate::log::{Edge, LogEvent, Logs};
 use crate::time::{TimeDelta, Timestamp};
@@ -355,21 +355,5 @@ pub struct JoinOptions {
     pub span: (Option<Timestamp>, Option<Timestamp>),
 }
 
-/// A moment of a case's story, for timelines.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// Frame and time.
-    pub at: Moment,
-    /// Who sent it.
-    pub dir: Dir,
-    /// In words: `SYN`, `ClientHello 1529 bytes, SNI …`, `RST, TTL 63`.
-    pub text: String,
-}
-
 /// Both ends of a flow.
 pub type Ends = (SocketAddr, SocketAddr);
-
-/// Whether two addresses are of one host as far as the map knows.
-pub fn same_host(map: &ClusterMap, a: IpAddr, b: IpAddr) -> bool {
-    a == b || map.nodes.iter().any(|n| n.ips.contains(&a) && n.ips.contains(&b))
-}
