@@ -291,6 +291,7 @@ mod tests {
         let text = String::from_utf8(written(&wire(1), Framing::Lines, 1)).expect("UTF-8");
         assert!(!text.contains("null") && !text.contains('\u{1b}'), "{text}");
         let record: serde_json::Value = serde_json::from_str(&text).expect(&text);
+        assert_eq!(text.matches("\"community_id\":").count(), 1, "a key stands once: {text}");
         for (pointer, expected) in [
             ("/capture", serde_json::json!("node-1")),
             ("/stream", serde_json::json!(0)),
@@ -305,6 +306,16 @@ mod tests {
         ] {
             assert_eq!(record.pointer(pointer), Some(&expected), "{pointer}");
         }
+    }
+
+    #[test]
+    fn what_addresses_can_be_guessed_from_is_left_out_when_asked() {
+        let (wire, mut out) = (wire(1), Vec::new());
+        Records::new(&wire, &[])
+            .without_community_id()
+            .write(Framing::Lines, &|_| true, &mut out)
+            .expect("a Vec takes all");
+        assert!(!String::from_utf8_lossy(&out).contains("community_id"));
     }
 
     #[test]

@@ -79,9 +79,6 @@ fn identity(out: &mut Vec<u8>, flow: &Conversation, community_id: bool) {
         flow.write_community_id(out);
         out.push(b'"');
     }
-    out.extend_from_slice(b",\"community_id\":\"");
-    flow.write_community_id(out);
-    out.push(b'"');
     out.extend_from_slice(b",\"first_time\":");
     json::time(out, flow.first.time);
     out.extend_from_slice(b",\"last_time\":");
