@@ -25,7 +25,7 @@ pub(super) struct Seen {
     pub(super) time: Timestamp,
 }
 
-/// A set of findings on one segment.
+/// A set of findings on one segment; the bits are in the order of [`Analysis::walk`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Labels(u16);
 
@@ -63,28 +63,10 @@ impl Labels {
 
     /// Counts each. Fast and spurious retransmissions are retransmissions too, as `tcp.analysis.retransmission` has it.
     pub(super) fn count(self, into: &mut Analysis) {
-        let any_retransmission =
-            Self(Self::RETRANSMISSION.0 | Self::FAST_RETRANSMISSION.0 | Self::SPURIOUS_RETRANSMISSION.0);
-        for (label, counter) in [
-            (any_retransmission, &mut into.retransmission),
-            (Self::FAST_RETRANSMISSION, &mut into.fast_retransmission),
-            (Self::SPURIOUS_RETRANSMISSION, &mut into.spurious_retransmission),
-            (Self::OUT_OF_ORDER, &mut into.out_of_order),
-            (Self::DUPLICATE_ACK, &mut into.duplicate_ack),
-            (Self::LOST_SEGMENT, &mut into.lost_segment),
-            (Self::ACK_LOST_SEGMENT, &mut into.ack_lost_segment),
-            (Self::ZERO_WINDOW, &mut into.zero_window),
-            (Self::ZERO_WINDOW_PROBE, &mut into.zero_window_probe),
-            (Self::ZERO_WINDOW_PROBE_ACK, &mut into.zero_window_probe_ack),
-            (Self::WINDOW_FULL, &mut into.window_full),
-            (Self::WINDOW_UPDATE, &mut into.window_update),
-            (Self::KEEP_ALIVE, &mut into.keep_alive),
-            (Self::KEEP_ALIVE_ACK, &mut into.keep_alive_ack),
-            (Self::REUSED_PORTS, &mut into.reused_ports),
-        ] {
-            if self.has(label) {
-                *counter = counter.saturating_add(1);
-            }
+        let any = Self(Self::FAST_RETRANSMISSION.0 | Self::SPURIOUS_RETRANSMISSION.0);
+        let counted = if self.has(any) { self.0 | Self::RETRANSMISSION.0 } else { self.0 };
+        for (bit, (_, count)) in into.walk().into_iter().enumerate() {
+            *count = count.saturating_add(u32::from(counted >> bit & 1));
         }
     }
 }

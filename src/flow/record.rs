@@ -159,47 +159,6 @@ fn code_text<C: Codec>(text: &mut String, codec: &mut C) {
     *text = String::from_utf8(bytes).unwrap_or_default();
 }
 
-impl Coded for Analysis {
-    fn code<C: Codec>(&mut self, codec: &mut C) {
-        let Self {
-            retransmission,
-            fast_retransmission,
-            spurious_retransmission,
-            out_of_order,
-            duplicate_ack,
-            lost_segment,
-            ack_lost_segment,
-            zero_window,
-            zero_window_probe,
-            zero_window_probe_ack,
-            window_full,
-            window_update,
-            keep_alive,
-            keep_alive_ack,
-            reused_ports,
-        } = self;
-        for count in [
-            retransmission,
-            fast_retransmission,
-            spurious_retransmission,
-            out_of_order,
-            duplicate_ack,
-            lost_segment,
-            ack_lost_segment,
-            zero_window,
-            zero_window_probe,
-            zero_window_probe_ack,
-            window_full,
-            window_update,
-            keep_alive,
-            keep_alive_ack,
-            reused_ports,
-        ] {
-            count.code(codec);
-        }
-    }
-}
-
 impl Coded for TcpOptions {
     fn code<C: Codec>(&mut self, codec: &mut C) {
         let Self { mss, window_scale, sack_permitted, timestamp } = self;

@@ -113,9 +113,9 @@ fn tcp_facts(out: &mut Vec<u8>, tcp: &TcpFacts) {
     sides(out, b",\"fin\":", tcp.fin);
     sides(out, b",\"rst\":", tcp.rst);
     out.extend_from_slice(b",\"analysis\":{\"orig\":");
-    analysis(out, &tcp.analysis.orig);
+    analysis(out, tcp.analysis.orig);
     out.extend_from_slice(b",\"resp\":");
-    analysis(out, &tcp.analysis.resp);
+    analysis(out, tcp.analysis.resp);
     out.push(b'}');
     if let Some(rtt) = tcp.initial_rtt {
         out.extend_from_slice(b",\"initial_rtt\":");
@@ -124,48 +124,14 @@ fn tcp_facts(out: &mut Vec<u8>, tcp: &TcpFacts) {
 }
 
 /// The findings that were made; one that was not has no key.
-fn analysis(out: &mut Vec<u8>, found: &Analysis) {
-    // No `..`: a new finding does not compile until it is written.
-    let Analysis {
-        retransmission,
-        fast_retransmission,
-        spurious_retransmission,
-        out_of_order,
-        duplicate_ack,
-        lost_segment,
-        ack_lost_segment,
-        zero_window,
-        zero_window_probe,
-        zero_window_probe_ack,
-        window_full,
-        window_update,
-        keep_alive,
-        keep_alive_ack,
-        reused_ports,
-    } = found;
-    let all: [(&[u8], &u32); 15] = [
-        (b"\"retransmission\":", retransmission),
-        (b"\"fast_retransmission\":", fast_retransmission),
-        (b"\"spurious_retransmission\":", spurious_retransmission),
-        (b"\"out_of_order\":", out_of_order),
-        (b"\"duplicate_ack\":", duplicate_ack),
-        (b"\"lost_segment\":", lost_segment),
-        (b"\"ack_lost_segment\":", ack_lost_segment),
-        (b"\"zero_window\":", zero_window),
-        (b"\"zero_window_probe\":", zero_window_probe),
-        (b"\"zero_window_probe_ack\":", zero_window_probe_ack),
-        (b"\"window_full\":", window_full),
-        (b"\"window_update\":", window_update),
-        (b"\"keep_alive\":", keep_alive),
-        (b"\"keep_alive_ack\":", keep_alive_ack),
-        (b"\"reused_ports\":", reused_ports),
-    ];
+fn analysis(out: &mut Vec<u8>, mut found: Analysis) {
     out.push(b'{');
-    let mut separator: &[u8] = b"";
-    for (key, count) in all.into_iter().filter(|(_, count)| **count > 0) {
+    let mut separator: &[u8] = b"\"";
+    for (name, count) in found.walk().into_iter().filter(|(_, count)| **count > 0) {
         out.extend_from_slice(separator);
-        field(out, key, u64::from(*count));
-        separator = b",";
+        out.extend_from_slice(name.as_bytes());
+        field(out, b"\":", u64::from(*count));
+        separator = b",\"";
     }
     out.push(b'}');
 }

@@ -3,20 +3,19 @@
 //! Every segment is counted and judged as Wireshark does; copies of one segment go no further. What is left moves
 //! Zeek's machine and the facts that rules see, and its payload goes to the observer. Never rejects a segment.
 
-use super::codec::{Codec, Coded, Pack, Unpack};
 use super::copies::{CapturePoint, Copies};
 use super::entry::Listener;
-use super::labels::{Labels, Scale, Seen, Wireshark};
+use super::labels::{Labels, Seen, Wireshark};
 use super::seq::Seq;
 use super::stream::{Acked, Stream};
 use super::zeek::{Input, Machine};
-use super::{
-    Dir, FlowEnd, KeepAlive, Moment, Observer, Payload, PerDir, Proto, Reset, Silence, TcpFacts, TcpRecord,
-    options,
-};
+use super::{Dir, KeepAlive, Moment, Observer, Payload, PerDir, Proto, Reset, Silence, TcpFacts, options};
 use crate::capture::Window;
 use crate::packet::Packet;
 use crate::packet::tcp_flag::{ACK, FIN, RST, SYN};
+
+mod completeness;
+mod ending;
 
 /// A packet of a known flow.
 #[derive(Clone, Copy)]
@@ -88,7 +87,7 @@ impl Connection {
     /// one counts before it is looked at.
     pub(super) fn reuse_ports(&mut self) {
         self.begun = true;
-        self.facts.completeness = SYN_BIT;
+        self.facts.completeness = completeness::SYN_BIT;
         self.facts.analysis.orig.reused_ports = 1;
     }
 
@@ -166,8 +165,6 @@ impl Connection {
     /// Counters that agree with Wireshark's, and the bits of `tcp.completeness`.
     fn count(&mut self, segment: &Segment<'_>) {
         let (facts, dir) = (&mut self.facts, segment.dir);
-        self.shown_completeness = facts.completeness;
-        let empty = segment.packet.payload_length == 0;
         let counters = [
             (segment.is_dial(), &mut facts.syn[dir]),
             (segment.is_answer(), &mut facts.synack[dir]),
@@ -177,16 +174,7 @@ impl Connection {
         for (counts, counter) in counters {
             *counter = counter.saturating_add(u32::from(counts));
         }
-        if !std::mem::replace(&mut self.begun, true) {
-            // Of the first segment Wireshark looks at a SYN only.
-            facts.completeness = match (segment.is_dial(), empty) {
-                (true, true) => SYN_BIT,
-                (true, false) => SYN_BIT | DATA_BIT,
-                (false, _) => 0,
-            };
-            return;
-        }
-        self.advance_completeness(segment.packet.flags, empty);
+        self.complete(segment);
     }
 
     /// Whether the segment is a copy of one seen just before. What moves the numbers on cannot be one.
@@ -350,30 +338,6 @@ impl Connection {
         }
     }
 
-    /// A packet that an ICMP error quotes moves Wireshark's completeness on as if it had been seen there.
-    pub(super) fn quoted(&mut self, flags: u16) {
-        if !std::mem::replace(&mut self.begun, true) {
-            self.facts.completeness = if flags & (SYN | ACK) == SYN { SYN_BIT } else { 0 };
-            return;
-        }
-        self.advance_completeness(flags, true);
-    }
-
-    /// Bits of a segment that is not the stream's first.
-    fn advance_completeness(&mut self, flags: u16, empty: bool) {
-        for (is_so, bit) in [
-            (flags & (SYN | ACK) == SYN | ACK, SYN_ACK_BIT),
-            (flags & (SYN | ACK) == ACK && !empty, DATA_BIT),
-            (flags & (SYN | ACK) == ACK && empty, ACK_BIT),
-            (flags & (FIN | ACK) == FIN | ACK, FIN_BIT),
-            (flags & RST != 0, RST_BIT),
-        ] {
-            if is_so {
-                self.facts.completeness |= bit;
-            }
-        }
-    }
-
     /// Exchanges the sides.
     pub(super) fn swap(&mut self) {
         self.wireshark.swap();
@@ -382,76 +346,6 @@ impl Connection {
         self.streams = streams.reversed();
         self.copies = self.copies.reversed();
         self.facts.swap();
-    }
-
-    /// What the observer is told at the end.
-    pub(super) fn end(&self, last: Moment) -> FlowEnd {
-        let facts = &self.facts;
-        FlowEnd { last, fin: facts.first_fin, reset: facts.reset, established: facts.established }
-    }
-
-    /// No more is to be expected: one side has sent a RST, or both a FIN.
-    pub(super) fn is_over(&self) -> bool {
-        self.zeek.is_over()
-    }
-
-    /// The facts in the end, packed. `bytes`: payload of each side; `quoted_only`: no segment was seen.
-    pub(super) fn finish(mut self, bytes: PerDir<u64>, quoted_only: bool, pack: &mut Pack) -> TcpRecord {
-        self.conclude(bytes, quoted_only);
-        pack.clear();
-        self.facts.code(pack);
-        TcpRecord::from_packed(&pack.bytes, &self.facts)
-    }
-
-    /// The same, with what it takes to go on behind the facts.
-    pub(super) fn freeze(mut self, bytes: PerDir<u64>, pack: &mut Pack) -> TcpRecord {
-        let mut completeness = self.facts.completeness;
-        self.conclude(bytes, false);
-        pack.clear();
-        self.facts.code(pack);
-        completeness.code(pack);
-        self.code_rest(pack);
-        TcpRecord::from_packed(&pack.bytes, &self.facts)
-    }
-
-    /// What [`Connection::freeze`] froze. The memory of copies is lost: they come at once or not at all.
-    pub(super) fn thaw(record: &TcpRecord) -> Self {
-        let mut this = Self::new(false);
-        let mut unpack = Unpack::new(record.packed());
-        this.facts.code(&mut unpack);
-        this.facts.completeness.code(&mut unpack);
-        this.code_rest(&mut unpack);
-        *this.zeek.history() = std::mem::take(&mut this.facts.history);
-        this
-    }
-
-    fn code_rest<C: Codec>(&mut self, codec: &mut C) {
-        let Self { wireshark, zeek, streams, copies: _, latest, begun, shown_completeness, facts: _ } = self;
-        latest.code(codec);
-        begun.code(codec);
-        shown_completeness.code(codec);
-        wireshark.code(codec);
-        zeek.code(codec);
-        streams.code(codec);
-    }
-
-    /// Facts that are derived from the whole.
-    fn conclude(&mut self, bytes: PerDir<u64>, quoted_only: bool) {
-        self.facts.conn_state = (!quoted_only).then(|| self.zeek.conn_state(bytes));
-        self.facts.history = std::mem::take(self.zeek.history());
-        self.facts.initial_rtt = self.wireshark.initial_rtt();
-        self.facts.completeness = self.shown_completeness;
-        for dir in [Dir::Orig, Dir::Resp] {
-            let stream = &self.streams[dir];
-            let loss = &mut self.facts.loss[dir];
-            loss.unacked_bytes = stream.in_flight();
-            loss.gap_bytes = stream.gap_bytes();
-            self.facts.last_window[dir] = stream.window.and_then(|window| match self.wireshark.scale(dir) {
-                Scale::Unknown => None,
-                Scale::Unused => Some(u32::from(window)),
-                Scale::Shift(shift) => Some(u32::from(window) << shift.min(14)),
-            });
-        }
     }
 }
 
@@ -466,11 +360,3 @@ fn push_bounded(times: &mut Vec<Moment>, at: Moment) {
 
 /// Times kept of SYNs and SYN-ACKs.
 const TIMES: usize = 16;
-
-/// Bits of `tcp.completeness` (Wireshark).
-const SYN_BIT: u8 = 1;
-const SYN_ACK_BIT: u8 = 2;
-const ACK_BIT: u8 = 4;
-const DATA_BIT: u8 = 8;
-const FIN_BIT: u8 = 16;
-const RST_BIT: u8 = 32;

@@ -4,10 +4,15 @@
 //! that endpoint makes known. No timers: Zeek's would split a 30-second dial into several connections.
 //! Source: Zeek `scripts/base/protocols/conn/main.zeek`; states after RFC 9293 §3.3.2, as an observer sees them.
 
+use self::history::{FIN_SEEN, RST_SEEN, SYN_SEEN};
 use super::codec::{Codec, Coded};
 use super::seq::Seq;
 use super::{ConnState, Dir, PerDir};
 use crate::packet::tcp_flag::{ACK, FIN, RST, SYN};
+
+mod history;
+#[cfg(test)]
+mod tests;
 
 /// What is known of one endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,7 +100,7 @@ impl Machine {
     /// Exchanges the sides.
     pub(super) fn swap(&mut self) {
         self.sides = self.sides.reversed();
-        self.history = self.history.chars().map(swap_case).chain(['^']).collect();
+        self.history = self.history.chars().map(history::swap_case).chain(['^']).collect();
     }
 
     /// Takes in the next segment.
@@ -108,20 +113,13 @@ impl Machine {
         match self.sides[input.dir].state {
             Endpoint::Inactive => self.inactive(input),
             Endpoint::SynSent | Endpoint::SynAckSent => self.syn_sent(input),
-            Endpoint::Established | Endpoint::Partial => self.established(input),
+            Endpoint::Partial => self.partial(input),
+            Endpoint::Established => self.established(input),
             Endpoint::Closed => self.closed(input),
             // What comes after a RST changes nothing (RFC 9293 §3.10.7.1).
             Endpoint::Reset => {}
         }
-        let open = |side: &Side| matches!(side.state, Endpoint::Established | Endpoint::Closed);
-        let both_open = open(&self.sides.orig) && open(&self.sides.resp);
-        if input.reveals_gap && both_open && !input.has(RST | FIN) {
-            let (_, peer) = self.sides.both(input.dir);
-            peer.gaps = peer.gaps.saturating_add(1);
-            if is_power_of_ten(peer.gaps) {
-                self.write('g', input.dir.other());
-            }
-        }
+        self.note_gap(input);
     }
 
     /// Nothing was sent by this endpoint before (RFC 9293 §3.5).
@@ -171,16 +169,18 @@ impl Machine {
         }
     }
 
-    /// Both SYNs are known, or the start is missing (RFC 9293 §3.10.7.4).
-    fn established(&mut self, input: &Input) {
+    /// The start is missing. A SYN shows that what came before was of an older connection (RFC 9293 §3.10.7.4, fourth).
+    fn partial(&mut self, input: &Input) {
         let (side, peer) = self.sides.both(input.dir);
-        let syn_after_start = input.has(SYN)
-            && !input.has(ACK)
-            && side.state == Endpoint::Partial
-            && peer.state == Endpoint::Inactive;
-        if syn_after_start {
+        if input.has(SYN) && !input.has(ACK) && peer.state == Endpoint::Inactive {
             side.enter(Endpoint::SynSent);
         }
+        self.established(input);
+    }
+
+    /// Both SYNs are known (RFC 9293 §3.10.7.4, eighth: FIN; §3.5.2: RST).
+    fn established(&mut self, input: &Input) {
+        let (side, peer) = self.sides.both(input.dir);
         if input.has(FIN) && !input.has(RST) {
             side.enter(Endpoint::Closed);
             if peer.state == Endpoint::Reset && peer.before == Endpoint::Closed {
@@ -198,81 +198,6 @@ impl Machine {
         let (side, peer) = self.sides.both(input.dir);
         if input.has(RST) && peer.state != Endpoint::Closed {
             side.enter(Endpoint::Reset);
-        }
-    }
-
-    /// Letters of SYN, FIN, RST, data and ACK: once a side, the first three again where their number is new.
-    fn note_flags(&mut self, input: &Input) {
-        let control = input.flags & (SYN | FIN | RST);
-        let (bit, letter, number) = match control {
-            SYN => (SYN_SEEN, if input.has(ACK) { 'h' } else { 's' }, Some(input.seq)),
-            FIN => (FIN_SEEN, 'f', Some(input.seq.plus(input.length))),
-            RST => (RST_SEEN, 'r', Some(input.seq)),
-            0 if input.length > 0 => (DATA_SEEN, 'd', None),
-            0 if input.has(ACK) => (ACK_SEEN, 'a', None),
-            0 => return,
-            _ if control & (FIN | RST) == FIN | RST => (FIN_RST_SEEN, 'i', None),
-            _ => (MULTI_SEEN, 'q', None),
-        };
-        let (side, _) = self.sides.both(input.dir);
-        let last = match control {
-            SYN => &mut side.last_syn,
-            FIN => &mut side.last_fin,
-            _ => &mut side.last_rst,
-        };
-        let again = number.is_some_and(|number| *last != number);
-        if let Some(number) = number {
-            *last = number;
-        }
-        let first = side.seen & bit == 0;
-        side.seen |= bit;
-        if first || again {
-            self.write(letter, input.dir);
-        }
-    }
-
-    /// A zero window, unless the other side sends no more or a RST makes it void.
-    fn note_window(&mut self, input: &Input) {
-        let (side, peer) = self.sides.both(input.dir);
-        if input.window != 0
-            || input.has(RST)
-            || side.state == Endpoint::Reset
-            || peer.state == Endpoint::Closed
-        {
-            return;
-        }
-        side.zero_windows = side.zero_windows.saturating_add(1);
-        if is_power_of_ten(side.zero_windows) {
-            self.write('w', input.dir);
-        }
-    }
-
-    /// Moves the highest number on; payload that does not was sent before.
-    fn note_progress(&mut self, input: &Input) {
-        let (side, _) = self.sides.both(input.dir);
-        let end = input.end();
-        let delta = end.since(side.last);
-        let wild = input.has(SYN | RST) && delta.unsigned_abs() > TOO_FAR;
-        if wild {
-            return;
-        }
-        if input.has(FIN) && side.last == side.start.plus(1) {
-            side.last = end;
-        } else if side.state == Endpoint::Reset {
-        } else if delta > 0 {
-            side.last = end;
-        } else if input.length > 0 {
-            side.retransmissions = side.retransmissions.saturating_add(1);
-            if is_power_of_ten(side.retransmissions) {
-                self.write('t', input.dir);
-            }
-        }
-    }
-
-    /// Appends a letter, in upper case for the originator.
-    fn write(&mut self, letter: char, dir: Dir) {
-        if self.history.len() < HISTORY_BYTES {
-            self.history.push(if dir == Dir::Orig { letter.to_ascii_uppercase() } else { letter });
         }
     }
 
@@ -397,114 +322,4 @@ fn is_lone_syn_then_rst(history: &str) -> bool {
     let letters = history.strip_prefix('^').unwrap_or(history);
     let Some(rest) = letters.strip_prefix('S') else { return false };
     rest.chars().find(|c| "HAFGIQR".contains(*c)) == Some('R')
-}
-
-const fn swap_case(c: char) -> char {
-    if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }
-}
-
-/// The counts at which a repeated letter is written again: 1, 10, 100, …
-const fn is_power_of_ten(n: u32) -> bool {
-    let mut n = n;
-    while n >= 10 && n.is_multiple_of(10) {
-        n /= 10;
-    }
-    n == 1
-}
-
-/// A SYN or RST whose number lies further off is not believed (Zeek's bound, in bytes).
-const TOO_FAR: u32 = 1 << 20;
-/// Letters that a history has at most; a storm of resets would make it endless.
-const HISTORY_BYTES: usize = 64;
-
-const SYN_SEEN: u8 = 1;
-const FIN_SEEN: u8 = 2;
-const RST_SEEN: u8 = 4;
-const DATA_SEEN: u8 = 8;
-const ACK_SEEN: u8 = 16;
-const FIN_RST_SEEN: u8 = 32;
-const MULTI_SEEN: u8 = 64;
-
-#[cfg(test)]
-mod tests {
-    use std::fmt::Write as _;
-
-    use crate::flow::timeline::{flows, flows_frozen, tcp};
-
-    /// Zeek's classic cases: `conn_state history`, and the segments.
-    const CASES: &[(&str, &str)] = &[
-        ("S0 S", "0 > S"),
-        ("S0 S", "0 > S \n 1 > S \n 3 > S \n 7 > S \n 15 > S"),
-        ("REJ Sr", "0 > S \n 0.1 < RA ack=1"),
-        ("SF ShADadFf", "0 > S \n 0.1 < SA ack=1 \n 0.2 > A seq=1 ack=1 \n 0.3 > PA seq=1 ack=1 len=9
-            0.4 < A seq=1 ack=10 \n 0.5 < PA seq=1 ack=10 len=5 \n 0.6 > FA seq=10 ack=6 \n 0.7 < FA seq=6 ack=11"),
-        ("S1 ShA", "0 > S \n 0.1 < SA ack=1 \n 0.2 > A seq=1 ack=1"),
-        ("S1 Sh", "0 > S \n 0.1 < SA ack=1"),
-        ("S2 ShAF", "0 > S \n 0.1 < SA ack=1 \n 0.2 > A seq=1 ack=1 \n 0.3 > FA seq=1 ack=1"),
-        ("S3 ShAf", "0 > S \n 0.1 < SA ack=1 \n 0.2 > A seq=1 ack=1 \n 0.3 < FA seq=1 ack=1"),
-        ("RSTO ShADR", "0 > S \n 0.1 < SA ack=1 \n 0.2 > A seq=1 ack=1 \n 0.3 > PA seq=1 ack=1 len=3 \n 1 > R seq=4"),
-        ("RSTR ShADr", "0 > S \n 0.1 < SA ack=1 \n 0.2 > A seq=1 ack=1 \n 0.3 > PA seq=1 ack=1 len=3 \n 1 < RA seq=1 ack=4"),
-        ("RSTOS0 SR", "0 > S \n 1 > R seq=1"),
-        ("RSTRH ^hr", "0 < SA ack=1 sport=443 dport=40000 \n 1 < R seq=1"),
-        ("SH SF", "0 > S \n 1 > FA seq=1 ack=1"),
-        ("SHR ^hf", "0 < SA ack=1 \n 1 < FA seq=1 ack=1"),
-        ("OTH DdA", "0 > PA seq=1 ack=1 len=3 \n 0.1 < PA seq=1 ack=4 len=2 \n 0.2 > A seq=4 ack=3"),
-        ("S1 ^hA", "0 < SA ack=1 \n 0.2 > A seq=1 ack=1"),
-        // Simultaneous open.
-        ("S1 Ss", "0 > S \n 0 < S \n 0.1 > SA seq=0 ack=1 \n 0.1 < SA seq=0 ack=1"),
-        // A retransmission; ten of them.
-        ("S1 ShADT", "0 > S \n 0.1 < SA ack=1 \n 0.2 > A seq=1 ack=1 \n 0.3 > PA seq=1 ack=1 len=3 \n 1 > PA seq=1 ack=1 len=3"),
-        // A zero window, and bytes that the capture missed.
-        ("S1 ShADawG", "0 > S \n 0.1 < SA ack=1 \n 0.2 > A seq=1 ack=1 \n 0.3 > PA seq=1 ack=1 len=3
-            0.4 < A seq=1 ack=200 win=0"),
-        // SYN and FIN at once, FIN and RST at once.
-        ("SH Q", "0 > SF"),
-        ("OTH I", "0 > FR"),
-        // Challenge ACK (RFC 5961 §4): an ACK to a SYN, then the client's reset.
-        ("RSTOS0 SaR", "0 > S \n 0.1 < A seq=77 ack=99 \n 0.2 > R seq=99"),
-        // The server ends with FIN and then RST; the client's FIN crosses it.
-        ("SF ShAfrF", "0 > S \n 0.1 < SA ack=1 \n 0.2 > A seq=1 ack=1 \n 0.3 < FA seq=1 ack=1 \n 0.4 < R seq=2
-            0.5 > FA seq=1 ack=2"),
-    ];
-
-    #[test]
-    fn classic_cases() {
-        for (expected, segments) in CASES {
-            let facts = tcp(segments);
-            let state = facts.conn_state.map_or("-", |state| state.name());
-            assert_eq!(format!("{state} {}", facts.history), *expected, "{segments}");
-        }
-    }
-
-    /// A flow that was frozen goes on as if nothing had been.
-    #[test]
-    fn freezing_changes_no_fact() {
-        for (_, segments) in CASES {
-            let (through, frozen) = (flows(segments), flows_frozen(segments));
-            assert_eq!(through.len(), frozen.len(), "{segments}");
-            for (a, b) in through.iter().zip(&frozen) {
-                assert_eq!(a.tcp.as_deref(), b.tcp.as_deref(), "{segments}");
-                assert_eq!((a.packets, a.bytes, a.first, a.last), (b.packets, b.bytes, b.first, b.last));
-            }
-        }
-    }
-
-    #[test]
-    fn repeats_are_logarithmic() {
-        let mut text =
-            "0 > S \n 0.1 < SA ack=1 \n 0.2 > A seq=1 ack=1 \n 0.3 > PA seq=1 ack=1 len=3\n".to_owned();
-        for n in 0..100 {
-            let _ = writeln!(text, "{} > PA seq=1 ack=1 len=3", n + 1);
-        }
-        assert_eq!(tcp(&text).history, "ShADTTT");
-    }
-
-    #[test]
-    fn a_storm_of_resets_stays_bounded() {
-        let mut text = String::new();
-        for n in 0..500 {
-            let _ = writeln!(text, "{n} > R seq={n}");
-        }
-        assert!(tcp(&text).history.len() <= super::HISTORY_BYTES);
-    }
 }

@@ -1,0 +1,83 @@
+//! What is left of a connection: its facts, packed, and what it takes to go on after all.
+
+use super::Connection;
+use crate::flow::codec::{Codec, Coded, Pack, Unpack};
+use crate::flow::labels::Scale;
+use crate::flow::{Dir, FlowEnd, Moment, PerDir, TcpRecord};
+
+impl Connection {
+    /// What the observer is told at the end.
+    pub(in crate::flow) fn end(&self, last: Moment) -> FlowEnd {
+        let facts = &self.facts;
+        FlowEnd { last, fin: facts.first_fin, reset: facts.reset, established: facts.established }
+    }
+
+    /// No more is to be expected: one side has sent a RST, or both a FIN.
+    pub(in crate::flow) fn is_over(&self) -> bool {
+        self.zeek.is_over()
+    }
+
+    /// The facts in the end, packed. `bytes`: payload of each side; `quoted_only`: no segment was seen.
+    pub(in crate::flow) fn finish(
+        mut self,
+        bytes: PerDir<u64>,
+        quoted_only: bool,
+        pack: &mut Pack,
+    ) -> TcpRecord {
+        self.conclude(bytes, quoted_only);
+        pack.clear();
+        self.facts.code(pack);
+        TcpRecord::from_packed(&pack.bytes, &self.facts)
+    }
+
+    /// The same, with what it takes to go on behind the facts.
+    pub(in crate::flow) fn freeze(mut self, bytes: PerDir<u64>, pack: &mut Pack) -> TcpRecord {
+        let mut completeness = self.facts.completeness;
+        self.conclude(bytes, false);
+        pack.clear();
+        self.facts.code(pack);
+        completeness.code(pack);
+        self.code_rest(pack);
+        TcpRecord::from_packed(&pack.bytes, &self.facts)
+    }
+
+    /// What [`Connection::freeze`] froze. The memory of copies is lost: they come at once or not at all.
+    pub(in crate::flow) fn thaw(record: &TcpRecord) -> Self {
+        let mut this = Self::new(false);
+        let mut unpack = Unpack::new(record.packed());
+        this.facts.code(&mut unpack);
+        this.facts.completeness.code(&mut unpack);
+        this.code_rest(&mut unpack);
+        *this.zeek.history() = std::mem::take(&mut this.facts.history);
+        this
+    }
+
+    fn code_rest<C: Codec>(&mut self, codec: &mut C) {
+        let Self { wireshark, zeek, streams, copies: _, latest, begun, shown_completeness, facts: _ } = self;
+        latest.code(codec);
+        begun.code(codec);
+        shown_completeness.code(codec);
+        wireshark.code(codec);
+        zeek.code(codec);
+        streams.code(codec);
+    }
+
+    /// Facts that are derived from the whole.
+    fn conclude(&mut self, bytes: PerDir<u64>, quoted_only: bool) {
+        self.facts.conn_state = (!quoted_only).then(|| self.zeek.conn_state(bytes));
+        self.facts.history = std::mem::take(self.zeek.history());
+        self.facts.initial_rtt = self.wireshark.initial_rtt();
+        self.facts.completeness = self.shown_completeness;
+        for dir in [Dir::Orig, Dir::Resp] {
+            let stream = &self.streams[dir];
+            let loss = &mut self.facts.loss[dir];
+            loss.unacked_bytes = stream.in_flight();
+            loss.gap_bytes = stream.gap_bytes();
+            self.facts.last_window[dir] = stream.window.and_then(|window| match self.wireshark.scale(dir) {
+                Scale::Unknown => None,
+                Scale::Unused => Some(u32::from(window)),
+                Scale::Shift(shift) => Some(u32::from(window) << shift.min(14)),
+            });
+        }
+    }
+}
