@@ -3,14 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 
-use super::endings::{self, Ending};
+use super::endings;
 use super::goal::Goal;
 use super::index::{FlowTable, connect_host, sni};
 use super::link::Connections;
 use super::{Key, World};
 use crate::flow::Dir;
 use crate::ingest::{Conversation, FlowIndex};
-use crate::log::LogEvent;
+use crate::log::{Ending, Endings, LogEvent};
 use crate::time::{TimeDelta, Timestamp};
 
 /// A way in which a flow ended, on the reference clock.
@@ -34,7 +34,7 @@ pub(super) struct Candidate {
 }
 
 /// Goal, endings that are meant, and the deadline where it matters.
-type EndsKey = (u32, &'static [Ending], Option<TimeDelta>);
+type EndsKey = (u32, Endings, Option<TimeDelta>);
 
 /// Looks candidates up; lists are made once for each goal and kind of event.
 pub(super) struct Finder<'w> {
@@ -93,10 +93,10 @@ impl<'w> Finder<'w> {
         event: &LogEvent,
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> &[Ended] {
-        let kinds = endings::of_event(&event.name, event.server_side);
-        let deadline = event.fields.deadline.filter(|_| kinds.iter().any(|k| k.is_open()));
+        let kinds = &event.endings;
+        let deadline = event.fields.deadline.filter(|_| kinds.iter().any(|k| endings::is_open(*k)));
         let (world, connections, flows) = (self.world, self.connections, &self.flows[goal as usize]);
-        self.ends.entry((goal, kinds, deadline)).or_insert_with(|| {
+        self.ends.entry((goal, kinds.clone(), deadline)).or_insert_with(|| {
             let mut ends: Vec<Ended> = flows
                 .iter()
                 .flat_map(|f| endings_of(world, connections, *f, kinds, deadline, clock))
@@ -195,14 +195,14 @@ impl<'w> Finder<'w> {
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> Vec<Ended> {
         let Some(source) = event.fields.source else { return Vec::new() };
-        let kinds = endings::of_event(&event.name, event.server_side);
+        let kinds = &event.endings;
         let roots: BTreeSet<FlowIndex> =
             self.with_source(event, goal, source).map(|f| self.connections.root(f)).collect();
         let first = |root| {
             let ends = endings_of(self.world, self.connections, root, kinds, event.fields.deadline, clock);
             ends.into_iter().min_by_key(|e| kinds.iter().position(|k| *k == e.ending))
         };
-        roots.into_iter().filter_map(first).filter(|e| !e.ending.is_open()).collect()
+        roots.into_iter().filter_map(first).filter(|e| !endings::is_open(e.ending)).collect()
     }
 
     /// Flows with the message's own 4-tuple, translated or not.
@@ -216,7 +216,7 @@ impl<'w> Finder<'w> {
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> Vec<Candidate> {
         let Some(source) = event.fields.source else { return Vec::new() };
-        let kinds = endings::of_event(&event.name, event.server_side);
+        let kinds = &event.endings;
         let mut found = Vec::new();
         let roots: BTreeSet<FlowIndex> =
             self.with_source(event, goal, source).map(|f| self.connections.root(f)).collect();
@@ -274,7 +274,7 @@ fn endings_of(
         for &ending in kinds {
             for (turn, at) in moments(flow, ending).into_iter().enumerate() {
                 let at = clock(flow, at);
-                let open = ending.is_open();
+                let open = endings::is_open(ending);
                 let start = if open { at } else { attempt_start(flow, at, start, clock) };
                 let at = if open { at + deadline.unwrap_or_default() } else { at };
                 let known = ends.iter().any(|e| e.ending == ending && e.turn == turn as u32);
@@ -354,7 +354,7 @@ const fn weight(key: Key) -> f64 {
 /// How well the time of a line fits an ending, 0 to 1. A packet after the line (beyond the slack) never caused it, and
 /// an attempt that began before the call's deadline could have started is not the call's.
 fn fit(ended: &Ended, at: Timestamp, deadline: Option<TimeDelta>, slack: TimeDelta) -> f64 {
-    if ended.ending.is_open() {
+    if endings::is_open(ended.ending) {
         let elapsed = at - ended.start;
         let limit = deadline.unwrap_or(LONGEST_DIAL) + slack;
         if elapsed < -slack || elapsed > limit {

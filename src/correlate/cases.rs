@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 
-use super::endings::{self, Ending};
+use super::endings;
 use super::index::sni;
 use super::join::{Assigned, Join};
 use super::{
@@ -13,7 +13,7 @@ use super::{
 use crate::cluster::ClusterMap;
 use crate::flow::{Dir, Proto};
 use crate::ingest::{Conversation, FlowIndex};
-use crate::log::{Edge, LogEvent};
+use crate::log::{Edge, Ending, LogEvent};
 use crate::time::{TimeDelta, Timestamp};
 use crate::tls::Phase;
 

@@ -2,13 +2,13 @@
 
 use super::candidates::{Ended, Finder};
 use super::clock::{self, CaptureOffsets, Pair};
-use super::endings::Ending;
+use super::endings;
 use super::index::FlowTable;
 use super::join::Goals;
 use super::link::Connections;
 use super::{ClockModel, World};
 use crate::ingest::Conversation;
-use crate::log::LogEvent;
+use crate::log::{Ending, LogEvent};
 use crate::time::{TimeDelta, Timestamp};
 
 /// Brings every time to the reference clock.
@@ -162,7 +162,8 @@ fn possible_pairs(
                 let goal = finder.goal(goals.of(n));
                 let ends = finder.ends(goal, event, &base);
                 let sure = ends.iter().filter(|e| {
-                    e.ending != Ending::Unheard && (!e.ending.is_open() || event.fields.deadline.is_some())
+                    e.ending != Ending::Unheard
+                        && (!endings::is_open(e.ending) || event.fields.deadline.is_some())
                 });
                 of_logs[log].extend(sure.take(PAIRED_FLOWS).map(|e| pair(e, false)));
             }

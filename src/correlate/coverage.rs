@@ -7,7 +7,7 @@ use super::join::Join;
 use super::{Case, Coverage, Missing};
 use crate::capture::CaptureIndex;
 use crate::ingest::CaptureReport;
-use crate::log::LogEvent;
+use crate::log::{Ending, LogEvent};
 use crate::time::{TimeDelta, Timestamp};
 
 /// Addresses that callers dial from: for each log, and of all.
@@ -107,9 +107,7 @@ fn spans(join: &Join<'_>, case: &Case, capture: usize) -> bool {
     let report = &join.world.wire.captures[capture];
     let Some((from, to)) = case.window else { return false };
     let event = join.world.event(case);
-    let quick = event.is_some_and(|e| {
-        !super::endings::of_event(&e.name, e.server_side).contains(&super::endings::Ending::Unanswered)
-    });
+    let quick = event.is_some_and(|e| !e.endings.contains(&Ending::Unanswered));
     let from = if quick { to - TimeDelta::from_secs(2) } else { from };
     let inside = |t: Timestamp| join.clocks.in_capture(capture, t);
     report.first.is_some_and(|t| t <= inside(from))

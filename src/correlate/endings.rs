@@ -1,101 +1,17 @@
-//! How a call can end on the wire, and which of those endings the words of an event mean.
+//! What each way in which a call can end looks like on the wire.
 //!
-//! Facts of flows only: the moments at which something ended, for the fit of time between a log line and a flow.
+//! Facts of flows only: the moments at which something ended, for the fit of time between a log line and a flow. Which
+//! of the endings the words of an event mean stands in the event's definition.
 
 use crate::flow::{Dir, TcpFacts};
 use crate::ingest::Conversation;
+use crate::log::Ending;
 use crate::time::{TimeDelta, Timestamp};
 use crate::tls::{Phase, TlsFacts};
 
-/// An ending that a log line can be about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Ending {
-    /// The first SYN was answered by RST.
-    Refused,
-    /// An ICMP error quotes the originator.
-    Icmp,
-    /// RST by the responder on what was established.
-    Reset,
-    /// FIN by the responder.
-    PeerClosed,
-    /// Alert by the responder.
-    PeerAlert,
-    /// Alert by the originator.
-    OwnAlert,
-    /// The originator closed what was established, without an answer to its last step.
-    GaveUp,
-    /// SYNs without any answer, or data that was never acknowledged: no packet marks the end.
-    Unanswered,
-    /// A handshake that was under way and did not finish, whenever the originator closed it: Go's goes on in the
-    /// background after the call's deadline.
-    Stalled,
-    /// The capture shows no packet of the responder at all, and the originator's last one: the reply may not have been
-    /// captured.
-    Unheard,
-    /// First bytes of the responder that are no TLS.
-    FirstAnswer,
-    /// The responder answered a request.
-    Response,
-}
-
-impl Ending {
-    /// No packet marks the end: a timer of the caller does.
-    pub(super) const fn is_open(self) -> bool {
-        matches!(self, Self::Unanswered | Self::Stalled)
-    }
-}
-
-/// The endings that an event of this name can mean, likeliest first; all of them for names not known here.
-/// `server_side`: the words are the responder's.
-pub(super) fn of_event(name: &str, server_side: bool) -> &'static [Ending] {
-    if server_side { of_server(name) } else { of_caller(name) }
-}
-
-fn of_caller(name: &str) -> &'static [Ending] {
-    use Ending::{
-        FirstAnswer, GaveUp, Icmp, OwnAlert, PeerAlert, PeerClosed, Refused, Reset, Response, Stalled,
-        Unanswered, Unheard,
-    };
-    match name {
-        "connection_refused" => &[Refused, Icmp, Unheard],
-        "no_route_to_host" | "network_unreachable" => &[Icmp, Unanswered, Unheard],
-        "connection_reset" | "broken_pipe" => &[Reset, PeerAlert, PeerClosed, Unheard],
-        "use_of_closed_connection" => &[PeerAlert, Reset, PeerClosed, GaveUp],
-        "eof" | "unexpected_eof" => &[PeerClosed, Reset, Unheard],
-        "tls_alert" => &[PeerAlert, Reset, PeerClosed, Unheard],
-        "tls_local_error" => &[OwnAlert, GaveUp],
-        "not_tls" | "http_response_to_https" => &[FirstAnswer, Unheard],
-        "webhook_denied" | "http_status_error" | "not_an_admission_review" => &[Response],
-        "connection_timed_out" => &[Unanswered, Icmp],
-        "tls_handshake_timeout" | "timeout_awaiting_headers" => &[GaveUp],
-        "deadline_exceeded" | "client_timeout" | "io_timeout" | "context_canceled" | "operation_canceled" => {
-            &[GaveUp, Unanswered, Stalled]
-        }
-        _ if name.starts_with("x509") => &[OwnAlert, GaveUp, Unheard],
-        _ => &[
-            Refused,
-            Icmp,
-            Reset,
-            PeerAlert,
-            OwnAlert,
-            PeerClosed,
-            GaveUp,
-            FirstAnswer,
-            Response,
-            Unanswered,
-        ],
-    }
-}
-
-fn of_server(name: &str) -> &'static [Ending] {
-    use Ending::{FirstAnswer, GaveUp, OwnAlert, PeerAlert, PeerClosed};
-    match name {
-        "tls_alert" => &[OwnAlert, GaveUp],
-        "eof" | "unexpected_eof" | "connection_reset" => &[GaveUp, OwnAlert],
-        "io_timeout" | "deadline_exceeded" => &[PeerClosed, GaveUp],
-        "http_request_to_https" => &[FirstAnswer, PeerClosed],
-        _ => &[PeerAlert, PeerClosed, OwnAlert, GaveUp],
-    }
+/// No packet marks the end: a timer of the caller does.
+pub(super) const fn is_open(ending: Ending) -> bool {
+    matches!(ending, Ending::Unanswered | Ending::Stalled)
 }
 
 /// When the flow ended so; `None` when it did not. Of [`Ending::Unanswered`] and [`Ending::Stalled`]: when the wait

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::cases::pod_of;
-use super::endings::{self, Ending};
+use super::endings;
 use super::goal::Goal;
 use super::join::Join;
 use super::{Case, CaseFacts, Neighbours, Role, Views, trust};
 use crate::flow::{Dir, Moment};
 use crate::ingest::{Conversation, FlowIndex};
+use crate::log::Ending;
 use crate::time::{TimeDelta, Timestamp};
 use crate::tls::{Burst, TlsFacts};
 

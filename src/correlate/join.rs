@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use super::candidates::{Candidate, Finder};
 use super::clock::CaptureOffsets;
 use super::clocks::Clocks;
-use super::endings::{self, Ending};
+use super::endings;
 use super::goal::Goal;
 use super::index::FlowTable;
 use super::link::Connections;
 use super::{Case, CaseFlow, Correlated, JoinOptions, Key, Matching, Role, World, cases};
 use crate::ingest::{Conversation, FlowIndex};
-use crate::log::{EventFields, LogEvent};
+use crate::log::{Ending, EventFields, LogEvent};
 use crate::time::{TimeDelta, Timestamp};
 
 /// Joins everything. The world is changed in one respect: events of a log whose zone was assumed wrongly are shifted.
@@ -251,7 +251,7 @@ impl Join<'_> {
         n: u32,
     ) -> Matching {
         let at = self.clocks.of_event(event);
-        let offset = at.map(|t| t - best.ended.at).filter(|_| !best.ended.ending.is_open());
+        let offset = at.map(|t| t - best.ended.at).filter(|_| !endings::is_open(best.ended.ending));
         let key = match best.key {
             Key::Tuple => "the line names both ends of this connection",
             Key::Sni => "the ClientHello names the host of the URL",

@@ -9,7 +9,7 @@ use crate::capture::{CaptureIndex, CaptureSet};
 use crate::cluster::{Endpoint, Service, ServicePort};
 use crate::flow::{Dir, FrameRef, IcmpError, Moment, PerDir, Proto, Reset, TcpFacts};
 use crate::ingest::{App, CaptureReport, Conversation};
-use crate::log::{Edge, EventFields, LogEvent, LogLine, LogReport, TimeBase, Url};
+use crate::log::{Edge, EventFields, EventSet, LogEvent, LogLine, LogReport, TimeBase, Url};
 use crate::time::{TimeDelta, Timestamp};
 use crate::tls::{ClientHello, ClientHelloShape, Phase, SessionFacts, TlsFacts};
 
@@ -153,8 +153,19 @@ pub(super) fn event(name: &str, host: &str, at: f64) -> LogEvent {
         host: Some("cp-1".into()),
         pod: None,
         server_side: false,
+        endings: EventSet::builtin().endings(name, false).expect("an event of the built-in files"),
         fields: EventFields { url: Some(url), reason: name.into(), ..EventFields::default() }.into(),
     }
+}
+
+/// A server's line about the client at `source`, written at `at`.
+pub(super) fn server_event(name: &str, source: &str, at: f64) -> LogEvent {
+    let mut event = event(name, "", at);
+    event.server_side = true;
+    event.endings = EventSet::builtin().endings(name, true).expect("an event of the built-in files");
+    event.fields.source = Some(addr(source));
+    event.fields.url = None;
+    event
 }
 
 /// A Service `ns/name` at `ip`:443 with these endpoints.

@@ -1,6 +1,6 @@
 //! The join on small made worlds: each key, each rule of absence, each case of a clock.
 
-use super::made::{addr, event, flow, icmp, join, refused, sec, service, stalled, view, world};
+use super::made::{addr, event, flow, icmp, join, refused, sec, server_event, service, stalled, view, world};
 use super::{Case, Key, Role, World};
 use crate::log::LogEvent;
 use crate::time::TimeDelta;
@@ -185,9 +185,7 @@ fn an_icmp_error_joins_a_refused_dial_of_a_service_without_endpoints() {
 fn a_server_log_of_the_same_connection_is_an_echo() {
     let stall = stalled(flow("10.0.0.1:4013", "10.2.0.8:10250", 10.0, 15.0), "a.b.svc", 1);
     let line = within(event("deadline_exceeded", "a.b.svc", 15.001), 5);
-    let mut server = from(event("eof", "a.b.svc", 15.002), "10.0.0.1:4013");
-    server.server_side = true;
-    server.fields.url = None;
+    let server = server_event("eof", "10.0.0.1:4013", 15.002);
     let mut world = world(1, vec![stall], vec![line, server]);
     let found = join(&mut world);
     assert_eq!(found.cases.len(), 1);

@@ -216,6 +216,7 @@ fn draft(
             host: hit.host.or_else(|| report.host.clone()),
             pod: hit.pod.or_else(|| pod.map(str::to_owned)),
             server_side: known.server_side,
+            endings: event.endings(known.server_side),
             fields: known.fields,
         },
     });

@@ -13,6 +13,7 @@ use regex::Regex;
 use serde::Deserialize;
 
 use super::classify;
+use super::endings::{self, Ending, Endings};
 use super::grammar::Parsed;
 use super::{Edge, EventName};
 use crate::error::Error;
@@ -55,6 +56,12 @@ struct Definition {
     /// It looks like a failure and is none: counted, never shown as one.
     #[serde(default)]
     benign: bool,
+    /// How the call can have ended where a caller says this, likeliest first; in any way where nothing stands.
+    #[serde(default)]
+    endings: Vec<Ending>,
+    /// The same where a server says it of its client.
+    #[serde(default)]
+    server_endings: Vec<Ending>,
     /// Lines that it must match, in any envelope.
     samples: Vec<Sample>,
 }
@@ -81,6 +88,8 @@ pub(super) struct Event {
     pub name: EventName,
     pub title: String,
     pub benign: bool,
+    endings: Endings,
+    server_endings: Endings,
     told_by_server: bool,
     edges: Vec<String>,
     not_edges: Vec<String>,
@@ -159,6 +168,11 @@ impl EventSet {
         self.events.iter().find(|e| *e.name == *name).map(|e| e.title.as_str())
     }
 
+    /// How a call can have ended of which a caller, or a server, says this; `None` for a name that is not defined.
+    pub fn endings(&self, name: &str, server_side: bool) -> Option<Endings> {
+        self.events.iter().find(|e| *e.name == *name).map(|e| e.endings(server_side))
+    }
+
     pub(super) fn event(&self, index: usize) -> Option<&Event> {
         self.events.get(index)
     }
@@ -222,6 +236,12 @@ impl EventSet {
         if found.triggers.iter().any(|t| t.len() < 3) || found.triggers.is_empty() {
             wrong("needs triggers of at least 3 bytes");
         }
+        for listed in [&found.endings, &found.server_endings] {
+            let twice = |e: &&Ending| listed.iter().filter(|o| o == e).count() > 1;
+            if let Some(ending) = listed.iter().find(twice) {
+                wrong(&format!("names the ending `{}` twice", ending.name()));
+            }
+        }
         if found.reason.is_empty() && found.text.is_empty() {
             wrong("needs an expression under `reason` or `text`");
         }
@@ -234,6 +254,8 @@ impl EventSet {
             name: Arc::from(found.event),
             title: found.title,
             benign: found.benign,
+            endings: endings::or_all(&found.endings),
+            server_endings: endings::or_all(&found.server_endings),
             told_by_server: found.told_by_server,
             edges: found.edges,
             not_edges: found.not_edges,
@@ -293,6 +315,11 @@ impl EventSet {
 }
 
 impl Event {
+    /// How the call can have ended where a caller, or a server, says this.
+    pub(super) fn endings(&self, server_side: bool) -> Endings {
+        if server_side { self.server_endings.clone() } else { self.endings.clone() }
+    }
+
     fn matches(&self, parsed: &Parsed) -> bool {
         self.matches_reason(parsed) || self.matches_text(parsed)
     }
@@ -409,6 +436,29 @@ mod tests {
         let set = EventSet::builtin();
         assert!(set.searcher.is_some(), "no packed search on this machine");
         assert!(set.triggers.len() <= 32, "{:?}", set.triggers);
+    }
+
+    #[test]
+    fn endings_stand_in_the_definition_for_each_side() {
+        let item = |more: &str| {
+            format!(
+                "- event: e\n  title: t\n  triggers: [dial]\n  reason: ['^abc']\n{more}  samples: ['dial tcp: abc']\n"
+            )
+        };
+        let load = |text: &str| {
+            let (mut set, mut problems) = (EventSet::default(), Vec::new());
+            set.add_file("x.yaml", text, &mut problems);
+            (set, problems.join("\n"))
+        };
+        let (set, problems) = load(&item("  endings: [reset, peer_closed]\n"));
+        assert_eq!(problems, "");
+        assert_eq!(set.endings("e", false).as_deref(), Some(&[Ending::Reset, Ending::PeerClosed][..]));
+        assert_eq!(set.endings("e", true).as_deref(), Some(&Ending::ALL[..]), "not said: in any way");
+        assert_eq!(set.endings("f", true), None);
+        let (_, problems) = load(&item("  endings: [resett]\n"));
+        assert!(problems.contains("resett") && problems.contains("reset"), "{problems}");
+        let (_, problems) = load(&item("  server_endings: [icmp, icmp]\n"));
+        assert!(problems.contains("names the ending `icmp` twice"), "{problems}");
     }
 
     #[test]

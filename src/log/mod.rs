@@ -12,6 +12,7 @@ use crate::time::{TimeDelta, Timestamp};
 
 mod assemble;
 mod classify;
+mod endings;
 mod envelope;
 mod events;
 mod grammar;
@@ -29,6 +30,7 @@ mod trace;
 mod zones;
 
 pub use assemble::read;
+pub use endings::{Ending, Endings};
 pub use events::EventSet;
 
 /// Which connection of the control plane a message is about (`edge` of the report).
@@ -243,6 +245,8 @@ pub struct LogEvent {
     pub pod: Option<String>,
     /// The server's view of a client (its `source` is the client), else the caller's.
     pub server_side: bool,
+    /// How the call can have ended, as its words mean it; likeliest first.
+    pub endings: Endings,
     /// Typed fields; calls that failed with the same words share them.
     pub fields: SharedFields,
 }
