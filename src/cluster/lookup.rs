@@ -84,6 +84,30 @@ impl ClusterMap {
         self.tables().pods.get(name).and_then(|&i| self.pods.get(i))
     }
 
+    /// `namespace/name` of the pod at an address, as endpoints say, else as the pods' own addresses do.
+    pub fn pod_of(&self, address: SocketAddr) -> Option<String> {
+        let of_endpoint = self.endpoints_at(address).find_map(|e| e.pod.clone());
+        of_endpoint.or_else(|| match self.owner(address.ip()) {
+            Some(Owner::Pod(pod)) => Some(format!("{}/{}", pod.namespace, pod.name)),
+            _ => None,
+        })
+    }
+
+    /// Name of the node that the pod at an address runs on.
+    pub fn node_of(&self, address: SocketAddr) -> Option<&str> {
+        let of_endpoint = self.endpoints_at(address).find_map(|e| e.node.as_deref());
+        of_endpoint.or_else(|| match self.owner(address.ip()) {
+            Some(Owner::Pod(pod)) => pod.node.as_deref(),
+            _ => None,
+        })
+    }
+
+    /// Endpoints with this address and port, of any Service.
+    pub fn endpoints_at(&self, address: SocketAddr) -> impl Iterator<Item = &Endpoint> {
+        let places = self.tables().by_backend.get(&address);
+        places.into_iter().flatten().filter_map(|&i| self.endpoints.get(i))
+    }
+
     /// The node of that name.
     pub fn node(&self, name: &str) -> Option<&Node> {
         self.nodes.iter().find(|n| n.name == name)
@@ -266,15 +290,8 @@ impl ClusterMap {
     }
 
     fn backend(&self, address: SocketAddr, learnt: Learnt, source: SourceIndex) -> Backend {
-        let endpoint = self.tables().by_backend.get(&address).and_then(|e| self.endpoints.get(*e.first()?));
-        let pod = endpoint.and_then(|e| e.pod.clone()).or_else(|| match self.owner(address.ip()) {
-            Some(Owner::Pod(pod)) => Some(format!("{}/{}", pod.namespace, pod.name)),
-            _ => None,
-        });
-        let node = endpoint
-            .and_then(|e| e.node.clone())
-            .or_else(|| pod.as_deref().and_then(|p| self.pod(p)).and_then(|p| p.node.clone()));
-        Backend { address, ready: true, pod, node, learnt, source }
+        let node = self.node_of(address).map(str::to_owned);
+        Backend { address, ready: true, pod: self.pod_of(address), node, learnt, source }
     }
 
     /// The translations that compare equal, of places sorted by that comparison.

@@ -68,7 +68,7 @@ fn by_pod(join: &Join<'_>, cases: &[Case]) -> HashMap<String, Vec<(Timestamp, us
         let Some(flow) = case.attempt().map(|f| join.world.flow(f)) else { continue };
         let event = case.event.map(|n| &join.world.logs.events[n as usize]);
         let at = event.and_then(|e| join.clocks.of_event(e));
-        if let (Some(pod), Some(at)) = (pod_of(&join.world.cluster, flow.resp), at) {
+        if let (Some(pod), Some(at)) = (join.world.cluster.pod_of(flow.resp), at) {
             pods.entry(pod).or_default().push((at, place));
         }
     }
@@ -204,40 +204,24 @@ fn name_backend(case: &mut Case, join: &Join<'_>) {
     let map = &join.world.cluster;
     let resp = flow.resp;
     case.target.backend = Some(resp.to_string());
-    case.target.pod = pod_of(map, resp);
+    case.target.pod = map.pod_of(resp);
     if case.target.service.is_none() {
-        let by_endpoint = map.endpoints.iter().find(|e| e.address == resp);
-        let by_service = map.services.iter().find(|s| s.cluster_ips.contains(&resp.ip()));
-        case.target.service = by_endpoint
-            .map(|e| format!("{}/{}", e.namespace, e.service))
-            .or_else(|| by_service.map(|s| format!("{}/{}", s.namespace, s.name)));
+        let services = map.services_behind(resp).into_iter().chain(map.service_of_address(resp));
+        case.target.service = services.map(|s| format!("{}/{}", s.namespace, s.name)).next();
     }
     if case.target.url_host.is_none() {
         case.target.url_host = sni(flow).map(str::to_owned);
     }
 }
 
-/// `namespace/name` of the pod that has this address.
-pub(super) fn pod_of(map: &ClusterMap, address: SocketAddr) -> Option<String> {
-    let endpoint = map.endpoints.iter().find(|e| e.address == address && e.pod.is_some());
-    let pod = || map.pods.iter().find(|p| !p.host_network && p.ips.contains(&address.ip()));
-    endpoint.and_then(|e| e.pod.clone()).or_else(|| pod().map(|p| format!("{}/{}", p.namespace, p.name)))
-}
-
 /// Which connection of the control plane a flow is, from what it leads to and its port.
 fn edge_of(flow: &Conversation, map: &ClusterMap) -> Edge {
-    let service = map.endpoints.iter().find(|e| e.address == flow.resp);
+    let services = map.services_behind(flow.resp);
     let called = |kind: &str| {
-        map.callees.iter().any(|c| {
-            let by_name = c
-                .service
-                .as_ref()
-                .zip(service)
-                .is_some_and(|((ns, name), e)| *ns == e.namespace && *name == e.service);
-            c.kind == kind && by_name
-        })
+        let callees = services.iter().flat_map(|s| map.callees_of_service(&s.namespace, &s.name));
+        callees.into_iter().any(|c| c.kind == kind)
     };
-    let node = map.nodes.iter().any(|n| n.ips.contains(&flow.resp.ip()));
+    let node = map.host_of(flow.resp.ip()).is_some();
     match flow.resp.port() {
         2379 => Edge::Etcd,
         2380 => Edge::EtcdPeer,

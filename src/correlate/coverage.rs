@@ -7,7 +7,7 @@ use super::join::Join;
 use super::{Case, Coverage, Missing};
 use crate::capture::CaptureIndex;
 use crate::ingest::CaptureReport;
-use crate::log::{Ending, LogEvent};
+use crate::log::Ending;
 use crate::time::{TimeDelta, Timestamp};
 
 /// Addresses that callers dial from: for each log, and of all.
@@ -20,24 +20,24 @@ pub(super) struct Dialers {
 pub(super) fn dialers(join: &Join<'_>, cases: &[Case]) -> Dialers {
     let mut dialers = Dialers::default();
     let world = join.world;
+    let mut hosts: BTreeSet<(u32, &str)> = BTreeSet::new();
     for case in cases {
         let Some(event) = world.event(case).filter(|e| !e.server_side) else { continue };
         let of_log = dialers.by_log.entry(event.log).or_default();
         of_log.extend(event.fields.source.map(|s| s.ip()));
         of_log.extend(case.attempt().map(|f| world.flow(f).orig.ip()));
-        of_log.extend(host_addresses(join, event));
+        if let Some(host) = event.host.as_deref().filter(|h| hosts.insert((event.log, h))) {
+            of_log.extend(host_addresses(join, host));
+        }
     }
     dialers
 }
 
-/// Addresses of the host that wrote the event, as objects and host state know them.
-fn host_addresses<'j>(join: &'j Join<'_>, event: &'j LogEvent) -> impl Iterator<Item = IpAddr> + 'j {
+/// Addresses of a host that wrote events, as objects and host state know them.
+fn host_addresses<'j>(join: &'j Join<'_>, host: &'j str) -> impl Iterator<Item = IpAddr> + 'j {
     let map = &join.world.cluster;
-    let host = event.host.as_deref();
-    let nodes =
-        map.nodes.iter().filter(move |n| Some(n.name.as_str()) == host).flat_map(|n| n.ips.iter().copied());
-    let others = map.host_addresses.iter().filter(move |(h, _)| Some(h.as_str()) == host).map(|(_, ip)| *ip);
-    nodes.chain(others)
+    let node = map.node(host).into_iter().flat_map(|n| n.ips.iter().copied());
+    node.chain(map.host_addresses.iter().filter(move |(h, _)| h == host).map(|(_, ip)| *ip))
 }
 
 /// The coverage of one case.

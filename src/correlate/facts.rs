@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::cases::pod_of;
 use super::endings;
 use super::goal::Goal;
 use super::join::Join;
 use super::{Case, CaseFacts, Neighbours, Role, Views, trust};
+use crate::cluster::Owner;
 use crate::flow::{Dir, Moment};
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::Ending;
@@ -103,7 +103,7 @@ fn timing(
     let until = [Some(stop), answer, ended.filter(|t| *t >= step.at.time)].into_iter().flatten().min();
     let until = until.unwrap_or(stop).min(capture_end);
     facts.attempt_start = Some(join.clocks.of_packet(flow, step.start));
-    facts.elapsed = Some(here.unwrap_or(stop) - step.start);
+    facts.elapsed = Some((here.unwrap_or(stop) - step.start).max(TimeDelta(0)));
     facts.capture_ends_first = Some(capture_end < stop);
     facts.reused_connection = Some(step.reused);
     facts.idle_before = step.idle;
@@ -111,6 +111,7 @@ fn timing(
     let waited = here.map(|_| stop - step.at.time);
     facts.deadline_left =
         facts.deadline.map(|d| d - (step.at.time - step.start)).into_iter().chain(waited).min();
+    facts.deadline_left = facts.deadline_left.map(|left| left.max(TimeDelta(0)));
     facts.response_after = answer.map(|a| a - step.at.time);
     let open_end = capture_end < stop && answer.is_none();
     if !open_end {
@@ -176,10 +177,8 @@ fn neighbours(join: &Join<'_>, case: &Case, goal: Option<&Goal>) -> Neighbours {
     let map = &join.world.cluster;
     let mut facts = Neighbours::default();
     if let Some((namespace, name)) = goal.and_then(|g| g.service.as_ref()) {
-        let service = || map.services.iter().any(|s| s.namespace == *namespace && s.name == *name);
-        facts.service_exists = (!map.services.is_empty()).then(service);
-        let ends: Vec<_> =
-            map.endpoints.iter().filter(|e| e.namespace == *namespace && e.service == *name).collect();
+        facts.service_exists = (!map.services.is_empty()).then(|| map.service(namespace, name).is_some());
+        let ends = map.endpoints_of(namespace, name);
         let addresses: BTreeSet<_> = ends.iter().map(|e| e.address).collect();
         facts.endpoints = map.endpoints_known.then_some(addresses.len() as u32);
         let ready: BTreeSet<_> = ends.iter().filter(|e| e.ready).map(|e| e.address).collect();
@@ -218,8 +217,7 @@ fn ttls_of(join: &Join<'_>, flow: &Conversation) -> Vec<u8> {
     let mut ttls = of_host(flow.resp.ip());
     if ttls.is_empty() {
         let map = &join.world.cluster;
-        let node =
-            map.endpoints.iter().find(|e| e.address.ip() == flow.resp.ip()).and_then(|e| e.node.as_deref());
+        let node = map.node_of(flow.resp);
         let beside = map.endpoints.iter().filter(|e| node.is_some() && e.node.as_deref() == node);
         let hosts: BTreeSet<_> = beside.map(|e| e.address.ip()).take(MAX_COMPARED).collect();
         ttls.extend(hosts.into_iter().flat_map(of_host));
@@ -230,16 +228,14 @@ fn ttls_of(join: &Join<'_>, flow: &Conversation) -> Vec<u8> {
 fn is_node(join: &Join<'_>, flow: &Conversation) -> Option<bool> {
     let map = &join.world.cluster;
     let ip = flow.resp.ip();
-    if pod_of(map, flow.resp).is_some() && !map.nodes.iter().any(|n| n.ips.contains(&ip)) {
+    let of_node = map.owners(ip).iter().any(|o| matches!(o, Owner::Node(_)));
+    if !of_node && map.pod_of(flow.resp).is_some() {
         return Some(false);
     }
-    let host =
-        map.nodes.iter().any(|n| n.ips.contains(&ip)) || map.host_addresses.iter().any(|(_, a)| *a == ip);
-    if host || ip.is_loopback() || ip == flow.orig.ip() {
+    if map.host_of(ip).is_some() || ip.is_loopback() || ip == flow.orig.ip() {
         return Some(true);
     }
-    let endpoint = map.endpoints.iter().any(|e| e.address.ip() == ip);
-    endpoint.then_some(false)
+    map.endpoints_at(flow.resp).next().map(|_| false)
 }
 
 /// Whether what this server chose with other clients is missing from the hello of this flow.
@@ -260,8 +256,10 @@ fn server_choice_missing(join: &Join<'_>, flow: &Conversation) -> Option<bool> {
 
 /// The destination is a ClusterIP, on the wire, where only a missing translation leaves it (and no ICMP reject names it).
 fn cluster_ip_on_wire(join: &Join<'_>, flow: &Conversation) -> Option<bool> {
-    let services = &join.world.cluster.services;
-    (!services.is_empty()).then(|| services.iter().any(|s| s.cluster_ips.contains(&flow.resp.ip())))
+    let map = &join.world.cluster;
+    let ip = flow.resp.ip();
+    let is = |owner| matches!(owner, Owner::Service(s) if s.cluster_ips.contains(&ip));
+    (!map.services.is_empty()).then(|| map.owners(ip).into_iter().any(is))
 }
 
 /// Unanswered ARP or ND requests during the attempt, for the destination or for a next hop when nothing was sent.
@@ -271,31 +269,20 @@ fn unanswered_neighbors(join: &Join<'_>, case: &Case) -> Option<u32> {
         return None;
     }
     let (from, to) = case.window?;
-    let wanted: BTreeSet<_> = case
-        .event
-        .map(|n| join.goals.of(n).backends.keys().map(std::net::SocketAddr::ip).collect())
-        .unwrap_or_default();
-    let nodes = wanted_nodes(join, &wanted);
+    let backends = case.event.map(|n| &join.goals.of(n).backends);
+    let backends = backends.into_iter().flat_map(std::collections::BTreeMap::keys);
+    let nodes = backends.clone().filter_map(|b| world.cluster.node_of(*b));
+    let of_nodes = nodes.collect::<BTreeSet<_>>().into_iter().filter_map(|n| world.cluster.node(n));
+    let of_nodes = of_nodes.flat_map(|n| n.ips.iter().copied());
+    let wanted: BTreeSet<_> = backends.map(std::net::SocketAddr::ip).chain(of_nodes).collect();
     let open = world.wire.neighbors.iter().filter(|n| {
         let capture = n.capture.0 as usize;
         let inside = n.last.time >= join.clocks.in_capture(capture, from)
             && n.first.time <= join.clocks.in_capture(capture, to);
         let late = n.answered.is_none_or(|a| a.time > join.clocks.in_capture(capture, to));
-        inside && late && (wanted.contains(&n.address) || nodes.contains(&n.address))
+        inside && late && wanted.contains(&n.address)
     });
     Some(open.map(|n| n.requests).fold(0, u32::saturating_add))
-}
-
-/// Addresses of the nodes on which these backends run.
-fn wanted_nodes(join: &Join<'_>, backends: &BTreeSet<std::net::IpAddr>) -> BTreeSet<std::net::IpAddr> {
-    let map = &join.world.cluster;
-    let names: BTreeSet<&str> = map
-        .endpoints
-        .iter()
-        .filter(|e| backends.contains(&e.address.ip()))
-        .filter_map(|e| e.node.as_deref())
-        .collect();
-    map.nodes.iter().filter(|n| names.contains(n.name.as_str())).flat_map(|n| n.ips.iter().copied()).collect()
 }
 
 /// Flows of one address that are compared with a case's.

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::index::FlowTable;
 use super::{Key, Target};
-use crate::cluster::{Callee, ClusterMap, Service};
+use crate::cluster::ClusterMap;
 use crate::log::{EventFields, LogEvent, Url};
 
 /// Where a call was to go.
@@ -21,7 +21,9 @@ pub(super) struct Goal {
     pub(super) backends: BTreeMap<SocketAddr, Key>,
     /// `(namespace, name)`.
     pub(super) service: Option<(String, String)>,
-    /// Name to look up, where it is no Service.
+    /// Name outside the cluster that the Service stands for.
+    outside: Option<String>,
+    /// Name to look up, where no Service has an address.
     pub(super) lookup: Option<String>,
 }
 
@@ -36,7 +38,8 @@ impl Goal {
         }
         goal.take_service(map, fields.url.as_ref().map(|u| u.port));
         goal.take_translations(map);
-        goal.lookup = fields.dns_name.clone().or_else(|| goal.lookup.filter(|_| goal.service.is_none()));
+        let of_url = goal.lookup.take().filter(|_| goal.service.is_none());
+        goal.lookup = fields.dns_name.clone().or_else(|| goal.outside.clone()).or(of_url);
         for address in goal.virtual_addresses.clone() {
             goal.backends.entry(address).or_insert(Key::NatMap);
         }
@@ -71,31 +74,26 @@ impl Goal {
     fn take_service(&mut self, map: &ClusterMap, port: Option<u16>) {
         let Some((namespace, name)) = &self.service else { return };
         self.names.insert(format!("{name}.{namespace}.svc"));
-        let services = map.services.iter().filter(|s| s.namespace == *namespace && s.name == *name);
-        for service in services {
+        let mut endpoints = Vec::new();
+        if let Some(service) = map.service(namespace, name) {
             let ports = service.ports.iter().map(|p| p.port).filter(|p| port.is_none_or(|q| q == *p));
             let addresses =
                 service.cluster_ips.iter().flat_map(|ip| ports.clone().map(|p| SocketAddr::new(*ip, p)));
             self.virtual_addresses.extend(addresses);
+            endpoints.extend(map.backends_of(service, port).into_iter().map(|b| b.address));
+            self.outside.clone_from(&service.external_name);
         }
-        let endpoints = map.endpoints.iter().filter(|e| e.namespace == *namespace && e.service == *name);
-        let wanted = port.and_then(|port| port_name(map, namespace, name, port));
-        for endpoint in endpoints {
-            let other = matches!((&wanted, &endpoint.port_name), (Some(a), Some(b)) if a != b);
-            if !other {
-                self.backends.insert(endpoint.address, Key::NatMap);
-            }
+        if endpoints.is_empty() {
+            // No Service to say which port leads where.
+            endpoints.extend(map.endpoints_of(namespace, name).into_iter().map(|e| e.address));
         }
+        self.backends.extend(endpoints.into_iter().map(|e| (e, Key::NatMap)));
     }
 
     /// What rules and connection tables say of the virtual addresses.
     fn take_translations(&mut self, map: &ClusterMap) {
-        for rule in map.destinations.iter().filter(|d| self.virtual_addresses.contains(&d.address)) {
-            self.backends.extend(rule.backends.iter().map(|b| (*b, Key::NatMap)));
-        }
-        for t in map.translations.iter().filter(|t| self.virtual_addresses.contains(&t.original.1)) {
-            self.backends.insert(t.reply.0, Key::NatMap);
-        }
+        let real = self.virtual_addresses.iter().flat_map(|a| map.backends(*a));
+        self.backends.extend(real.map(|b| (b.address, Key::NatMap)));
     }
 
     /// What the report says of it, as far as the event and the map know.
@@ -123,20 +121,20 @@ fn host_and_port(host: &str, port: u16) -> String {
 fn service_of(fields: &EventFields, map: &ClusterMap) -> Option<(String, String)> {
     let by_host = fields.url.as_ref().and_then(|u| service_of_host(&u.host));
     let given = fields.service.as_deref().and_then(|s| s.split_once('/'));
-    let callee = |name: &Option<String>| -> Option<&Callee> {
-        name.as_ref().and_then(|n| map.callees.iter().find(|c| c.name == *n && c.service.is_some()))
+    let callee = |name: &Option<String>| {
+        let named = map.callees_named(name.as_deref()?);
+        named.into_iter().find_map(|c| c.service.clone())
     };
     let called =
         || callee(&fields.apiservice).or_else(|| callee(&fields.webhook).filter(|_| fields.url.is_none()));
-    let ip = || {
-        let host = fields.url.as_ref().and_then(|u| u.host.parse().ok());
-        let ip: IpAddr = host.or(fields.destination.map(|d| d.ip()))?;
-        map.services.iter().find(|s| s.cluster_ips.contains(&ip) || s.external_ips.contains(&ip))
+    let address = || {
+        let url = fields.url.as_ref().and_then(|u| Some(SocketAddr::new(u.host.parse().ok()?, u.port)));
+        map.service_of_address(url.or(fields.destination)?)
     };
     by_host
         .or_else(|| given.map(|(ns, name)| (ns.to_owned(), name.to_owned())))
-        .or_else(|| called().and_then(|c| c.service.clone()))
-        .or_else(|| ip().map(|s: &Service| (s.namespace.clone(), s.name.clone())))
+        .or_else(called)
+        .or_else(|| address().map(|s| (s.namespace.clone(), s.name.clone())))
 }
 
 /// `name.namespace.svc`, with or without a cluster domain behind it.
@@ -144,10 +142,4 @@ fn service_of_host(host: &str) -> Option<(String, String)> {
     let mut labels = host.split('.');
     let (name, namespace, svc) = (labels.next()?, labels.next()?, labels.next()?);
     (svc == "svc" && !name.is_empty()).then(|| (namespace.to_owned(), name.to_owned()))
-}
-
-/// The name of a Service's port, where it has one.
-fn port_name(map: &ClusterMap, namespace: &str, name: &str, port: u16) -> Option<String> {
-    let service = map.services.iter().find(|s| s.namespace == namespace && s.name == name)?;
-    service.ports.iter().find(|p| p.port == port).and_then(|p| p.name.clone())
 }

@@ -262,10 +262,14 @@ impl Join<'_> {
         let fit = match (best.ended.ending, offset) {
             (Ending::Unanswered | Ending::Stalled, _) => {
                 let elapsed = at.map(|t| t - best.ended.start).unwrap_or_default();
-                format!("it had waited for {elapsed} when the line was written")
+                format!("it had waited for {} when the line was written", elapsed.max(TimeDelta(0)))
             }
-            (_, Some(after)) => format!("it ended {after} before the line"),
-            (_, None) => String::new(),
+            (_, Some(after)) if after.0 >= 0 => format!("it ended {after} before the line"),
+            (_, Some(after)) => format!(
+                "it ended {} after the stamp of the line, less than the clocks and the stamp's resolution leave open",
+                after.abs()
+            ),
+            (_, None) => "the line has no time".to_owned(),
         };
         let shared = if assigned.interchangeable.contains(&n) {
             "; calls that nothing tells apart were assigned one to one, in order of time"
