@@ -183,12 +183,13 @@ impl<O: Observer> Entry<O> {
         self.bytes[dir] = self.bytes[dir].saturating_add(u64::from(arrival.packet.payload_length));
         self.truncated |= arrival.packet.noted(note::CUT);
         if several_files {
-            share(&mut self.parts, arrival.at.frame);
+            let tcp = matches!(self.transport, Transport::Tcp(_));
+            self.share(arrival.at.frame, tcp, false);
         }
     }
 
     /// Takes in an ICMP error that quotes a packet of `dir`; `quote` holds the quoted TCP flags where it shows them.
-    pub(super) fn icmp(&mut self, error: IcmpError, quote: Option<u16>) {
+    pub(super) fn icmp(&mut self, error: IcmpError, quote: Option<u16>, several_files: bool) {
         if self.packets.orig == 0 && self.packets.resp == 0 {
             self.last = error.at;
         }
@@ -198,6 +199,35 @@ impl<O: Observer> Entry<O> {
         if let (Transport::Tcp(connection), Some(flags)) = (&mut self.transport, quote) {
             connection.quoted(flags);
             self.stream_frame.get_or_insert(error.at.frame);
+        }
+        if several_files {
+            self.share(error.at.frame, quote.is_some(), true);
+        }
+    }
+
+    /// Extends the share of the frame's file. `streams`: Wireshark gives the frame a stream; `quoted`: it is an ICMP
+    /// error, which counts only as long as the file has no packet of the flow itself.
+    fn share(&mut self, frame: FrameRef, streams: bool, quoted: bool) {
+        let number = frame.number();
+        let new = Part {
+            file: frame.file(),
+            stream: None,
+            first_frame: number,
+            last_frame: number,
+            stream_frame: streams.then_some(number),
+            quoted_only: quoted,
+        };
+        match self.parts.last_mut().filter(|part| part.file == new.file) {
+            Some(part) => {
+                part.stream_frame = part.stream_frame.or(new.stream_frame);
+                if part.quoted_only && !quoted {
+                    (part.first_frame, part.quoted_only) = (number, false);
+                }
+                if part.quoted_only || !quoted {
+                    part.last_frame = number;
+                }
+            }
+            None => self.parts.push(new),
         }
     }
 
@@ -339,19 +369,6 @@ fn datagram<O: Observer>(
         at: arrival.at,
         ports,
     });
-}
-
-/// Extends the share of the frame's file.
-fn share(parts: &mut Vec<Part>, frame: FrameRef) {
-    match parts.last_mut() {
-        Some(part) if part.file == frame.file() => part.last_frame = frame.number(),
-        _ => parts.push(Part {
-            file: frame.file(),
-            stream: None,
-            first_frame: frame.number(),
-            last_frame: frame.number(),
-        }),
-    }
 }
 
 /// Whether the first packet of a flow was sent by its responder: a SYN-ACK, or, where the start is missing, a packet

@@ -131,6 +131,18 @@ pub struct Loss {
     pub unacked_bytes: u64,
     /// Bytes that the capture never showed but the other side acknowledged or that later data skipped.
     pub gap_bytes: u64,
+    /// Payload bytes sent and not acknowledged when the first of the segments was sent again.
+    pub in_flight_bytes: u64,
+    /// Most bytes that the other side reported as received behind a hole (SACK, RFC 2018): what was sent later passed,
+    /// what is before it did not.
+    pub sacked_bytes: u64,
+}
+
+impl Loss {
+    /// Something was sent again, is missing or was never acknowledged.
+    pub fn is_any(&self) -> bool {
+        self.segments > 0 || self.unacked_bytes > 0 || self.gap_bytes > 0 || self.sacked_bytes > 0
+    }
 }
 
 /// The TCP facts of a finished flow. Times and counts of rules leave out copies of one segment (`-i any`).
@@ -151,6 +163,12 @@ pub struct TcpFacts {
     pub completeness: u8,
     /// Wireshark `tcp.analysis.initial_rtt`.
     pub initial_rtt: Option<TimeDelta>,
+    /// Longest Wireshark `tcp.analysis.rto` of each side's retransmissions: how long the sender waited.
+    pub rto: PerDir<Option<TimeDelta>>,
+    /// Highest Wireshark `tcp.analysis.duplicate_ack_num` of each side.
+    pub duplicate_ack_num: PerDir<u32>,
+    /// Most payload bytes of each side that were sent and not yet acknowledged (`tcp.analysis.bytes_in_flight`).
+    pub max_bytes_in_flight: PerDir<u64>,
     /// Zeek `conn_state`.
     pub conn_state: Option<ConnState>,
     /// Zeek `history`.
@@ -218,6 +236,9 @@ impl TcpFacts {
             analysis,
             completeness: _,
             initial_rtt: _,
+            rto,
+            duplicate_ack_num,
+            max_bytes_in_flight,
             conn_state: _,
             history: _,
             isn,
@@ -247,6 +268,9 @@ impl TcpFacts {
             *moments = moments.reversed();
         }
         *analysis = analysis.reversed();
+        *rto = rto.reversed();
+        *duplicate_ack_num = duplicate_ack_num.reversed();
+        *max_bytes_in_flight = max_bytes_in_flight.reversed();
         *isn = isn.reversed();
         *options = options.reversed();
         *ttl = ttl.reversed();

@@ -6,6 +6,7 @@
 
 use super::codec::{Codec, Coded, optional};
 use super::seq::Seq;
+use super::unacked::Unacked;
 use super::{Analysis, Dir, PerDir};
 use crate::packet::tcp_flag::{ACK, FIN, RST, SYN};
 use crate::time::{TimeDelta, Timestamp};
@@ -105,6 +106,18 @@ struct Memory {
     duplicate_acks: u32,
     /// Findings on its last segment.
     last: Labels,
+    unacked: Unacked,
+}
+
+/// What was found on a segment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Finding {
+    pub(super) labels: Labels,
+    /// Of a retransmission that is neither fast nor spurious, `tcp.analysis.rto`: the time since the eldest
+    /// unacknowledged segment of its side, else since the one with the highest number.
+    pub(super) rto: Option<TimeDelta>,
+    /// Of a duplicate ACK, `tcp.analysis.duplicate_ack_num`; else 0.
+    pub(super) duplicate_ack_num: u32,
 }
 
 impl Default for Memory {
@@ -121,6 +134,7 @@ impl Default for Memory {
             first_ack: false,
             duplicate_acks: 0,
             last: Labels::default(),
+            unacked: Unacked::default(),
         }
     }
 }
@@ -157,7 +171,7 @@ impl Wireshark {
     }
 
     /// The findings on the next segment. `shift` is its window scale option, where it is a SYN.
-    pub(super) fn judge(&mut self, seen: &Seen, shift: Option<u8>) -> Labels {
+    pub(super) fn judge(&mut self, seen: &Seen, shift: Option<u8>) -> Finding {
         let mut labels = Labels::default();
         let syn = seen.flags & (SYN | ACK);
         let (fwd, rev) = self.sides.both(seen.dir);
@@ -174,9 +188,17 @@ impl Wireshark {
         if seen.length > 0 || seen.flags & (SYN | FIN) != 0 {
             retransmission(fwd, rev, seen, self.initial_rtt, &mut labels);
         }
+        let finding = Finding {
+            labels,
+            rto: labels.has(Labels::RETRANSMISSION).then(|| fwd.rto(seen.time)),
+            duplicate_ack_num: if labels.has(Labels::DUPLICATE_ACK) { fwd.duplicate_acks } else { 0 },
+        };
+        if seen.flags & ACK != 0 {
+            rev.unacked.acknowledge(seen.ack);
+        }
         remember(fwd, seen, labels);
         self.handshake(seen, shift);
-        labels
+        finding
     }
 
     /// What the handshake says beyond the sequence numbers, known only after the segment was judged.
@@ -199,6 +221,12 @@ impl Wireshark {
                 self.initial_rtt = seen.time - syn;
             }
         }
+    }
+}
+
+impl Memory {
+    fn rto(&self, now: Timestamp) -> TimeDelta {
+        self.unacked.age(now).unwrap_or(now - self.next_time)
     }
 }
 
@@ -225,6 +253,7 @@ impl Coded for Memory {
             first_ack,
             duplicate_acks,
             last,
+            unacked,
         } = self;
         optional(base, codec, Coded::code);
         next.code(codec);
@@ -237,6 +266,7 @@ impl Coded for Memory {
         duplicate_acks.code(codec);
         last.0.code(codec);
         last_ack.code(codec);
+        unacked.code(codec);
     }
 }
 
@@ -378,6 +408,9 @@ fn remember(fwd: &mut Memory, seen: &Seen, labels: Labels) {
     let control = u32::from(seen.flags & (SYN | FIN) != 0);
     let end = seen.seq.plus(seen.length).plus(control);
     let probe = labels.has(Labels::ZERO_WINDOW_PROBE);
+    if seen.length > 0 || control > 0 {
+        fwd.unacked.send(end, seen.time);
+    }
     if (end.after(fwd.next) || fwd.next == Seq(0)) && !probe {
         fwd.next = end;
         fwd.next_time = seen.time;

@@ -29,6 +29,7 @@ mod tcp;
 mod tests;
 #[cfg(test)]
 mod timeline;
+mod unacked;
 mod zeek;
 
 pub use analysis::Analysis;
@@ -88,6 +89,10 @@ pub struct Part {
     pub first_frame: u64,
     /// Last frame there.
     pub last_frame: u64,
+    /// The frame in which Wireshark begins its stream there, as [`Flow::stream_frame`].
+    pub stream_frame: Option<u64>,
+    /// Only ICMP errors that quote the flow are there.
+    pub quoted_only: bool,
 }
 
 /// A finished flow with what the observer made of its payload.

@@ -1,6 +1,7 @@
-//! TCP options of SYN and SYN-ACK (RFC 9293 §3.1).
+//! TCP options (RFC 9293 §3.1): of SYN and SYN-ACK, and SACK (RFC 2018).
 
 use super::TcpOptions;
+use super::seq::Seq;
 
 /// Reads the options of a SYN. Stops at the first one that is malformed.
 pub(super) fn parse(bytes: &[u8]) -> TcpOptions {
@@ -15,6 +16,23 @@ pub(super) fn parse(bytes: &[u8]) -> TcpOptions {
         }
     }
     found
+}
+
+/// Bytes after `ack` that the SACK blocks report as received. A first block that reports what was received twice
+/// (RFC 2883 §4) lies before `ack` or within the second block and does not count.
+pub(super) fn sacked(bytes: &[u8], ack: Seq) -> u64 {
+    let Some((_, value)) = Options(bytes).find(|(kind, _)| *kind == 5) else { return 0 };
+    let number = |bytes: [u8; 4]| Seq(u32::from_be_bytes(bytes));
+    let (edges, _) = value.as_chunks::<4>();
+    let (pairs, _) = edges.as_chunks::<2>();
+    let blocks = pairs.iter().map(|[left, right]| (number(*left), number(*right)));
+    let second = blocks.clone().nth(1);
+    let twice = |n: usize, left: Seq, right: Seq| {
+        n == 0 && second.is_some_and(|outer| !left.before(outer.0) && !right.after(outer.1))
+    };
+    let received =
+        blocks.enumerate().filter(|(n, (left, right))| left.after(ack) && !twice(*n, *left, *right));
+    received.map(|(_, (left, right))| u64::from(right.since(left).max(0).unsigned_abs())).sum()
 }
 
 /// Options as kind and value; ends at the end-of-list option or where a length is wrong.
@@ -48,6 +66,21 @@ mod tests {
         assert_eq!(options.window_scale, Some(7));
         assert!(options.sack_permitted);
         assert_eq!(options.timestamp, Some(0x0102_0304));
+    }
+
+    #[test]
+    fn blocks_received_behind_a_hole() {
+        let block = |left: u32, right: u32| [left.to_be_bytes(), right.to_be_bytes()].concat();
+        let option = |blocks: &[Vec<u8>]| {
+            let blocks = blocks.concat();
+            [&[1, 1, 5, blocks.len() as u8 + 2], &blocks[..]].concat()
+        };
+        assert_eq!(sacked(&option(&[block(200, 300)]), Seq(100)), 100);
+        assert_eq!(sacked(&option(&[block(400, 450), block(200, 300)]), Seq(100)), 150);
+        assert_eq!(sacked(&option(&[block(50, 80), block(200, 300)]), Seq(100)), 100, "before the ACK");
+        assert_eq!(sacked(&option(&[block(210, 220), block(200, 300)]), Seq(100)), 100, "within the second");
+        assert_eq!(sacked(&option(&[block(u32::MAX, 9)]), Seq(u32::MAX - 9)), 10);
+        assert_eq!(sacked(b"\x05\x06\0\0\0\x01", Seq(0)), 0);
     }
 
     #[test]

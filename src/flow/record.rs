@@ -97,6 +97,9 @@ impl Coded for TcpFacts {
             analysis,
             completeness,
             initial_rtt,
+            rto,
+            duplicate_ack_num,
+            max_bytes_in_flight,
             conn_state,
             history,
             isn,
@@ -131,15 +134,15 @@ impl Coded for TcpFacts {
         for counts in [syn, synack, fin, rst] {
             counts.code(codec);
         }
-        rare(analysis, codec, |sides, codec| {
-            sides.orig.code(codec);
-            sides.resp.code(codec);
-        });
+        rare(analysis, codec, Coded::code);
+        rare(duplicate_ack_num, codec, Coded::code);
+        max_bytes_in_flight.code(codec);
         completeness.code(codec);
         optional(initial_rtt, codec, Coded::code);
         optional(conn_state, codec, Coded::code);
         code_text(history, codec);
         for dir in [Dir::Orig, Dir::Resp] {
+            optional(&mut rto[dir], codec, Coded::code);
             optional(&mut isn[dir], codec, Coded::code);
             optional(&mut ttl[dir], codec, Coded::code);
             optional(&mut last_window[dir], codec, Coded::code);
@@ -171,12 +174,21 @@ impl Coded for TcpOptions {
 
 impl Coded for Loss {
     fn code<C: Codec>(&mut self, codec: &mut C) {
-        let Self { segments, largest_bytes, largest_delivered_bytes, unacked_bytes, gap_bytes } = self;
+        let Self {
+            segments,
+            largest_bytes,
+            largest_delivered_bytes,
+            unacked_bytes,
+            gap_bytes,
+            in_flight_bytes,
+            sacked_bytes,
+        } = self;
         for count in [segments, largest_bytes, largest_delivered_bytes] {
             count.code(codec);
         }
-        unacked_bytes.code(codec);
-        gap_bytes.code(codec);
+        for bytes in [unacked_bytes, gap_bytes, in_flight_bytes, sacked_bytes] {
+            bytes.code(codec);
+        }
     }
 }
 

@@ -150,8 +150,9 @@ impl<O: Observer> Table<O> {
     fn icmp(&mut self, arrival: &Arrival<'_>, observer: &mut O) {
         let quote = icmp::quoted_tcp_flags(arrival.packet, arrival.window);
         let flags = quote.unwrap_or_default();
+        let several_files = self.options.several_files;
         let (entry, dir) = self.find_or_open(arrival, flags, Entry::quoted, observer);
-        entry.icmp(icmp::error(arrival, dir), quote);
+        entry.icmp(icmp::error(arrival, dir), quote, several_files);
         self.keep_budget(observer);
     }
 

@@ -1,7 +1,8 @@
 //! Timelines as text: epochs, findings, facts, copies, budget, and what the observer is shown.
 
-use super::timeline::{flow, flows, flows_frozen, flows_within, tcp};
-use super::{Analysis, Dir, PerDir};
+use super::timeline::{flow, flows, flows_frozen, flows_in_files, flows_within, tcp};
+use super::{Analysis, Dir, Moment, PerDir, Reset, TcpFacts};
+use crate::time::TimeDelta;
 
 const HANDSHAKE: &str = "0 > S ws=7 \n 0.1 < SA ack=1 ws=7 \n 0.2 > A seq=1 ack=1 \n";
 
@@ -189,6 +190,115 @@ fn half_open_and_a_handshake_that_the_server_drops() {
     let kept = tcp(&format!("{HANDSHAKE} 15 > A seq=0 ack=1 \n 30 > A seq=0 ack=1"));
     assert_eq!(kept.keep_alive.as_ref().map(|sides| sides.orig.count), Some(2));
     assert_eq!(kept.longest_silence.map(|silence| silence.broken_by), Some(Dir::Orig));
+}
+
+fn after_first(times: &[Moment]) -> Vec<i64> {
+    times.iter().map(|at| (at.time - times[0].time).0 / 1_000_000).collect()
+}
+
+#[test]
+fn schedules_of_the_handshake() {
+    // Linear first, as current kernels do it.
+    let dial = tcp("0 > S \n 1 > S \n 2 > S \n 3 > S \n 5 > S");
+    assert_eq!(after_first(&dial.syn_times), [0, 1000, 2000, 3000, 5000]);
+    let answer = tcp("0 > S \n 0.1 < SA ack=1 \n 1.1 < SA ack=1 \n 3.1 < SA ack=1");
+    assert_eq!(after_first(&answer.synack_times), [0, 1000, 3000]);
+    let kept = tcp(&format!("{HANDSHAKE} 15 > A seq=0 ack=1 \n 30 > A seq=0 ack=1 \n 45 > A seq=0 ack=1"));
+    let probes = kept.keep_alive.expect("probes").orig;
+    assert_eq!(probes.last.zip(probes.first).map(|(b, a)| b.time - a.time), Some(TimeDelta::from_secs(30)));
+}
+
+/// `rto orig/resp in ms, most bytes in flight orig/resp, highest duplicate_ack_num orig/resp`.
+fn waiting(facts: &TcpFacts) -> String {
+    let ms = |rto: Option<TimeDelta>| rto.map_or(0, |rto| rto.0 / 1_000_000);
+    let TcpFacts { rto, max_bytes_in_flight: flight, duplicate_ack_num: dup, .. } = facts;
+    let rto = format!("{}/{}", ms(rto.orig), ms(rto.resp));
+    format!("{rto} {}/{} {}/{}", flight.orig, flight.resp, dup.orig, dup.resp)
+}
+
+#[test]
+fn timeouts_bytes_in_flight_and_duplicate_acks() {
+    // As tshark 4.0 has them: the RTO is counted from the eldest segment that is not acknowledged.
+    for (expected, segments) in [
+        ("0/0 10/0 0/0", "1 > PA seq=1 ack=1 len=10 \n 1.1 < A seq=1 ack=11"),
+        ("1500/0 10/0 0/0", "1 > PA seq=1 ack=1 len=10 \n 1.5 > PA seq=1 ack=1 len=10 \n 2.5 > PA seq=1 ack=1 len=10"),
+        (
+            "400/0 300/0 0/0",
+            "1 > A seq=1 ack=1 len=100 \n 1.1 > A seq=101 ack=1 len=100 \n 1.2 > A seq=201 ack=1 len=100
+            1.3 < A seq=1 ack=101 \n 1.5 > A seq=101 ack=1 len=100",
+        ),
+        (
+            "0/0 40/0 0/3",
+            "1 > A seq=1 ack=1 len=10 \n 1.05 < A seq=1 ack=11 \n 1.1 > A seq=21 ack=1 len=10 \n 1.2 < A seq=1 ack=11
+            1.21 < A seq=1 ack=11 \n 1.22 > A seq=31 ack=1 len=10 \n 1.23 > A seq=41 ack=1 len=10 \n 1.24 < A seq=1 ack=11",
+        ),
+        ("0/700 0/5 0/0", "1 < PA seq=1 ack=1 len=5 \n 1.7 < PA seq=1 ack=1 len=5 \n 1.8 > A seq=1 ack=6"),
+    ] {
+        assert_eq!(waiting(&tcp(&format!("{HANDSHAKE}{segments}"))), expected, "{segments}");
+    }
+    assert_eq!(tcp("0 > S \n 1 > S \n 3 > S").rto.orig, Some(TimeDelta::from_secs(3)), "a SYN too");
+}
+
+#[test]
+fn what_passed_behind_a_lost_segment() {
+    let facts = tcp(&format!(
+        "{HANDSHAKE} 1 > A seq=1 ack=1 len=1400 \n 1 > PA seq=1401 ack=1 len=300 \n 1.1 < A seq=1 ack=1 sack=1401-1701
+        1.3 > A seq=1 ack=1 len=1400 \n 1.9 > A seq=1 ack=1 len=1400"
+    ));
+    let loss = facts.loss.orig;
+    assert_eq!((loss.sacked_bytes, loss.in_flight_bytes, loss.unacked_bytes), (300, 1700, 1700));
+    assert_eq!((loss.segments, loss.largest_bytes), (2, 1400));
+}
+
+#[test]
+fn who_closed_first() {
+    for (side, segments) in [
+        (None, ""),
+        (Some(Dir::Resp), "1 < FA seq=1 ack=1 \n 1.1 > FA seq=1 ack=2"),
+        (Some(Dir::Orig), "1 > FA seq=1 ack=1 \n 1.1 < FA seq=1 ack=2"),
+        (Some(Dir::Orig), "1 > R seq=1 \n 1.1 < FA seq=1 ack=1"),
+    ] {
+        assert_eq!(tcp(&format!("{HANDSHAKE}{segments}")).closed_by(), side, "{segments}");
+    }
+}
+
+#[test]
+fn a_reset_may_hold_a_text_that_is_no_data() {
+    let facts = tcp(&format!("{HANDSHAKE} 1 > PA seq=1 ack=1 len=5 \n 1.1 < RA seq=1 ack=6 len=11 ttl=61"));
+    let reset = facts.reset.expect("a reset");
+    assert_eq!(reset, Reset { from: Dir::Resp, ttl: 61, payload_bytes: 11, ..reset });
+    assert_eq!((facts.first_payload.resp, facts.ttl.resp), (None, Some(64)));
+}
+
+#[test]
+fn an_icmp_error_belongs_to_the_flow_that_it_quotes() {
+    let quoted = flow("0 > S \n 0.1 icmp 3 3 quotes > \n 1 > S");
+    let error = quoted.icmp.first().expect("an error");
+    assert_eq!((error.kind, error.code, error.quotes, error.at.frame.number()), (3, 3, Dir::Orig, 2));
+    assert_eq!(error.from.to_string(), "192.0.2.9");
+    assert_eq!((quoted.packets.orig, quoted.quoted_only), (2, false));
+    let alone = flow("0 icmp 3 1 quotes > bytes=8");
+    assert_eq!((alone.quoted_only, alone.stream_frame), (true, None));
+}
+
+#[test]
+fn shares_of_the_files_of_a_capture() {
+    let parts = |texts: &[&str]| {
+        let mut flows = flows_in_files(texts);
+        assert_eq!(flows.len(), 1);
+        let parts = std::mem::take(&mut flows[0].parts).into_iter();
+        let words =
+            parts.map(|p| format!("{}:{}-{} {:?}", p.file, p.first_frame, p.last_frame, p.stream_frame));
+        words.collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(parts(&["0 > S \n 1 > S", "", "3 > S"]), "0:1-2 Some(1), 2:1-1 Some(1)");
+    // A file that only quotes it has a share; Wireshark gives that a stream where enough of the header is quoted.
+    assert_eq!(
+        parts(&["0 > S", "1 icmp 3 1 quotes > \n 2 icmp 3 1 quotes >"]),
+        "0:1-1 Some(1), 1:1-2 Some(1)"
+    );
+    assert_eq!(parts(&["0 icmp 3 1 quotes > bytes=8", "1 icmp 3 1 quotes >"]), "0:1-1 None, 1:1-1 Some(1)");
+    assert_eq!(parts(&["0 icmp 3 1 quotes > \n 1 > S \n 2 icmp 3 1 quotes >"]), "0:2-2 Some(1)");
 }
 
 #[test]

@@ -2,7 +2,9 @@
 //!
 //! `TIME DIR FLAGS [key=value…]`: seconds; `>` from the client, `<` from the server; letters of `SAFRPU` or `.`.
 //! Keys: `seq` and `ack` counted from the side's initial number, `len`, `win`, `ttl`, `id` (IP identification), `if`
-//! (interface), `isn` (from now on), `ws` (window scale), `sport`, `dport`, `data` (payload text), `frame` (number).
+//! (interface), `isn` (from now on), `ws` (window scale), `sport`, `dport`, `data` (payload text), `sack` (one block,
+//! `FROM-TO` counted as `ack` is).
+//! `TIME icmp TYPE CODE quotes DIR [bytes=N]`: an ICMP error of 192.0.2.9 with that much of the quoted TCP header.
 
 use super::{Dir, Flow, FlowEnd, Moment, Observer, Payload, PerDir, Shard, ShardOptions, TcpFacts};
 use crate::capture::{CaptureIndex, FrameHeader, LinkType, Window};
@@ -69,6 +71,17 @@ pub(super) fn flows_frozen(text: &str) -> Vec<Flow<Vec<String>>> {
     shard.finish().0
 }
 
+/// The flows of one timeline for each file of a capture.
+pub(super) fn flows_in_files(texts: &[&str]) -> Vec<Flow<Vec<String>>> {
+    let options = ShardOptions { capture: CaptureIndex(0), max_flows: 1000, several_files: true };
+    let mut shard = Shard::new(Recorder, options);
+    for (file, text) in texts.iter().enumerate() {
+        let (window, packets) = Script::default().read(text);
+        shard.process(&window, file as u16, &packets);
+    }
+    shard.finish().0
+}
+
 /// The only flow of a timeline.
 pub(super) fn flow(text: &str) -> Flow<Vec<String>> {
     let mut all = flows(text);
@@ -115,10 +128,11 @@ impl Script {
         let dir = match words.next() {
             Some(">") => Dir::Orig,
             Some("<") => Dir::Resp,
+            Some("icmp") => return self.icmp(time, &words.collect::<Vec<_>>()),
             other => panic!("{line}: {other:?} is no direction"),
         };
         let mut packet = self.blank(dir, flags(words.next().expect(line)));
-        let (mut data, mut scale, mut interface) = (String::new(), None, 0);
+        let (mut data, mut options, mut interface) = (String::new(), Vec::new(), 0);
         let (mut seq, mut ack) = (0, 0);
         for word in words {
             let (key, value) = word.split_once('=').expect(line);
@@ -133,7 +147,8 @@ impl Script {
                 "id" => packet.ip_id = number() as u16,
                 "if" => interface = number() as u16,
                 "isn" => self.isn[dir] = number() as u32,
-                "ws" => scale = Some(number() as u8),
+                "ws" => options = vec![1, 3, 3, number() as u8],
+                "sack" => options = self.sack(dir, value),
                 "sport" => self.ports[dir] = number() as u16,
                 "dport" => self.ports[dir.other()] = number() as u16,
                 other => panic!("{line}: {other} is no key"),
@@ -146,7 +161,39 @@ impl Script {
         (packet.src_port, packet.dst_port) = (self.ports[dir], self.ports[dir.other()]);
         packet.hash = u64::from(packet.src_port ^ packet.dst_port);
         let time = Timestamp((time * 1e9).round() as i64);
-        self.frame(packet, dir, time, interface, scale, data.as_bytes());
+        self.frame(packet, dir, time, interface, &options, data.as_bytes());
+    }
+
+    /// A SACK option with one block.
+    fn sack(&self, dir: Dir, block: &str) -> Vec<u8> {
+        let edges = block.split('-').map(|n| self.isn[dir.other()].wrapping_add(n.parse().expect(block)));
+        let edges = edges.flat_map(u32::to_be_bytes);
+        [1, 1, 5, 10].into_iter().chain(edges).collect()
+    }
+
+    /// An ICMP error: `TYPE CODE quotes DIR [bytes=N]`.
+    fn icmp(&mut self, time: f64, words: &[&str]) {
+        let &[kind, code, "quotes", dir, ref rest @ ..] = words else { panic!("{words:?} is no ICMP error") };
+        let dir = if dir == ">" { Dir::Orig } else { Dir::Resp };
+        let shown = rest.first().and_then(|w| w.strip_prefix("bytes=")).map_or(20, |n| n.parse().expect(n));
+        let mut packet = self.blank(dir, 0);
+        (packet.kind, packet.src_port, packet.dst_port) =
+            (Kind::IcmpError, self.ports[dir], self.ports[dir.other()]);
+        packet.seq = self.isn[dir];
+        packet.hash = u64::from(packet.src_port ^ packet.dst_port);
+        packet.window = u16::from_be_bytes([kind, code].map(|n| n.parse().expect(n)));
+        let (client, server) = ([10, 0, 0, 1], [10, 0, 0, 2]);
+        let (src, dst) = if dir == Dir::Orig { (client, server) } else { (server, client) };
+        let mut quoted = vec![0; 12 + 8 + shown];
+        quoted[0] = 0x45;
+        quoted[12..16].copy_from_slice(&src);
+        quoted[16..20].copy_from_slice(&dst);
+        if let Some(flags) = quoted.get_mut(33) {
+            *flags = tcp_flag::SYN as u8;
+        }
+        self.frame(packet, dir, Timestamp((time * 1e9).round() as i64), 0, &[], &quoted);
+        let sender = self.packets.last().expect("just pushed").ip as usize + 12;
+        self.window.bytes[sender..sender + 4].copy_from_slice(&[192, 0, 2, 9]);
     }
 
     fn blank(&mut self, _dir: Dir, flags: u16) -> Packet {
@@ -174,14 +221,14 @@ impl Script {
         }
     }
 
-    /// Ethernet, IPv4, TCP with at most a window scale option, payload.
+    /// Ethernet, IPv4, TCP with options, payload.
     fn frame(
         &mut self,
         mut packet: Packet,
         dir: Dir,
         time: Timestamp,
         interface: u16,
-        scale: Option<u8>,
+        options: &[u8],
         data: &[u8],
     ) {
         let bytes = &mut self.window.bytes;
@@ -195,9 +242,7 @@ impl Script {
         bytes.extend_from_slice(&dst);
         packet.transport = bytes.len() as u32;
         bytes.resize(bytes.len() + 20, 0);
-        if let Some(shift) = scale {
-            bytes.extend_from_slice(&[1, 3, 3, shift]);
-        }
+        bytes.extend_from_slice(options);
         packet.payload = bytes.len() as u32;
         packet.payload_length = data.len() as u32;
         packet.payload_captured = packet.payload_length;

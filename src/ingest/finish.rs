@@ -196,7 +196,8 @@ fn number_streams(flows: &mut [Conversation], files: usize) {
     }
     let mut order: Vec<(u16, u64, usize, usize)> = Vec::new();
     for (f, flow) in flows.iter().enumerate().filter(|(_, f)| f.proto == Proto::Tcp) {
-        order.extend(flow.parts.iter().enumerate().map(|(p, part)| (part.file, part.first_frame, f, p)));
+        let begun = flow.parts.iter().enumerate();
+        order.extend(begun.filter_map(|(p, part)| Some((part.file, part.stream_frame?, f, p))));
     }
     order.sort_unstable();
     let mut next = vec![0_u32; files];

@@ -5,7 +5,7 @@
 
 use super::copies::{CapturePoint, Copies};
 use super::entry::Listener;
-use super::labels::{Labels, Seen, Wireshark};
+use super::labels::{Finding, Labels, Seen, Wireshark};
 use super::seq::Seq;
 use super::stream::{Acked, Stream};
 use super::zeek::{Input, Machine};
@@ -13,6 +13,7 @@ use super::{Dir, KeepAlive, Moment, Observer, Payload, PerDir, Proto, Reset, Sil
 use crate::capture::Window;
 use crate::packet::Packet;
 use crate::packet::tcp_flag::{ACK, FIN, RST, SYN};
+use crate::time::TimeDelta;
 
 mod completeness;
 mod ending;
@@ -155,9 +156,12 @@ impl Connection {
             window: packet.window,
             time: segment.at.time,
         };
-        let labels = self.wireshark.judge(&seen, shift);
+        let Finding { labels, rto, duplicate_ack_num } = self.wireshark.judge(&seen, shift);
         if !labels.is_empty() {
-            labels.count(&mut self.facts.analysis[segment.dir]);
+            let (facts, dir) = (&mut self.facts, segment.dir);
+            labels.count(&mut facts.analysis[dir]);
+            facts.rto[dir] = facts.rto[dir].max(rto.filter(|rto| *rto > TimeDelta(0)));
+            facts.duplicate_ack_num[dir] = facts.duplicate_ack_num[dir].max(duplicate_ack_num);
         }
         labels
     }
@@ -249,6 +253,9 @@ impl Connection {
         loss.largest_delivered_bytes = loss.largest_delivered_bytes.max(acked.delivered);
         if acked.data.is_some() {
             self.facts.last_new_ack[dir] = Some(segment.at);
+        } else if segment.packet.payload_length == 0 && stream.in_flight() > 0 {
+            let sacked = options::sacked(segment.packet.tcp_options(segment.window), ack);
+            loss.sacked_bytes = loss.sacked_bytes.max(sacked.min(stream.in_flight()));
         }
         acked
     }
@@ -306,8 +313,14 @@ impl Connection {
         let (dir, packet) = (segment.dir, segment.packet);
         let seq = segment.seq().plus(u32::from(segment.has(SYN)));
         let sent = self.streams[dir].send(seq, packet.payload_length);
+        let in_flight = self.streams[dir].in_flight();
+        let most = &mut self.facts.max_bytes_in_flight[dir];
+        *most = in_flight.max(*most);
         let loss = &mut self.facts.loss[dir];
         if sent.again || sent.late && !labels.has(Labels::OUT_OF_ORDER) {
+            if loss.segments == 0 {
+                loss.in_flight_bytes = in_flight;
+            }
             loss.segments = loss.segments.saturating_add(1);
             loss.largest_bytes = loss.largest_bytes.max(packet.payload_length);
         }

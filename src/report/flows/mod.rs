@@ -16,6 +16,7 @@ use crate::ingest::{Conversation, FlowIndex, Ingested};
 
 mod record;
 mod table;
+mod tcp;
 mod tls;
 
 pub use table::table;

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use super::super::json;
-use super::{Records, Slot, tls};
+use super::{Records, Slot, tcp, tls};
 use crate::dns::DnsFacts;
-use crate::flow::{Analysis, Dir, IcmpError, PerDir, Proto, TcpFacts, TcpRecord};
+use crate::flow::{Dir, IcmpError, PerDir, Proto, TcpFacts, TcpRecord};
 use crate::ingest::{Conversation, FlowIndex};
 use crate::report::words;
 use crate::tls::HttpFacts;
@@ -21,10 +21,10 @@ impl Records<'_> {
         out.extend_from_slice(capture.map_or(b"\"\"", |c| c.name.as_slice()));
         identity(out, flow, self.community_id);
         // Unpacked for this line only: unpacked for good, those of all flows would fill the memory.
-        let tcp = flow.tcp.as_ref().map(TcpRecord::facts);
-        counts(out, flow, tcp.as_ref());
-        if let Some(tcp) = &tcp {
-            tcp_facts(out, tcp);
+        let facts = flow.tcp.as_ref().map(TcpRecord::facts);
+        counts(out, flow, facts.as_ref());
+        if let Some(facts) = &facts {
+            tcp::write(out, facts);
         }
         if flow.duplicates > 0 {
             field(out, b",\"duplicates\":", u64::from(flow.duplicates));
@@ -100,39 +100,11 @@ fn counts(out: &mut Vec<u8>, flow: &Conversation, tcp: Option<&TcpFacts>) {
         }
         field(out, b",\"completeness\":", u64::from(tcp.completeness));
     }
-    sides(out, b",\"packets\":", flow.packets);
+    out.extend_from_slice(b",\"packets\":");
+    pair(out, flow.packets);
     out.extend_from_slice(b",\"bytes\":{\"orig\":");
     json::number(out, flow.bytes.orig);
     field(out, b",\"resp\":", flow.bytes.resp);
-    out.push(b'}');
-}
-
-fn tcp_facts(out: &mut Vec<u8>, tcp: &TcpFacts) {
-    sides(out, b",\"syn\":", tcp.syn);
-    sides(out, b",\"synack\":", tcp.synack);
-    sides(out, b",\"fin\":", tcp.fin);
-    sides(out, b",\"rst\":", tcp.rst);
-    out.extend_from_slice(b",\"analysis\":{\"orig\":");
-    analysis(out, tcp.analysis.orig);
-    out.extend_from_slice(b",\"resp\":");
-    analysis(out, tcp.analysis.resp);
-    out.push(b'}');
-    if let Some(rtt) = tcp.initial_rtt {
-        out.extend_from_slice(b",\"initial_rtt\":");
-        json::seconds(out, rtt);
-    }
-}
-
-/// The findings that were made; one that was not has no key.
-fn analysis(out: &mut Vec<u8>, mut found: Analysis) {
-    out.push(b'{');
-    let mut separator: &[u8] = b"\"";
-    for (name, count) in found.walk().into_iter().filter(|(_, count)| **count > 0) {
-        out.extend_from_slice(separator);
-        out.extend_from_slice(name.as_bytes());
-        field(out, b"\":", u64::from(*count));
-        separator = b",\"";
-    }
     out.push(b'}');
 }
 
@@ -254,8 +226,8 @@ pub(super) fn field(out: &mut Vec<u8>, key: &[u8], value: u64) {
     json::number(out, value);
 }
 
-fn sides(out: &mut Vec<u8>, key: &[u8], value: PerDir<u32>) {
-    out.extend_from_slice(key);
+/// Appends the values of both sides.
+pub(super) fn pair(out: &mut Vec<u8>, value: PerDir<u32>) {
     field(out, b"{\"orig\":", u64::from(value.orig));
     field(out, b",\"resp\":", u64::from(value.resp));
     out.push(b'}');

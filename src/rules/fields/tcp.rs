@@ -2,7 +2,7 @@
 //! `tcp.analysis` are Wireshark's and count copies.
 
 use super::{CaseView, Field};
-use crate::flow::{Dir, PerDir, Reset, TcpFacts};
+use crate::flow::{Dir, KeepAlive, PerDir, Reset, TcpFacts, TcpOptions};
 use crate::ingest::Conversation;
 use crate::rules::expr::{Kind, Value};
 use crate::time::TimeDelta;
@@ -75,6 +75,19 @@ fn fin_after_data(t: &TcpFacts) -> Option<TimeDelta> {
     (data.time <= fin.time).then(|| fin.time - data.time)
 }
 
+/// What a side announced in its SYN or SYN-ACK; absent where that was not seen.
+fn announced(t: &TcpFacts, dir: Dir, has: impl FnOnce(&TcpOptions) -> bool) -> Value<'static> {
+    t.isn[dir].map_or(Value::Absent, |_| Value::Flag(has(&t.options[dir])))
+}
+
+fn probes(t: &TcpFacts, dir: Dir) -> KeepAlive {
+    t.keep_alive.as_deref().map_or_else(KeepAlive::default, |sides| sides[dir])
+}
+
+fn probed(probes: &KeepAlive) -> Option<TimeDelta> {
+    Some(probes.last?.time - probes.first?.time)
+}
+
 const SIDES: &[&str] = &["orig", "resp"];
 const STATES: &[&str] =
     &["S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR", "OTH"];
@@ -96,6 +109,9 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("tcp.synack.retransmissions", Kind::Number, "SYN-ACKs sent again.", "tcp.synack.retransmissions > 0", |v| tcp(v, |t| repeated(t.synack_times.len(), t.synack.resp).into())),
     Field::new("tcp.synack_after_ack", Kind::Number, "SYN-ACKs sent again after the originator had acknowledged one: the server drops the handshake.", "tcp.synack_after_ack > 0", |v| tcp(v, |t| t.synack_after_ack.into())),
     Field::new("tcp.synack.delay", Kind::Span, "From the first SYN to the first SYN-ACK.", "tcp.synack.delay > 1s", |v| tcp(v, |t| t.syn_times.first().zip(t.synack_times.first()).map(|(a, b)| b.time - a.time).into())),
+    Field::new("tcp.half_open", Kind::Flag, "A SYN-ACK was sent and the originator never acknowledged it.", "tcp.half_open", |v| tcp(v, |t| t.is_half_open().into())),
+    Field::new("tcp.simultaneous_open", Kind::Flag, "Both sides dialled at once.", "tcp.simultaneous_open", |v| tcp(v, |t| t.simultaneous_open.into())),
+    Field::new("tcp.syn.payload", Kind::Bytes, "Payload in the SYN (TCP Fast Open).", "tcp.syn.payload > 0", |v| tcp(v, |t| t.syn_payload_bytes.into())),
     Field::new("tcp.resp.silent", Kind::Flag, "No packet of the responder is in the capture.", "tcp.resp.silent", |v| v.tcp(|f, _| silent_resp(f).into())),
     Field::new("tcp.resp.ttl", Kind::Number, "TTL or hop limit of the responder's first packet that is no RST.", "tcp.resp.ttl == 64", |v| tcp(v, |t| t.ttl.resp.into())),
     Field::new("tcp.orig.ttl", Kind::Number, "TTL or hop limit of the originator's first packet that is no RST.", "tcp.orig.ttl == 64", |v| tcp(v, |t| t.ttl.orig.into())),
@@ -107,6 +123,9 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("tcp.rst.ttl_odd", Kind::Flag, "No other packet of the sender's address, on any flow, came with the TTL of the RST.", "tcp.rst.ttl_odd", odd_ttl),
     Field::new("tcp.rst.after_data", Kind::Span, "From the last payload of the other side to the first RST.", "tcp.rst.after_data < 10ms", |v| reset(v, |t, r| since_data(t, r).into())),
     Field::new("tcp.rst.after_syn", Kind::Span, "From the first SYN to the first RST.", "tcp.rst.after_syn < 5ms", |v| reset(v, |t, r| t.syn_times.first().map(|s| r.at.time - s.time).into())),
+    Field::new("tcp.rst.in_sequence", Kind::Flag, "The number of the first RST is the next one of its sender; one that is not was made by someone who had not seen the last segments.", "not tcp.rst.in_sequence", |v| reset(v, |_, r| r.in_sequence.into())),
+    Field::new("tcp.rst.payload", Kind::Bytes, "Payload in the first RST.", "tcp.rst.payload > 0", |v| reset(v, |_, r| r.payload_bytes.into())),
+    Field::new("tcp.closed_by", Kind::Word(SIDES), "Whose FIN or RST came first.", "tcp.closed_by == resp", |v| tcp(v, |t| t.closed_by().map(Dir::name).into())),
     Field::new("tcp.fin.first", Kind::Word(SIDES), "Whose FIN came first.", "tcp.fin.first == resp", |v| tcp(v, |t| first_fin(&t.first_fin).into())),
     Field::new("tcp.fin.orig", Kind::Flag, "The originator sent FIN.", "tcp.fin.orig", |v| tcp(v, |t| t.first_fin.orig.is_some().into())),
     Field::new("tcp.fin.resp", Kind::Flag, "The responder sent FIN.", "tcp.fin.resp", |v| tcp(v, |t| t.first_fin.resp.is_some().into())),
@@ -115,6 +134,12 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("tcp.data.resp", Kind::Flag, "The responder sent payload.", "tcp.data.resp", |v| tcp(v, |t| t.first_payload.resp.is_some().into())),
     Field::new("tcp.mss.orig", Kind::Bytes, "Maximum segment size that the originator announced.", "tcp.mss.orig < 1400B", |v| tcp(v, |t| t.options.orig.mss.into())),
     Field::new("tcp.mss.resp", Kind::Bytes, "Maximum segment size that the responder announced.", "tcp.mss.resp == 1460B", |v| tcp(v, |t| t.options.resp.mss.into())),
+    Field::new("tcp.window_scale.orig", Kind::Number, "Window scale shift that the originator announced.", "tcp.window_scale.orig == 7", |v| tcp(v, |t| t.options.orig.window_scale.into())),
+    Field::new("tcp.timestamps.orig", Kind::Flag, "The originator announced timestamps; absent where its SYN was not seen.", "tcp.timestamps.orig", |v| tcp(v, |t| announced(t, Dir::Orig, |o| o.timestamp.is_some()))),
+    Field::new("tcp.sack_permitted.orig", Kind::Flag, "The originator permits SACK; absent where its SYN was not seen.", "tcp.sack_permitted.orig", |v| tcp(v, |t| announced(t, Dir::Orig, |o| o.sack_permitted))),
+    Field::new("tcp.window_scale.resp", Kind::Number, "Window scale shift that the responder announced.", "tcp.window_scale.resp == 7", |v| tcp(v, |t| t.options.resp.window_scale.into())),
+    Field::new("tcp.timestamps.resp", Kind::Flag, "The responder announced timestamps; absent where its SYN was not seen.", "tcp.timestamps.resp", |v| tcp(v, |t| announced(t, Dir::Resp, |o| o.timestamp.is_some()))),
+    Field::new("tcp.sack_permitted.resp", Kind::Flag, "The responder permits SACK; absent where its SYN was not seen.", "tcp.sack_permitted.resp", |v| tcp(v, |t| announced(t, Dir::Resp, |o| o.sack_permitted))),
     Field::new("tcp.window.resp", Kind::Bytes, "Last window that the responder announced, scaled.", "tcp.window.resp == 0", |v| tcp(v, |t| t.last_window.resp.map(u64::from).into())),
     Field::new("tcp.window.orig", Kind::Bytes, "Last window that the originator announced, scaled.", "tcp.window.orig == 0", |v| tcp(v, |t| t.last_window.orig.map(u64::from).into())),
     Field::new("tcp.loss.orig.segments", Kind::Number, "Segments that the originator had to send again.", "tcp.loss.orig.segments >= 2", |v| tcp(v, |t| t.loss.orig.segments.into())),
@@ -127,13 +152,31 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("tcp.loss.resp.unacked", Kind::Bytes, "Payload of the responder that was never acknowledged.", "tcp.loss.resp.unacked > 0", |v| tcp(v, |t| t.loss.resp.unacked_bytes.into())),
     Field::new("tcp.loss.orig.gap", Kind::Bytes, "Payload of the originator that the capture never showed.", "tcp.loss.orig.gap > 0", |v| tcp(v, |t| t.loss.orig.gap_bytes.into())),
     Field::new("tcp.loss.resp.gap", Kind::Bytes, "Payload of the responder that the capture never showed.", "tcp.loss.resp.gap > 0", |v| tcp(v, |t| t.loss.resp.gap_bytes.into())),
+    Field::new("tcp.loss.orig.in_flight", Kind::Bytes, "Payload of the originator in flight when the first of its segments was sent again.", "tcp.loss.orig.in_flight < 1000B", |v| tcp(v, |t| t.loss.orig.in_flight_bytes.into())),
+    Field::new("tcp.loss.orig.sacked", Kind::Bytes, "Most payload of the originator that the other side reported as received behind a hole (SACK): later segments passed while an earlier one did not.", "tcp.loss.orig.sacked > 0", |v| tcp(v, |t| t.loss.orig.sacked_bytes.into())),
+    Field::new("tcp.loss.resp.in_flight", Kind::Bytes, "Payload of the responder in flight when the first of its segments was sent again.", "tcp.loss.resp.in_flight < 1000B", |v| tcp(v, |t| t.loss.resp.in_flight_bytes.into())),
+    Field::new("tcp.loss.resp.sacked", Kind::Bytes, "Most payload of the responder that the other side reported as received behind a hole (SACK): later segments passed while an earlier one did not.", "tcp.loss.resp.sacked > 0", |v| tcp(v, |t| t.loss.resp.sacked_bytes.into())),
+    Field::new("tcp.silence.longest", Kind::Span, "Longest time between two segments; the silence at the end is not among them.", "tcp.silence.longest > 30s", |v| tcp(v, |t| t.longest_silence.map(|s| s.until.time - s.since.time).into())),
+    Field::new("tcp.silence.broken_by", Kind::Word(SIDES), "Who sent the segment after that time.", "tcp.silence.broken_by == orig", |v| tcp(v, |t| t.longest_silence.map(|s| s.broken_by.name()).into())),
+    Field::new("tcp.keep_alive.orig.count", Kind::Number, "Keep-alive probes of the originator, copies left out.", "tcp.keep_alive.orig.count > 3", |v| tcp(v, |t| probes(t, Dir::Orig).count.into())),
+    Field::new("tcp.keep_alive.orig.span", Kind::Span, "From the first to the last keep-alive probe of the originator.", "tcp.keep_alive.orig.span > 1m", |v| tcp(v, |t| probed(&probes(t, Dir::Orig)).into())),
+    Field::new("tcp.keep_alive.resp.count", Kind::Number, "Keep-alive probes of the responder, copies left out.", "tcp.keep_alive.resp.count > 3", |v| tcp(v, |t| probes(t, Dir::Resp).count.into())),
+    Field::new("tcp.keep_alive.resp.span", Kind::Span, "From the first to the last keep-alive probe of the responder.", "tcp.keep_alive.resp.span > 1m", |v| tcp(v, |t| probed(&probes(t, Dir::Resp)).into())),
 ];
 
 /// One finding of Wireshark as three fields: both sides together, and each.
 macro_rules! analysis {
     ($($name:ident: $meaning:literal,)*) => {
         #[rustfmt::skip]
-        pub(super) const ANALYSIS: &[Field] = &[$(
+        pub(super) const ANALYSIS: &[Field] = &[
+            Field::new("tcp.analysis.rto", Kind::Span, "Longest time that a retransmission came after the eldest unacknowledged segment of its side.", "tcp.analysis.rto > 1s", |v| tcp(v, |t| t.rto.orig.max(t.rto.resp).into())),
+            Field::new("tcp.analysis.rto.orig", Kind::Span, "The same, of the originator.", "tcp.analysis.rto.orig > 1s", |v| tcp(v, |t| t.rto.orig.into())),
+            Field::new("tcp.analysis.rto.resp", Kind::Span, "The same, of the responder.", "tcp.analysis.rto.resp > 1s", |v| tcp(v, |t| t.rto.resp.into())),
+            Field::new("tcp.analysis.bytes_in_flight.orig", Kind::Bytes, "Most payload of the originator that was sent and not yet acknowledged.", "tcp.analysis.bytes_in_flight.orig > 64KiB", |v| tcp(v, |t| t.max_bytes_in_flight.orig.into())),
+            Field::new("tcp.analysis.bytes_in_flight.resp", Kind::Bytes, "Most payload of the responder that was sent and not yet acknowledged.", "tcp.analysis.bytes_in_flight.resp > 64KiB", |v| tcp(v, |t| t.max_bytes_in_flight.resp.into())),
+            Field::new("tcp.analysis.duplicate_ack_num.orig", Kind::Number, "Most duplicate ACKs of the originator in a row.", "tcp.analysis.duplicate_ack_num.orig >= 3", |v| tcp(v, |t| t.duplicate_ack_num.orig.into())),
+            Field::new("tcp.analysis.duplicate_ack_num.resp", Kind::Number, "Most duplicate ACKs of the responder in a row.", "tcp.analysis.duplicate_ack_num.resp >= 3", |v| tcp(v, |t| t.duplicate_ack_num.resp.into())),
+        $(
             Field::new(concat!("tcp.analysis.", stringify!($name)), Kind::Number, concat!($meaning, ", both sides together."), concat!("tcp.analysis.", stringify!($name), " > 0"), |v| tcp(v, |t| t.analysis.orig.$name.saturating_add(t.analysis.resp.$name).into())),
             Field::new(concat!("tcp.analysis.", stringify!($name), ".orig"), Kind::Number, concat!($meaning, ", of the originator."), concat!("tcp.analysis.", stringify!($name), ".orig > 0"), |v| tcp(v, |t| t.analysis.orig.$name.into())),
             Field::new(concat!("tcp.analysis.", stringify!($name), ".resp"), Kind::Number, concat!($meaning, ", of the responder."), concat!("tcp.analysis.", stringify!($name), ".resp > 0"), |v| tcp(v, |t| t.analysis.resp.$name.into())),
