@@ -5,12 +5,13 @@ use std::io::{self, Write};
 use super::args::{AnalyzeArguments, ReportFormat, SeverityName};
 use super::load::{self, Scope};
 use super::progress::Progress;
+use super::redact::Mask;
 use super::settings::{Look, Settings};
-use super::{Outcome, output, redact};
+use super::{Outcome, output};
 use crate::error::Error;
 use crate::report::document::Report;
 use crate::report::view::{self, Detail, Style};
-use crate::report::{html, markdown};
+use crate::report::{csv, html, markdown};
 use crate::rules::Severity;
 
 pub(super) fn run(typed: &AnalyzeArguments, settings: &Settings) -> Result<Outcome, Error> {
@@ -18,17 +19,19 @@ pub(super) fn run(typed: &AnalyzeArguments, settings: &Settings) -> Result<Outco
     let progress = Progress::new(&typed.read.show);
     let mut analysis = load::analyze(&typed.read.inputs, settings, scope, &progress)?;
     drop(progress);
+    let mut mask = Mask::of(&typed.read.how, &analysis.world);
     if let Some(line) = &typed.line {
-        analysis.only_line(line)?;
+        analysis.only_line(line).map_err(|e| mask.error(e))?;
     }
     let report = analysis.report(settings, typed.max_occurrences);
-    let report = redact::value(&typed.read.how, &analysis.world, report)?;
+    let report = mask.value(report)?;
     let report = chosen(report, typed.finding.as_deref())?;
     let show = &typed.read.show;
     let inputs = || load::inputs(&analysis.world);
-    super::say_problems(show, &analysis.world.bundle, inputs());
+    super::say_problems(show, &analysis.world.bundle, inputs(), &mut mask);
     let look = Look::of(show, typed.output.is_some());
     output::write(typed.output.as_deref(), |out| write(typed, &report, look, out))?;
+    mask.save()?;
     let worst = report.findings.iter().filter_map(|f| severity(&f.severity)).max();
     match (typed.fail_on.map(SeverityName::severity), worst) {
         (Some(limit), Some(worst)) if worst >= limit => Ok(Outcome::Failed),
@@ -51,6 +54,7 @@ fn write(
             serde_json::to_writer(&mut *out, &record)?;
             out.write_all(b"\n")
         }),
+        ReportFormat::Csv => csv::write(&report.findings, csv::FINDINGS, out),
         ReportFormat::Html => html::write(report, out),
         ReportFormat::Markdown => markdown::write(report, out),
         ReportFormat::Table => {

@@ -324,7 +324,8 @@ pub struct HowArguments {
     /// Add or override rules and events with the YAML files of DIR and DIR/events (repeatable)
     #[arg(long, value_name = "DIR", help_heading = "Reading")]
     pub rules: Vec<PathBuf>,
-    /// Replace addresses, host names, names of objects and certificates consistently in the output
+    /// Replace addresses and names of hosts, objects, certificates and users consistently in all output; extracted
+    /// frames lose their payload. A name that nothing marks as one, as in free text of a policy, stays
     #[arg(long, help_heading = "Reading")]
     pub redact: bool,
     /// Save what --redact replaced by what, readable by its owner alone
@@ -381,6 +382,8 @@ pub enum RecordFormat {
     Json,
     /// One object a line.
     Ndjson,
+    /// For a spreadsheet, the columns that one sorts by.
+    Csv,
 }
 
 /// Forms of the report.
@@ -396,6 +399,8 @@ pub enum ReportFormat {
     Html,
     /// For a ticket.
     Markdown,
+    /// For a spreadsheet: one line a finding.
+    Csv,
 }
 
 /// Severities as typed.

@@ -1,7 +1,8 @@
 //! `wirecause batch`: every bundle of a directory on its own, one bad one stops nothing, a killed run resumes.
 //!
 //! Each bundle gets a report that appears whole or not at all, and a line in `index.ndjson` once it is done. A bundle
-//! that has both, made by the same version with the same rules, is not read again.
+//! that has both, made by the same version with the same rules, and that has not changed since, is not read again. With
+//! `--redact` bundles have numbers for names, and one map leads back from all of them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,12 +14,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
 
 use super::args::BatchArguments;
 use super::load::{self, Scope};
 use super::progress::Progress;
+use super::redact::{self, Mask};
 use super::settings::Settings;
-use super::{Outcome, output, redact};
+use super::{Outcome, output};
+use crate::correlate::World;
 use crate::error::Error;
 use crate::report::document::Report;
 use crate::report::words;
@@ -26,8 +30,10 @@ use crate::report::words;
 /// One line of `index.ndjson`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Entry {
-    /// File or directory name of the bundle.
+    /// File or directory name of the bundle; its number when names are redacted.
     bundle: String,
+    /// Of name, size and time of change: another value is another bundle.
+    fingerprint: String,
     /// `ok`, `partial` (some input was not wholly read) or `failed`.
     status: String,
     /// Why it failed.
@@ -49,28 +55,42 @@ struct Entry {
     last_time: Option<String>,
 }
 
+/// One bundle to analyse.
+struct Bundle {
+    path: PathBuf,
+    /// Its name in whatever is written.
+    name: String,
+    fingerprint: String,
+}
+
+/// What the workers share: what is done, and where it is written down.
+struct Book {
+    entries: BTreeMap<String, Entry>,
+    index: fs::File,
+    map: Option<fs::File>,
+}
+
 pub(super) fn run(typed: &BatchArguments, settings: &Settings) -> Result<Outcome, Error> {
-    let bundles = bundles(&typed.directory, &typed.output)?;
+    let bundles = bundles(typed)?;
     let failed = |e: std::io::Error| Error::Output(typed.output.display().to_string(), e.to_string());
     fs::create_dir_all(&typed.output).map_err(failed)?;
     let index = typed.output.join("index.ndjson");
-    let done = known(&index, &typed.output, settings);
+    let entries = known(&index, &typed.output, &bundles, settings);
     let mut file = fs::OpenOptions::new().create(true).append(true).open(&index).map_err(failed)?;
     // A run that was killed may have left half a line.
     file.write_all(b"\n").map_err(failed)?;
-    let (next, entries) = (AtomicUsize::new(0), Mutex::new((done, file)));
+    let map = typed.how.redact_map.as_deref().map(redact::batch_map).transpose().map_err(failed)?;
+    let book = Mutex::new(Book { entries, index: file, map });
+    let next = AtomicUsize::new(0);
     let work = || -> Result<(), Error> {
         while let Some(bundle) = bundles.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let name = name_of(bundle);
-            if entries.lock().is_ok_and(|e| e.0.contains_key(&name)) {
+            if book.lock().is_ok_and(|b| b.entries.contains_key(&bundle.name)) {
                 continue;
             }
-            let entry = one(bundle, &name, typed, settings)?;
-            super::say(&typed.show, &format!("{name}: {}", told(&entry)));
-            let mut entries = entries.lock().map_err(|e| Error::Output(name.clone(), e.to_string()))?;
-            let line = serde_json::to_string(&entry).unwrap_or_default();
-            writeln!(entries.1, "{line}").map_err(failed)?;
-            entries.0.insert(name, entry);
+            let (entry, map) = one(bundle, typed, settings)?;
+            super::say(&typed.show, &format!("{}: {}", bundle.name, told(&entry)));
+            let mut book = book.lock().map_err(|e| Error::Output(bundle.name.clone(), e.to_string()))?;
+            book.enter(entry, &map).map_err(failed)?;
         }
         Ok(())
     };
@@ -78,9 +98,20 @@ pub(super) fn run(typed: &BatchArguments, settings: &Settings) -> Result<Outcome
         let workers: Vec<_> = (0..typed.jobs.max(1)).map(|_| scope.spawn(work)).collect();
         workers.into_iter().try_for_each(|w| w.join().unwrap_or(Ok(())))
     })?;
-    let (entries, _) =
-        entries.into_inner().map_err(|e| Error::Output("index.ndjson".to_owned(), e.to_string()))?;
-    finish(&entries, &index)
+    let book = book.into_inner().map_err(|e| Error::Output("index.ndjson".to_owned(), e.to_string()))?;
+    finish(&book.entries, &index)
+}
+
+impl Book {
+    /// Writes down one bundle; each line of its map begins with its name.
+    fn enter(&mut self, entry: Entry, map: &str) -> std::io::Result<()> {
+        if let Some(file) = &mut self.map {
+            map.lines().try_for_each(|line| writeln!(file, "{}\t{line}", entry.bundle))?;
+        }
+        writeln!(self.index, "{}", serde_json::to_string(&entry).unwrap_or_default())?;
+        self.entries.insert(entry.bundle.clone(), entry);
+        Ok(())
+    }
 }
 
 /// Writes the index anew, in order of name, and prints the summary.
@@ -128,41 +159,57 @@ fn table(entries: &BTreeMap<String, Entry>) -> Table {
 }
 
 /// Everything directly under the directory, by name, without the output itself.
-fn bundles(directory: &Path, output: &Path) -> Result<Vec<PathBuf>, Error> {
+fn bundles(typed: &BatchArguments) -> Result<Vec<Bundle>, Error> {
+    let (directory, output) = (&typed.directory, &typed.output);
     let failed = |e: std::io::Error| {
         Error::Input(directory.display().to_string(), format!("{e}; name a directory of bundles"))
     };
     let own = fs::canonicalize(output).ok();
     let listed = fs::read_dir(directory).map_err(failed)?;
-    let mut bundles: Vec<_> = listed
+    let mut paths: Vec<_> = listed
         .filter_map(|entry| entry.ok().map(|e| e.path()))
         .filter(|path| own.is_none() || fs::canonicalize(path).ok() != own)
         .filter(|path| !name_of(path).starts_with('.'))
         .collect();
-    bundles.sort();
+    paths.sort();
+    let bundle = |(n, path): (usize, PathBuf)| {
+        let name = if typed.how.redact { format!("bundle_{}", n + 1) } else { name_of(&path) };
+        Bundle { fingerprint: fingerprint(&path), name, path }
+    };
+    let bundles: Vec<_> = paths.into_iter().enumerate().map(bundle).collect();
     if bundles.is_empty() { Err(Error::Empty(directory.display().to_string())) } else { Ok(bundles) }
+}
+
+/// Twelve hex digits of name, size and time of change of a file, or of a directory itself.
+fn fingerprint(path: &Path) -> String {
+    let about = fs::metadata(path).ok();
+    let changed = about.as_ref().and_then(|m| m.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok());
+    let text = format!("{}\0{}\0{changed:?}", name_of(path), about.map_or(0, |m| m.len()));
+    sha2::Sha256::digest(text).iter().take(6).map(|b| format!("{b:02x}")).collect()
 }
 
 fn name_of(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
 }
 
-/// Entries of an earlier run that still hold: same version, same rules, report there.
-fn known(index: &Path, output: &Path, settings: &Settings) -> BTreeMap<String, Entry> {
+/// Entries of an earlier run that still hold: same bundle, same version, same rules, report there.
+fn known(index: &Path, output: &Path, bundles: &[Bundle], settings: &Settings) -> BTreeMap<String, Entry> {
     let text = fs::read_to_string(index).unwrap_or_default();
     let digest = settings.rules.digest();
     let entries = text.lines().filter_map(|line| serde_json::from_str::<Entry>(line).ok());
     let holds = |e: &Entry| {
-        e.version == env!("CARGO_PKG_VERSION")
+        bundles.iter().any(|b| b.name == e.bundle && b.fingerprint == e.fingerprint)
+            && e.version == env!("CARGO_PKG_VERSION")
             && e.rules_digest == digest
             && e.report.as_ref().is_some_and(|r| output.join(r).is_file())
     };
     entries.filter(holds).map(|e| (e.bundle.clone(), e)).collect()
 }
 
-/// Analyses one bundle; only an output that cannot be written is an error of the batch.
-fn one(bundle: &Path, name: &str, typed: &BatchArguments, settings: &Settings) -> Result<Entry, Error> {
-    let inputs = [bundle.to_owned()];
+/// Analyses one bundle, and gives the map of what was redacted; only an output that cannot be written is an error of
+/// the batch.
+fn one(bundle: &Bundle, typed: &BatchArguments, settings: &Settings) -> Result<(Entry, String), Error> {
+    let inputs = [bundle.path.clone()];
     // A bundle may yet find a mistake of ours: it costs its own report, not those of the others.
     let analysed = panic::catch_unwind(AssertUnwindSafe(|| {
         super::with_threads(settings.threads, || {
@@ -170,11 +217,13 @@ fn one(bundle: &Path, name: &str, typed: &BatchArguments, settings: &Settings) -
             let partial =
                 super::worst_input(&analysis.world.bundle, load::inputs(&analysis.world)) == Outcome::Partial;
             let report = analysis.report(settings, typed.max_occurrences);
-            Ok((redact::value(&typed.how, &analysis.world, report)?, partial))
+            let mut mask = masked(bundle, Mask::of(&typed.how, &analysis.world));
+            Ok((mask.value(report)?, partial, mask))
         })
     }));
     let blank = Entry {
-        bundle: name.to_owned(),
+        bundle: bundle.name.clone(),
+        fingerprint: bundle.fingerprint.clone(),
         status: "failed".to_owned(),
         error: None,
         report: None,
@@ -186,20 +235,35 @@ fn one(bundle: &Path, name: &str, typed: &BatchArguments, settings: &Settings) -
         first_time: None,
         last_time: None,
     };
-    let (report, partial) = match analysed {
+    let (report, partial, mask) = match analysed {
         Ok(Ok(done)) => done,
-        Ok(Err(error)) => return Ok(Entry { error: Some(error.to_string()), ..blank }),
-        Err(_) => {
-            return Ok(Entry { error: Some("a mistake in wirecause itself stopped it".to_owned()), ..blank });
+        failed => {
+            let why = match failed {
+                Ok(Err(error)) => error.to_string().replace(&bundle.path.display().to_string(), &bundle.name),
+                _ => "a mistake in wirecause itself stopped it".to_owned(),
+            };
+            let mut mask = masked(bundle, Mask::of(&typed.how, &World::default()));
+            return Ok((Entry { error: Some(mask.prose(&why)), ..blank }, mask.map()));
         }
     };
-    let file = format!("{name}.json");
+    let file = format!("{}.json", bundle.name);
     output::write(Some(&typed.output.join(&file)), |out| {
         serde_json::to_writer(&mut *out, &report)?;
         out.write_all(b"\n")
     })?;
     let status = if partial { "partial" } else { "ok" };
-    Ok(filled(Entry { report: Some(file), status: status.to_owned(), ..blank }, &report))
+    Ok((filled(Entry { report: Some(file), status: status.to_owned(), ..blank }, &report), mask.map()))
+}
+
+/// The name of the bundle is a name, too: that of a customer, often.
+fn masked(bundle: &Bundle, mut mask: Mask) -> Mask {
+    if let Some(redactor) = &mut mask.redactor {
+        let name = name_of(&bundle.path);
+        let stem = name.split('.').next().unwrap_or_default();
+        redactor.add(stem, &bundle.name);
+        redactor.add(&name, &bundle.name);
+    }
+    mask
 }
 
 fn filled(mut entry: Entry, report: &Report) -> Entry {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::args::ReadArguments;
 use super::progress::Progress;
 use super::settings::Settings;
 use crate::bundle::{self, Bundle, InputReport, SourceKind};
@@ -128,17 +129,19 @@ pub(super) fn inputs(world: &World) -> impl Iterator<Item = &InputReport> {
     [&world.wire.inputs, &world.logs.inputs, &world.cluster.inputs].into_iter().flatten()
 }
 
-/// The captures alone, for commands that need no logs.
-pub(super) fn captures(
-    inputs: &[PathBuf],
-    settings: &Settings,
-    progress: &Progress,
-) -> Result<(Bundle, Ingested), Error> {
-    let bundle = bundle::discover(inputs, &settings.limits)?;
+/// The captures alone, for commands that need no logs; with `--redact` all of it, since names stand everywhere.
+pub(super) fn captures(read: &ReadArguments, settings: &Settings) -> Result<World, Error> {
+    let progress = Progress::new(&read.show);
+    if read.how.redact {
+        let mut world = world(&read.inputs, settings, &progress)?;
+        add_untaken(&world.bundle, &mut world.wire, &[&world.logs.inputs, &world.cluster.inputs]);
+        return Ok(world);
+    }
+    let bundle = bundle::discover(&read.inputs, &settings.limits)?;
     progress.phase(&reading(&bundle));
     let mut wire = ingest::run(&bundle.sources, &settings.ingest(&bundle)?);
     add_untaken(&bundle, &mut wire, &[]);
-    Ok((bundle, wire))
+    Ok(World { bundle, wire, ..World::default() })
 }
 
 /// Reports what was lost in sources that no stage took (a text named `.pcap`, a file without read permission).

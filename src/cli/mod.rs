@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Arguments, Command, ShowArguments};
+use self::redact::Mask;
 use self::settings::Settings;
 use crate::bundle::{Bundle, InputReport};
 use crate::error::Error;
@@ -141,14 +142,16 @@ fn say_problems<'a>(
     show: &ShowArguments,
     bundle: &Bundle,
     inputs: impl IntoIterator<Item = &'a InputReport>,
+    mask: &mut Mask,
 ) {
     for problem in bundle.problems.iter() {
-        say(show, &words::printable(&problem.detail));
+        say(show, &words::printable(&mask.text(&problem.detail)));
     }
     for input in inputs {
         let path = bundle.sources.get(input.source.0 as usize).map_or("", |s| s.path.as_str());
         for problem in input.problems.iter().filter(|p| p.loss || show.verbose > 0) {
-            let text = format!("{path}: {} ({}): {}", problem.name, problem.at, problem.detail);
+            let detail = mask.text(&problem.detail);
+            let text = format!("{}: {} ({}): {detail}", mask.text(path), problem.name, problem.at);
             say(show, &words::printable(&text));
         }
     }

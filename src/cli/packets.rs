@@ -5,20 +5,25 @@ use std::io::{self, Write};
 use super::args::{Chosen, ExtractArguments, ReadArguments, RecordFormat, TimelineArguments};
 use super::load::{self, Analysis, Scope};
 use super::progress::Progress;
+use super::redact::Mask;
 use super::settings::{Look, Settings};
-use super::{Outcome, output, redact};
+use super::{Outcome, output};
+use crate::capture::LinkType;
 use crate::correlate::{Correlated, World};
 use crate::error::Error;
 use crate::ingest::FlowIndex;
+use crate::ingest::replay::Replayed;
+use crate::packet::DecodeOptions;
 use crate::report::document::Timeline;
 use crate::report::pcapng::{Frame, Writer};
-use crate::report::timeline;
 use crate::report::view::{Style, ladder};
+use crate::report::{csv, redact, timeline};
 use crate::rules::Finding;
 
 /// What was read, and what of it was chosen.
 struct Subject {
     world: World,
+    mask: Mask,
     correlated: Correlated,
     /// Index of the case that speaks for the finding.
     case: Option<u32>,
@@ -26,7 +31,7 @@ struct Subject {
 }
 
 pub(super) fn timeline(typed: &TimelineArguments, settings: &Settings) -> Result<Outcome, Error> {
-    let subject = subject(&typed.read, &typed.chosen, settings)?;
+    let mut subject = subject(&typed.read, &typed.chosen, settings)?;
     let decode = settings.decode();
     let case = subject.case.and_then(|n| subject.correlated.cases.get(n as usize));
     let shown = match (case, subject.flows.first()) {
@@ -35,9 +40,10 @@ pub(super) fn timeline(typed: &TimelineArguments, settings: &Settings) -> Result
         (None, None) => Ok(Timeline::default()),
     };
     let shown = shown.map_err(|e| Error::Input("the captures again".to_owned(), e.to_string()))?;
-    let shown = redact::value(&typed.read.how, &subject.world, shown)?;
+    let shown = subject.mask.value(shown)?;
     let look = Look::of(&typed.read.show, typed.output.is_some());
     output::write(typed.output.as_deref(), |out| write_timeline(typed.format, &shown, look, out))?;
+    subject.mask.save()?;
     Ok(super::worst_input(&subject.world.bundle, load::inputs(&subject.world)))
 }
 
@@ -56,6 +62,7 @@ fn write_timeline(
             serde_json::to_writer_pretty(&mut *out, shown)?;
             out.write_all(b"\n")
         }
+        RecordFormat::Csv => csv::write(&shown.moments, csv::MOMENTS, out),
         RecordFormat::Ndjson => shown.moments.iter().try_for_each(|moment| {
             serde_json::to_writer(&mut *out, moment)?;
             out.write_all(b"\n")
@@ -64,49 +71,67 @@ fn write_timeline(
 }
 
 pub(super) fn extract(typed: &ExtractArguments, settings: &Settings) -> Result<Outcome, Error> {
-    if typed.read.how.redact {
-        let why = "--redact: frames are written as they are; redact the timeline instead";
-        return Err(Error::Usage(why.to_owned()));
-    }
-    let subject = subject(&typed.read, &typed.chosen, settings)?;
-    let world = &subject.world;
+    let Subject { world, mut mask, flows, .. } = subject(&typed.read, &typed.chosen, settings)?;
+    let decode = settings.decode();
     let mut frames = 0_u64;
     output::write(Some(&typed.output), |out| {
         let mut writer = Writer::new(out)?;
-        timeline::each_packet(world, &subject.flows, &settings.decode(), &mut |place, packet, step| {
-            let flow = subject.flows.get(place).and_then(|f| world.wire.flows.get(f.0 as usize));
+        timeline::each_packet(&world, &flows, &decode, &mut |place, packet, step| {
+            let flow = flows.get(place).and_then(|f| world.wire.flows.get(f.0 as usize));
             let capture = flow.and_then(|f| world.wire.captures.get(usize::from(f.capture.0)));
             frames += 1;
-            writer.frame(Frame {
-                time: packet.at.time,
-                point: capture.map_or_else(String::new, |c| c.set.name.clone()),
-                link_type: packet.header.link_type.0,
-                length: packet.header.length,
-                bytes: packet.frame().to_vec(),
-                comment: step
-                    .map(|text| format!("frame {} of the capture: {text}", packet.at.frame.number())),
-            })
+            let point = capture.map_or("", |c| c.set.name.as_str());
+            writer.frame(masked(frame(packet, point, step), &decode, &mut mask))
         })?;
         writer.finish()
     })?;
+    mask.save()?;
     super::say(&typed.read.show, &format!("{frames} frames written to {}", typed.output.display()));
-    Ok(super::worst_input(&world.bundle, load::inputs(world)))
+    Ok(super::worst_input(&world.bundle, load::inputs(&world)))
+}
+
+/// A packet as it is written, with a comment if it is decisive.
+fn frame(packet: &Replayed<'_>, point: &str, step: Option<&str>) -> Frame {
+    Frame {
+        time: packet.at.time,
+        point: point.to_owned(),
+        link_type: packet.header.link_type.0,
+        length: packet.header.length,
+        bytes: packet.frame().to_vec(),
+        comment: step.map(|text| format!("frame {} of the capture: {text}", packet.at.frame.number())),
+    }
+}
+
+/// The frame without what is to be hidden.
+fn masked(frame: Frame, options: &DecodeOptions, mask: &mut Mask) -> Frame {
+    let Some(redactor) = &mut mask.redactor else { return frame };
+    let link_type = LinkType(frame.link_type);
+    let new = redact::frame(&frame.bytes, frame.length, link_type, options, &mut redactor.addresses);
+    Frame {
+        time: frame.time,
+        point: redactor.text(&frame.point),
+        link_type: new.link_type.0,
+        length: new.length,
+        bytes: new.bytes,
+        comment: frame.comment.map(|text| redactor.text(&text)),
+    }
 }
 
 fn subject(read: &ReadArguments, chosen: &Chosen, settings: &Settings) -> Result<Subject, Error> {
     if let Some(id) = &chosen.finding {
         let analysis = load::analyze(&read.inputs, settings, Scope::default(), &Progress::new(&read.show))?;
-        super::say_problems(&read.show, &analysis.world.bundle, load::inputs(&analysis.world));
-        return of_finding(analysis, id);
+        let mut mask = Mask::of(&read.how, &analysis.world);
+        super::say_problems(&read.show, &analysis.world.bundle, load::inputs(&analysis.world), &mut mask);
+        return of_finding(analysis, id, mask);
     }
-    let (bundle, wire) = load::captures(&read.inputs, settings, &Progress::new(&read.show))?;
-    super::say_problems(&read.show, &bundle, &wire.inputs);
-    let world = World { bundle, wire, ..World::default() };
-    let flow = find_flow(&world, chosen.flow.as_deref().unwrap_or_default())?;
-    Ok(Subject { world, correlated: Correlated::default(), case: None, flows: vec![flow] })
+    let world = load::captures(read, settings)?;
+    let mut mask = Mask::of(&read.how, &world);
+    super::say_problems(&read.show, &world.bundle, &world.wire.inputs, &mut mask);
+    let flow = find_flow(&world, chosen.flow.as_deref().unwrap_or_default()).map_err(|e| mask.error(e))?;
+    Ok(Subject { world, mask, correlated: Correlated::default(), case: None, flows: vec![flow] })
 }
 
-fn of_finding(analysis: Analysis, id: &str) -> Result<Subject, Error> {
+fn of_finding(analysis: Analysis, id: &str, mask: Mask) -> Result<Subject, Error> {
     let Analysis { world, correlated, findings, .. } = analysis;
     let Some(finding) = findings.iter().find(|f| f.id.eq_ignore_ascii_case(id)) else {
         let ids: Vec<_> = findings.iter().map(|f| f.id.as_str()).collect();
@@ -118,7 +143,7 @@ fn of_finding(analysis: Analysis, id: &str) -> Result<Subject, Error> {
         return Err(Error::Usage(format!("--finding {id}: no such finding: {known}")));
     };
     let flows = flows_of(finding, &correlated);
-    Ok(Subject { case: Some(finding.judgement.case), flows, world, correlated })
+    Ok(Subject { case: Some(finding.judgement.case), flows, world, mask, correlated })
 }
 
 /// The flows of every occurrence, each once.

@@ -8,11 +8,12 @@ use serde::Serialize;
 use super::args::{RecordFormat, RecordsArguments};
 use super::load;
 use super::progress::Progress;
+use super::redact::Mask;
 use super::settings::{Look, Settings};
-use super::{Outcome, output, redact};
-use crate::correlate::World;
+use super::{Outcome, output};
 use crate::error::Error;
 use crate::report::build;
+use crate::report::csv;
 use crate::report::document::Certificate;
 use crate::report::events::{self, Event};
 use crate::report::view::Style;
@@ -24,15 +25,17 @@ use crate::rules::fields::CaseView;
 pub(super) fn logs(typed: &RecordsArguments, settings: &Settings) -> Result<Outcome, Error> {
     let condition = super::condition(typed.condition.as_deref())?;
     let world = load::world(&typed.read.inputs, settings, &Progress::new(&typed.read.show))?;
-    super::say_problems(&typed.read.show, &world.bundle, &world.logs.inputs);
+    let mut mask = Mask::of(&typed.read.how, &world);
+    super::say_problems(&typed.read.show, &world.bundle, &world.logs.inputs, &mut mask);
     let wanted = |event: &&crate::log::LogEvent| {
         let view = CaseView { world: Some(&world), case: None, event: Some(event), flow: None };
         condition.as_ref().is_none_or(|c| c.truth(&view) == Truth::True)
     };
     let all: Vec<Event> =
         world.logs.events.iter().filter(wanted).map(|e| events::record(&world, e)).collect();
-    let all = redact::value(&typed.read.how, &world, all)?;
-    write(typed, &all, |style, out| events::table(all.iter(), style, out))?;
+    let all = mask.value(all)?;
+    write(typed, &all, csv::EVENTS, |style, out| events::table(all.iter(), style, out))?;
+    mask.save()?;
     Ok(super::worst_input(&world.bundle, &world.logs.inputs))
 }
 
@@ -43,11 +46,12 @@ pub(super) fn certs(typed: &RecordsArguments, settings: &Settings) -> Result<Out
             "--where: certificates have no fields yet: filter the JSON instead".to_owned(),
         ));
     }
-    let (bundle, wire) = load::captures(&typed.read.inputs, settings, &Progress::new(&typed.read.show))?;
-    super::say_problems(&typed.read.show, &bundle, &wire.inputs);
-    let world = World { bundle, wire, ..World::default() };
-    let all = redact::value(&typed.read.how, &world, build::certificates(&world))?;
-    write(typed, &all, |style, out| certificate_table(&all, style, out))?;
+    let world = load::captures(&typed.read, settings)?;
+    let mut mask = Mask::of(&typed.read.how, &world);
+    super::say_problems(&typed.read.show, &world.bundle, &world.wire.inputs, &mut mask);
+    let all = mask.value(build::certificates(&world))?;
+    write(typed, &all, csv::CERTIFICATES, |style, out| certificate_table(&all, style, out))?;
+    mask.save()?;
     Ok(super::worst_input(&world.bundle, &world.wire.inputs))
 }
 
@@ -74,6 +78,7 @@ fn certificate_table(all: &[Certificate], style: Style, out: &mut dyn Write) -> 
 fn write<T: Serialize + Sync>(
     typed: &RecordsArguments,
     all: &[T],
+    columns: csv::Columns,
     table: impl FnOnce(Style, &mut dyn Write) -> io::Result<()>,
 ) -> Result<(), Error> {
     let look = Look::of(&typed.read.show, typed.output.is_some());
@@ -82,6 +87,7 @@ fn write<T: Serialize + Sync>(
             serde_json::to_writer_pretty(&mut out, all)?;
             out.write_all(b"\n")
         }
+        RecordFormat::Csv => csv::write(all, columns, out),
         RecordFormat::Ndjson => all.iter().try_for_each(|record| {
             serde_json::to_writer(&mut out, record)?;
             out.write_all(b"\n")

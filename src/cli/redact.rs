@@ -1,7 +1,8 @@
-//! `--redact` for every command that prints.
+//! `--redact` for every command that prints: results, messages and mistakes.
 
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,28 +12,54 @@ use crate::correlate::World;
 use crate::error::Error;
 use crate::report::redact::Redactor;
 
-/// The value with names and addresses replaced, if the user wants that; the key is saved where `--redact-map` says.
-pub(super) fn value<T: Serialize + DeserializeOwned>(
-    typed: &HowArguments,
-    world: &World,
-    value: T,
-) -> Result<T, Error> {
-    let Some(mut redactor) = redactor(typed, world) else { return Ok(value) };
-    let redacted =
-        redactor.value(&value).map_err(|e| Error::Output("the redacted report".to_owned(), e.to_string()))?;
-    save(typed, &redactor)?;
-    Ok(redacted)
+/// What hides names and addresses, if the user wants that.
+#[derive(Debug, Default)]
+pub(super) struct Mask {
+    pub(super) redactor: Option<Redactor>,
+    map: Option<PathBuf>,
 }
 
-/// What replaces, if the user wants that.
-pub(super) fn redactor(typed: &HowArguments, world: &World) -> Option<Redactor> {
-    typed.redact.then(|| Redactor::new(world))
-}
+impl Mask {
+    /// Learns the names of a world, if they are to be hidden.
+    pub(super) fn of(typed: &HowArguments, world: &World) -> Self {
+        Self { redactor: typed.redact.then(|| Redactor::new(world)), map: typed.redact_map.clone() }
+    }
 
-/// Saves the key for its owner alone.
-pub(super) fn save(typed: &HowArguments, redactor: &Redactor) -> Result<(), Error> {
-    let Some(path) = &typed.redact_map else { return Ok(()) };
-    private(path, &redactor.map()).map_err(|e| Error::Output(path.display().to_string(), e.to_string()))
+    /// The value as it may be shown.
+    pub(super) fn value<T: Serialize + DeserializeOwned>(&mut self, value: T) -> Result<T, Error> {
+        let Some(redactor) = &mut self.redactor else { return Ok(value) };
+        redactor.value(&value).map_err(|e| Error::Output("the redacted report".to_owned(), e.to_string()))
+    }
+
+    /// Text of the bundle as it may be shown.
+    pub(super) fn text(&mut self, text: &str) -> String {
+        self.redactor.as_mut().map_or_else(|| text.to_owned(), |redactor| redactor.text(text))
+    }
+
+    /// Sentences of ours with values of the bundle as they may be shown.
+    pub(super) fn prose(&mut self, text: &str) -> String {
+        self.redactor.as_mut().map_or_else(|| text.to_owned(), |redactor| redactor.prose(text))
+    }
+
+    /// A mistake as it may be told: it may name captures and findings.
+    pub(super) fn error(&mut self, error: Error) -> Error {
+        match error {
+            Error::Usage(text) => Error::Usage(self.prose(&text)),
+            Error::Input(path, why) => Error::Input(self.text(&path), self.prose(&why)),
+            other => other,
+        }
+    }
+
+    /// What was replaced by what, one a line.
+    pub(super) fn map(&self) -> String {
+        self.redactor.as_ref().map_or_else(String::new, Redactor::map)
+    }
+
+    /// Saves what was replaced by what for its owner alone, if the user wants that.
+    pub(super) fn save(&self) -> Result<(), Error> {
+        let (Some(redactor), Some(path)) = (&self.redactor, &self.map) else { return Ok(()) };
+        private(path, &redactor.map()).map_err(|e| Error::Output(path.display().to_string(), e.to_string()))
+    }
 }
 
 /// A temporary file is for its owner alone (mode 0600), and so stays what it becomes.
@@ -42,4 +69,19 @@ fn private(path: &Path, text: &str) -> std::io::Result<()> {
     file.write_all(text.as_bytes())?;
     file.persist(path)?;
     Ok(())
+}
+
+/// The map of a whole batch: lines are added bundle by bundle, for its owner alone.
+///
+/// # Errors
+/// Why the file cannot be written.
+pub(super) fn batch_map(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::args::{PageFormat, ReadArguments, RulesArguments, RulesCommand};
 use super::progress::Progress;
+use super::redact::Mask;
 use super::settings::{self, Settings};
 use super::{Outcome, load, output};
 use crate::error::Error;
@@ -90,7 +91,10 @@ fn explain(rule: &str, read: &ReadArguments) -> Result<Outcome, Error> {
         load::analyze(&read.inputs, &settings, load::Scope::default(), &Progress::new(&read.show))?;
     let text =
         tools::explain(&settings.rules, rule, &analysis.world, &analysis.correlated).unwrap_or_default();
+    let mut mask = Mask::of(&read.how, &analysis.world);
+    let text = mask.prose(&text);
     output::write(None, |out| out.write_all(text.as_bytes()))?;
+    mask.save()?;
     Ok(super::worst_input(&analysis.world.bundle, load::inputs(&analysis.world)))
 }
 

@@ -104,7 +104,7 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(frame: &'a [u8], length: usize, options: &'a DecodeOptions) -> Self {
+    pub(super) fn new(frame: &'a [u8], length: usize, options: &'a DecodeOptions) -> Self {
         let end = length.min(MAX_LENGTH).max(frame.len());
         Self { frame, at: 0, end, packet: Packet::EMPTY, outer: None, options }
     }
@@ -126,19 +126,39 @@ impl<'a> Walk<'a> {
     fn layers(&mut self, first: Next) -> Result<(), Stop> {
         let mut next = first;
         for _ in 0..MAX_LAYERS {
-            next = match next {
-                Next::Link(link_type) => self.link(link_type)?,
-                Next::Ethernet => self.ethernet()?,
-                Next::EtherType(ether_type) => self.ether_type(ether_type)?,
-                Next::Ip => self.ip()?,
-                Next::Protocol(protocol) => self.protocol(protocol)?,
-                Next::Ppp => self.ppp()?,
-                Next::Gre => self.gre()?,
-                Next::Mpls => self.mpls()?,
-                Next::Done => return Ok(()),
-            };
+            if matches!(next, Next::Done) {
+                return Ok(());
+            }
+            next = self.step(next)?;
         }
         Err(Stop::TooDeep)
+    }
+
+    #[inline]
+    fn step(&mut self, next: Next) -> Step {
+        match next {
+            Next::Link(link_type) => self.link(link_type),
+            Next::Ethernet => self.ethernet(),
+            Next::EtherType(ether_type) => self.ether_type(ether_type),
+            Next::Ip => self.ip(),
+            Next::Protocol(protocol) => self.protocol(protocol),
+            Next::Ppp => self.ppp(),
+            Next::Gre => self.gre(),
+            Next::Mpls => self.mpls(),
+            Next::Done => Ok(Next::Done),
+        }
+    }
+
+    /// Goes from layer to layer and shows each with the place where it begins and the end that is known by then.
+    pub(super) fn each_layer(&mut self, first: Next, each: &mut dyn FnMut(Next, usize, usize)) {
+        let mut next = first;
+        for _ in 0..MAX_LAYERS {
+            each(next, self.at, self.end);
+            match self.step(next) {
+                Ok(Next::Done) | Err(_) => return,
+                Ok(following) => next = following,
+            }
+        }
     }
 
     /// The first `N` bytes of the current header.

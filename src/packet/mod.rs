@@ -13,6 +13,7 @@ use crate::error::Weirds;
 mod decode;
 pub mod fragments;
 mod hash;
+pub mod headers;
 mod ip;
 mod link;
 mod transport;

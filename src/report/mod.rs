@@ -5,6 +5,7 @@
 //! [`words::printable`], text for JSON through [`json::string`].
 
 pub mod build;
+pub mod csv;
 pub mod document;
 pub mod events;
 pub mod flows;

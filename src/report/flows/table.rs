@@ -11,10 +11,11 @@ use crate::report::words;
 use crate::tls::AlertDescription;
 
 /// Writes the selected flows as a table, at most 10,000 of them; gives how many were left out. Rows are never broken:
-/// a row is a line for `grep`, and `width` (a terminal's) cuts what does not fit.
+/// a row is a line for `grep`, and `width` (a terminal's) cuts what does not fit. Each cell is shown as `show` says.
 pub fn table(
     wire: &Ingested,
     select: Selector<'_>,
+    show: &mut dyn FnMut(String) -> String,
     width: Option<usize>,
     out: &mut dyn Write,
 ) -> io::Result<usize> {
@@ -27,9 +28,9 @@ pub fn table(
     for flow in selected.by_ref().take(MAX_ROWS) {
         if many && capture != Some(flow.capture) {
             capture = Some(flow.capture);
-            table.add_row([name_of(wire, flow)]);
+            table.add_row([show(name_of(wire, flow))]);
         }
-        table.add_row(row(flow));
+        table.add_row(row(flow).map(&mut *show));
     }
     for n in [4, 5, 6] {
         if let Some(column) = table.column_mut(n) {

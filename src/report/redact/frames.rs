@@ -1,0 +1,519 @@
+//! Frames without their content: headers stay, addresses are replaced, payload is cut.
+//!
+//! Takes a frame and what replaces addresses; gives the frame up to the end of its transport header, with the length
+//! that it had on the wire, so that Wireshark counts bytes as before and says that the rest was not captured. Only what
+//! is known to hold no name and no address is kept: the frame ends where a header is not understood. Checksums are made
+//! anew over what is left, as if cut bytes were zeros (RFC 791, RFC 1071, RFC 9293 §3.1, RFC 768, RFC 792, RFC 4443).
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::Addresses;
+use crate::capture::LinkType;
+use crate::packet::DecodeOptions;
+use crate::packet::headers::{Header, Placed, headers};
+
+/// A frame that can leave the house.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redacted {
+    /// Link type, which is raw IP where the link's own header may hold more than addresses.
+    pub link_type: LinkType,
+    /// Bytes on the wire.
+    pub length: u32,
+    /// Its headers.
+    pub bytes: Vec<u8>,
+}
+
+/// The frame with addresses replaced, and without payload.
+pub fn frame(
+    bytes: &[u8],
+    length: u32,
+    link_type: LinkType,
+    options: &DecodeOptions,
+    addresses: &mut Addresses,
+) -> Redacted {
+    let placed = headers(bytes, length as usize, link_type, options);
+    let own_link =
+        [LinkType::ETHERNET, LinkType::LINUX_SLL, LinkType::LINUX_SLL2, LinkType::NULL, LinkType::LOOP];
+    let first_ip = placed.iter().find(|p| p.header == Header::Ip).map_or(bytes.len(), |p| p.at);
+    let (start, link_type) =
+        if own_link.contains(&link_type) { (0, link_type) } else { (first_ip, LinkType::RAW) };
+    let mut scrub = Scrub { bytes: bytes.to_vec(), kept: start, sums: Vec::new(), addresses };
+    let understood = scrub.headers(&placed, start).is_ok();
+    for sum in std::mem::take(&mut scrub.sums).into_iter().rev() {
+        scrub.checksum(sum);
+    }
+    let innermost = placed.iter().rev().find(|p| p.header == Header::Ip);
+    let content_end = innermost.map_or(scrub.kept, |ip| scrub.ip_end(ip.at, ip.end));
+    let Scrub { mut bytes, kept, .. } = scrub;
+    if !understood || kept < content_end {
+        bytes.truncate(kept);
+    } else {
+        // Padding of the link layer: nothing was cut, so that nothing shall look cut.
+        bytes.iter_mut().skip(kept).for_each(|b| *b = 0);
+    }
+    let bytes = bytes.split_off(start.min(bytes.len()));
+    Redacted { link_type, length: length.saturating_sub(start as u32).max(bytes.len() as u32), bytes }
+}
+
+struct Scrub<'a> {
+    bytes: Vec<u8>,
+    /// What is left of the frame.
+    kept: usize,
+    sums: Vec<Sum>,
+    addresses: &'a mut Addresses,
+}
+
+/// A checksum to be made once what it covers is as it stays; inner ones come later and are made first.
+#[derive(Clone, Copy)]
+enum Sum {
+    Ipv4Header {
+        at: usize,
+    },
+    /// With the pseudo header of the IP header at `ip`, its length counted to `end`.
+    Transport {
+        ip: usize,
+        at: usize,
+        end: usize,
+        protocol: u8,
+    },
+    Gre {
+        at: usize,
+    },
+}
+
+/// What was not understood: the frame ends there.
+struct Stop;
+
+type Step = Result<(), Stop>;
+
+impl Scrub<'_> {
+    fn headers(&mut self, placed: &[Placed], start: usize) -> Step {
+        let mut ip = start;
+        for (n, this) in placed.iter().enumerate() {
+            if this.at < start {
+                continue;
+            }
+            if this.header == Header::Ip {
+                ip = this.at;
+            }
+            let next = placed.get(n + 1).map(|p| p.at);
+            self.header(*this, next, ip)?;
+        }
+        Ok(())
+    }
+
+    fn header(&mut self, this: Placed, next: Option<usize>, ip: usize) -> Step {
+        let at = this.at;
+        match this.header {
+            Header::Ethernet => {
+                self.mac(at)?;
+                self.mac(at + 6)?;
+                self.keep(at + 14)
+            }
+            Header::Link(link_type) => self.link(link_type, at),
+            Header::EtherType(ARP) => self.arp(at),
+            Header::Ip => self.ip(at),
+            Header::Protocol(protocol) => self.protocol(this, protocol, next, ip),
+            Header::Gre => self.gre(at, next),
+            Header::EtherType(_) | Header::Ppp | Header::Mpls => self.keep(next.ok_or(Stop)?),
+        }
+    }
+
+    /// Cooked headers hold one address and its length (`LINKTYPE_LINUX_SLL`, `LINKTYPE_LINUX_SLL2`).
+    fn link(&mut self, link_type: LinkType, at: usize) -> Step {
+        let (length_at, address, end) = match link_type {
+            LinkType::LINUX_SLL => (at + 5, at + 6, at + 16),
+            LinkType::LINUX_SLL2 => (at + 11, at + 12, at + 20),
+            LinkType::NULL | LinkType::LOOP => return self.keep(at + 4),
+            // Of every other link type nothing is left, or it has no header.
+            _ => return Ok(()),
+        };
+        if self.get::<1>(length_at)? == [6] {
+            self.mac(address)?;
+            self.put(address + 6, [0; 2])?;
+        } else {
+            self.put(address, [0; 8])?;
+        }
+        self.keep(end)
+    }
+
+    /// RFC 826, for IPv4 over hardware addresses of 6 bytes.
+    fn arp(&mut self, at: usize) -> Step {
+        if self.get::<3>(at + 3)? != [0, 6, 4] {
+            return Err(Stop);
+        }
+        for (mac, ip) in [(at + 8, at + 14), (at + 18, at + 24)] {
+            self.mac(mac)?;
+            self.v4(ip)?;
+        }
+        self.keep(at + 28)
+    }
+
+    fn ip(&mut self, at: usize) -> Step {
+        match self.get::<1>(at)? {
+            [first] if first >> 4 == 4 => self.ipv4(at, usize::from(first & 0xf) * 4),
+            _ => {
+                self.v6(at + 8)?;
+                self.v6(at + 24)?;
+                self.keep(at + 40)
+            }
+        }
+    }
+
+    fn ipv4(&mut self, at: usize, header: usize) -> Step {
+        self.v4(at + 12)?;
+        self.v4(at + 16)?;
+        // Recorded and prescribed routes hold addresses; an option of no operation says nothing.
+        self.bytes.get_mut(at + 20..at + header).ok_or(Stop)?.fill(1);
+        self.sums.push(Sum::Ipv4Header { at });
+        self.keep(at + header)?;
+        let [f0, f1, _, protocol] = self.get::<4>(at + 6)?;
+        match u16::from_be_bytes([f0, f1]) & 0x3fff {
+            0 => Ok(()),
+            MORE_FRAGMENTS => self.first_fragment(at + header, protocol),
+            _ => Err(Stop),
+        }
+    }
+
+    /// The checksum of a fragmented packet covers what is not here.
+    fn first_fragment(&mut self, at: usize, protocol: u8) -> Step {
+        let checksum = match protocol {
+            TCP => at + 16,
+            UDP => at + 6,
+            _ => return Err(Stop),
+        };
+        self.put(checksum, [0; 2])?;
+        let length = self.transport_length(at, protocol)?;
+        self.keep(at + length)?;
+        Err(Stop)
+    }
+
+    fn protocol(&mut self, this: Placed, protocol: u8, next: Option<usize>, ip: usize) -> Step {
+        let at = this.at;
+        let sum = Sum::Transport { ip, at, end: this.end, protocol };
+        match protocol {
+            TCP => {
+                let length = self.transport_length(at, TCP)?;
+                self.sums.push(sum);
+                self.keep(at + length)
+            }
+            UDP => {
+                self.sums.push(sum);
+                self.keep(at + 8)?;
+                self.overlay(at, next)
+            }
+            ICMP | ICMPV6 => {
+                self.sums.push(sum);
+                self.icmp(at, this.end, protocol)
+            }
+            HOP_BY_HOP | DESTINATION => self.options(at, next.ok_or(Stop)?),
+            FRAGMENT | AUTHENTICATION => self.keep(next.ok_or(Stop)?),
+            SCTP => self.keep(at + 12),
+            ESP => self.keep(at + 8),
+            // A tunnel begins here: its own header is the next one. A routing header holds addresses.
+            _ if next == Some(at) => Ok(()),
+            _ => Err(Stop),
+        }
+    }
+
+    fn transport_length(&self, at: usize, protocol: u8) -> Result<usize, Stop> {
+        match protocol {
+            TCP => Ok((usize::from(self.get::<1>(at + 12)?[0] >> 4) * 4).max(20)),
+            _ => Ok(8),
+        }
+    }
+
+    /// The header between UDP and what it carries: its first 8 bytes are flags and identifiers in all overlays but
+    /// Teredo, which begins with addresses.
+    fn overlay(&mut self, at: usize, next: Option<usize>) -> Step {
+        let Some(next) = next else { return Ok(()) };
+        let [s0, s1, d0, d1] = self.get::<4>(at)?;
+        if [[s0, s1], [d0, d1]].contains(&TEREDO.to_be_bytes()) {
+            return Err(Stop);
+        }
+        if let Some(more) = self.bytes.get_mut(at + 16..next) {
+            more.fill(0);
+        }
+        self.keep(next)
+    }
+
+    fn gre(&mut self, at: usize, next: Option<usize>) -> Step {
+        let [flags] = self.get::<1>(at)?;
+        if flags & GRE_ROUTING != 0 {
+            return Err(Stop);
+        }
+        if flags & GRE_CHECKSUM != 0 {
+            self.sums.push(Sum::Gre { at });
+        }
+        self.keep(next.ok_or(Stop)?)
+    }
+
+    /// Options of IPv6 may hold addresses: padding takes their place (RFC 8200 §4.2), except for a jumbo length.
+    fn options(&mut self, at: usize, next: usize) -> Step {
+        let jumbo = self.get::<2>(at + 2)? == [0xc2, 4];
+        let begin = if jumbo { at + 8 } else { at + 2 };
+        let room = self.bytes.get_mut(begin..next).ok_or(Stop)?;
+        room.fill(0);
+        if let [kind, length, rest @ ..] = room {
+            (*kind, *length) = (1, u8::try_from(rest.len()).map_err(|_| Stop)?);
+        }
+        self.keep(next)
+    }
+
+    fn icmp(&mut self, at: usize, end: usize, protocol: u8) -> Step {
+        let [kind] = self.get::<1>(at)?;
+        let content = at + 8;
+        match (protocol, kind) {
+            // A redirect names a gateway (RFC 792).
+            (ICMP, 5) => {
+                self.v4(at + 4)?;
+                self.quoted(content, end)
+            }
+            (ICMP, 3 | 4 | 11 | 12) | (ICMPV6, 1..=4) => self.quoted(content, end),
+            (ICMPV6, 135 | 136) => self.neighbour(at),
+            _ => self.keep(content),
+        }
+    }
+
+    /// The packet in an ICMP error, up to the end of its transport header or of what is quoted of it.
+    fn quoted(&mut self, at: usize, outer_end: usize) -> Step {
+        self.keep(at)?;
+        let version = self.get::<1>(at)?[0] >> 4;
+        self.ip(at)?;
+        let (transport, protocol) = match version {
+            4 => (self.kept, self.get::<1>(at + 9)?[0]),
+            _ => (at + 40, self.get::<1>(at + 6)?[0]),
+        };
+        let end = self.ip_end(at, usize::MAX);
+        let whole = match protocol {
+            TCP => transport + self.transport_length(transport, TCP).unwrap_or(8),
+            UDP | ICMP | ICMPV6 => transport + 8,
+            _ => return Err(Stop),
+        };
+        if matches!(protocol, TCP | UDP) {
+            self.sums.push(Sum::Transport { ip: at, at: transport, end, protocol });
+        }
+        self.keep(whole.min(outer_end).min(self.bytes.len()))
+    }
+
+    /// Target, then options of which those with a hardware address stay (RFC 4861 §4.3, §4.4, §4.6.1).
+    fn neighbour(&mut self, at: usize) -> Step {
+        self.v6(at + 8)?;
+        self.keep(at + 24)?;
+        if matches!(self.get::<2>(at + 24), Ok([1 | 2, 1])) {
+            self.mac(at + 26)?;
+            self.keep(at + 32)?;
+        }
+        Ok(())
+    }
+
+    /// Where the packet whose IP header begins at `at` ends on the wire: `end` if its length is not said.
+    fn ip_end(&self, at: usize, end: usize) -> usize {
+        let v4 = self.get::<1>(at).is_ok_and(|[first]| first >> 4 == 4);
+        let (place, header) = if v4 { (at + 2, 0) } else { (at + 4, 40) };
+        match self.get::<2>(place).map_or(0, u16::from_be_bytes) {
+            0 => end,
+            length => (at + header + usize::from(length)).min(end),
+        }
+    }
+
+    fn keep(&mut self, end: usize) -> Step {
+        self.kept = end.min(self.bytes.len());
+        if end > self.bytes.len() { Err(Stop) } else { Ok(()) }
+    }
+
+    fn get<const N: usize>(&self, at: usize) -> Result<[u8; N], Stop> {
+        self.bytes.get(at..).and_then(|b| b.first_chunk()).copied().ok_or(Stop)
+    }
+
+    fn put<const N: usize>(&mut self, at: usize, new: [u8; N]) -> Step {
+        *self.bytes.get_mut(at..).and_then(|b| b.first_chunk_mut()).ok_or(Stop)? = new;
+        Ok(())
+    }
+
+    fn mac(&mut self, at: usize) -> Step {
+        let mac = self.addresses.mac(self.get(at)?);
+        self.put(at, mac)
+    }
+
+    fn v4(&mut self, at: usize) -> Step {
+        let ip = self.addresses.v4(Ipv4Addr::from(self.get::<4>(at)?));
+        self.put(at, ip.octets())
+    }
+
+    fn v6(&mut self, at: usize) -> Step {
+        let ip = self.addresses.v6(Ipv6Addr::from(self.get::<16>(at)?));
+        self.put(at, ip.octets())
+    }
+
+    /// Makes one checksum anew; one whose place was cut is none.
+    fn checksum(&mut self, sum: Sum) {
+        let _cut = match sum {
+            Sum::Ipv4Header { at } => self.ipv4_checksum(at),
+            Sum::Transport { ip, at, end, protocol } => self.transport_checksum(ip, at, end, protocol),
+            Sum::Gre { at } => self.place_checksum(at + 4, 0, at),
+        };
+    }
+
+    fn ipv4_checksum(&mut self, at: usize) -> Step {
+        let header = usize::from(self.get::<1>(at)?[0] & 0xf) * 4;
+        self.put(at + 10, [0; 2])?;
+        let sum = folded(words(self.bytes.get(at..at + header).ok_or(Stop)?));
+        self.put(at + 10, (!sum).to_be_bytes())
+    }
+
+    fn transport_checksum(&mut self, ip: usize, at: usize, end: usize, protocol: u8) -> Step {
+        let place = match protocol {
+            TCP => at + 16,
+            UDP => at + 6,
+            _ => at + 2,
+        };
+        let was = self.get::<2>(place)?;
+        if protocol == UDP && was == [0; 2] {
+            return Ok(());
+        }
+        let pseudo = match (self.get::<1>(ip)?[0] >> 4, protocol) {
+            (4, ICMP) => 0,
+            (4, _) => words(&self.get::<8>(ip + 12)?),
+            _ => words(&self.get::<32>(ip + 8)?),
+        };
+        let length = match (protocol, u16::from_be_bytes(self.get::<2>(at + 4)?)) {
+            (UDP, length @ 8..) => u64::from(length),
+            _ => end.saturating_sub(at) as u64,
+        };
+        let pseudo = if protocol == ICMP { 0 } else { pseudo + length + u64::from(protocol) };
+        self.place_checksum(place, pseudo, at)?;
+        // UDP writes a sum of 0 as its complement: 0 means none (RFC 768).
+        if protocol == UDP && self.get::<2>(place)? == [0; 2] { self.put(place, [0xff; 2]) } else { Ok(()) }
+    }
+
+    /// Sums what is kept from `from` on.
+    fn place_checksum(&mut self, place: usize, pseudo: u64, from: usize) -> Step {
+        if place + 2 > self.kept {
+            return Err(Stop);
+        }
+        self.put(place, [0; 2])?;
+        let sum = folded(pseudo + words(self.bytes.get(from..self.kept).ok_or(Stop)?));
+        self.put(place, (!sum).to_be_bytes())
+    }
+}
+
+/// The sum of 16-bit words, an odd byte at the end filled up with zeros (RFC 1071 §1).
+fn words(bytes: &[u8]) -> u64 {
+    bytes.chunks(2).map(|c| u64::from(c[0]) << 8 | u64::from(c.get(1).copied().unwrap_or(0))).sum()
+}
+
+fn folded(mut sum: u64) -> u16 {
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum as u16
+}
+
+const ARP: u16 = 0x0806;
+const MORE_FRAGMENTS: u16 = 0x2000;
+const GRE_CHECKSUM: u8 = 0x80;
+const GRE_ROUTING: u8 = 0x40;
+const TEREDO: u16 = 3544;
+
+// IANA "Assigned Internet Protocol Numbers".
+const HOP_BY_HOP: u8 = 0;
+const ICMP: u8 = 1;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const FRAGMENT: u8 = 44;
+const ESP: u8 = 50;
+const AUTHENTICATION: u8 = 51;
+const ICMPV6: u8 = 58;
+const DESTINATION: u8 = 60;
+const SCTP: u8 = 132;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::SourceKind;
+    use crate::capture::{self, Window};
+
+    /// Every frame of the captures under `tests/captures`, with its link type.
+    fn frames() -> Vec<(String, Vec<u8>, u32, LinkType)> {
+        let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures");
+        let mut found = Vec::new();
+        for path in std::fs::read_dir(dir).expect("readable").flatten().map(|e| e.path()) {
+            let kind = match path.extension().and_then(|e| e.to_str()) {
+                Some("pcap") => SourceKind::Pcap,
+                Some("pcapng") => SourceKind::Pcapng,
+                _ => continue,
+            };
+            let mut reader = capture::open(Box::new(std::fs::File::open(&path).expect("readable")), kind);
+            let mut window = Window::default();
+            while reader.fill(&mut window) {
+                for (n, header) in window.frames.iter().enumerate() {
+                    let name = format!("{} {}", path.display(), n + 1);
+                    found.push((name, window.frame(n).to_vec(), header.length, header.link_type));
+                }
+            }
+        }
+        found
+    }
+
+    fn redacted(bytes: &[u8], length: u32, link_type: LinkType) -> Redacted {
+        frame(bytes, length, link_type, &DecodeOptions::default(), &mut Addresses::default())
+    }
+
+    #[test]
+    fn no_address_and_no_payload_of_any_frame_is_left() {
+        let all = frames();
+        assert!(all.len() > 100, "{} frames", all.len());
+        for (name, bytes, length, link_type) in all {
+            let new = redacted(&bytes, length, link_type);
+            assert!(new.bytes.len() <= bytes.len(), "{name}");
+            for placed in headers(&bytes, length as usize, link_type, &DecodeOptions::default()) {
+                let ends = match (placed.header, bytes.get(placed.at).map(|b| b >> 4)) {
+                    (Header::Ip, Some(4)) => bytes.get(placed.at + 12..placed.at + 20),
+                    (Header::Ip, _) => bytes.get(placed.at + 8..placed.at + 40),
+                    _ => None,
+                };
+                let Some(ends) = ends.filter(|e| !e.starts_with(&[127]) && !e.starts_with(&[0])) else {
+                    continue;
+                };
+                let source = &ends[..ends.len() / 2];
+                assert!(!new.bytes.windows(source.len()).any(|w| w == source), "{name}: {source:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_cut_anywhere_is_redacted_without_a_panic() {
+        for (_, bytes, length, link_type) in frames() {
+            for cut in 0..bytes.len().min(160) {
+                redacted(&bytes[..cut], length, link_type);
+                let mut flipped = bytes.clone();
+                flipped[cut] ^= 0xff;
+                redacted(&flipped, length, link_type);
+            }
+        }
+    }
+
+    /// A SYN, the same with payload, and an ICMP error that quotes it.
+    #[test]
+    fn checksums_are_right_over_what_is_left() {
+        let mut packet = vec![0x45, 0, 0, 40, 1, 2, 0x40, 0, 64, 6, 0, 0, 172, 28, 0, 2, 10, 96, 0, 1];
+        packet.extend([0x1f, 0x90, 1, 0xbb, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 1, 0, 0xde, 0xad, 0, 0]);
+        let mut icmp =
+            vec![0x45, 0, 0, 68, 0, 0, 0, 0, 64, 1, 0, 0, 10, 0, 0, 9, 172, 28, 0, 2, 3, 3, 1, 2, 0, 0, 0, 0];
+        icmp.extend(&packet);
+        let with_payload = [&packet[..2], &[0, 48], &packet[4..], b"password"].concat();
+        for (bytes, kept) in [(&packet, 40), (&icmp, 68), (&with_payload, 40)] {
+            let new = redacted(bytes, bytes.len() as u32, LinkType::RAW);
+            assert_eq!((new.bytes.len(), new.length as usize), (kept, bytes.len()));
+            assert_eq!(folded(words(&new.bytes[..20])), 0xffff, "the IPv4 header");
+            if new.bytes[9] == 1 {
+                assert_eq!(folded(words(&new.bytes[20..])), 0xffff, "the ICMP message");
+                assert_eq!(new.bytes[40..44], [240, 1, 0, 2].map(|b| b), "the quoted source");
+            } else {
+                let pseudo = words(&new.bytes[12..20]) + 6 + bytes.len() as u64 - 20;
+                assert_eq!(folded(pseudo + words(&new.bytes[20..])), 0xffff, "the TCP segment");
+            }
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Which names there are: what objects, logs, packets and paths call hosts, pods, services and people.
+//!
+//! Takes a world, or any text of it; gives names by kind. Names in structured places are taken as they stand; in text
+//! (log lines, paths) those that a pattern points to: a URL's host, `user="…"`, `/namespaces/…`, an e-mail address.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::cluster::ClusterMap;
+use crate::correlate::World;
+use crate::ingest::Conversation;
+use crate::tls::Certificate;
+
+/// Names by kind, in order of the alphabet.
+#[derive(Debug, Default)]
+pub(super) struct Names(pub(super) BTreeMap<&'static str, BTreeSet<String>>);
+
+impl Names {
+    /// Every name that stages found.
+    pub(super) fn of(world: &World) -> Self {
+        let mut names = Self::default();
+        names.of_cluster(&world.cluster);
+        names.of_logs(world);
+        world.wire.flows.iter().for_each(|flow| names.of_flow(flow));
+        for source in &world.bundle.sources {
+            names.of_text(&source.path);
+            if let Some((archive, _)) = source.path.split_once('!') {
+                names.add("bundle", archive.split('.').next().unwrap_or_default());
+            }
+        }
+        names
+    }
+
+    /// Names that patterns point to.
+    pub(super) fn of_text(&mut self, text: &str) {
+        for (kind, pattern) in PATTERNS.iter() {
+            for found in pattern.captures_iter(text) {
+                let group = |n| found.get(n).map_or("", |m| m.as_str());
+                match *kind {
+                    "name" => self.host(group(1)),
+                    "names" => group(1).split([',', ' ']).for_each(|name| self.host(name)),
+                    "user" if group(1).starts_with("system:") => {}
+                    "account" | "pod" => {
+                        self.add("namespace", group(1));
+                        self.add(kind, group(2));
+                    }
+                    kind => self.add(kind, group(1)),
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, kind: &'static str, name: &str) {
+        let name = name.trim().trim_matches(['.', '*', '-']);
+        if Self::tells(name) {
+            self.0.entry(kind).or_default().insert(name.to_owned());
+        }
+    }
+
+    /// Whether a word tells whose it is.
+    pub(super) fn tells(name: &str) -> bool {
+        let number = name.bytes().all(|b| b.is_ascii_digit());
+        name.len() >= SHORTEST && !number && !PLAIN.contains(&name) && name.parse::<IpAddr>().is_err()
+    }
+
+    /// `namespace/name`.
+    fn path(&mut self, kind: &'static str, path: Option<&str>) {
+        if let Some((namespace, name)) = path.and_then(|p| p.split_once('/')) {
+            self.add("namespace", namespace);
+            self.add(kind, name);
+        }
+    }
+
+    /// A host name; one of a Service is its parts, so that the Service is the same wherever it is named.
+    fn host(&mut self, host: &str) {
+        let host = host.trim_matches(['.', '*']);
+        let mut labels = host.split('.');
+        match (labels.next(), labels.next(), labels.next()) {
+            (Some(service), Some(namespace), Some("svc")) => {
+                self.add("service", service);
+                self.add("namespace", namespace);
+            }
+            (Some(_), None, None) => self.add("node", host),
+            _ if PUBLIC
+                .iter()
+                .any(|p| host == *p || host.strip_suffix(p).is_some_and(|h| h.ends_with('.'))) => {}
+            _ => self.add("name", host),
+        }
+    }
+
+    fn of_cluster(&mut self, cluster: &ClusterMap) {
+        for service in &cluster.services {
+            self.add("service", &service.name);
+            self.add("namespace", &service.namespace);
+            self.host(service.external_name.as_deref().unwrap_or_default());
+        }
+        for endpoint in &cluster.endpoints {
+            self.add("service", &endpoint.service);
+            self.add("namespace", &endpoint.namespace);
+            self.path("pod", endpoint.pod.as_deref());
+            self.add("node", endpoint.node.as_deref().unwrap_or_default());
+        }
+        for pod in &cluster.pods {
+            self.add("pod", &pod.name);
+            self.add("namespace", &pod.namespace);
+            self.add("node", pod.node.as_deref().unwrap_or_default());
+        }
+        for (namespace, service, _) in &cluster.empty_endpoints {
+            self.add("namespace", namespace);
+            self.add("service", service);
+        }
+        let known = cluster.nodes.iter().map(|n| &n.name);
+        let hosts = cluster.host_addresses.iter().map(|(host, _)| host);
+        known.chain(hosts).chain(cluster.hosts.values()).for_each(|host| self.add("node", host));
+        for callee in &cluster.callees {
+            self.add("webhook", &callee.name);
+            self.add("webhook", &callee.configuration);
+            self.of_text(callee.url.as_deref().unwrap_or_default());
+            if let Some((namespace, service)) = &callee.service {
+                self.add("namespace", namespace);
+                self.add("service", service);
+            }
+        }
+    }
+
+    fn of_logs(&mut self, world: &World) {
+        for event in &world.logs.events {
+            let fields = &event.fields;
+            self.add("webhook", fields.webhook.as_deref().unwrap_or_default());
+            self.add("webhook", fields.apiservice.as_deref().unwrap_or_default());
+            self.add("node", fields.node.as_deref().unwrap_or_default());
+            self.add("node", event.host.as_deref().unwrap_or_default());
+            self.host(fields.url.as_ref().map_or("", |u| u.host.as_str()));
+            self.host(fields.dns_name.as_deref().unwrap_or_default());
+            self.path("service", fields.service.as_deref());
+            self.path("pod", event.pod.as_deref());
+            self.add("certificate", fields.x509_candidate.as_deref().unwrap_or_default());
+            self.host(fields.x509_wanted.as_deref().unwrap_or_default());
+            self.of_text(&fields.reason);
+            event.lines.iter().for_each(|line| self.of_text(&line.text));
+        }
+        for report in &world.logs.reports {
+            self.add("node", report.host.as_deref().unwrap_or_default());
+            report.unrecognised_lines.iter().for_each(|line| self.of_text(&line.text));
+        }
+        for capture in &world.wire.captures {
+            self.add("node", capture.set.host.as_deref().unwrap_or_default());
+        }
+    }
+
+    fn of_flow(&mut self, flow: &Conversation) {
+        for lookup in flow.app.dns.iter().flat_map(|d| &d.lookups) {
+            self.host(&lookup.name);
+        }
+        self.host(flow.app.session.http.as_ref().and_then(|h| h.host.as_deref()).unwrap_or_default());
+        let Some(tls) = &flow.app.session.tls else { return };
+        let sni = tls.client_hello.as_ref().and_then(|h| h.shape.sni.as_deref());
+        self.host(sni.unwrap_or_default());
+        tls.certificates.iter().chain(&tls.client_certificates).for_each(|c| self.certificate(c));
+    }
+
+    fn certificate(&mut self, certificate: &Certificate) {
+        certificate.sans.iter().for_each(|name| self.host(name));
+        for part in [&certificate.subject, &certificate.issuer].into_iter().flat_map(|n| n.split([',', '+']))
+        {
+            let value = part.split_once('=').map_or("", |(_, value)| value.trim());
+            if value.contains('.') { self.host(value) } else { self.add("certificate", value) }
+        }
+    }
+}
+
+/// Names shorter than this are letters.
+const SHORTEST: usize = 2;
+
+/// What a value may stand behind in a log line: `key=`, `key="`, `"key": "`, also escaped within another string.
+const IS: &str = r#"(?:=\\*"?|\\*"\s*:\s*\\*")"#;
+
+/// Kind of name and where it stands in text. Observed in klog, audit logs, URLs, kubelet paths and Go's errors.
+static PATTERNS: LazyLock<Vec<(&'static str, Regex)>> = LazyLock::new(|| {
+    let patterns = [
+        // `://user@host:443/`
+        ("name", r#"://(?:[^/@\s"]*@)?([A-Za-z0-9][A-Za-z0-9.-]*)"#.to_owned()),
+        ("name", r"\blookup ([A-Za-z0-9._-]+)".to_owned()),
+        (
+            "name",
+            r"(?i)\b((?:[a-z0-9-]+\.)+(?:svc|local|internal|intranet|lan|corp|intra|home|localdomain)(?:\.[a-z0-9-]+)*)\b"
+                .to_owned(),
+        ),
+        // `x509: certificate is valid for a.example, b.example, not c.example`
+        ("names", r"valid for ([A-Za-z0-9.*, -]+?), not ".to_owned()),
+        ("name", r"valid for [A-Za-z0-9.*, -]+?, not ([A-Za-z0-9.*-]+)".to_owned()),
+        ("certificate", r#"\b(?:CN|OU|O)=([^,+"\\()<>;]+)"#.to_owned()),
+        ("user", format!(r#"(?i)\buser(?:_?name)?{IS}([^\s"\\,;)}}\]]+)"#)),
+        ("user", r#"(?i)\buser \\*"([^"\\]+)"#.to_owned()),
+        ("user", r"\b([A-Za-z0-9._%+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,})\b".to_owned()),
+        ("account", r#"system:serviceaccount:([^:\s"\\]+):([^\s"\\:,)\]]+)"#.to_owned()),
+        ("node", r#"system:node:([^\s"\\:,)\]]+)"#.to_owned()),
+        ("node", r"/nodes/([a-z0-9][a-z0-9.-]*)".to_owned()),
+        ("node", format!(r#"(?i)\b(?:node|nodename|hostname|host){IS}([a-z0-9][a-z0-9.-]*)"#)),
+        ("namespace", r"\bnamespaces/([a-z0-9][a-z0-9-]*)".to_owned()),
+        ("namespace", format!(r#"(?i)\bnamespace{IS}([a-z0-9][a-z0-9-]*)"#)),
+        ("service", r"/services/([a-z0-9][a-z0-9-]*)".to_owned()),
+        ("pod", format!(r#"(?i)\bpod{IS}([a-z0-9-]+)/([a-z0-9][a-z0-9.-]*)"#)),
+        // `/var/log/pods/NAMESPACE_POD_UID/`
+        ("pod", r"pods/([a-z0-9-]+)_([a-z0-9.-]+)_[0-9a-f-]{32,36}".to_owned()),
+        ("secret", r"(?i)\bbearer ([A-Za-z0-9._~+/=-]{8,})".to_owned()),
+    ];
+    patterns.into_iter().filter_map(|(kind, pattern)| Some((kind, Regex::new(&pattern).ok()?))).collect()
+});
+
+/// Hosts of the public whose names tell nothing of whose cluster it is: documentation and source code.
+const PUBLIC: [&str; 9] = [
+    "kubernetes.io",
+    "k8s.io",
+    "github.com",
+    "golang.org",
+    "go.dev",
+    "openshift.io",
+    "ietf.org",
+    "rfc-editor.org",
+    "wireshark.org",
+];
+
+/// Words of the format and of every cluster: they tell nothing of whose cluster it is.
+const PLAIN: [&str; 36] = [
+    "kube-system",
+    "kube-public",
+    "kube-node-lease",
+    "default",
+    "kubernetes",
+    "localhost",
+    "webhook",
+    "service",
+    "server",
+    "client",
+    "target",
+    "backend",
+    "kube-apiserver",
+    "etcd",
+    "kubelet",
+    "proxy",
+    "name",
+    "node",
+    "host",
+    "system",
+    "validate",
+    "mutate",
+    "certificate",
+    "namespace",
+    "attempt",
+    "bundle",
+    "stdin",
+    "logs",
+    "pod",
+    "svc",
+    "cluster.local",
+    "svc.cluster.local",
+    "unknown",
+    "nil",
+    "null",
+    "none",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_find_names_in_the_lines_of_components() {
+        assert_eq!(PATTERNS.len(), 19, "a pattern does not compile");
+        for (text, kind, name) in [
+            (r#"user="system:node:worker-7.acme.lan" verb="get""#, "node", "worker-7.acme.lan"),
+            (r#"user="alice" groups=["ops"]"#, "user", "alice"),
+            (r#"{"user":{"username":"bob@acme.example"}}"#, "user", "bob@acme.example"),
+            (r#"User \"carol\" cannot list resource"#, "user", "carol"),
+            ("system:serviceaccount:billing:payer is forbidden", "account", "payer"),
+            ("system:serviceaccount:billing:payer is forbidden", "namespace", "billing"),
+            (r#"Post "https://hook.acme.example:8443/x?timeout=10s": EOF"#, "name", "hook.acme.example"),
+            ("dial tcp: lookup policy.acme.example on 10.0.0.53:53", "name", "policy.acme.example"),
+            ("https://opa.guard.svc:443/x", "namespace", "guard"),
+            ("/api/v1/namespaces/shop/pods/cart-0/log", "namespace", "shop"),
+            (r#"pod="shop/cart-0""#, "pod", "cart-0"),
+            ("logs/pods/shop_cart-0_b8074a66c90b5be89f739b0caf08c1dc/app/0.log", "pod", "cart-0"),
+            ("certificate is valid for a.acme.example, b.acme.example, not c", "name", "b.acme.example"),
+            ("Authorization: Bearer eyJhbGciOi.abc", "secret", "eyJhbGciOi.abc"),
+        ] {
+            let mut names = Names::default();
+            names.of_text(text);
+            assert!(names.0.get(kind).is_some_and(|n| n.contains(name)), "{text}: {names:?}");
+        }
+    }
+
+    #[test]
+    fn what_every_cluster_has_is_no_name() {
+        for text in [
+            r#"user="system:apiserver""#,
+            "https://kubernetes.default.svc:443",
+            "https://10.96.0.1:443/api",
+            "https://kubernetes.io/docs/concepts",
+            "k8s.io/client-go@v0.36.0/tools/cache/reflector.go:343",
+            "http: TLS handshake error from 10.0.0.1:2: EOF",
+        ] {
+            let mut names = Names::default();
+            names.of_text(text);
+            assert!(names.0.is_empty(), "{text}: {names:?}");
+        }
+    }
+}
