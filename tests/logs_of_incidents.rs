@@ -26,7 +26,7 @@ fn quotes(event: &LogEvent, klog: &str) -> bool {
     let stamp = wanted.get(..21).unwrap_or(&wanted);
     let json = klog.split("\"ts\":").nth(1).and_then(|t| t.split(',').next());
     let needle = json.unwrap_or(stamp);
-    event.lines.first().is_some_and(|line| line.text.contains(needle))
+    event.lines.first().is_some_and(|line| line.text.to_string().contains(needle))
 }
 
 fn read(dir: &Path) -> Logs {

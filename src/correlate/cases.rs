@@ -84,7 +84,7 @@ fn take_of_pod(
     if event.fields.source.is_some() {
         return None;
     }
-    let list = pods.get_mut(event.pod.as_ref()?)?;
+    let list = pods.get_mut(event.pod.as_deref()?)?;
     let at = join.clocks.of_event(event)?;
     let slack = TimeDelta::from_secs(1) + event.resolution;
     let (place, _) = list

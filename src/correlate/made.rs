@@ -138,7 +138,7 @@ pub(super) fn event(name: &str, host: &str, at: f64) -> LogEvent {
     let line = LogLine {
         source: SourceIndex(0),
         number: (at * 1000.0) as u64 + 1,
-        text: format!("{name} {host}"),
+        text: format!("{name} {host}").into(),
         truncated: false,
         time: Some(sec(at)),
     };

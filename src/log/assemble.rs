@@ -3,13 +3,16 @@
 //! Takes the sources and the event definitions; runs the scan of every file in parallel, orders the parts of a rotated
 //! log, resolves its times and joins the copies of one failure. Reads nothing itself.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use super::envelope::Peeled;
 use super::group;
 use super::merge::{self, Draft, TraceDraft};
 use super::origin;
-use super::scan::{self, FileScan, Hit, What};
+use super::read::{Hit, What};
+use super::scan::{self, FileScan};
 use super::timebase::{self, Anchors, Clock};
 use super::zones;
 use super::{EventSet, LogEvent, LogOptions, LogReport, Logs};
@@ -61,7 +64,7 @@ pub fn read(sources: &[Source], events: &EventSet, options: &LogOptions) -> Logs
 fn no_log(file: &FileScan) -> bool {
     let plain =
         |lines: &[Peeled<'_>]| lines.iter().all(|p| p.layers.is_empty() && !origin::is_command(&p.message));
-    file.hits.is_empty() && file.unrecognised == 0 && plain(&file.head) && plain(&file.tail)
+    file.hits.iter().all(Vec::is_empty) && file.unrecognised == 0 && plain(&file.head) && plain(&file.tail)
 }
 
 /// Gathers the anchors of a log and puts its parts in order of time.
@@ -74,7 +77,7 @@ fn log(mut files: Vec<FileScan>, path: String) -> Log {
                 anchors.named = timebase::named_zone(name).map(|east| (name.clone(), east)).or(anchors.named);
             }
         }
-        for hit in &file.hits {
+        for hit in file.hits.iter().flatten() {
             anchors.add(&hit.stamps, told(hit));
             anchors.near = anchors.near.or_else(|| hit.began.map(|t| (t, "the times of commands")));
         }
@@ -106,7 +109,14 @@ fn finish(
 ) -> LogReport {
     let clock = log.anchors.clock(options, elsewhere);
     let mut report = summary(&log.files, &log.path, &clock);
-    let pod = origin::pod_of(&log.path);
+    let drafter = Drafter {
+        log: index,
+        events,
+        clock: &clock,
+        component: report.component.as_deref().map(Arc::from),
+        host: report.host.as_deref().map(Arc::from),
+        pod: origin::pod_of(&log.path).map(Arc::from),
+    };
     for mut file in log.files {
         reversed(&mut file, &clock);
         file.input.skipped = no_log(&file);
@@ -118,8 +128,9 @@ fn finish(
                 report.unrecognised_lines.push(line);
             }
         }
-        for hit in file.hits {
-            draft(hit, index, events, &clock, &report, pod.as_deref(), drafts, traces);
+        drafts.reserve(file.hits.iter().map(Vec::len).sum());
+        for hit in file.hits.into_iter().flatten() {
+            drafter.draft(hit, drafts, traces);
         }
         out.inputs.push(file.input);
     }
@@ -172,52 +183,52 @@ fn reversed(file: &mut FileScan, clock: &Clock) {
     }
 }
 
-#[allow(clippy::too_many_arguments, reason = "one place where a hit meets all that is known of its log")]
-fn draft(
-    hit: Hit,
+/// Makes events of hits: all that is known of their log.
+struct Drafter<'l> {
     log: u32,
-    events: &EventSet,
-    clock: &Clock,
-    report: &LogReport,
-    pod: Option<&str>,
-    drafts: &mut Vec<Draft>,
-    traces: &mut Vec<TraceDraft>,
-) {
-    let resolved = clock.resolve(&hit.stamps);
-    let mut lines = hit.lines;
-    for line in &mut lines {
-        line.time = resolved.map(|(t, _)| t);
-    }
-    let known = match hit.what {
-        What::Event(known) => known,
-        What::Trace(trace) => {
-            let began = clock.civil(trace.began);
-            traces.push(TraceDraft { trace: *trace, log, began, lines });
-            return;
+    events: &'l EventSet,
+    clock: &'l Clock,
+    component: Option<Arc<str>>,
+    host: Option<Arc<str>>,
+    pod: Option<Arc<str>>,
+}
+
+impl Drafter<'_> {
+    fn draft(&self, hit: Hit, drafts: &mut Vec<Draft>, traces: &mut Vec<TraceDraft>) {
+        let (log, clock) = (self.log, self.clock);
+        let resolved = clock.resolve(&hit.stamps);
+        let mut lines = hit.lines;
+        for line in &mut lines {
+            line.time = resolved.map(|(t, _)| t);
         }
-    };
-    let Some(event) = events.event(known.event) else { return };
-    let component = hit.component.or_else(|| report.component.clone());
-    let time = resolved.map(|(t, _)| t).or(hit.began);
-    let resolution = resolved.map_or(TimeDelta::from_secs(1), |(_, r)| r);
-    let copy = known.copy.or_else(|| hit.began.map(|_| super::grammar::CopyOf::Client));
-    drafts.push(Draft {
-        copy,
-        began: hit.began.filter(|_| resolved.is_none()),
-        sure: resolved.is_some() && !clock.base.assumed_zone,
-        event: LogEvent {
-            name: event.name.clone(),
-            time,
-            resolution,
-            log,
-            lines,
-            edge: origin::edge(known.edge, component.as_deref(), &known.fields),
-            component,
-            host: hit.host.or_else(|| report.host.clone()),
-            pod: hit.pod.or_else(|| pod.map(str::to_owned)),
-            server_side: known.server_side,
-            endings: event.endings(known.server_side),
-            fields: known.fields,
-        },
-    });
+        let known = match hit.what {
+            What::Event(known) => known,
+            What::Trace(trace) => {
+                let began = clock.civil(trace.began);
+                traces.push(TraceDraft { trace: *trace, log, began, lines });
+                return;
+            }
+        };
+        let Some(event) = self.events.event(known.event) else { return };
+        let component = hit.component.or_else(|| self.component.clone());
+        drafts.push(Draft {
+            copy: known.copy.or_else(|| hit.began.map(|_| super::grammar::CopyOf::Client)),
+            began: hit.began.filter(|_| resolved.is_none()),
+            sure: resolved.is_some() && !clock.base.assumed_zone,
+            event: LogEvent {
+                name: event.name.clone(),
+                time: resolved.map(|(t, _)| t).or(hit.began),
+                resolution: resolved.map_or(TimeDelta::from_secs(1), |(_, r)| r),
+                log,
+                lines,
+                edge: origin::edge(known.edge, component.as_deref(), &known.fields),
+                component,
+                host: hit.host.or_else(|| self.host.clone()),
+                pod: hit.pod.or_else(|| self.pod.clone()),
+                server_side: known.server_side,
+                endings: event.endings(known.server_side),
+                fields: known.fields,
+            },
+        });
+    }
 }

@@ -1,30 +1,20 @@
 //! From a peeled line to a named event with its fields.
 //!
 //! Takes lines and the event definitions; gives what each line tells. A reason that repeats (digits apart) is looked up
-//! once. Never reads files and never resolves times.
+//! once, a message that repeats (`memory`) is read once. Never reads files and never resolves times.
 
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use super::envelope::{self, Layer, Peeled};
+use super::envelope::{self, Peeled};
 use super::grammar::{self, CopyOf, Parsed};
+use super::memory::Memory;
 use super::{Edge, EventSet, SharedFields, stamp};
 use crate::time::TimeDelta;
 
-/// What was read so far: messages word for word, and reasons with their digits masked.
-#[derive(Debug, Default)]
-pub(super) struct Memory {
-    messages: HashMap<String, Told, FixedState>,
-    reasons: HashMap<String, Option<usize>, FixedState>,
-    key: String,
-}
-
-/// Messages and reasons remembered at once; beyond that they are read again.
-const MAX_REMEMBERED: usize = 4096;
-
 /// A failure that a line tells of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Known {
     /// The event's place in its set.
     pub event: usize,
@@ -35,7 +25,7 @@ pub(super) struct Known {
 }
 
 /// What a line tells.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Told {
     /// A failure or denial.
     Event(Known),
@@ -47,38 +37,14 @@ pub(super) enum Told {
     Nothing,
 }
 
-/// Reads the failure that a peeled line tells of; a message that repeats word for word is read once.
+/// Reads the failure that a peeled line tells of; a message that repeats is read once.
 pub(super) fn classify(peeled: &Peeled<'_>, events: &EventSet, memory: &mut Memory) -> Told {
-    // ports of this side never repeat, and what values say stands outside the message
-    let repeats = peeled.values.is_empty()
-        && memchr::memmem::find(peeled.message.as_bytes(), b"->").is_none()
-        && !peeled.message.starts_with("http: TLS handshake error from ");
-    if !repeats {
-        return classify_once(peeled, events, memory);
-    }
-    let mut key = std::mem::take(&mut memory.key);
-    key.clear();
-    key.push_str(peeled.caller.as_deref().unwrap_or_default());
-    key.push(char::from(peeled.severity.unwrap_or(b' ')));
-    key.push(if peeled.layers.last() == Some(&Layer::Klog) { 'k' } else { '-' });
-    key.push(if peeled.layers.contains(&Layer::Audit) { 'a' } else { '-' });
-    key.push_str(&peeled.message);
-    let told = if let Some(told) = memory.messages.get(&key) {
-        told.clone()
-    } else {
-        let told = classify_once(peeled, events, memory);
-        if memory.messages.len() < MAX_REMEMBERED {
-            memory.messages.insert(key.clone(), told.clone());
-        }
-        told
-    };
-    memory.key = key;
-    told
+    memory.told(peeled, |peeled, reasons| classify_once(peeled, events, reasons))
 }
 
-fn classify_once(peeled: &Peeled<'_>, events: &EventSet, memory: &mut Memory) -> Told {
+fn classify_once(peeled: &Peeled<'_>, events: &EventSet, reasons: &mut Reasons) -> Told {
     let mut parsed = grammar::parse(peeled);
-    let found = memory.look_up(&parsed, events);
+    let found = reasons.look_up(&parsed, events);
     let Some((index, event)) = found.and_then(|n| events.event(n).map(|e| (n, e))) else {
         return if looks_like_failure(&parsed) { Told::Unrecognised } else { Told::Nothing };
     };
@@ -97,7 +63,14 @@ fn classify_once(peeled: &Peeled<'_>, events: &EventSet, memory: &mut Memory) ->
     })
 }
 
-impl Memory {
+/// Events of reasons, their digits masked, that were looked up before.
+#[derive(Debug, Default)]
+pub(super) struct Reasons(HashMap<String, Option<usize>, FixedState>);
+
+/// Reasons remembered at once; beyond that they are looked up again.
+const MAX_REASONS: usize = 4096;
+
+impl Reasons {
     fn look_up(&mut self, parsed: &Parsed, events: &EventSet) -> Option<usize> {
         self.reason(parsed, events).or_else(|| events.by_text(parsed))
     }
@@ -109,12 +82,12 @@ impl Memory {
         let mut key = masked(&parsed.tail);
         key.push_str(parsed.edge.name());
         key.extend([if parsed.server_side { '<' } else { '>' }, if parsed.anchored { 'a' } else { '-' }]);
-        if let Some(found) = self.reasons.get(&key) {
+        if let Some(found) = self.0.get(&key) {
             return *found;
         }
         let found = events.by_reason(parsed);
-        if self.reasons.len() < MAX_REMEMBERED {
-            self.reasons.insert(key, found);
+        if self.0.len() < MAX_REASONS {
+            self.0.insert(key, found);
         }
         found
     }

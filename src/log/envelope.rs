@@ -266,7 +266,7 @@ fn name(layer: Layer, host: &str, ident: &str, out: &mut Peeled<'_>) {
 }
 
 /// Host, identifier (without `[pid]` and `.service`) and where the message begins.
-fn origin(text: &str, at: usize) -> Option<(&str, &str, usize)> {
+pub(super) fn origin(text: &str, at: usize) -> Option<(&str, &str, usize)> {
     let rest = text.get(at..)?.strip_prefix(' ')?;
     let host = rest.get(..rest.find(' ')?)?;
     let after = rest.get(host.len() + 1..)?;
@@ -284,17 +284,23 @@ fn origin(text: &str, at: usize) -> Option<(&str, &str, usize)> {
 
 /// `W1121 02:24:47.529354   28800 dispatcher.go:217] message`.
 fn klog(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
+    let (stamp, caller, at) = klog_head(text)?;
+    out.layers.push(Layer::Klog);
+    out.stamps.push(stamp);
+    out.severity = text.bytes().next();
+    out.caller = Some(caller.to_owned());
+    Some(Step::Message(at))
+}
+
+/// Stamp and caller of klog's header, and where the message begins.
+pub(super) fn klog_head(text: &str) -> Option<(Stamp, &str, usize)> {
     let (stamp, taken) = stamp::klog(text.as_bytes().get(1..)?)?;
     let rest = text.get(1 + taken..)?;
     let close = rest.as_bytes().iter().take(200).position(|&b| b == b']')?;
     let head = rest.get(..close)?.trim_start();
     let caller = head.split_once(' ').map_or(head, |(_, caller)| caller);
-    out.layers.push(Layer::Klog);
-    out.stamps.push(stamp);
-    out.severity = text.bytes().next();
-    out.caller = Some(caller.to_owned());
     let space = usize::from(rest.as_bytes().get(close + 1) == Some(&b' '));
-    Some(Step::Message(1 + taken + close + 1 + space))
+    Some((stamp, caller, 1 + taken + close + 1 + space))
 }
 
 /// `time="2020-05-04T10:00:00.123Z" level=info msg="E0504 …"`: k3s, k0s and microk8s around klog.

@@ -8,13 +8,13 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use aho_corasick::packed;
 use regex::Regex;
 use serde::Deserialize;
 
 use super::classify;
 use super::endings::{self, Ending, Endings};
 use super::grammar::Parsed;
+use super::triggers::Triggers;
 use super::{Edge, EventName};
 use crate::error::Error;
 
@@ -121,7 +121,7 @@ impl Pattern {
 pub struct EventSet {
     events: Vec<Event>,
     triggers: Vec<String>,
-    searcher: Option<packed::Searcher>,
+    search: Triggers,
 }
 
 impl EventSet {
@@ -173,20 +173,19 @@ impl EventSet {
         self.events.iter().find(|e| *e.name == *name).map(|e| e.endings(server_side))
     }
 
+    /// The lines that the definitions bring along.
+    #[cfg(test)]
+    pub(super) fn samples(&self) -> impl Iterator<Item = &str> {
+        self.events.iter().flat_map(|e| e.samples.iter().map(Sample::line))
+    }
+
     pub(super) fn event(&self, index: usize) -> Option<&Event> {
         self.events.get(index)
     }
 
-    /// The first trigger (or its rarest part) in `text` at or after `from`, as a range of bytes.
+    /// The first trigger in `text` at or after `from`, as a range of bytes.
     pub(super) fn find(&self, text: &[u8], from: usize) -> Option<(usize, usize)> {
-        if let Some(searcher) = &self.searcher {
-            let found = searcher.find_in(text, (from..text.len()).into())?;
-            return Some((found.start(), found.end()));
-        }
-        let rest = text.get(from..)?;
-        let hit =
-            |t: &String| memchr::memmem::find(rest, t.as_bytes()).map(|n| (from + n, from + n + t.len()));
-        self.triggers.iter().filter_map(hit).min()
+        self.search.find(text, from)
     }
 
     /// The event that the reason of a parsed message tells of: a function of reason, edge and side alone.
@@ -202,14 +201,7 @@ impl EventSet {
     fn index(&mut self) {
         self.triggers.sort();
         self.triggers.dedup();
-        let mut needles: Vec<_> = self.triggers.iter().map(|t| rarest(t.as_bytes())).collect();
-        needles.sort_unstable();
-        needles.dedup();
-        self.searcher = packed::Config::new()
-            .match_kind(packed::MatchKind::LeftmostFirst)
-            .builder()
-            .extend(needles)
-            .build();
+        self.search = Triggers::new(&self.triggers);
     }
 
     fn add_file(&mut self, path: &str, text: &str, problems: &mut Vec<String>) {
@@ -371,17 +363,6 @@ impl Event {
     }
 }
 
-/// The end of a trigger from its rarest three bytes on: the packed search looks at three bytes before it compares, so
-/// that common ones at the front cost most of its time.
-fn rarest(trigger: &[u8]) -> &[u8] {
-    // the bytes of API-server logs, most frequent first
-    const COMMON: &[u8] = b" eoatnirs1lcd0u2phm.:/\"3-g54698f7bvwk=,y";
-    let weight = |b: &u8| COMMON.iter().position(|c| c == b).map_or(0, |n| COMMON.len() - n);
-    let starts = 0..trigger.len().saturating_sub(2);
-    let cost = |n: &usize| trigger.get(*n..n + 3).unwrap_or_default().iter().map(weight).sum::<usize>();
-    starts.min_by_key(cost).and_then(|n| trigger.get(n..)).unwrap_or(trigger)
-}
-
 /// Whether a message is about the connection that a definition names, seen from the side that it names.
 fn about(edge: &str, parsed: &Parsed) -> bool {
     let (edge, side) = edge.split_once('/').map_or((edge, None), |(edge, side)| (edge, Some(side)));
@@ -434,7 +415,7 @@ mod tests {
     #[test]
     fn builtin_triggers_fit_one_fast_search() {
         let set = EventSet::builtin();
-        assert!(set.searcher.is_some(), "no packed search on this machine");
+        assert!(set.search.is_packed(), "no packed search on this machine");
         assert!(set.triggers.len() <= 32, "{:?}", set.triggers);
     }
 

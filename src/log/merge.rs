@@ -75,8 +75,8 @@ pub(super) fn merge(mut drafts: Vec<Draft>, traces: Vec<TraceDraft>) -> Vec<LogE
     if !drafts.is_sorted_by_key(|d| order(&d.event)) {
         drafts.sort_by_key(|d| order(&d.event));
     }
-    let (mut first_hand, copies): (Vec<Draft>, Vec<Draft>) =
-        drafts.into_iter().partition(|d| d.copy.is_none());
+    let copies: Vec<Draft> = drafts.extract_if(.., |d| d.copy.is_some()).collect();
+    let mut first_hand = drafts;
     let mut calls = Calls::default();
     for (n, draft) in first_hand.iter().enumerate().filter(|_| !copies.is_empty()) {
         calls.entry(hash(&draft.event)).or_default().push(n);

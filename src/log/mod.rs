@@ -13,25 +13,32 @@ use crate::time::{TimeDelta, Timestamp};
 mod assemble;
 mod classify;
 mod endings;
+mod entry;
 mod envelope;
 mod events;
 mod grammar;
 mod group;
 mod journal_text;
 mod json;
+mod memory;
 mod merge;
 mod origin;
+mod quick;
+mod read;
 mod scan;
 mod stamp;
 #[cfg(test)]
 mod tests;
+mod text;
 mod timebase;
 mod trace;
+mod triggers;
 mod zones;
 
 pub use assemble::read;
 pub use endings::{Ending, Endings};
 pub use events::EventSet;
+pub use text::LineText;
 
 /// Which connection of the control plane a message is about (`edge` of the report).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -212,7 +219,7 @@ pub struct LogLine {
     /// From 1.
     pub number: u64,
     /// Raw, lossy UTF-8, cut at 8 KiB.
-    pub text: String,
+    pub text: LineText,
     /// It was cut.
     pub truncated: bool,
     /// Time of this line by its log's clock, as far as the log alone tells.
@@ -238,11 +245,11 @@ pub struct LogEvent {
     /// Which connection it is about.
     pub edge: Edge,
     /// Component that wrote it: `kube-apiserver`, `kubelet`, `etcd`, `kubectl`, a container's name.
-    pub component: Option<String>,
+    pub component: Option<Arc<str>>,
     /// Host that wrote it.
-    pub host: Option<String>,
+    pub host: Option<Arc<str>>,
     /// `namespace/pod` that wrote it, from the path or the envelope.
-    pub pod: Option<String>,
+    pub pod: Option<Arc<str>>,
     /// The server's view of a client (its `source` is the client), else the caller's.
     pub server_side: bool,
     /// How the call can have ended, as its words mean it; likeliest first.

@@ -4,21 +4,18 @@
 //! at entry ends and scanned in parallel pieces; one search over short triggers decides which lines are parsed, so that
 //! memory depends on the hits and not on the bytes. Never resolves times and never joins entries.
 
-use std::borrow::Cow;
 use std::io::Read;
 
 use memchr::{memchr, memchr_iter, memrchr};
 use rayon::prelude::*;
 
-use super::classify::{self, Known, Memory, Told};
-use super::envelope::{self, Layer, Peeled};
-use super::journal_text;
-use super::stamp::{self, Stamp};
-use super::trace::{self, Trace};
+use super::memory::Memory;
+use super::entry::{self, Entry};
+use super::envelope::{self, Peeled};
+use super::read::{self, Finds, Hit, MAX_LINE, MAX_UNRECOGNISED};
 use super::{EventSet, LogLine};
 use crate::bundle::{InputReport, Source, SourceIndex, SourceKind};
 use crate::error::Place;
-use crate::time::Timestamp;
 
 /// Bytes read before they are scanned.
 const WINDOW: usize = 4 << 20;
@@ -26,56 +23,22 @@ const WINDOW: usize = 4 << 20;
 const PIECE: usize = 512 << 10;
 /// Lines of the head and of the tail of a file whose stamps are kept.
 const SAMPLE_LINES: usize = 48;
-/// Lines that one entry may have, and bytes that a line keeps.
-const MAX_ENTRY_LINES: usize = 64;
-/// Bytes of a line that are kept (`text` of a log line in the report).
-const MAX_LINE: usize = 8 << 10;
-/// Unrecognised lines kept for each log.
-const MAX_UNRECOGNISED: usize = 20;
-
-/// An entry that told something.
-#[derive(Debug)]
-pub(super) struct Hit {
-    /// First the line it was read from.
-    pub lines: Vec<LogLine>,
-    pub stamps: Vec<Stamp>,
-    pub what: What,
-    pub component: Option<String>,
-    pub host: Option<String>,
-    pub pod: Option<String>,
-    /// When the command began whose output this is, for lines without any stamp.
-    pub began: Option<Timestamp>,
-}
-
-/// What it told.
-#[derive(Debug)]
-pub(super) enum What {
-    Event(Known),
-    Trace(Box<Trace>),
-}
+/// Failures kept of one file (some 300 bytes each); what lies beyond is counted and said to be left out.
+const MAX_HITS: usize = 2_000_000;
 
 /// What one file held.
 #[derive(Debug)]
 pub(super) struct FileScan {
     pub input: InputReport,
     pub lines: u64,
-    pub hits: Vec<Hit>,
+    /// In file order, as they were found: many short lists, so that each can go when it is worked off.
+    pub hits: Vec<Vec<Hit>>,
     /// Stamps and layers of lines of the head, then of the tail.
     pub head: Vec<Peeled<'static>>,
     pub tail: Vec<Peeled<'static>>,
     pub benign: u64,
     pub unrecognised: u64,
     pub unrecognised_lines: Vec<LogLine>,
-}
-
-/// What one piece of a window held; line numbers count from its first line.
-#[derive(Default)]
-struct PieceScan {
-    lines: u64,
-    hits: Vec<Hit>,
-    benign: u64,
-    unrecognised: u64,
-    unrecognised_lines: Vec<LogLine>,
 }
 
 /// Reads one source from its first to its last byte.
@@ -111,6 +74,7 @@ fn read_windows(mut reader: impl Read + Send, source: SourceIndex, events: &Even
     let (mut window, mut next) = (Vec::new(), Vec::new());
     let mut at_end = fill(&mut reader, &mut window, &mut scan.input);
     let mut first = true;
+    let mut lanes = Vec::new();
     loop {
         let cut = if at_end { window.len() } else { cut(&window) };
         next.clear();
@@ -122,7 +86,7 @@ fn read_windows(mut reader: impl Read + Send, source: SourceIndex, events: &Even
         }
         if at_end {
             scan.tail = sample(done.rsplit(|&b| b == b'\n'));
-            for piece in scan_pieces(done, source, events) {
+            for piece in scan_pieces(done, &mut lanes, source, events) {
                 add(scan, piece);
             }
             return;
@@ -130,7 +94,7 @@ fn read_windows(mut reader: impl Read + Send, source: SourceIndex, events: &Even
         let pieces;
         let input = &mut scan.input;
         (pieces, at_end) =
-            rayon::join(|| scan_pieces(done, source, events), || fill(&mut reader, &mut next, input));
+            rayon::join(|| scan_pieces(done, &mut lanes, source, events), || fill(&mut reader, &mut next, input));
         for piece in pieces {
             add(scan, piece);
         }
@@ -155,14 +119,22 @@ fn fill(reader: &mut impl Read, window: &mut Vec<u8>, input: &mut InputReport) -
     }
 }
 
-fn add(scan: &mut FileScan, piece: PieceScan) {
+fn add(scan: &mut FileScan, piece: Finds) {
     let base = scan.lines;
-    for mut hit in piece.hits {
-        for line in &mut hit.lines {
-            line.number += base;
-        }
-        scan.hits.push(hit);
+    let mut hits = piece.hits;
+    let kept: usize = scan.hits.iter().map(Vec::len).sum();
+    if hits.len() > MAX_HITS.saturating_sub(kept) {
+        let left_out = hits.len() - MAX_HITS.saturating_sub(kept);
+        scan.input.problems.add("failures_left_out", Place::Line(base), left_out as u64, true, || {
+            format!("only the first {MAX_HITS} failures of a log are kept")
+        });
+        hits.truncate(MAX_HITS.saturating_sub(kept));
     }
+    for line in hits.iter_mut().flat_map(|hit| &mut hit.lines) {
+        line.number += base;
+    }
+    hits.shrink_to_fit();
+    scan.hits.push(hits);
     for mut line in piece.unrecognised_lines {
         line.number += base;
         if scan.unrecognised_lines.len() < MAX_UNRECOGNISED {
@@ -193,7 +165,13 @@ fn cut(window: &[u8]) -> usize {
     }
 }
 
-fn scan_pieces(window: &[u8], source: SourceIndex, events: &EventSet) -> Vec<PieceScan> {
+/// Scans a window in pieces; the lane of a piece remembers what the pieces at its place in windows before have read.
+fn scan_pieces(
+    window: &[u8],
+    lanes: &mut Vec<Memory>,
+    source: SourceIndex,
+    events: &EventSet,
+) -> Vec<Finds> {
     let mut pieces = Vec::new();
     let mut rest = window;
     while !rest.is_empty() {
@@ -202,7 +180,9 @@ fn scan_pieces(window: &[u8], source: SourceIndex, events: &EventSet) -> Vec<Pie
         pieces.push(piece);
         rest = after;
     }
-    pieces.par_iter().map(|piece| scan_piece(piece, source, events)).collect()
+    lanes.resize_with(lanes.len().max(pieces.len()), Memory::default);
+    let scan = |(piece, memory): (&&[u8], &mut Memory)| scan_piece(piece, memory, source, events);
+    pieces.par_iter().zip(lanes.par_iter_mut()).map(scan).collect()
 }
 
 fn piece_end(rest: &[u8]) -> usize {
@@ -212,9 +192,8 @@ fn piece_end(rest: &[u8]) -> usize {
     }
 }
 
-fn scan_piece(piece: &[u8], source: SourceIndex, events: &EventSet) -> PieceScan {
-    let mut out = PieceScan::default();
-    let mut memory = Memory::default();
+fn scan_piece(piece: &[u8], memory: &mut Memory, source: SourceIndex, events: &EventSet) -> Finds {
+    let mut out = Finds::default();
     let mut at = 0;
     let mut counted = 0;
     while let Some((start, end)) = events.find(piece, at) {
@@ -223,9 +202,12 @@ fn scan_piece(piece: &[u8], source: SourceIndex, events: &EventSet) -> PieceScan
         out.lines += memchr_iter(b'\n', piece.get(counted..line_start).unwrap_or_default()).count() as u64;
         counted = line_start;
         let number = out.lines + 1;
-        let entry = Entry::at(piece, line_start, line_end, number);
-        at = entry.end.max(line_end).saturating_add(1);
-        read_entry(&entry, source, events, &mut memory, &mut out);
+        at = line_end.saturating_add(1);
+        if !read::known_line(entry::raw(piece, line_start, line_end), number, source, memory, &mut out) {
+            let entry = Entry::at(piece, line_start, line_end, number);
+            at = at.max(entry.end.saturating_add(1));
+            read::entry(&entry, source, events, memory, &mut out);
+        }
         if at >= piece.len() {
             break;
         }
@@ -233,202 +215,6 @@ fn scan_piece(piece: &[u8], source: SourceIndex, events: &EventSet) -> PieceScan
     out.lines += memchr_iter(b'\n', piece.get(counted..).unwrap_or_default()).count() as u64;
     out.lines += u64::from(piece.last().is_some_and(|&b| b != b'\n'));
     out
-}
-
-/// A line with those that belong to it.
-struct Entry<'p> {
-    piece: &'p [u8],
-    /// Range of the line that was hit, without its end.
-    hit: (usize, usize),
-    number: u64,
-    /// Lines from the first of the entry to its last: number, start, end.
-    lines: Vec<(u64, usize, usize)>,
-    end: usize,
-}
-
-impl<'p> Entry<'p> {
-    /// Finds the entry that the line belongs to: back to the head of a multi-line value, and on to its end.
-    fn at(piece: &'p [u8], start: usize, end: usize, number: u64) -> Self {
-        let mut entry = Self { piece, hit: (start, end), number, lines: vec![(number, start, end)], end };
-        let raw = entry.raw(start, end);
-        // a continuation under a journal's header follows its colon: `ident[pid]: <TAB>text`
-        let tabbed = memchr(b'\t', raw).is_some_and(|n| {
-            raw.get(n.saturating_sub(3)..n).is_some_and(|h| h == b"]: " || h.ends_with(b"F "))
-        });
-        let continues = tabbed || continuation(entry.text(start, end));
-        if continues {
-            entry.back();
-        }
-        let open = entry.lines.first().is_some_and(|&(_, s, e)| entry.raw(s, e).ends_with(b"=<"));
-        if open {
-            entry.forward();
-        } else if !continues && partial(entry.raw(start, end)) {
-            entry.join_partial();
-        } else if continues {
-            entry.lines.retain(|&(n, ..)| n == number);
-        }
-        entry
-    }
-
-    fn raw(&self, start: usize, end: usize) -> &'p [u8] {
-        let line = self.piece.get(start..end).unwrap_or_default();
-        line.strip_suffix(b"\r").unwrap_or(line)
-    }
-
-    fn text(&self, start: usize, end: usize) -> &'p str {
-        // only the shape is asked of it here: what is not UTF-8 is no continuation
-        std::str::from_utf8(self.raw(start, end)).unwrap_or_default()
-    }
-
-    /// Lines back to the nearest that opens a multi-line value.
-    fn back(&mut self) {
-        let (mut number, mut start) = (self.number, self.hit.0);
-        for _ in 0..MAX_ENTRY_LINES {
-            if start == 0 {
-                break;
-            }
-            let end = start - 1;
-            start = memrchr(b'\n', self.piece.get(..end).unwrap_or_default()).map_or(0, |n| n + 1);
-            number = number.saturating_sub(1);
-            self.lines.insert(0, (number, start, end));
-            let line = self.raw(start, end);
-            if line.ends_with(b"=<") {
-                return;
-            }
-        }
-        self.lines.drain(..self.lines.len().saturating_sub(1));
-    }
-
-    /// Lines on to the one that closes a multi-line value.
-    fn forward(&mut self) {
-        for _ in 0..MAX_ENTRY_LINES {
-            let Some(&(number, _, last)) = self.lines.last() else { return };
-            let Some((start, end)) = self.line_after(last) else { return };
-            self.lines.push((number + 1, start, end));
-            self.end = end;
-            let peeled = envelope::peel(self.text(start, end));
-            if peeled.message.starts_with(" >") {
-                return;
-            }
-        }
-    }
-
-    fn line_after(&self, end: usize) -> Option<(usize, usize)> {
-        let start = end + 1;
-        let rest = self.piece.get(start..).filter(|r| !r.is_empty())?;
-        Some((start, memchr(b'\n', rest).map_or(self.piece.len(), |n| start + n)))
-    }
-
-    /// CRI lines that the runtime cut: on to the first that is whole.
-    fn join_partial(&mut self) {
-        for _ in 0..MAX_ENTRY_LINES {
-            let Some(&(number, s, e)) = self.lines.last() else { return };
-            if !partial(self.raw(s, e)) {
-                return;
-            }
-            let Some((start, end)) = self.line_after(e) else { return };
-            self.lines.push((number + 1, start, end));
-            self.end = end;
-        }
-    }
-}
-
-/// `2026-11-21T02:24:45.699082123Z stderr P …`.
-fn partial(line: &[u8]) -> bool {
-    let head = line.get(..line.len().min(48)).unwrap_or_default();
-    head.first().is_some_and(u8::is_ascii_digit)
-        && [&b" stderr P "[..], b" stdout P "].iter().any(|tag| memchr::memmem::find(head, tag).is_some())
-}
-
-fn continuation(line: &str) -> bool {
-    line.starts_with('\t')
-        || (line.as_bytes().first().is_some_and(|b| !b.is_ascii_graphic()) && !line.starts_with('['))
-}
-
-fn read_entry(
-    entry: &Entry<'_>,
-    source: SourceIndex,
-    events: &EventSet,
-    memory: &mut Memory,
-    out: &mut PieceScan,
-) {
-    let texts: Vec<_> =
-        entry.lines.iter().map(|&(number, start, end)| (number, text_of(entry.raw(start, end)))).collect();
-    let Some((_, head)) = texts.first() else { return };
-    let mut peeled = envelope::peel(head);
-    if matches!(peeled.layers.first(), Some(Layer::Journal("journal export" | "journal verbose"))) {
-        journal_text::complete(&mut peeled, entry.piece, entry.hit.0, entry.hit.1);
-    }
-    if texts.len() > 1 {
-        let glue = if peeled.partial { "" } else { "\n" };
-        let mut message = peeled.message.into_owned();
-        for (_, line) in texts.iter().skip(1) {
-            message.push_str(glue);
-            message.push_str(&envelope::peel(line).message);
-        }
-        peeled.message = message.into();
-    }
-    let kept = texts
-        .iter()
-        .filter(|(n, _)| texts.len() == 1 || *n == entry.number || Some(*n) == texts.first().map(|t| t.0));
-    let lines = || kept.clone().map(|(n, text)| line(source, *n, text)).collect::<Vec<_>>();
-    if let Some(trace) = trace::read(&peeled.message) {
-        if let Some(what) = trace::find_call(trace, entry.piece, entry.end) {
-            out.hits.push(hit(entry, &peeled, lines(), What::Trace(Box::new(what))));
-        }
-        return;
-    }
-    match classify::classify(&peeled, events, memory) {
-        Told::Event(known) => out.hits.push(hit(entry, &peeled, lines(), What::Event(known))),
-        Told::Benign => out.benign += 1,
-        Told::Unrecognised => {
-            out.unrecognised += 1;
-            if out.unrecognised_lines.len() < MAX_UNRECOGNISED {
-                out.unrecognised_lines.extend(lines().into_iter().take(1));
-            }
-        }
-        Told::Nothing => {}
-    }
-}
-
-/// Valid UTF-8 as it stands; `from_utf8_lossy` alone would go through it byte by byte.
-fn text_of(raw: &[u8]) -> Cow<'_, str> {
-    std::str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Borrowed)
-}
-
-fn hit(entry: &Entry<'_>, peeled: &Peeled<'_>, lines: Vec<LogLine>, what: What) -> Hit {
-    let began = if peeled.stamps.is_empty() { command_time(entry.piece, entry.hit.0) } else { None };
-    let component = peeled.ident.clone().or_else(|| began.map(|_| "kubectl".to_owned()));
-    Hit {
-        lines,
-        stamps: peeled.stamps.clone(),
-        what,
-        component,
-        host: peeled.host.clone(),
-        pod: peeled.pod.clone(),
-        began,
-    }
-}
-
-/// The nearest comment `# 2026-11-21T02:24:47Z` above a line of a command's output, within 4 KiB.
-fn command_time(piece: &[u8], at: usize) -> Option<Timestamp> {
-    let before = piece.get(at.saturating_sub(4096)..at)?;
-    let mark = memchr::memmem::rfind(before, b"\n# 2")
-        .map(|n| n + 1)
-        .or_else(|| before.starts_with(b"# 2").then_some(0))?;
-    match stamp::rfc3339(before.get(mark + 2..)?) {
-        Some((Stamp::Absolute(time, _), _)) => Some(time),
-        _ => None,
-    }
-}
-
-fn line(source: SourceIndex, number: u64, text: &str) -> LogLine {
-    let mut end = text.len().min(MAX_LINE);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let kept = text.get(..end).unwrap_or_default().to_owned();
-    LogLine { source, number, truncated: end < text.len(), text: kept, time: None }
 }
 
 /// The first lines of an iterator that carry a stamp or a layer.

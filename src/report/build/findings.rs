@@ -218,7 +218,7 @@ impl<'a> Findings<'a> {
             kind: MomentKind::Log,
             from: None,
             flow: None,
-            text: line.text.clone(),
+            text: line.text.to_string(),
             capture: None,
             file: None,
             frame: None,

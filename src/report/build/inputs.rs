@@ -128,7 +128,7 @@ pub(crate) fn line(world: &World, line: &LogLine) -> LineRef {
     LineRef {
         path: path(world, line.source),
         line: line.number,
-        text: line.text.clone(),
+        text: line.text.to_string(),
         truncated: line.truncated,
     }
 }

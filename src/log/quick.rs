@@ -1,0 +1,100 @@
+//! The envelopes of almost every failure line, read without an allocation.
+//!
+//! Takes a line; gives what [`envelope::peel`] would give for it where it is klog, alone or within one layer of journal
+//! (short, short-precise, short-iso, short-iso-precise) or CRI; else nothing, and the line is peeled layer by layer. A
+//! test holds the two against each other on the lines of all event definitions.
+
+use super::envelope;
+use super::stamp::{self, Stamp};
+
+/// A klog message and what stands in front of it.
+#[derive(Debug)]
+pub(super) struct Quick<'l> {
+    /// Stamp of the layer around klog.
+    pub outer: Option<Stamp>,
+    /// Stamp of klog's header.
+    pub inner: Stamp,
+    /// Host and identifier that a journal names.
+    pub origin: Option<(&'l str, &'l str)>,
+    pub caller: &'l str,
+    pub severity: u8,
+    /// Where the message begins.
+    pub at: usize,
+    pub message: &'l str,
+}
+
+/// Reads the head of `line`, if it is of the usual kind.
+pub(super) fn read(line: &str) -> Option<Quick<'_>> {
+    let bytes = line.as_bytes();
+    let (outer, origin, skip) = match bytes.first()? {
+        b'0'..=b'9' => dated(line)?,
+        b'I' | b'W' | b'E' | b'F' | b'D' if bytes.get(1).is_some_and(u8::is_ascii_digit) => (None, None, 0),
+        b'A'..=b'Z' => {
+            let (stamp, taken) = stamp::month_first(bytes)?;
+            let (host, ident, skip) = envelope::origin(line, taken)?;
+            (Some(stamp), Some((host, ident)), skip)
+        }
+        _ => return None,
+    };
+    let rest = line.get(skip..)?;
+    let known = rest.starts_with(['I', 'W', 'E', 'F', 'D']);
+    let (inner, caller, taken) = envelope::klog_head(rest).filter(|_| known)?;
+    let (severity, at) = (*rest.as_bytes().first()?, skip + taken);
+    Some(Quick { outer, inner, origin, caller, severity, at, message: line.get(at..)? })
+}
+
+type Outer<'l> = (Option<Stamp>, Option<(&'l str, &'l str)>, usize);
+
+/// `2026-11-21T02:24:45.699082123Z stderr F …`, or a journal's `2026-11-21T02:24:45+0000 host ident[pid]: …`.
+fn dated(line: &str) -> Option<Outer<'_>> {
+    let (stamp, taken) = stamp::rfc3339(line.as_bytes())?;
+    let rest = line.get(taken..)?;
+    if let Some(tagged) = rest.strip_prefix(" stderr ").or_else(|| rest.strip_prefix(" stdout ")) {
+        return tagged.starts_with("F ").then_some((Some(stamp), None, line.len() - tagged.len() + 2));
+    }
+    if rest.as_bytes().get(2..5) == Some(b" | ") {
+        return None; // capnslog
+    }
+    let (host, ident, skip) = envelope::origin(line, taken)?;
+    Some((Some(stamp), Some((host, ident)), skip))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::EventSet;
+
+    #[test]
+    fn what_is_read_quickly_is_what_peeling_gives() {
+        let set = EventSet::builtin();
+        let klog = "W1121 02:24:47.529354   28800 dispatcher.go:217] Failed: \"x\"";
+        let heads = [
+            "",
+            "Nov 21 02:24:47 cp-1 kube-apiserver[28800]: ",
+            "Nov  1 02:24:47.529354 cp-1 kubelet.service[2]: ",
+            "2026-11-21T02:24:45.699082123Z stderr F ",
+            "2026-11-21T02:24:45.699082123Z stdout P ",
+            "2026-11-21T02:24:45+0000 cp-1 kube-apiserver[28800]: ",
+            "2026-11-21T02:24:45.699082Z ",
+            "Sat 2026-11-21 02:26:47 UTC cp-1 kube-apiserver[28800]: ",
+            "2019-05-01 12:00:00.123456 W | ",
+        ];
+        let made = heads.iter().map(|head| format!("{head}{klog}"));
+        let lines: Vec<String> = set.samples().map(str::to_owned).chain(made).collect();
+        let mut quick_lines = 0;
+        for line in &lines {
+            let Some(quick) = read(line) else { continue };
+            quick_lines += 1;
+            let peeled = envelope::peel(line);
+            let stamps: Vec<_> = quick.outer.into_iter().chain([quick.inner]).collect();
+            assert_eq!(peeled.stamps, stamps, "{line}");
+            assert_eq!(peeled.message, quick.message, "{line}");
+            assert_eq!(peeled.caller.as_deref(), Some(quick.caller), "{line}");
+            assert_eq!(peeled.severity, Some(quick.severity), "{line}");
+            let origin = peeled.host.as_deref().zip(peeled.ident.as_deref());
+            assert_eq!(origin, quick.origin, "{line}");
+            assert!(peeled.values.is_empty() && peeled.pod.is_none() && !peeled.partial, "{line}");
+        }
+        assert!(quick_lines * 2 > lines.len(), "{quick_lines} of {}", lines.len());
+    }
+}

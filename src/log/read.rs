@@ -1,0 +1,218 @@
+//! From an entry to what it tells.
+//!
+//! Takes the lines of one entry; gives a [`Hit`] where it tells of a failure or of how long a call took. A line of the
+//! usual kind whose message was read before costs a look-up; any other is peeled and read whole. Never joins entries
+//! and never resolves times.
+
+use std::borrow::Cow;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use memchr::memchr;
+
+use super::classify::{self, Known, Told};
+use super::entry::Entry;
+use super::envelope::{self, Layer, Peeled};
+use super::journal_text;
+use super::memory::Memory;
+use super::quick;
+use super::stamp::{self, Stamp};
+use super::trace::{self, Trace};
+use super::{EventSet, LineText, LogLine};
+use crate::bundle::SourceIndex;
+use crate::time::Timestamp;
+
+/// An entry that told something.
+#[derive(Debug)]
+pub(super) struct Hit {
+    /// First the line it was read from.
+    pub lines: Vec<LogLine>,
+    pub stamps: Stamps,
+    pub what: What,
+    pub component: Option<Arc<str>>,
+    pub host: Option<Arc<str>>,
+    pub pod: Option<Arc<str>>,
+    /// When the command began whose output this is, for lines without any stamp.
+    pub began: Option<Timestamp>,
+}
+
+/// What it told.
+#[derive(Debug)]
+pub(super) enum What {
+    Event(Known),
+    Trace(Box<Trace>),
+}
+
+/// The stamps of an entry, outermost first: almost always one or two.
+#[derive(Debug)]
+pub(super) enum Stamps {
+    Few([Stamp; 2], u8),
+    Many(Box<[Stamp]>),
+}
+
+impl From<&[Stamp]> for Stamps {
+    fn from(stamps: &[Stamp]) -> Self {
+        match *stamps {
+            [one] => Self::Few([one, one], 1),
+            [one, two] => Self::Few([one, two], 2),
+            _ => Self::Many(stamps.into()),
+        }
+    }
+}
+
+impl Deref for Stamps {
+    type Target = [Stamp];
+    fn deref(&self) -> &[Stamp] {
+        match self {
+            Self::Few(stamps, n) => stamps.get(..usize::from(*n)).unwrap_or_default(),
+            Self::Many(stamps) => stamps,
+        }
+    }
+}
+
+/// What the entries of a piece told; line numbers count from its first line.
+#[derive(Debug, Default)]
+pub(super) struct Finds {
+    pub lines: u64,
+    pub hits: Vec<Hit>,
+    pub benign: u64,
+    pub unrecognised: u64,
+    pub unrecognised_lines: Vec<LogLine>,
+}
+
+/// Bytes of a line that are kept (`text` of a log line in the report).
+pub(super) const MAX_LINE: usize = 8 << 10;
+/// Unrecognised lines kept for each log.
+pub(super) const MAX_UNRECOGNISED: usize = 20;
+
+impl Finds {
+    /// Counts an entry that told no event.
+    fn count(&mut self, told: &Told, line: impl FnOnce() -> Option<LogLine>) {
+        match told {
+            Told::Benign => self.benign += 1,
+            Told::Unrecognised => {
+                self.unrecognised += 1;
+                if self.unrecognised_lines.len() < MAX_UNRECOGNISED {
+                    self.unrecognised_lines.extend(line());
+                }
+            }
+            Told::Event(_) | Told::Nothing => {}
+        }
+    }
+}
+
+/// Reads a line by itself, if its head is of the usual kind and its message was read before.
+pub(super) fn known_line(
+    raw: &[u8],
+    number: u64,
+    source: SourceIndex,
+    memory: &mut Memory,
+    out: &mut Finds,
+) -> bool {
+    if raw.len() > MAX_LINE || raw.ends_with(b"=<") || memchr(b'\t', raw).is_some() {
+        return false; // it may be one of several lines, or be cut
+    }
+    let Some((text, quick)) = std::str::from_utf8(raw).ok().and_then(|t| Some((t, quick::read(t)?))) else {
+        return false;
+    };
+    let Some((told, message)) = memory.recall(quick.caller, quick.severity, quick.message) else {
+        return false;
+    };
+    let line = || {
+        let head = text.get(..quick.at).unwrap_or_default();
+        let text = message.map_or_else(|| text.to_owned().into(), |m| LineText::sharing(head, m));
+        LogLine { source, number, text, truncated: false, time: None }
+    };
+    if let Told::Event(known) = told {
+        let (host, component) = quick.origin.map(|(h, i)| (memory.name(h), memory.name(i))).unzip();
+        let stamps = match quick.outer {
+            Some(outer) => Stamps::Few([outer, quick.inner], 2),
+            None => Stamps::Few([quick.inner; 2], 1),
+        };
+        let (what, lines) = (What::Event(known), vec![line()]);
+        out.hits.push(Hit { lines, stamps, what, component, host, pod: None, began: None });
+    } else {
+        out.count(&told, || Some(line()));
+    }
+    true
+}
+
+/// Peels and reads an entry whole.
+pub(super) fn entry(
+    entry: &Entry<'_>,
+    source: SourceIndex,
+    events: &EventSet,
+    memory: &mut Memory,
+    out: &mut Finds,
+) {
+    let texts: Vec<_> =
+        entry.lines.iter().map(|&(number, start, end)| (number, text_of(entry.raw(start, end)))).collect();
+    let Some((first, head)) = texts.first() else { return };
+    let mut peeled = envelope::peel(head);
+    if matches!(peeled.layers.first(), Some(Layer::Journal("journal export" | "journal verbose"))) {
+        journal_text::complete(&mut peeled, entry.piece, entry.hit.0, entry.hit.1);
+    }
+    if texts.len() > 1 {
+        let glue = if peeled.partial { "" } else { "\n" };
+        let mut message = peeled.message.into_owned();
+        for (_, line) in texts.iter().skip(1) {
+            message.push_str(glue);
+            message.push_str(&envelope::peel(line).message);
+        }
+        peeled.message = message.into();
+    }
+    let kept = texts.iter().filter(|(n, _)| texts.len() == 1 || *n == entry.number || n == first);
+    let mut lines = kept.map(|(n, text)| line(source, *n, text));
+    if let Some(trace) = trace::read(&peeled.message) {
+        if let Some(what) = trace::find_call(trace, entry.piece, entry.end) {
+            out.hits.push(hit(entry, &peeled, lines.collect(), memory, What::Trace(Box::new(what))));
+        }
+        return;
+    }
+    match classify::classify(&peeled, events, memory) {
+        Told::Event(known) => {
+            out.hits.push(hit(entry, &peeled, lines.collect(), memory, What::Event(known)));
+        }
+        told => out.count(&told, || lines.next()),
+    }
+}
+
+/// Valid UTF-8 as it stands; `from_utf8_lossy` alone would go through it byte by byte.
+fn text_of(raw: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Borrowed)
+}
+
+fn hit(entry: &Entry<'_>, peeled: &Peeled<'_>, lines: Vec<LogLine>, memory: &mut Memory, what: What) -> Hit {
+    let began = if peeled.stamps.is_empty() { command_time(entry.piece, entry.hit.0) } else { None };
+    let component = peeled.ident.as_deref().or_else(|| began.map(|_| "kubectl"));
+    Hit {
+        lines,
+        stamps: peeled.stamps.as_slice().into(),
+        what,
+        component: component.map(|name| memory.name(name)),
+        host: peeled.host.as_deref().map(|name| memory.name(name)),
+        pod: peeled.pod.as_deref().map(|name| memory.name(name)),
+        began,
+    }
+}
+
+/// The nearest comment `# 2026-11-21T02:24:47Z` above a line of a command's output, within 4 KiB.
+fn command_time(piece: &[u8], at: usize) -> Option<Timestamp> {
+    let before = piece.get(at.saturating_sub(4096)..at)?;
+    let mark = memchr::memmem::rfind(before, b"\n# 2")
+        .map(|n| n + 1)
+        .or_else(|| before.starts_with(b"# 2").then_some(0))?;
+    match stamp::rfc3339(before.get(mark + 2..)?) {
+        Some((Stamp::Absolute(time, _), _)) => Some(time),
+        _ => None,
+    }
+}
+
+fn line(source: SourceIndex, number: u64, text: &str) -> LogLine {
+    let mut end = text.len().min(MAX_LINE);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let kept = text.get(..end).unwrap_or_default().to_owned();
+    LogLine { source, number, truncated: end < text.len(), text: kept.into(), time: None }
+}
