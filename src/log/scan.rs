@@ -9,9 +9,9 @@ use std::io::Read;
 use memchr::{memchr, memchr_iter, memrchr};
 use rayon::prelude::*;
 
-use super::memory::Memory;
 use super::entry::{self, Entry};
 use super::envelope::{self, Peeled};
+use super::memory::Memory;
 use super::read::{self, Finds, Hit, MAX_LINE, MAX_UNRECOGNISED};
 use super::{EventSet, LogLine};
 use crate::bundle::{InputReport, Source, SourceIndex, SourceKind};
@@ -93,8 +93,10 @@ fn read_windows(mut reader: impl Read + Send, source: SourceIndex, events: &Even
         }
         let pieces;
         let input = &mut scan.input;
-        (pieces, at_end) =
-            rayon::join(|| scan_pieces(done, &mut lanes, source, events), || fill(&mut reader, &mut next, input));
+        (pieces, at_end) = rayon::join(
+            || scan_pieces(done, &mut lanes, source, events),
+            || fill(&mut reader, &mut next, input),
+        );
         for piece in pieces {
             add(scan, piece);
         }
@@ -166,12 +168,7 @@ fn cut(window: &[u8]) -> usize {
 }
 
 /// Scans a window in pieces; the lane of a piece remembers what the pieces at its place in windows before have read.
-fn scan_pieces(
-    window: &[u8],
-    lanes: &mut Vec<Memory>,
-    source: SourceIndex,
-    events: &EventSet,
-) -> Vec<Finds> {
+fn scan_pieces(window: &[u8], lanes: &mut Vec<Memory>, source: SourceIndex, events: &EventSet) -> Vec<Finds> {
     let mut pieces = Vec::new();
     let mut rest = window;
     while !rest.is_empty() {

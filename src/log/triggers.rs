@@ -22,7 +22,8 @@ impl Triggers {
         let mut all: Vec<_> = triggers.iter().map(|t| (rarest(t.as_bytes()), t.as_bytes())).collect();
         all.sort_unstable();
         all.dedup();
-        for ((front, needle), trigger) in all.iter().map(|(front, trigger)| (trigger.split_at(*front), trigger))
+        for ((front, needle), trigger) in
+            all.iter().map(|(front, trigger)| (trigger.split_at(*front), trigger))
         {
             let holder = (front.len(), Box::from(*trigger));
             // of needles that begin alike the search reports one alone
