@@ -66,7 +66,7 @@ impl Redactor {
         let lines = world.logs.events.iter().flat_map(|e| &e.lines);
         let unrecognised = world.logs.reports.iter().flat_map(|r| &r.unrecognised_lines);
         for line in lines.chain(unrecognised) {
-            redactor.addresses.text(&line.text);
+            redactor.addresses.text(&line.text.to_string());
         }
         redactor
     }

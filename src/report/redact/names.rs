@@ -140,11 +140,11 @@ impl Names {
             self.add("certificate", fields.x509_candidate.as_deref().unwrap_or_default());
             self.host(fields.x509_wanted.as_deref().unwrap_or_default());
             self.of_text(&fields.reason);
-            event.lines.iter().for_each(|line| self.of_text(&line.text));
+            event.lines.iter().for_each(|line| self.of_text(&line.text.to_string()));
         }
         for report in &world.logs.reports {
             self.add("node", report.host.as_deref().unwrap_or_default());
-            report.unrecognised_lines.iter().for_each(|line| self.of_text(&line.text));
+            report.unrecognised_lines.iter().for_each(|line| self.of_text(&line.text.to_string()));
         }
         for capture in &world.wire.captures {
             self.add("node", capture.set.host.as_deref().unwrap_or_default());
