@@ -1,7 +1,7 @@
 #!/bin/bash
 # Records the captures of samples/tls: one failed (or healthy) TLS connection each, between real peers.
 #
-# usage: record.sh OUT        needs root, go (GO=path), openssl, tcpdump and ip
+# usage: record.sh OUT        needs root, go (GO=path), openssl, python3, tcpdump and ip
 #
 # Everything runs in one network namespace of its own, on its loopback with an MTU of 1500. Beside OUT/NAME.pcap stands
 # OUT/NAME.log with what both sides would log, and OUT/NAME.keys where a decryption test needs the secrets.
@@ -74,6 +74,29 @@ record openssl-bad-client-cert-tls13 openssl_pair -tls1_3 -Verify 1 -verify_retu
 record openssl-ok-mutual-tls13 openssl_pair -tls1_3 -Verify 1 -verify_return_error -CAfile "$work/certs/ca.pem" -- \
     -cert "$work/certs/client.pem"
 record openssl-version-mismatch openssl_pair -tls1_3 -- -tls1_2
+
+# with_keys NAME CLIENT-INPUT SERVER-OPTIONS -- CLIENT-OPTIONS : the same, with its secrets; K in the input updates the keys
+with_keys() {
+    local name=$1 input=$2 server=()
+    shift 2
+    while [ "$1" != -- ]; do server+=("$1"); shift; done
+    shift
+    rm -f "$out/$name.keys"
+    in_ns openssl s_server -accept 127.0.0.1:8443 -cert "$work/certs/server.pem" -naccept 1 -rev -quiet "${server[@]}" 2>/dev/null &
+    local pid=$!
+    sleep 0.3
+    (for line in $input Q; do echo "$line"; sleep 0.2; done) | in_ns timeout 3 openssl s_client -connect 127.0.0.1:8443 \
+        -servername webhook.shop.svc -CAfile "$work/certs/ca.pem" -keylogfile "$out/$name.keys" "$@" | tail -2 || true
+    kill $pid 2>/dev/null || true
+    wait $pid || true
+}
+# Two requests with an update of the keys of both sides between them.
+record keys-chacha-tls13 with_keys keys-chacha-tls13 'one K two' -- -ciphersuites TLS_CHACHA20_POLY1305_SHA256
+record keys-aes256-tls13 with_keys keys-aes256-tls13 one -- -ciphersuites TLS_AES_256_GCM_SHA384
+record keys-chacha-tls12 with_keys keys-chacha-tls12 one -tls1_2 -- -cipher ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-CHACHA20-POLY1305
+record keys-aes256-tls12 with_keys keys-aes256-tls12 one -tls1_2 -- -cipher ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES256-GCM-SHA384
+record keys-cbc-tls12 with_keys keys-cbc-tls12 one -tls1_2 -- -cipher ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES128-SHA
+record keys-http2 in_ns python3 "$here/http2.py" "$work/certs" "$out/keys-http2.keys"
 
 go_server() {
     ip netns exec "$ns" "$work/peers" server go-server "$work/certs" &

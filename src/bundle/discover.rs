@@ -281,6 +281,37 @@ fn look(opening: &mut Opening, problems: &mut Weirds) -> Vec<u8> {
     }
 }
 
+/// See [`Bundle::add_key_log`].
+pub(super) fn add_key_log(bundle: &mut Bundle, path: &Path) -> Result<SourceIndex, Error> {
+    let shown = path.display().to_string();
+    let failed = |e: io::Error| Error::Input(shown.clone(), e.to_string());
+    let stored_bytes = std::fs::metadata(path).map_err(failed)?.len();
+    File::open(path).map_err(failed)?;
+    let mut problems = Weirds::default();
+    let mut opening = Opening {
+        origin: Origin::File(path.to_owned()),
+        codecs: Vec::new(),
+        utf16: None,
+        limits: Limits::default(),
+    };
+    let head = look(&mut opening, &mut problems);
+    if sniff::kind(&head) != SourceKind::KeyLog {
+        return Err(Error::Usage(format!(
+            "--keylog {shown}: not a TLS key log: its lines must be as SSLKEYLOGFILE writes them, CLIENT_RANDOM and two words of hex"
+        )));
+    }
+    let index = SourceIndex(u32::try_from(bundle.sources.len()).unwrap_or(u32::MAX));
+    bundle.sources.push(Source {
+        index,
+        path: shown,
+        kind: SourceKind::KeyLog,
+        stored_bytes,
+        problems,
+        opening,
+    });
+    Ok(index)
+}
+
 impl Bundle {
     /// Adds a log that another source holds inside it, such as the journal entries of a capture: `NAME!part`.
     pub fn add_inner_log(&mut self, outer: SourceIndex, part: &str, text: Vec<u8>) {

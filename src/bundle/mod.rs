@@ -24,6 +24,8 @@ pub enum SourceKind {
     HostState,
     /// PEM blocks.
     Pem,
+    /// Secrets of TLS sessions (SSLKEYLOGFILE): used, never shown.
+    KeyLog,
     /// Text of lines: a log until `log` finds otherwise.
     Log,
     /// No bytes.
@@ -42,6 +44,7 @@ impl SourceKind {
             Self::Objects => "objects",
             Self::HostState => "host_state",
             Self::Pem => "pem",
+            Self::KeyLog => "keylog",
             Self::Log => "log",
             Self::Empty => "empty",
             Self::Unknown => "unknown",
@@ -119,6 +122,16 @@ pub struct Bundle {
 /// [`Error::Input`] for a path that does not exist or cannot be listed, [`Error::Empty`] when nothing is found.
 pub fn discover(inputs: &[PathBuf], limits: &Limits) -> Result<Bundle, Error> {
     discover::discover(inputs, limits)
+}
+
+impl Bundle {
+    /// Adds a key log that was named beside the inputs; gives its source.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a file that cannot be read, [`Error::Usage`] for one that is no key log.
+    pub fn add_key_log(&mut self, path: &std::path::Path) -> Result<SourceIndex, Error> {
+        discover::add_key_log(self, path)
+    }
 }
 
 /// A reader of decompressed bytes, bounded by the limits. An error says why reading stopped early.

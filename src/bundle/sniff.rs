@@ -38,6 +38,8 @@ fn text_kind(head: &str) -> SourceKind {
     let text = text.strip_prefix("---\n").map_or(text, str::trim_start);
     if text.starts_with("-----BEGIN ") {
         SourceKind::Pem
+    } else if is_key_log(text) {
+        SourceKind::KeyLog
     } else if is_json_object(text) || is_yaml_object(text) {
         SourceKind::Objects
     } else if is_host_state(text) {
@@ -45,6 +47,17 @@ fn text_kind(head: &str) -> SourceKind {
     } else {
         SourceKind::Log
     }
+}
+
+/// `CLIENT_RANDOM 52…80 e3…c8`: the first line that is no comment is a label, a random and a secret in hex.
+fn is_key_log(text: &str) -> bool {
+    let first = text.lines().find(|l| !l.trim().is_empty() && !l.starts_with('#')).unwrap_or_default();
+    let words: Vec<&str> = first.split_ascii_whitespace().take(4).collect();
+    let [label, random, secret] = words.as_slice() else { return false };
+    let hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
+    let labelled = label.bytes().all(|b| matches!(b, b'A'..=b'Z' | b'0'..=b'9' | b'_'));
+    let long_enough = (random.len() == 64 || *label == "RSA") && secret.len() >= 64;
+    labelled && long_enough && hex(random) && hex(secret)
 }
 
 /// `{"apiVersion": …` or `[{"kind": …`, but no audit event and no JSON log line.

@@ -98,6 +98,11 @@ impl CaptureReader {
         &self.summary.interfaces
     }
 
+    /// TLS key log text of the decryption secrets blocks read so far.
+    pub fn tls_key_log(&self) -> &str {
+        &self.summary.tls_key_log
+    }
+
     /// What the file held beside frames. Call at the end.
     pub fn finish(self) -> CaptureSummary {
         self.summary

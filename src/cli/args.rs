@@ -334,6 +334,9 @@ pub struct HowArguments {
     /// Another UDP port that carries VXLAN (repeatable)
     #[arg(long, value_name = "P", help_heading = "Reading")]
     pub vxlan_port: Vec<u16>,
+    /// Decrypt TLS sessions with the secrets in FILE, as SSLKEYLOGFILE writes them (repeatable); never shown
+    #[arg(long, value_name = "FILE", help_heading = "Reading")]
+    pub keylog: Vec<PathBuf>,
     /// Bounds on what a bundle may make the program read.
     #[command(flatten)]
     pub limits: LimitArguments,

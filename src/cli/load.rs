@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::args::ReadArguments;
 use super::progress::Progress;
 use super::settings::Settings;
-use crate::bundle::{self, Bundle, InputReport, SourceKind};
+use crate::bundle::{Bundle, InputReport, SourceKind};
 use crate::correlate::{self, Correlated, JoinOptions, World};
 use crate::error::Error;
 use crate::ingest::{self, Ingested};
@@ -33,7 +33,7 @@ pub(super) struct Scope {
 /// Reads everything under `inputs`.
 pub(super) fn world(inputs: &[PathBuf], settings: &Settings, progress: &Progress) -> Result<World, Error> {
     progress.phase("looking through the inputs");
-    let mut bundle = bundle::discover(inputs, &settings.limits)?;
+    let mut bundle = settings.discover(inputs)?;
     progress.phase(&reading(&bundle));
     let mut wire = ingest::run(&bundle.sources, &settings.ingest(&bundle)?);
     for (source, entries) in std::mem::take(&mut wire.journals) {
@@ -137,7 +137,7 @@ pub(super) fn captures(read: &ReadArguments, settings: &Settings) -> Result<Worl
         add_untaken(&world.bundle, &mut world.wire, &[&world.logs.inputs, &world.cluster.inputs]);
         return Ok(world);
     }
-    let bundle = bundle::discover(&read.inputs, &settings.limits)?;
+    let bundle = settings.discover(&read.inputs)?;
     progress.phase(&reading(&bundle));
     let mut wire = ingest::run(&bundle.sources, &settings.ingest(&bundle)?);
     add_untaken(&bundle, &mut wire, &[]);

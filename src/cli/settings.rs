@@ -7,7 +7,7 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 
 use super::args::{ColorChoice, HowArguments, LimitArguments, ShowArguments};
-use crate::bundle::{Bundle, Limits, SourceKind};
+use crate::bundle::{self, Bundle, Limits, SourceKind};
 use crate::capture::{self, Window};
 use crate::error::Error;
 use crate::ingest::IngestOptions;
@@ -36,6 +36,7 @@ pub struct Settings {
     from: Option<TimeArgument>,
     to: Option<TimeArgument>,
     vxlan_ports: Vec<u16>,
+    key_logs: Vec<PathBuf>,
 }
 
 /// A point in time as a person gives it.
@@ -67,8 +68,21 @@ impl Settings {
             rules: rules(&typed.rules)?,
             events: events(&typed.rules)?,
             vxlan_ports: typed.vxlan_port.clone(),
+            key_logs: typed.keylog.clone(),
             zone,
         })
+    }
+
+    /// Everything under `inputs`, with the key logs of `--keylog`.
+    ///
+    /// # Errors
+    /// As [`bundle::discover`] and [`Bundle::add_key_log`].
+    pub fn discover(&self, inputs: &[PathBuf]) -> Result<Bundle, Error> {
+        let mut bundle = bundle::discover(inputs, &self.limits)?;
+        for path in &self.key_logs {
+            bundle.add_key_log(path)?;
+        }
+        Ok(bundle)
     }
 
     /// `--from` and `--to`; a time without a date is on the day on which the captures begin.

@@ -3,14 +3,54 @@
 use super::{Anomaly, World};
 use crate::flow::Analysis;
 use crate::ingest::{CaptureReport, Conversation};
+use crate::tls::DecryptionStop;
 
 /// The anomalies of all captures, in their order.
 pub(super) fn of(world: &World) -> Vec<Anomaly> {
-    let mut retransmitted = vec![0_u64; world.wire.captures.len()];
+    let mut counts = vec![(0_u64, Sealed::default()); world.wire.captures.len()];
     for flow in &world.wire.flows {
-        retransmitted[flow.capture.0 as usize] += retransmissions(flow);
+        if let Some((retransmitted, sealed)) = counts.get_mut(flow.capture.0 as usize) {
+            *retransmitted += retransmissions(flow);
+            sealed.count(flow);
+        }
     }
-    world.wire.captures.iter().zip(retransmitted).flat_map(|(c, n)| of_capture(c, n)).collect()
+    let all = world.wire.captures.iter().zip(counts);
+    all.flat_map(|(c, (n, sealed))| of_capture(c, n).into_iter().chain(sealed.anomaly(c))).collect()
+}
+
+/// Sessions that a key log did not open to their end.
+#[derive(Clone, Debug, Default)]
+struct Sealed {
+    sessions: u64,
+    first: Option<(DecryptionStop, u64)>,
+}
+
+impl Sealed {
+    fn count(&mut self, flow: &Conversation) {
+        let stopped = flow.app.session.tls.as_ref().and_then(|t| t.decrypted.as_ref()).map(|d| d.stopped);
+        let first = stopped.and_then(|s| [s.orig, s.resp].into_iter().flatten().min_by_key(|s| s.at));
+        if let Some(stop) = first {
+            self.sessions += 1;
+            self.first.get_or_insert((stop.why, stop.at.frame.number()));
+        }
+    }
+
+    fn anomaly(&self, capture: &CaptureReport) -> Option<Anomaly> {
+        let (why, frame) = self.first?;
+        let why = match why {
+            DecryptionStop::WrongKey => "its secret does not open the record",
+            DecryptionStop::NoSecret => "the key log lacks the secret for it",
+            DecryptionStop::BytesMissing => "bytes are missing in the capture",
+            DecryptionStop::UnknownSuite => "its cipher suite is neither AES-GCM nor ChaCha20-Poly1305",
+            DecryptionStop::Renegotiated => "it was negotiated anew",
+        };
+        let text = format!(
+            "{} TLS sessions of the key log were not decrypted to their end; the first in frame {frame}: {why}",
+            self.sessions
+        );
+        let place = capture.set.name.clone();
+        Some(Anomaly { kind: "not_decrypted", place, count: self.sessions, text })
+    }
 }
 
 fn of_capture(capture: &CaptureReport, retransmitted: u64) -> Vec<Anomaly> {

@@ -108,6 +108,11 @@ impl<O: Observer> Shard<O> {
         }
     }
 
+    /// The observer's context.
+    pub fn observer_mut(&mut self) -> &mut O {
+        &mut self.observer
+    }
+
     /// Freezes every flow, over and idle or not.
     #[cfg(test)]
     pub(super) fn freeze_all(&mut self) {

@@ -14,6 +14,7 @@ use crate::time::Timestamp;
 use crate::tls::SessionFacts;
 
 mod finish;
+mod keys;
 mod observer;
 pub mod replay;
 mod run;
@@ -99,8 +100,6 @@ pub struct Ingested {
     pub neighbors: Vec<NeighborFact>,
     /// Names of name resolution blocks.
     pub names: Vec<(IpAddr, String)>,
-    /// TLS key log text of decryption secrets blocks.
-    pub key_log: String,
     /// systemd Journal Export entries that captures hold, for the log side: source and entries.
     pub journals: Vec<(SourceIndex, Vec<Vec<u8>>)>,
     /// One for each file.

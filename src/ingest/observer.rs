@@ -1,14 +1,23 @@
 //! Hands the payload of flows to `tls` and `dns`.
 
+use std::sync::Arc;
+
 use super::App;
 use crate::dns::DnsSession;
 use crate::flow::{Dir, FlowEnd, Moment, Observer, Payload, Proto};
-use crate::tls::{Interner, Session};
+use crate::tls::{Interner, KeyLog, Session};
 
 /// One shard's observer.
 #[derive(Debug, Default)]
 pub(super) struct AppObserver {
     interner: Interner,
+}
+
+impl AppObserver {
+    /// See [`Interner::use_keys`].
+    pub(super) fn use_keys(&mut self, keys: Arc<KeyLog>) {
+        self.interner.use_keys(keys);
+    }
 }
 
 /// State of one flow; nothing is allocated before its first payload.

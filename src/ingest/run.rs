@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::finish::{self, Tally};
+use super::keys::Keys;
 use super::observer::AppObserver;
 use super::{IngestOptions, Ingested};
 use crate::bundle::{InputReport, Source};
@@ -16,9 +17,10 @@ use crate::time::Timestamp;
 /// Reads all captures among `sources`; one after the other, each with all threads of the current rayon pool.
 pub fn run(sources: &[Source], options: &IngestOptions) -> Ingested {
     let mut all = Ingested::default();
+    let mut keys = Keys::read(sources, &mut all.inputs);
     for set in capture::group(sources) {
         let index = CaptureIndex(u16::try_from(all.captures.len()).unwrap_or(u16::MAX));
-        Capture::new(index, set, options).run(sources, &mut all);
+        Capture::new(index, set, options, &mut keys).run(sources, &mut all);
     }
     all
 }
@@ -28,6 +30,7 @@ struct Capture<'o> {
     index: CaptureIndex,
     set: CaptureSet,
     options: &'o IngestOptions,
+    keys: &'o mut Keys,
     decode: DecodeOptions,
     shards: Vec<Shard<AppObserver>>,
     reassembler: Reassembler,
@@ -46,23 +49,26 @@ struct Chunk {
 }
 
 impl<'o> Capture<'o> {
-    fn new(index: CaptureIndex, set: CaptureSet, options: &'o IngestOptions) -> Self {
+    fn new(index: CaptureIndex, set: CaptureSet, options: &'o IngestOptions, keys: &'o mut Keys) -> Self {
         let max_flows = usize::try_from(options.max_memory / LIVE_FLOW_BYTES).unwrap_or(usize::MAX) / SHARDS;
         let shard = ShardOptions {
             capture: index,
             max_flows: max_flows.max(1024),
             several_files: set.files.len() > 1,
         };
-        Self {
+        let mut capture = Self {
             index,
             set,
             options,
+            keys,
             decode: DecodeOptions { vxlan_ports: options.vxlan_ports.clone() },
             shards: (0..SHARDS).map(|_| Shard::new(AppObserver::default(), shard)).collect(),
             reassembler: Reassembler::default(),
             chunks: Vec::new(),
             tally: Tally::default(),
-        }
+        };
+        capture.use_keys();
+        capture
     }
 
     fn run(mut self, sources: &[Source], all: &mut Ingested) {
@@ -89,6 +95,10 @@ impl<'o> Capture<'o> {
         let (mut current, mut next) = (Window::default(), Window::default());
         let mut more = reader.fill(&mut current);
         while more {
+            // Decryption secrets blocks stand before the frames that they open (pcapng, Decryption Secrets Block).
+            if self.keys.take(reader.tls_key_log(), &mut self.tally.problems) {
+                self.use_keys();
+            }
             let work = || self.work(&mut current, file);
             (more, ()) = rayon::join(|| reader.fill(&mut next), work);
             std::mem::swap(&mut current, &mut next);
@@ -100,9 +110,16 @@ impl<'o> Capture<'o> {
         report.problems.merge(std::mem::take(&mut self.tally.problems));
         self.tally.end_of_file(summary.interfaces);
         all.names.extend(summary.names);
-        all.key_log.push_str(&summary.tls_key_log);
+        self.keys.end_of_file();
         if !summary.journal_entries.is_empty() {
             all.journals.push((report.source, summary.journal_entries));
+        }
+    }
+
+    /// Hands the secrets known so far to the shards.
+    fn use_keys(&mut self) {
+        for shard in &mut self.shards {
+            shard.observer_mut().use_keys(self.keys.log());
         }
     }
 

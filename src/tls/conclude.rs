@@ -4,11 +4,11 @@
 
 use super::infer::{self, Inference, Setting};
 use super::tracker::Tracker;
-use super::{Burst, ClientCertificate, Phase, TlsFacts};
+use super::{Alert, Burst, ClientCertificate, Phase, TlsFacts};
 use crate::flow::{Dir, FlowEnd, Moment, PerDir};
 
 /// Ends a session.
-pub(super) fn conclude(tracker: Tracker, end: &FlowEnd) -> TlsFacts {
+pub(super) fn conclude(mut tracker: Tracker, end: &FlowEnd) -> TlsFacts {
     let client = tracker.client();
     let closed = |dir| end.fin[dir].is_some() || end.reset.is_some_and(|r| r.from == dir);
     let inference = tracker.thirteen.then(|| {
@@ -21,13 +21,20 @@ pub(super) fn conclude(tracker: Tracker, end: &FlowEnd) -> TlsFacts {
             closed: PerDir { orig: closed(Dir::Orig), resp: closed(Dir::Resp) },
             last: tracker.last,
         };
-        infer::infer(&tracker.timeline, &setting)
+        let mut inference = infer::infer(&tracker.timeline, &setting);
+        if let Some(reveal) = &mut tracker.reveal {
+            reveal.correct(&mut inference);
+        }
+        inference
     });
     let any_record = tracker.last.orig.is_some() || tracker.last.resp.is_some();
     let mut facts = tracker.facts;
     facts.bursts = tracker.bursts.finish();
     if let Some(inference) = inference {
         adopt(inference, client, &mut facts);
+    }
+    if let Some(reveal) = tracker.reveal {
+        reveal.finish(&mut facts);
     }
     if facts.certificate_requested.is_some()
         && facts.client_finished.is_some()
@@ -87,7 +94,8 @@ fn remove_tickets(bursts: &mut Vec<Burst>, server: Dir, last: Moment, bytes: u64
 /// The furthest step that was reached.
 fn phase(facts: &TlsFacts, client: Dir, end: &FlowEnd) -> Phase {
     let says_goodbye = |dir: Dir| {
-        end.fin[dir].is_some() || facts.alerts.iter().any(|a| a.from == dir && !a.fatal && a.level != Some(1))
+        let closes = |a: &Alert| a.from == dir && !a.fatal && (a.decrypted || a.level != Some(1));
+        end.fin[dir].is_some() || facts.alerts.iter().any(closes)
     };
     let both_closed = says_goodbye(client) && says_goodbye(client.other());
     let reached = step(facts);

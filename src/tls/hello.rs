@@ -249,7 +249,7 @@ fn server_name(content: &[u8]) -> Option<String> {
 }
 
 /// The protocol names of `application_layer_protocol_negotiation` (RFC 7301 §3.1).
-fn protocols(content: &[u8]) -> Vec<String> {
+pub(super) fn protocols(content: &[u8]) -> Vec<String> {
     let mut list = Cursor::new(Cursor::new(content).vector16().unwrap_or_default().0);
     std::iter::from_fn(|| list.vector8())
         .map(|(name, _)| String::from_utf8_lossy(name).into_owned())

@@ -253,6 +253,7 @@ fn push_alert(record: &Sealed, confidence: Confidence, fatal: bool, found: &mut 
         level: None,
         description: None,
         encrypted: true,
+        decrypted: false,
         confidence,
         fatal,
     });

@@ -10,6 +10,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use super::hello::{self, RawClientHello};
+use super::keylog::KeyLog;
 use super::{Certificate, ClientHelloShape, certificate};
 
 /// What many sessions of a shard share: hellos and certificates by their bytes, within bounds.
@@ -20,12 +21,23 @@ pub struct Interner {
     scratch: Vec<u8>,
     /// Payload bytes that the shard's sessions hold back, in bytes.
     pub(super) held: usize,
+    keys: Option<Arc<KeyLog>>,
 }
 
 impl Interner {
     /// Bytes held, those of incomplete messages of the sessions included.
     pub fn memory(&self) -> usize {
         self.hellos.bytes + self.certificates.bytes + self.scratch.capacity() + self.held
+    }
+
+    /// Opens the records of sessions that begin from here on and whose secrets are among these.
+    pub fn use_keys(&mut self, keys: Arc<KeyLog>) {
+        self.keys = Some(keys).filter(|k| !k.is_empty());
+    }
+
+    /// Secrets of sessions, if there are any.
+    pub(super) fn keys(&self) -> Option<&KeyLog> {
+        self.keys.as_deref()
     }
 
     /// Whether sessions may hold back more payload.

@@ -14,16 +14,22 @@ mod bursts;
 mod certificate;
 mod conclude;
 mod cursor;
+mod decrypt;
 mod fingerprint;
 mod hello;
+mod http2;
 mod infer;
 mod intern;
+mod keylog;
 pub mod names;
 mod openvpn;
 mod order;
 mod plain;
 mod records;
+mod reveal;
+mod seal;
 mod session;
+mod shape;
 mod tracker;
 
 #[cfg(test)]
@@ -31,6 +37,7 @@ mod tests;
 
 pub use certificate::parse as parse_certificate;
 pub use intern::Interner;
+pub use keylog::{KeyLog, KeyLogLines};
 pub use session::Session;
 
 /// `ProtocolVersion` of RFC 8446 §4.2.1; unknown values survive.
@@ -204,12 +211,14 @@ pub struct Alert {
     pub from: Dir,
     /// When.
     pub at: Moment,
-    /// 1 warning, 2 fatal; absent when encrypted.
+    /// 1 warning, 2 fatal; absent when encrypted and not decrypted.
     pub level: Option<u8>,
-    /// Absent when encrypted.
+    /// Absent when encrypted and not decrypted.
     pub description: Option<AlertDescription>,
-    /// It is inferred from the record's length and place.
+    /// It was encrypted on the wire: inferred from the record's length and place, unless it was decrypted.
     pub encrypted: bool,
+    /// It was read with the secrets of a key log.
+    pub decrypted: bool,
     /// How sure it is that this is an alert.
     pub confidence: Confidence,
     /// The place in the handshake says that it is no close_notify.
@@ -327,6 +336,79 @@ pub struct TlsFacts {
     pub midstream: bool,
     /// HTTP CONNECT through a proxy came first: status code of the proxy's answer, 0 while there is none.
     pub connect_status: Option<u16>,
+    /// What the secrets of a key log showed, where it has those of this session.
+    pub decrypted: Option<Box<Decrypted>>,
+}
+
+/// What the secrets of a key log showed of a session, beside the facts of the session that they made exact.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decrypted {
+    /// Records that were opened, by side.
+    pub records: PerDir<u32>,
+    /// Where and why that ended before the end of the session, by side.
+    pub stopped: PerDir<Option<Stopped>>,
+    /// KeyUpdate messages, by side.
+    pub key_updates: PerDir<u32>,
+    /// First HTTP/1 request, and first status of HTTP/1 or HTTP/2.
+    pub http: Option<HttpFacts>,
+    /// Responses, interim ones left out.
+    pub responses: u32,
+    /// Status of the last of them, and when.
+    pub last_status: Option<(u16, Moment)>,
+    /// Last GOAWAY of HTTP/2.
+    pub goaway: Option<GoAway>,
+    /// First RST_STREAM frames of HTTP/2, at most 16.
+    pub resets: Vec<StreamReset>,
+}
+
+/// Where and why decryption of a side ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// The record that could not be opened, or the last one before a hole.
+    pub at: Moment,
+    /// Why.
+    pub why: DecryptionStop,
+}
+
+/// Why decryption of a side ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DecryptionStop {
+    /// The secret does not open the record.
+    WrongKey,
+    /// The key log has no secret for what follows.
+    NoSecret,
+    /// The capture does not show every byte.
+    BytesMissing,
+    /// The cipher suite is neither AES-GCM nor ChaCha20-Poly1305.
+    UnknownSuite,
+    /// The session was negotiated anew under new keys.
+    Renegotiated,
+}
+
+/// GOAWAY of HTTP/2 (RFC 9113 §6.8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoAway {
+    /// Who sent it.
+    pub from: Dir,
+    /// When.
+    pub at: Moment,
+    /// Last stream that was or may be processed.
+    pub last_stream: u32,
+    /// Name of the error code, such as `NO_ERROR`.
+    pub error: String,
+}
+
+/// RST_STREAM of HTTP/2 (RFC 9113 §6.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamReset {
+    /// Who sent it.
+    pub from: Dir,
+    /// When.
+    pub at: Moment,
+    /// Stream.
+    pub stream: u32,
+    /// Name of the error code, such as `REFUSED_STREAM`.
+    pub error: String,
 }
 
 /// What a side spoke that is not TLS.

@@ -137,10 +137,15 @@ fn request(head: &[u8]) -> Option<Head> {
 
 /// `HTTP/1.1 503 Service Unavailable`.
 fn response(head: &[u8]) -> Option<Head> {
-    let code = head.split(|&b| b == b' ' || b == b'\r').nth(1)?;
+    status(head).map(Head::Response)
+}
+
+/// The code of a status line.
+pub(super) fn status(head: &[u8]) -> Option<u16> {
+    let code = head.strip_prefix(b"HTTP/1.")?.split(|&b| b == b' ' || b == b'\r').nth(1)?;
     let &[a, b, c] = <&[u8; 3]>::try_from(code).ok()?;
     let digit = |byte: u8| byte.is_ascii_digit().then(|| u16::from(byte - b'0'));
-    Some(Head::Response(digit(a)? * 100 + digit(b)? * 10 + digit(c)?))
+    Some(digit(a)? * 100 + digit(b)? * 10 + digit(c)?)
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -5,6 +5,7 @@
 //! a plausible header. Never looks into what is encrypted.
 
 use super::order::Chunk;
+use super::shape::{message_header, message_type, plausible, starts_record};
 use crate::flow::Moment;
 
 /// `ContentType` of RFC 8446 §5.1 and RFC 6520.
@@ -80,6 +81,10 @@ pub(super) trait Sink {
     fn passed(&mut self, kind: u8, span: Span, end: i64);
     /// A plaintext alert.
     fn alert(&mut self, level: u8, description: u8, at: Moment);
+    /// A piece of a record's body, of any type.
+    fn body(&mut self, data: &[u8]);
+    /// Bytes are missing after a record began at `at`: all `inside` that record, or more than that.
+    fn missing(&mut self, inside: bool, at: Moment);
 }
 
 /// The state of one direction.
@@ -154,6 +159,7 @@ impl Walker {
             self.hide(hidden, sent, near, sink);
         }
         self.left -= hidden;
+        sink.missing(inside, self.record.at);
         if !inside {
             self.cut_message(Ending::Cut, near.offset, sink);
             self.lost = true;
@@ -171,6 +177,7 @@ impl Walker {
     /// Forgets what was copied.
     pub(super) fn drop_held(&mut self, sink: &mut impl Sink) {
         self.cut_message(Ending::Cut, 0, sink);
+        sink.missing(false, self.record.at);
         self.message = Vec::new();
         self.astray = true;
     }
@@ -192,6 +199,7 @@ impl Walker {
         self.header_have = 0;
         if !plausible(self.header) {
             self.cut_message(Ending::Cut, chunk.offset, sink);
+            sink.missing(false, self.record.at);
             self.lost = true;
             return rest;
         }
@@ -217,6 +225,7 @@ impl Walker {
         let take = chunk.data.len().min(self.left as usize);
         self.left -= take as u32;
         let (body, rest) = (chunk.until(take), chunk.after(take));
+        sink.body(body.data);
         match self.record.kind {
             content::APPLICATION_DATA => sink.application(take as u32, rest.offset, chunk.at),
             content::HANDSHAKE if !self.opaque => self.handshake(body, sink),
@@ -369,70 +378,7 @@ impl Walker {
     }
 }
 
-/// Whether bytes begin with a header that a TLS peer could send, as far as they go (at least three).
-pub(super) fn starts_record(data: &[u8]) -> bool {
-    match data {
-        [kind, major, minor, high, low, rest @ ..] => {
-            let handshake_fits = *kind != content::HANDSHAKE || rest.is_empty() || rest.len() < 4 || {
-                // An encrypted Finished may look like anything, but is short.
-                message_type(rest).is_some() || u16::from_be_bytes([*high, *low]) <= 256
-            };
-            plausible([*kind, *major, *minor, *high, *low]) && handshake_fits
-        }
-        [kind, 3, minor, ..] => {
-            (content::CHANGE_CIPHER_SPEC..=content::HEARTBEAT).contains(kind) && *minor <= 4
-        }
-        _ => false,
-    }
-}
-
-/// The same for the very first bytes of a side, of which there may be one or two only.
-pub(super) fn may_start_record(data: &[u8]) -> bool {
-    match data {
-        [kind] | [kind, 3] => (content::CHANGE_CIPHER_SPEC..=content::HEARTBEAT).contains(kind),
-        _ => starts_record(data),
-    }
-}
-
-/// Where in plaintext a ClientHello record begins (STARTTLS and PROXY protocol without a pause).
-pub(super) fn find_client_hello(data: &[u8]) -> Option<usize> {
-    memchr::memchr_iter(content::HANDSHAKE, data).find(|&at| {
-        matches!(data.get(at..), Some(&[_, 3, 0..=4, high, low, 1, 0, length_high, length_low, 3, 0..=4, ..])
-            if u16::from_be_bytes([high, low]) <= u16::from_be_bytes([length_high, length_low]).saturating_add(4)
-                && u16::from_be_bytes([length_high, length_low]) >= 40)
-    })
-}
-
-/// Known content type, version 3.x, and a length that RFC 5246 §6.2.3 allows.
-fn plausible(header: [u8; 5]) -> bool {
-    let [kind, major, minor, high, low] = header;
-    let length = u16::from_be_bytes([high, low]);
-    let fits = match kind {
-        content::CHANGE_CIPHER_SPEC => length == 1 || length > 16,
-        content::ALERT => (2..=1024).contains(&length),
-        content::HANDSHAKE | content::APPLICATION_DATA | content::HEARTBEAT => length <= MAX_RECORD,
-        _ => false,
-    };
-    fits && major == 3 && minor <= 4
-}
-
-/// Type and length (header included) of the message that begins here.
-fn message_header(data: &[u8]) -> Option<(u8, u32)> {
-    let &[kind, high, middle, low] = data.first_chunk()?;
-    Some((kind, u32::from_be_bytes([0, high, middle, low]) + 4))
-}
-
-/// The handshake type, if a message could begin so (as far as the bytes go).
-fn message_type(data: &[u8]) -> Option<u8> {
-    let kind = *data.first()?;
-    let known = matches!(kind, 0..=6 | 8 | 11..=16 | 20..=25 | 67 | 254);
-    let short_enough = data.get(1).is_none_or(|&high| high <= 1);
-    (known && short_enough).then_some(kind)
-}
-
 /// Bytes of a record header.
 const HEADER_BYTES: u32 = 5;
-/// RFC 5246 §6.2.3: 2^14 + 2048 bytes.
-const MAX_RECORD: u16 = 16_384 + 2048;
 /// A handshake message kept at most, in bytes; of a longer one the start is read and the rest passes.
 const MAX_MESSAGE: usize = 64 << 10;

@@ -9,7 +9,8 @@ use super::intern::Interner;
 use super::openvpn::Tunnel;
 use super::order::{Chunk, Next, Order};
 use super::plain::{Head, Plain};
-use super::records::{Ending, Message, Span, Walker, find_client_hello, may_start_record, starts_record};
+use super::records::{Ending, Message, Span, Walker};
+use super::shape::{find_client_hello, may_start_record, starts_record};
 use super::tracker::{Scribe, Tracker};
 use super::{FirstBytes, HttpFacts, SessionFacts};
 use crate::flow::{Dir, FlowEnd, Moment, Payload, PerDir};
@@ -281,7 +282,8 @@ impl State {
     /// Keeps count of what is held back over all sessions, and gives it up when that is too much.
     fn account(&mut self, dir: Dir, interner: &mut Interner) {
         let side = &mut self.sides[dir];
-        let held = side.held_bytes();
+        let sealed = self.tls.as_ref().and_then(|t| t.reveal.as_ref()).map_or(0, |r| r.held_bytes(dir));
+        let held = side.held_bytes() + sealed;
         if held == side.held {
             return;
         }

@@ -4,17 +4,17 @@
 //! (phase, inference from lengths, what is waited for) is left to [`super::conclude`].
 
 use super::bursts::Bursts;
-use super::cursor::Cursor;
-use super::hello::{self, RawClientHello};
+use super::hello::RawClientHello;
 use super::infer::Sealed;
 use super::intern::Interner;
-use super::records::{Ending, Message, Record, Sink, Span, content};
-use super::{
-    Alert, AlertDescription, Certificate, CipherSuite, ClientCertificate, ClientHello, Confidence,
-    NamedGroup, ProtocolVersion, ServerHello, TlsFacts,
-};
+use super::records::{Message, Record, Sink, Span, content};
+use super::reveal::Reveal;
+use super::{Alert, AlertDescription, Confidence, TlsFacts};
 use crate::flow::{Dir, Moment, PerDir};
-use std::sync::Arc;
+
+mod messages;
+
+pub(super) use messages::read_chain;
 
 /// What is known of a session so far.
 #[derive(Debug, Default)]
@@ -42,6 +42,8 @@ pub(super) struct Tracker {
     /// A record as short as an alert: application data only if another record of its side follows.
     short: PerDir<Option<(u32, i64, Moment)>>,
     spoke: PerDir<bool>,
+    /// Opens the records, where the secrets of the session are there.
+    pub(super) reveal: Option<Box<Reveal>>,
 }
 
 /// Writes one side's records into the tracker.
@@ -65,13 +67,23 @@ impl Sink for Scribe<'_> {
     }
 
     fn passed(&mut self, kind: u8, span: Span, end: i64) {
-        if kind == handshake::CLIENT_HELLO {
-            self.tracker.hello_passed(span, end);
-        }
+        self.tracker.passed(kind, span, end);
     }
 
     fn alert(&mut self, level: u8, description: u8, at: Moment) {
         self.tracker.plain_alert(self.dir, level, description, at);
+    }
+
+    fn body(&mut self, data: &[u8]) {
+        if let Some(reveal) = &mut self.tracker.reveal {
+            reveal.body(self.dir, data, self.interner);
+        }
+    }
+
+    fn missing(&mut self, inside: bool, at: Moment) {
+        if let Some(reveal) = &mut self.tracker.reveal {
+            reveal.missing(self.dir, inside, at);
+        }
     }
 }
 
@@ -113,6 +125,9 @@ impl Tracker {
         turn(&mut self.counts);
         turn(&mut self.short);
         turn(&mut self.spoke);
+        if let Some(reveal) = &mut self.reveal {
+            reveal.swap();
+        }
     }
 
     /// A ClientHello of SSLv2 form.
@@ -136,6 +151,9 @@ impl Tracker {
         }
         let sealed = Sealed { dir, kind: record.kind, length: record.length, at: record.at };
         self.last[dir] = Some(sealed);
+        if let Some(reveal) = &mut self.reveal {
+            reveal.begin(dir, record);
+        }
         match record.kind {
             content::CHANGE_CIPHER_SPEC => self.change_cipher_spec(dir, record.at),
             content::ALERT if record.length != 2 => self.sealed_alert(dir, record.at),
@@ -241,6 +259,7 @@ impl Tracker {
             level: None,
             description: None,
             encrypted: true,
+            decrypted: false,
             confidence: Confidence::Exact,
             fatal: !established,
         });
@@ -256,6 +275,7 @@ impl Tracker {
             level: Some(level),
             description: Some(AlertDescription(description)),
             encrypted: false,
+            decrypted: false,
             confidence: Confidence::Exact,
             fatal: !closes && (level == 2 || self.thirteen),
         });
@@ -267,111 +287,6 @@ impl Tracker {
         }
     }
 
-    fn handshake(&mut self, dir: Dir, message: &Message<'_>, interner: &mut Interner) {
-        match message.kind {
-            handshake::CLIENT_HELLO => drop(self.facts.client.get_or_insert(dir)),
-            handshake::SERVER_HELLO => drop(self.facts.client.get_or_insert(dir.other())),
-            _ => {}
-        }
-        let from_client = dir == self.client();
-        let at = message.span.last;
-        if message.kind != handshake::SERVER_HELLO {
-            self.note(dir, letter(message.kind));
-        }
-        match message.kind {
-            handshake::CLIENT_HELLO if self.facts.client_hello.is_none() => {
-                self.client_hello(&hello::client_hello(message.body), message, interner);
-            }
-            handshake::SERVER_HELLO => self.server_hello(dir, message),
-            handshake::HELLO_RETRY_REQUEST => drop(self.facts.hello_retry.get_or_insert(at)),
-            handshake::CERTIFICATE => self.certificate(from_client, message, interner),
-            handshake::CERTIFICATE_REQUEST => {
-                self.facts.certificate_requested.get_or_insert(at);
-                self.facts.certificate_request_confidence = Some(Confidence::Exact);
-            }
-            handshake::SERVER_HELLO_DONE => drop(self.facts.server_flight_done.get_or_insert(at)),
-            _ => {}
-        }
-    }
-
-    fn client_hello(&mut self, raw: &RawClientHello<'_>, message: &Message<'_>, interner: &mut Interner) {
-        let complete = message.ending == Ending::Complete;
-        self.hello_end = Some(message.end);
-        self.facts.client_hello = Some(Box::new(ClientHello {
-            at: message.span.first,
-            bytes: message.length,
-            segments: message.span.segments,
-            complete: complete.then_some(message.span.last),
-            acked: None,
-            largest_segment: message.span.largest,
-            random: raw.random,
-            shape: interner.hello(raw),
-            cut: message.ending == Ending::Cut || (complete && raw.cut && !raw.sslv2),
-        }));
-        self.settle_hello();
-    }
-
-    /// The part of a ClientHello that the capture cut has passed on the wire.
-    fn hello_passed(&mut self, span: Span, end: i64) {
-        let Some(hello) = self.facts.client_hello.as_mut().filter(|h| h.complete.is_none()) else { return };
-        hello.complete = Some(span.last);
-        hello.segments = span.segments;
-        hello.largest_segment = span.largest;
-        self.hello_end = Some(end);
-        self.settle_hello();
-    }
-
-    fn settle_hello(&mut self) {
-        let (reached, at) = self.acked[self.client()];
-        let (Some(end), Some(hello)) = (self.hello_end, &mut self.facts.client_hello) else { return };
-        if hello.acked.is_none() && reached >= end {
-            hello.acked = Some(at.max(hello.complete.unwrap_or(at)));
-        }
-    }
-
-    fn server_hello(&mut self, dir: Dir, message: &Message<'_>) {
-        let Some(raw) = hello::server_hello(message.body) else {
-            self.note(dir, b's');
-            return;
-        };
-        if raw.random == hello::RETRY_RANDOM {
-            self.note(dir, b'j');
-            self.facts.hello_retry.get_or_insert(message.span.last);
-            return;
-        }
-        self.note(dir, b's');
-        if self.facts.server_hello.is_some() {
-            return;
-        }
-        self.thirteen = is_thirteen(raw.version);
-        self.resumed = raw.pre_shared_key;
-        self.facts.server_hello = Some(Box::new(ServerHello {
-            at: message.span.first,
-            version: ProtocolVersion(raw.version),
-            cipher: CipherSuite(raw.cipher),
-            group: raw.group.map(NamedGroup),
-            alpn: raw.alpn,
-            resumed: raw.pre_shared_key,
-            random: raw.random,
-        }));
-    }
-
-    fn certificate(&mut self, from_client: bool, message: &Message<'_>, interner: &mut Interner) {
-        let chain = read_chain(message.body, interner);
-        let facts = &mut self.facts;
-        if !from_client {
-            if facts.certificates.is_empty() {
-                facts.certificates = chain;
-            }
-            return;
-        }
-        let empty = chain.is_empty() && message.length == 7;
-        facts.client_certificate =
-            Some(if empty { ClientCertificate::Empty } else { ClientCertificate::Sent });
-        facts.client_certificate_confidence = Some(Confidence::Exact);
-        facts.client_certificates = chain;
-    }
-
     /// Zeek `ssl_history`: upper case for the client.
     fn note(&mut self, dir: Dir, letter: u8) {
         let letter = if dir == self.client() { letter.to_ascii_uppercase() } else { letter };
@@ -381,67 +296,10 @@ impl Tracker {
     }
 }
 
-/// The certificates of a Certificate message up to TLS 1.2 (RFC 5246 §7.4.2); a cut one is left out.
-fn read_chain(body: &[u8], interner: &mut Interner) -> Vec<Arc<Certificate>> {
-    let mut list = Cursor::new(Cursor::new(body).vector24().unwrap_or_default().0);
-    let mut chain = Vec::new();
-    while let Some((der, false)) = list.vector24() {
-        if chain.len() == MAX_CHAIN {
-            break;
-        }
-        chain.push(interner.certificate(der));
-    }
-    chain
-}
-
-/// TLS 1.3, its drafts (0x7f00 + number) and the experiments of browsers (0x7e00 + number).
-fn is_thirteen(version: u16) -> bool {
-    version == 0x0304 || matches!(version >> 8, 0x7e | 0x7f)
-}
-
-/// The letter of Zeek's `ssl_history`, of the server.
-fn letter(kind: u8) -> u8 {
-    match kind {
-        0 => b'h',
-        1 => b'c',
-        2 => b's',
-        3 => b'v',
-        4 => b't',
-        5 => b'e',
-        6 => b'j',
-        8 => b'o',
-        11 => b'x',
-        12 => b'k',
-        13 => b'r',
-        14 => b'n',
-        15 => b'y',
-        16 => b'g',
-        20 => b'f',
-        21 => b'w',
-        22 => b'u',
-        23 => b'a',
-        24 => b'p',
-        254 => b'm',
-        _ => b'z',
-    }
-}
-
-/// `HandshakeType` of RFC 8446 §4 and RFC 5246 §7.4.
-mod handshake {
-    pub(super) const CLIENT_HELLO: u8 = 1;
-    pub(super) const SERVER_HELLO: u8 = 2;
-    pub(super) const HELLO_RETRY_REQUEST: u8 = 6; // drafts of TLS 1.3 before 22
-    pub(super) const CERTIFICATE: u8 = 11;
-    pub(super) const CERTIFICATE_REQUEST: u8 = 13;
-    pub(super) const SERVER_HELLO_DONE: u8 = 14;
-}
-
 /// Records kept for the inference: a handshake has at most about a dozen.
 const MAX_TIMELINE: usize = 32;
 /// Alerts kept of one session.
 const MAX_ALERTS: usize = 16;
-/// Certificates kept of one chain.
-const MAX_CHAIN: usize = 16;
 /// Letters kept of the history.
 const MAX_HISTORY: usize = 64;
 /// An alert under an AEAD of TLS 1.3: 2 bytes, content type, 16 bytes of tag.

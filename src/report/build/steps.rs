@@ -3,7 +3,7 @@
 use crate::flow::{Dir, Moment, TcpFacts};
 use crate::ingest::Conversation;
 use crate::report::words;
-use crate::tls::{Alert, TlsFacts};
+use crate::tls::{Alert, Decrypted, TlsFacts};
 
 /// One decisive packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +110,24 @@ impl Steps {
         for alert in &tls.alerts {
             self.add(Some(alert.at), alert.from, alert_text(alert));
         }
+        if let Some(decrypted) = &tls.decrypted {
+            self.decrypted(decrypted);
+        }
         self.bursts(tls);
+    }
+
+    /// What the secrets of a key log showed.
+    fn decrypted(&mut self, decrypted: &Decrypted) {
+        if let Some((status, at)) = decrypted.last_status {
+            self.add(Some(at), Dir::Resp, format!("HTTP status {status} (decrypted)"));
+        }
+        for reset in &decrypted.resets {
+            let text = format!("RST_STREAM {} of stream {} (decrypted)", reset.error, reset.stream);
+            self.add(Some(reset.at), reset.from, text);
+        }
+        if let Some(goaway) = &decrypted.goaway {
+            self.add(Some(goaway.at), goaway.from, format!("GOAWAY {} (decrypted)", goaway.error));
+        }
     }
 
     /// Bursts after the first request and response.
@@ -137,7 +154,8 @@ fn alert_text(alert: &Alert) -> String {
     match alert.description {
         Some(description) => {
             let level = alert.level.map_or_else(String::new, |l| format!("{} ", words::alert_level(l)));
-            format!("alert: {level}{}", description.name())
+            let how = if alert.decrypted { " (decrypted)" } else { "" };
+            format!("alert: {level}{}{how}", description.name())
         }
         None => format!("encrypted alert (by its length, {} confidence)", alert.confidence.name()),
     }

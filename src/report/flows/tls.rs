@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use super::super::json;
 use super::record::field;
-use crate::flow::Dir;
+use crate::flow::{Dir, PerDir};
 use crate::report::words;
 use crate::tls::{
-    Alert, Certificate, CipherSuite, ClientCertificate, ClientHello, ClientHelloShape, ProtocolVersion,
-    TlsFacts,
+    Alert, Certificate, CipherSuite, ClientCertificate, ClientHello, ClientHelloShape, Decrypted,
+    ProtocolVersion, TlsFacts,
 };
 
 /// Texts by the address of the interned value that they were rendered from. The values outlive the cache.
@@ -74,6 +74,9 @@ pub(super) fn write(out: &mut Vec<u8>, facts: &TlsFacts, cache: &mut Cache) {
         out.extend_from_slice(b"\"alerts\":");
         json::array(out, &facts.alerts, alert);
         out.push(b',');
+    }
+    if let Some(decrypted) = &facts.decrypted {
+        self::decrypted(out, decrypted);
     }
     out.extend_from_slice(b"\"phase\":\"");
     out.extend_from_slice(facts.phase.name().as_bytes());
@@ -195,11 +198,83 @@ fn alert(out: &mut Vec<u8>, alert: &Alert) {
     }
     field(out, b",\"frame\":", alert.at.frame.number());
     out.extend_from_slice(if alert.encrypted { b",\"encrypted\":true" } else { b",\"encrypted\":false" });
+    if alert.decrypted {
+        out.extend_from_slice(b",\"decrypted\":true");
+    }
     if alert.encrypted {
         out.extend_from_slice(b",\"confidence\":");
         json::string(out, alert.confidence.name());
     }
     out.push(b'}');
+}
+
+/// Appends `"decrypted":{…},`: what the secrets of a key log showed.
+fn decrypted(out: &mut Vec<u8>, facts: &Decrypted) {
+    field(out, b"\"decrypted\":{\"records\":{\"orig\":", facts.records.orig.into());
+    field(out, b",\"resp\":", facts.records.resp.into());
+    out.push(b'}');
+    let stops = [(Dir::Orig, facts.stopped.orig), (Dir::Resp, facts.stopped.resp)];
+    let stops: Vec<_> = stops.into_iter().filter_map(|(dir, stop)| Some((dir, stop?))).collect();
+    if !stops.is_empty() {
+        out.extend_from_slice(b",\"stopped\":");
+        json::array(out, &stops, |out, (dir, stop)| {
+            out.extend_from_slice(b"{\"from\":");
+            json::string(out, dir.name());
+            field(out, b",\"frame\":", stop.at.frame.number());
+            out.extend_from_slice(b",\"why\":");
+            json::string(out, stop.why.name());
+            out.push(b'}');
+        });
+    }
+    if facts.key_updates != PerDir::default() {
+        field(out, b",\"key_updates\":{\"orig\":", facts.key_updates.orig.into());
+        field(out, b",\"resp\":", facts.key_updates.resp.into());
+        out.push(b'}');
+    }
+    http(out, facts);
+    out.extend_from_slice(b"},");
+}
+
+/// Appends what of HTTP was inside.
+fn http(out: &mut Vec<u8>, facts: &Decrypted) {
+    let http = facts.http.as_ref();
+    let texts = [
+        (&b",\"method\":"[..], http.and_then(|h| h.method.as_ref())),
+        (b",\"target\":", http.and_then(|h| h.target.as_ref())),
+        (b",\"host\":", http.and_then(|h| h.host.as_ref())),
+    ];
+    for (key, text) in texts.into_iter().filter_map(|(key, text)| Some((key, text?))) {
+        out.extend_from_slice(key);
+        json::string(out, text);
+    }
+    if let Some(status) = http.and_then(|h| h.status) {
+        field(out, b",\"status\":", status.into());
+    }
+    if let Some((status, _)) = facts.last_status.filter(|_| facts.responses > 1) {
+        field(out, b",\"responses\":", facts.responses.into());
+        field(out, b",\"last_status\":", status.into());
+    }
+    if let Some(goaway) = &facts.goaway {
+        out.extend_from_slice(b",\"goaway\":{\"from\":");
+        json::string(out, goaway.from.name());
+        field(out, b",\"frame\":", goaway.at.frame.number());
+        field(out, b",\"last_stream\":", goaway.last_stream.into());
+        out.extend_from_slice(b",\"error\":");
+        json::string(out, &goaway.error);
+        out.push(b'}');
+    }
+    if !facts.resets.is_empty() {
+        out.extend_from_slice(b",\"resets\":");
+        json::array(out, &facts.resets, |out, reset| {
+            out.extend_from_slice(b"{\"from\":");
+            json::string(out, reset.from.name());
+            field(out, b",\"frame\":", reset.at.frame.number());
+            field(out, b",\"stream\":", reset.stream.into());
+            out.extend_from_slice(b",\"error\":");
+            json::string(out, &reset.error);
+            out.push(b'}');
+        });
+    }
 }
 
 /// The text of `key`, rendered at its first use. The cache is emptied when full, so that input cannot make it grow.

@@ -1,7 +1,7 @@
 //! Fields of a TLS session, and of what was spoken instead.
 
 use super::{CaseView, Field};
-use crate::flow::Dir;
+use crate::flow::{Dir, PerDir};
 use crate::rules::expr::{Kind, Value};
 use crate::time::Timestamp;
 use crate::tls::{Alert, Certificate, ClientCertificate, ClientHello, FirstBytes, Phase, TlsFacts};
@@ -113,9 +113,13 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("tls.waits_for", Kind::Word(SIDES), "Which side the session waits for at the end.", "tls.waits_for == resp", |v| v.tls(|t| t.waits_for.map(Dir::name).into())),
     Field::new("tls.alert", Kind::Flag, "An alert that ends the session was seen or inferred.", "tls.alert", |v| v.tls_shows(|t| telling(t).is_some())),
     Field::new("tls.alert.from", Kind::Word(SIDES), "Who sent the alert: the first fatal one, else the only one.", "tls.alert.from == resp", |v| alert(v, |_, a| a.from.name().into())),
-    Field::new("tls.alert.code", Kind::Number, "Code of that alert; absent when encrypted.", "tls.alert.code == 40", |v| alert(v, |_, a| a.description.map(|d| d.0).into())),
-    Field::new("tls.alert.description", Kind::Text, "Name of that alert in the RFC's spelling; absent when encrypted.", "tls.alert.description == \"handshake_failure\"", |v| alert(v, |_, a| a.description.map(crate::tls::AlertDescription::name).into())),
-    Field::new("tls.alert.encrypted", Kind::Flag, "That alert is encrypted: inferred from the length and place of its record.", "tls.alert.encrypted", |v| alert(v, |_, a| a.encrypted.into())),
+    Field::new("tls.alert.code", Kind::Number, "Code of that alert; absent when encrypted and not decrypted.", "tls.alert.code == 40", |v| alert(v, |_, a| a.description.map(|d| d.0).into())),
+    Field::new("tls.alert.description", Kind::Text, "Name of that alert in the RFC's spelling; absent when encrypted and not decrypted.", "tls.alert.description == \"handshake_failure\"", |v| alert(v, |_, a| a.description.map(crate::tls::AlertDescription::name).into())),
+    Field::new("tls.alert.encrypted", Kind::Flag, "That alert is encrypted and was not decrypted: inferred from the length and place of its record.", "tls.alert.encrypted", |v| alert(v, |_, a| (a.encrypted && !a.decrypted).into())),
+    Field::new("tls.decrypted", Kind::Flag, "Records of the session were opened with a key log.", "tls.decrypted", |v| v.tls_shows(|t| t.decrypted.as_ref().is_some_and(|d| d.records != PerDir::default()))),
+    Field::new("tls.http.status", Kind::Number, "Status of the last HTTP response inside; absent where nothing was decrypted.", "tls.http.status >= 500", |v| v.tls(|t| t.decrypted.as_ref().and_then(|d| d.last_status).map(|(code, _)| code).into())),
+    Field::new("tls.http2.goaway", Kind::Text, "Error of the last HTTP/2 GOAWAY inside.", "tls.http2.goaway == \"ENHANCE_YOUR_CALM\"", |v| v.tls(|t| t.decrypted.as_ref().and_then(|d| d.goaway.as_ref()).map(|g| &g.error).into())),
+    Field::new("tls.http2.reset", Kind::Text, "Errors of HTTP/2 streams that were reset inside.", "tls.http2.reset == \"REFUSED_STREAM\"", |v| v.tls(|t| t.decrypted.as_ref().map_or(Value::Absent, |d| d.resets.iter().map(|r| Value::from(&r.error)).collect()))),
     Field::new("tls.alert.fatal", Kind::Flag, "That alert is no ordinary close.", "tls.alert.fatal", |v| v.tls_shows(|t| telling(t).is_some_and(|a| a.fatal || a.level == Some(2)))),
     Field::new("tls.alert.after", Kind::Span, "From the last byte of the ClientHello to that alert.", "tls.alert.after < 10ms", |v| alert(v, |t, a| t.client_hello.as_ref().and_then(|h| h.complete).map(|c| a.at.time - c.time).into())),
     Field::new("tls.certificate_requested", Kind::Flag, "The server asked for a client certificate (seen, or inferred).", "tls.certificate_requested", |v| v.tls_shows(|t| t.certificate_requested.is_some())),

@@ -1,0 +1,90 @@
+//! Key logs in, the secrets that sessions are opened with out.
+//!
+//! Takes sources that are key logs, and the decryption secrets blocks of captures as they are read; says in the report
+//! of each input how much of it was of use. Never shows a line.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use crate::bundle::{InputReport, Source, SourceKind};
+use crate::error::{Place, Weirds};
+use crate::tls::{KeyLog, KeyLogLines};
+
+/// All secrets known so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Keys {
+    log: Arc<KeyLog>,
+    /// Bytes taken of the decryption secrets blocks of the file that is read.
+    taken: usize,
+}
+
+impl Keys {
+    /// Reads every source that is a key log.
+    pub(super) fn read(sources: &[Source], inputs: &mut Vec<InputReport>) -> Self {
+        let mut log = KeyLog::default();
+        for source in sources.iter().filter(|s| s.kind == SourceKind::KeyLog) {
+            inputs.push(read(source, &mut log));
+        }
+        Self { log: Arc::new(log), taken: 0 }
+    }
+
+    /// What sessions are opened with.
+    pub(super) fn log(&self) -> Arc<KeyLog> {
+        Arc::clone(&self.log)
+    }
+
+    /// Takes what is new in the blocks of the file that is read; tells whether there was anything.
+    pub(super) fn take(&mut self, blocks: &str, problems: &mut Weirds) -> bool {
+        let new = blocks.get(self.taken..).filter(|new| !new.is_empty());
+        let Some(new) = new else { return false };
+        let lines = Arc::make_mut(&mut self.log).add(new);
+        note(&lines, problems);
+        self.taken = blocks.len();
+        true
+    }
+
+    /// A file has ended.
+    pub(super) fn end_of_file(&mut self) {
+        self.taken = 0;
+    }
+}
+
+fn read(source: &Source, log: &mut KeyLog) -> InputReport {
+    let mut report = InputReport::of(source);
+    let mut bytes = Vec::new();
+    let read = source.open().and_then(|r| r.take(MAX_BYTES + 1).read_to_end(&mut bytes));
+    if let Err(error) = read {
+        let at = Place::Offset(bytes.len() as u64);
+        report.problems.loss("unreadable", at, || format!("reading stopped: {error}"));
+    }
+    if bytes.len() as u64 > MAX_BYTES {
+        bytes.truncate(MAX_BYTES as usize);
+        report.problems.loss("limit_key_log_bytes", Place::Offset(MAX_BYTES), || {
+            format!("key logs are read up to {MAX_BYTES} bytes; keep the lines of the time of the incident")
+        });
+    }
+    let lines = log.add(&String::from_utf8_lossy(&bytes));
+    report.bytes = bytes.len() as u64;
+    report.lines = Some(lines.lines);
+    report.skipped = lines.secrets == 0;
+    note(&lines, &mut report.problems);
+    report
+}
+
+/// Says what became of the lines; that secrets are used is worth saying too.
+fn note(lines: &KeyLogLines, problems: &mut Weirds) {
+    if lines.secrets > 0 {
+        problems.add("tls_secrets", Place::Whole, lines.secrets, false, || {
+            "secrets of TLS sessions stand here: sessions are decrypted with them, and they are shown nowhere".to_owned()
+        });
+    }
+    if lines.damaged > 0 {
+        let at = lines.first_damaged.map_or(Place::Whole, Place::Line);
+        problems.add("damaged_key_log_line", at, lines.damaged, true, || {
+            "no label, random and secret in hex of the right length; such lines are left out".to_owned()
+        });
+    }
+}
+
+/// Bytes of one key log; a line has about 200.
+const MAX_BYTES: u64 = 256 << 20;
