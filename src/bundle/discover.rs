@@ -36,6 +36,12 @@ pub(super) fn discover(inputs: &[PathBuf], limits: &Limits) -> Result<Bundle, Er
     Ok(bundle)
 }
 
+pub(super) fn discover_stream(from: &mut dyn Read, name: &str, limits: &Limits) -> Result<Bundle, Error> {
+    let mut finder = Finder::new(limits, false);
+    finder.stream(from, name).map_err(|e| Error::Input(name.to_owned(), e.to_string()))?;
+    Ok(finder.finish(&[name.to_owned()]))
+}
+
 /// What the paths of an input are shown under: nothing for the only one, its name among several, and the path as
 /// typed where two have the same name.
 fn labels(inputs: &[PathBuf]) -> Vec<String> {

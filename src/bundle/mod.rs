@@ -134,6 +134,14 @@ impl Bundle {
     }
 }
 
+/// The sources of one file that can be read once only, such as standard input: it is spooled whole.
+///
+/// # Errors
+/// [`Error::Input`] when the temporary file cannot be written.
+pub fn discover_stream(from: &mut dyn Read, name: &str, limits: &Limits) -> Result<Bundle, Error> {
+    discover::discover_stream(from, name, limits)
+}
+
 /// A reader of decompressed bytes, bounded by the limits. An error says why reading stopped early.
 pub type SourceReader = Box<dyn Read + Send>;
 

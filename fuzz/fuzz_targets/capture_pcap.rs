@@ -1,0 +1,6 @@
+//! Fuzzes pcap files of both byte orders and precisions.
+#![no_main]
+use wirecause::bundle::SourceKind;
+use wirecause_fuzz::frames;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| { frames(data, SourceKind::Pcap); });

@@ -1,0 +1,233 @@
+//! What the fuzz targets call: one function a target, bytes in, nothing out. Each asserts what must hold for any input
+//! (reports are valid JSON, terminal text holds no control character), so that a wrong answer counts as a crash.
+
+use std::io::Cursor;
+
+use wirecause::bundle::{self, Bundle, Limits, SourceKind};
+use wirecause::capture::{self, FrameHeader, LinkType, Window};
+use wirecause::correlate::{self, JoinOptions, World};
+use wirecause::dns::DnsSession;
+use wirecause::flow::{Dir, FlowEnd, FrameRef, Moment, Payload, PerDir, Proto};
+use wirecause::ingest::{self, IngestOptions, Ingested};
+use wirecause::log::{self, EventSet, LogOptions, Logs};
+use wirecause::packet::{self, DecodeOptions, Decoded};
+use wirecause::report::view::{self, Detail, Style};
+use wirecause::report::{build, html, markdown};
+use wirecause::rules::expr::Expr;
+use wirecause::rules::{self, RuleFile, RuleSet};
+use wirecause::time::Timestamp;
+use wirecause::tls::{Interner, Session};
+use wirecause::cluster;
+
+/// Every frame of a capture file.
+pub fn frames(data: &[u8], kind: SourceKind) {
+    let mut reader = capture::open(Box::new(Cursor::new(data.to_vec())), kind);
+    let mut window = Window::default();
+    while reader.fill(&mut window) {
+        for index in 0..window.frames.len() {
+            assert_eq!(window.frame(index).len(), window.frames[index].captured as usize);
+        }
+    }
+    reader.finish();
+}
+
+/// One frame: two bytes of link type, one of length, then the frame, which is longer on the wire by that much.
+pub fn decode(data: &[u8]) {
+    let [high, low, cut, frame @ ..] = data else { return };
+    let link_type = LinkType(u16::from_be_bytes([*high, *low]));
+    let captured = frame.len() as u32;
+    let length = captured + u32::from(*cut);
+    let header = FrameHeader { time: Timestamp::default(), offset: 0, captured, length, interface: 0, link_type };
+    let window = Window { bytes: frame.to_vec(), frames: vec![header], first_number: 1 };
+    let mut decoded = Decoded::default();
+    packet::decode(&window, 0..1, &DecodeOptions { vxlan_ports: vec![4790] }, &mut decoded);
+    for packet in &decoded.packets {
+        assert!(packet.payload(&window).len() <= frame.len() && packet.tcp_options(&window).len() <= 40);
+    }
+}
+
+/// Segments of a few flows: each eight bytes are flags, side and flow, sequence, acknowledgment, window and length.
+pub fn segments(data: &[u8]) {
+    let frames = data.chunks_exact(8).map(|c| {
+        let answer = c[1] & 1 == 1;
+        let (mut from, mut to) = ([10, 0, 0, 1 + (c[1] >> 6)], [10, 0, 0, 9]);
+        let (mut sport, mut dport) = (40000_u16, 443_u16);
+        if answer {
+            (from, to, sport, dport) = (to, from, dport, sport);
+        }
+        let mut tcp = Vec::from(sport.to_be_bytes());
+        tcp.extend(dport.to_be_bytes());
+        tcp.extend((0xffff_ff00_u32.wrapping_add(u32::from(c[2]) << (c[7] >> 4))).to_be_bytes());
+        tcp.extend((0xffff_ff00_u32.wrapping_add(u32::from(c[3]) << (c[7] & 15))).to_be_bytes());
+        tcp.extend([0x50, c[0], c[4], c[5], 0, 0, 0, 0]);
+        tcp.resize(20 + usize::from(c[6]), 0x17);
+        ip(&tcp, from, to, 6)
+    });
+    flows(&pcap(frames));
+}
+
+/// An ICMP error of any type and code that quotes these bytes, after a SYN that it may be about.
+pub fn icmp(data: &[u8]) {
+    let [kind, code, quote @ ..] = data else { return };
+    let mut syn = Vec::from([0x9c, 0x40, 0x01, 0xbb, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 255, 255, 0, 0, 0, 0]);
+    syn.truncate(20);
+    let syn = ip(&syn, [10, 0, 0, 1], [10, 0, 0, 9], 6);
+    let whole = [&[*kind, *code, 0, 0, 0, 0, 0, 0], &syn[..]].concat();
+    let given = [&[*kind, *code, 0, 0, 0, 0, 0, 0], quote].concat();
+    let error = |body: &[u8]| ip(body, [10, 0, 0, 7], [10, 0, 0, 1], 1);
+    flows(&pcap([syn, error(&whole), error(&given)].into_iter()));
+}
+
+/// The payload of a connection: a byte of length and side, then that many bytes, again and again.
+pub fn tls(data: &[u8]) {
+    let (mut session, mut interner) = (Session::default(), Interner::default());
+    let end = pieces(data, Proto::Tcp, |payload| {
+        session.payload(&mut interner, payload);
+        session.acked(payload.dir.other(), payload.offset, payload.at);
+        session.wants(payload.dir);
+    });
+    session.finish(&mut interner, &end);
+}
+
+/// The same for DNS.
+pub fn dns(data: &[u8]) {
+    for proto in [Proto::Tcp, Proto::Udp] {
+        let mut session = DnsSession::default();
+        let end = pieces(data, proto, |payload| session.payload(payload));
+        session.finish(&end);
+    }
+}
+
+/// A log.
+pub fn log(data: &[u8]) {
+    logs(bundle_of(data, "kube-apiserver.log"), SourceKind::Log);
+}
+
+/// A file that begins with these bytes.
+pub fn log_of(data: &[u8], magic: &[u8]) {
+    logs(bundle_of(&[magic, data].concat(), "system.journal"), SourceKind::Journal);
+}
+
+/// Kubernetes objects.
+pub fn objects(data: &[u8]) {
+    cluster_of(data, SourceKind::Objects);
+}
+
+/// What a host says of itself.
+pub fn host_state(data: &[u8]) {
+    cluster_of(data, SourceKind::HostState);
+}
+
+/// A rule file, which loads or says what is wrong in words.
+pub fn rule_file(data: &[u8]) {
+    let text = String::from_utf8_lossy(data).into_owned();
+    if let Err(e) = RuleSet::of(&[RuleFile { path: "r.yaml".to_owned(), text, builtin: false }]) {
+        assert!(!e.to_string().is_empty());
+    }
+}
+
+/// A condition, which loads or says what is wrong in words.
+pub fn expression(data: &[u8]) {
+    if let Err(mistakes) = Expr::new(&String::from_utf8_lossy(data)) {
+        assert!(!mistakes.is_empty());
+    }
+}
+
+/// An archive or compressed file: what is found is opened too.
+pub fn archive(data: &[u8]) {
+    let limits = Limits { members: 100, total_bytes: 1 << 22, member_bytes: 1 << 20, ..Limits::default() };
+    let Ok(bundle) = bundle::discover_stream(&mut &data[..], "b.tar.gz", &limits) else { return };
+    for source in &bundle.sources {
+        let _ = source.head(1 << 16);
+    }
+}
+
+/// A whole analysis: the bytes up to the first `\0\0\0\0` are a log, the rest a capture.
+pub fn report(data: &[u8]) {
+    let cut = data.windows(4).position(|w| w == [0; 4]).unwrap_or(data.len());
+    let (text, packets) = (&data[..cut], data.get(cut + 4..).unwrap_or_default());
+    let mut bundle = bundle_of(text, "kube-apiserver.log");
+    let wire = ingest::run(&bundle_of(packets, "a.pcap").sources, &IngestOptions::default());
+    bundle.sources.iter_mut().for_each(|s| s.kind = SourceKind::Log);
+    let wire = Ingested { inputs: Vec::new(), ..wire };
+    let logs = log::read(&bundle.sources, &EventSet::builtin(), &LogOptions::default());
+    let mut world = World { bundle, wire, logs, ..World::default() };
+    let joined = correlate::correlate(&mut world, &JoinOptions::default());
+    let found = rules::findings(&RuleSet::builtin(), &world, &joined);
+    let options = build::Options { max_occurrences: 10, rules_digest: String::new() };
+    let report = build::build(&world, &joined, &found, &options);
+    let json = serde_json::to_string(&report).expect("a report is JSON");
+    assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok());
+    let mut out = Vec::new();
+    let detail = Detail { all: true, finding: None };
+    view::write(&report, Style { color: false, width: 80 }, &detail, &mut out).expect("a table");
+    let table = String::from_utf8(out).expect("UTF-8");
+    assert!(!table.chars().any(|c| c.is_control() && c != '\n'), "a control character reaches the terminal");
+    html::write(&report, &mut Vec::new()).expect("a page");
+    markdown::write(&report, &mut Vec::new()).expect("Markdown");
+}
+
+fn bundle_of(data: &[u8], name: &str) -> Bundle {
+    bundle::discover_stream(&mut &data[..], name, &Limits::default()).expect("a temporary file")
+}
+
+fn flows(capture: &[u8]) {
+    ingest::run(&bundle_of(capture, "a.pcap").sources, &IngestOptions::default());
+}
+
+fn logs(mut bundle: Bundle, kind: SourceKind) -> Logs {
+    thread_local!(static EVENTS: EventSet = EventSet::builtin());
+    bundle.sources.iter_mut().for_each(|s| s.kind = kind);
+    EVENTS.with(|events| log::read(&bundle.sources, events, &LogOptions::default()))
+}
+
+fn cluster_of(data: &[u8], kind: SourceKind) {
+    let mut bundle = bundle_of(data, "x");
+    bundle.sources.iter_mut().for_each(|s| s.kind = kind);
+    cluster::read(&bundle.sources);
+}
+
+/// Hands the bytes over in pieces, each at the end of its side's stream or, by its first byte, a little off it.
+fn pieces(data: &[u8], proto: Proto, mut each: impl FnMut(&Payload<'_>)) -> FlowEnd {
+    let mut rest = data;
+    let mut next = PerDir::<i64>::default();
+    let mut at = Moment::default();
+    while let [how, long, tail @ ..] = rest {
+        let dir = if how & 1 == 1 { Dir::Resp } else { Dir::Orig };
+        let length = (usize::from(*long) * (1 + usize::from(how >> 5))).min(tail.len());
+        let off = i64::from((how >> 1) & 3) * if how & 8 == 8 { -16 } else { 16 };
+        let (data, left) = tail.split_at(length);
+        at = Moment { frame: FrameRef::new(0, at.frame.number() + 1), ..at };
+        let ports = PerDir { orig: 40000, resp: if proto == Proto::Udp { 53 } else { 443 } };
+        let offset = next[dir] + off;
+        each(&Payload { proto, dir, offset, length: length as u32 + u32::from(how & 16), data, at, ports });
+        next[dir] = offset + length as i64;
+        rest = left;
+    }
+    FlowEnd { last: at, fin: PerDir::default(), reset: None, established: Some(Moment::default()) }
+}
+
+fn ip(payload: &[u8], from: [u8; 4], to: [u8; 4], protocol: u8) -> Vec<u8> {
+    let length = (20 + payload.len()) as u16;
+    let mut packet = vec![0x45, 0];
+    packet.extend(length.to_be_bytes());
+    packet.extend([0, 0, 0, 0, 64, protocol, 0, 0]);
+    packet.extend(from);
+    packet.extend(to);
+    packet.extend(payload);
+    packet
+}
+
+/// A capture of raw IP packets, 10 ms apart.
+fn pcap(packets: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
+    let mut file = Vec::from([0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0]);
+    for (n, packet) in packets.enumerate() {
+        let length = (packet.len() as u32).to_le_bytes();
+        file.extend((1_700_000_000 + n as u32 / 100).to_le_bytes());
+        file.extend((n as u32 % 100 * 10_000).to_le_bytes());
+        file.extend(length);
+        file.extend(length);
+        file.extend(packet);
+    }
+    file
+}
