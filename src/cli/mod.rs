@@ -71,7 +71,7 @@ fn dispatch(command: &Command) -> Result<Outcome, Error> {
             with_threads(settings.threads, || records::logs(typed, &settings))
         }
         Command::Certs(typed) => {
-            let settings = Settings::of(&typed.read.how)?;
+            let settings = Settings::of_captures(&typed.read.how)?;
             with_threads(settings.threads, || records::certs(typed, &settings))
         }
         Command::Timeline(typed) => {
@@ -100,7 +100,7 @@ fn dispatch(command: &Command) -> Result<Outcome, Error> {
             Ok(Outcome::Done)
         }
         Command::Flows(typed) => {
-            let settings = Settings::of(&typed.read.how)?;
+            let settings = Settings::of_captures(&typed.read.how)?;
             with_threads(settings.threads, || flows::run(typed, &settings))
         }
     }

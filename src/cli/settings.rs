@@ -54,6 +54,22 @@ impl Settings {
     /// # Errors
     /// [`Error::Usage`] for a value that cannot be understood.
     pub fn of(typed: &HowArguments) -> Result<Self, Error> {
+        Self::with(typed, rules(&typed.rules)?, events(&typed.rules)?)
+    }
+
+    /// The same for a command that reads captures alone: rules and events are loaded only where some are named, so that
+    /// mistakes in them are still told.
+    ///
+    /// # Errors
+    /// As [`Settings::of`].
+    pub fn of_captures(typed: &HowArguments) -> Result<Self, Error> {
+        if typed.rules.is_empty() {
+            return Self::with(typed, RuleSet::default(), EventSet::default());
+        }
+        Self::of(typed)
+    }
+
+    fn with(typed: &HowArguments, rules: RuleSet, events: EventSet) -> Result<Self, Error> {
         let zone = typed.tz.as_deref().map(zone).transpose()?;
         let time = |option: &str, text: &Option<String>| {
             text.as_deref().map(|text| time(option, text, zone.as_ref())).transpose()
@@ -65,8 +81,8 @@ impl Settings {
             from: time("--from", &typed.from)?,
             to: time("--to", &typed.to)?,
             year: typed.year,
-            rules: rules(&typed.rules)?,
-            events: events(&typed.rules)?,
+            rules,
+            events,
             vxlan_ports: typed.vxlan_port.clone(),
             key_logs: typed.keylog.clone(),
             zone,

@@ -145,10 +145,10 @@ impl Linker {
 /// Flows of one capture beside which another with the same originator's port and other ends began: only those can be
 /// the halves of a translation, which leaves the port alone where it can.
 fn beside_another(flows: &[Conversation]) -> HashSet<u32> {
-    let mut last: HashMap<u16, u32> = HashMap::new();
+    let mut last = vec![None; usize::from(u16::MAX) + 1];
     let mut beside = HashSet::new();
     for (n, flow) in flows.iter().enumerate().filter(|(_, f)| f.proto == Proto::Tcp) {
-        let before = last.insert(flow.orig.port(), n as u32);
+        let before: Option<u32> = last[usize::from(flow.orig.port())].replace(n as u32);
         beside.extend(
             before.filter(|b| may_be_view(flow, &flows[*b as usize])).into_iter().flat_map(|b| [b, n as u32]),
         );
@@ -173,9 +173,7 @@ fn random(flow: &Conversation) -> Option<[u8; 32]> {
 
 /// Initial sequence number with the SYN's timestamp value, or with the originator's port where it sends none.
 fn isn(flow: &Conversation) -> Option<(u32, Option<u32>, u16)> {
-    let tcp = flow.tcp.as_ref()?.facts();
-    let isn = tcp.isn.orig.filter(|_| !tcp.syn_times.is_empty())?;
-    let stamp = tcp.options.orig.timestamp;
+    let (isn, stamp) = flow.tcp.as_ref()?.dial()?;
     Some((isn, stamp, if stamp.is_some() { 0 } else { flow.orig.port() }))
 }
 

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
 
 use super::codec::{Codec, Coded, Pack, Unpack, list, optional, rare};
-use super::{Analysis, ConnState, Dir, KeepAlive, Loss, Reset, Silence, TcpFacts, TcpOptions};
+use super::{Analysis, ConnState, Dir, KeepAlive, Loss, Moment, Reset, Silence, TcpFacts, TcpOptions};
 
 /// TCP facts, packed; unpacked for good when they are first read in place.
 ///
@@ -31,6 +31,14 @@ impl TcpRecord {
         self.whole
     }
 
+    /// What the first SYN said, told without unpacking the rest: the originator's initial sequence number and its
+    /// timestamp value. Absent where no SYN was seen.
+    pub fn dial(&self) -> Option<(u32, Option<u32>)> {
+        let (mut isn, mut options, mut syn_times) = (None, TcpOptions::default(), Vec::new());
+        code_dial(&mut isn, &mut options, &mut syn_times, &mut Unpack::new(&self.packed));
+        isn.filter(|_| !syn_times.is_empty()).map(|isn| (isn, options.timestamp))
+    }
+
     pub(super) fn packed(&self) -> &[u8] {
         &self.packed
     }
@@ -51,7 +59,7 @@ impl From<TcpFacts> for TcpRecord {
     fn from(mut facts: TcpFacts) -> Self {
         let mut pack = Pack::default();
         facts.code(&mut pack);
-        Self::from_packed(&pack.bytes, &facts)
+        Self::from_packed(pack.bytes(), &facts)
     }
 }
 
@@ -122,9 +130,10 @@ impl Coded for TcpFacts {
             longest_silence,
             keep_alive,
         } = self;
-        for moments in [syn_times, synack_times] {
-            list(moments, codec, Coded::code);
-        }
+        code_dial(&mut isn.orig, &mut options.orig, syn_times, codec);
+        list(synack_times, codec, Coded::code);
+        optional(&mut isn.resp, codec, Coded::code);
+        rare(&mut options.resp, codec, Coded::code);
         for moments in [first_payload, last_payload, last_segment, last_new_ack, first_fin] {
             moments.code(codec);
         }
@@ -143,10 +152,8 @@ impl Coded for TcpFacts {
         code_text(history, codec);
         for dir in [Dir::Orig, Dir::Resp] {
             optional(&mut rto[dir], codec, Coded::code);
-            optional(&mut isn[dir], codec, Coded::code);
             optional(&mut ttl[dir], codec, Coded::code);
             optional(&mut last_window[dir], codec, Coded::code);
-            rare(&mut options[dir], codec, Coded::code);
             rare(&mut loss[dir], codec, Coded::code);
         }
         synack_after_ack.code(codec);
@@ -154,6 +161,18 @@ impl Coded for TcpFacts {
         syn_payload_bytes.code(codec);
         optional(keep_alive, codec, |sides, codec| sides.code(codec));
     }
+}
+
+/// What is asked of every flow stands first.
+fn code_dial<C: Codec>(
+    isn: &mut Option<u32>,
+    options: &mut TcpOptions,
+    syn_times: &mut Vec<Moment>,
+    codec: &mut C,
+) {
+    optional(isn, codec, Coded::code);
+    rare(options, codec, Coded::code);
+    list(syn_times, codec, Coded::code);
 }
 
 fn code_text<C: Codec>(text: &mut String, codec: &mut C) {

@@ -27,7 +27,7 @@ impl Connection {
         self.conclude(bytes, quoted_only);
         pack.clear();
         self.facts.code(pack);
-        TcpRecord::from_packed(&pack.bytes, &self.facts)
+        TcpRecord::from_packed(pack.bytes(), &self.facts)
     }
 
     /// The same, with what it takes to go on behind the facts.
@@ -38,7 +38,7 @@ impl Connection {
         self.facts.code(pack);
         completeness.code(pack);
         self.code_rest(pack);
-        TcpRecord::from_packed(&pack.bytes, &self.facts)
+        TcpRecord::from_packed(pack.bytes(), &self.facts)
     }
 
     /// What [`Connection::freeze`] froze. The memory of copies is lost: they come at once or not at all.
