@@ -2,97 +2,188 @@
 //!
 //! Packets of one connection seen by two captures pair those; a log line and the packet that ended its call pair a log
 //! and a capture. The reference is the log with the most callers' events. A shift of whole quarter hours of a log
-//! whose zone was assumed is a zone, not a clock.
+//! whose zone was assumed is a zone, not a clock. A clock that runs fast or slow is a line through its pairs, where many
+//! pairs over a long time lie nearer to that line than to one offset.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
-use super::ClockModel;
 use super::link::Connections;
+use super::{ClockModel, Drift};
 use crate::ingest::{Conversation, FlowIndex};
 use crate::time::{TimeDelta, Timestamp};
 
-/// One instant on two clocks: how far the second is ahead of the first.
-pub(super) type Differences = Vec<TimeDelta>;
+/// One instant on two clocks: when by the first, and how far the second is ahead of it.
+pub(super) type Instant = (Timestamp, TimeDelta);
+
+/// How far a clock is ahead of another, as a function of the other's time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Ahead {
+    /// At `at`, or always where the rate is 0.
+    pub(super) offset: TimeDelta,
+    /// Seconds gained a second.
+    pub(super) rate: f64,
+    pub(super) at: Timestamp,
+}
+
+impl Ahead {
+    /// One offset for all time.
+    pub(super) const fn constant(offset: TimeDelta) -> Self {
+        Self { offset, rate: 0.0, at: Timestamp(0) }
+    }
+
+    /// What a model says.
+    pub(super) fn of(model: &ClockModel) -> Option<Self> {
+        let (rate, at) = model.drift.map_or((0.0, Timestamp(0)), |d| (d.rate, d.at));
+        model.offset.map(|offset| Self { offset, rate, at })
+    }
+
+    /// How far ahead when the other clock shows `time`.
+    pub(super) fn at(&self, time: Timestamp) -> TimeDelta {
+        self.offset + TimeDelta(((time - self.at).0 as f64 * self.rate) as i64)
+    }
+
+    /// What the other clock shows when this one shows `time`.
+    pub(super) fn undo(&self, time: Timestamp) -> Timestamp {
+        time - self.at(time - self.offset)
+    }
+
+    /// Ahead of a third clock, where `self` is ahead of that and `next` ahead of `self`.
+    fn then(&self, next: &Self) -> Self {
+        let at = if next.rate == 0.0 { self.at } else { self.undo(next.at) };
+        let mine = self.at(at);
+        Self { offset: mine + next.at(at + mine), rate: self.rate + next.rate, at }
+    }
+
+    /// `self` and `other` are both ahead of one clock: how far `self` is ahead of `other`.
+    pub(super) fn beside(&self, other: &Self) -> Self {
+        let at = if self.rate == 0.0 { other.at } else { self.at };
+        Self { offset: self.at(at) - other.at(at), rate: self.rate - other.rate, at }
+    }
+
+    /// The drift, where there is any.
+    pub(super) fn drift(&self) -> Option<Drift> {
+        (self.rate != 0.0).then_some(Drift { rate: self.rate, at: self.at })
+    }
+}
 
 /// Median and median absolute deviation; `None` of nothing.
-pub(super) fn median(mut values: Differences) -> Option<(TimeDelta, TimeDelta)> {
-    if values.is_empty() {
-        return None;
-    }
+fn median(values: impl Iterator<Item = TimeDelta>) -> Option<(TimeDelta, TimeDelta)> {
+    let mut values: Vec<TimeDelta> = values.collect();
     values.sort_unstable();
-    let middle = values[values.len() / 2];
+    let middle = *values.get(values.len() / 2)?;
     let mut apart: Vec<_> = values.iter().map(|v| (*v - middle).abs()).collect();
     apart.sort_unstable();
     Some((middle, apart[apart.len() / 2]))
 }
 
+/// The offset through these pairs, or the line, and the median absolute deviation from it; `None` of nothing.
+pub(super) fn fit(pairs: &[Instant]) -> Option<(Ahead, TimeDelta)> {
+    let (offset, residual) = median(pairs.iter().map(|p| p.1))?;
+    let flat = (Ahead::constant(offset), residual);
+    let Some((line, closer)) = through(pairs) else { return Some(flat) };
+    let gained = TimeDelta((line.rate.abs() * span(pairs).0 as f64) as i64);
+    let told = closer + closer <= residual && gained >= LEAST_GAIN && gained.0 >= 4 * closer.0;
+    Some(if told { (line, closer) } else { flat })
+}
+
+/// A line through pairs over a long time: the median of the slopes between the earlier half and the later (Theil and
+/// Sen), which a few wrong pairs do not turn.
+fn through(pairs: &[Instant]) -> Option<(Ahead, TimeDelta)> {
+    if pairs.len() < LEAST_PAIRS || span(pairs) < LEAST_SPAN {
+        return None;
+    }
+    let mut sorted = pairs.to_vec();
+    sorted.sort_unstable();
+    let (early, late) = sorted.split_at(sorted.len() / 2);
+    let slope = |((t, x), (u, y)): (&Instant, &Instant)| (*y - *x).0 as f64 / (*u - *t).0.max(1) as f64;
+    let mut slopes: Vec<f64> = early.iter().zip(late).map(slope).collect();
+    slopes.sort_unstable_by(f64::total_cmp);
+    let rate = *slopes.get(slopes.len() / 2).filter(|r| r.abs() <= MOST_DRIFT)?;
+    let at = late.first()?.0;
+    let level = Ahead { offset: TimeDelta(0), rate, at };
+    let (offset, residual) = median(sorted.iter().map(|(t, ahead)| *ahead - level.at(*t)))?;
+    Some((Ahead { offset, ..level }, residual))
+}
+
+fn span(pairs: &[Instant]) -> TimeDelta {
+    let times = pairs.iter().map(|p| p.0);
+    times.clone().max().zip(times.min()).map_or(TimeDelta(0), |(last, first)| last - first)
+}
+
+/// A capture's clock beside that of the base of its group.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct OfCapture {
+    /// The first capture that it is linked with.
+    pub(super) base: usize,
+    pub(super) ahead: Ahead,
+    pub(super) residual: TimeDelta,
+    pub(super) pairs: u32,
+}
+
 /// How far each capture is ahead of the first one it is linked with, and which that is.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CaptureOffsets {
-    /// For each capture: the base capture of its group, the offset to it, residual, pairs.
-    pub(super) of: Vec<(usize, TimeDelta, TimeDelta, u32)>,
+    /// For each capture.
+    pub(super) of: Vec<OfCapture>,
 }
+
+type Edges = BTreeMap<(usize, usize), (Ahead, TimeDelta, u32)>;
 
 impl CaptureOffsets {
     /// From connections seen by several captures.
     pub(super) fn new(flows: &[Conversation], captures: usize, connections: &Connections) -> Self {
-        let mut pairs: BTreeMap<(usize, usize), Differences> = BTreeMap::new();
+        let mut pairs: BTreeMap<(usize, usize), Vec<Instant>> = BTreeMap::new();
         for (a, b, _) in connections.pairs() {
             let (a, b) = (&flows[a.0 as usize], &flows[b.0 as usize]);
-            if let Some(ahead) = same_instant(a, b).filter(|_| a.capture != b.capture) {
+            if let Some((here, there)) = same_instant(a, b).filter(|_| a.capture != b.capture) {
                 let (x, y) = (a.capture.0 as usize, b.capture.0 as usize);
-                pairs.entry((x, y)).or_default().push(ahead);
-                pairs.entry((y, x)).or_default().push(-ahead);
+                pairs.entry((x, y)).or_default().push((here, there - here));
+                pairs.entry((y, x)).or_default().push((there, here - there));
             }
         }
-        let edges: BTreeMap<_, _> = pairs
-            .into_iter()
-            .filter_map(|(k, v)| {
-                let n = v.len() as u32;
-                median(v).map(|(offset, residual)| (k, (offset, residual, n)))
-            })
-            .collect();
-        Self { of: spread(captures, &edges) }
+        let fitted = pairs.into_iter().filter_map(|(k, v)| {
+            let n = v.len() as u32;
+            fit(&v).map(|(ahead, residual)| (k, (ahead, residual, n)))
+        });
+        Self { of: spread(captures, &fitted.collect()) }
     }
 
     /// A packet time of this capture on the clock of its base.
     pub(super) fn to_base(&self, flow: &Conversation, time: Timestamp) -> Timestamp {
-        time - self.of.get(flow.capture.0 as usize).map_or(TimeDelta(0), |o| o.1)
+        self.of.get(flow.capture.0 as usize).map_or(time, |o| o.ahead.undo(time))
     }
 }
 
 /// Breadth first from each capture that no earlier one reaches.
-fn spread(
-    captures: usize,
-    edges: &BTreeMap<(usize, usize), (TimeDelta, TimeDelta, u32)>,
-) -> Vec<(usize, TimeDelta, TimeDelta, u32)> {
-    let mut of: Vec<Option<(usize, TimeDelta, TimeDelta, u32)>> = vec![None; captures];
+fn spread(captures: usize, edges: &Edges) -> Vec<OfCapture> {
+    let mut of: Vec<Option<OfCapture>> = vec![None; captures];
     for base in 0..captures {
         if of[base].is_some() {
             continue;
         }
-        of[base] = Some((base, TimeDelta(0), TimeDelta(0), 0));
+        of[base] = Some(OfCapture { base, ..OfCapture::default() });
         let mut queue = VecDeque::from([base]);
         while let Some(from) = queue.pop_front() {
-            let so_far = of[from].map_or(TimeDelta(0), |o| o.1);
-            for ((_, to), (offset, residual, pairs)) in edges.range((from, 0)..(from + 1, 0)) {
+            let so_far = of[from].map_or_else(Ahead::default, |o| o.ahead);
+            for ((_, to), (ahead, residual, pairs)) in edges.range((from, 0)..(from + 1, 0)) {
                 if of[*to].is_none() {
-                    of[*to] = Some((base, so_far + *offset, *residual, *pairs));
+                    let ahead = so_far.then(ahead);
+                    of[*to] = Some(OfCapture { base, ahead, residual: *residual, pairs: *pairs });
                     queue.push_back(*to);
                 }
             }
         }
     }
-    of.into_iter().map(std::option::Option::unwrap_or_default).collect()
+    of.into_iter().map(Option::unwrap_or_default).collect()
 }
 
-/// How far `b`'s clock is ahead of `a`'s, from a packet that both show.
-fn same_instant(a: &Conversation, b: &Conversation) -> Option<TimeDelta> {
+/// When two views of a connection show the same packet, each by its own clock.
+fn same_instant(a: &Conversation, b: &Conversation) -> Option<(Timestamp, Timestamp)> {
     let (x, y) = (a.tcp.as_deref()?, b.tcp.as_deref()?);
     let syn = x.syn_times.first().zip(y.syn_times.first());
     let hello = |f: &Conversation| Some(f.app.session.tls.as_ref()?.client_hello.as_ref()?.at);
     let (first, second) = syn.map(|(s, t)| (*s, *t)).or_else(|| hello(a).zip(hello(b)))?;
-    Some(second.time - first.time)
+    Some((first.time, second.time))
 }
 
 /// One possible pair: an event, a flow, and the log's stamp minus the packet's time.
@@ -100,87 +191,148 @@ fn same_instant(a: &Conversation, b: &Conversation) -> Option<TimeDelta> {
 pub(super) struct Pair {
     pub(super) event: u32,
     pub(super) flow: FlowIndex,
+    /// Which of the flow's endings.
+    pub(super) turn: u32,
+    /// The packet's time on the captures' base.
+    pub(super) at: Timestamp,
     pub(super) ahead: TimeDelta,
     /// By 4-tuple, and no other flow could be meant.
     pub(super) exact: bool,
 }
 
-/// How far a log is ahead of the captures, from all possible pairs of its events.
-pub(super) fn log_offset(pairs: &[Pair]) -> ClockModel {
-    let exact: Differences = pairs.iter().filter(|p| p.exact).map(|p| p.ahead).collect();
-    if !exact.is_empty() {
-        return from_exact(exact);
+impl Pair {
+    const fn instant(&self) -> Instant {
+        (self.at, self.ahead)
     }
-    let events: BTreeSet<u32> = pairs.iter().map(|p| p.event).collect();
-    if events.is_empty() {
+}
+
+/// How far a log, whose stamps have this resolution, is ahead of the captures, from all possible pairs of its events.
+///
+/// In this order: pairs that name both ends; an offset under which nearly all lines fit a packet of their own closely;
+/// no offset, where half of the lines have a packet within a second; an offset under which nearly all lines fit roughly.
+pub(super) fn of_log(pairs: &[Pair], resolution: TimeDelta) -> ClockModel {
+    let exact: Vec<Instant> = pairs.iter().filter(|p| p.exact).map(Pair::instant).collect();
+    if !exact.is_empty() {
+        return from_exact(&exact);
+    }
+    let events = pairs.iter().map(|p| p.event).collect::<BTreeSet<u32>>().len();
+    if events == 0 {
         return ClockModel { why: "no line of it pairs with a packet".to_owned(), ..ClockModel::default() };
     }
+    let fine = CLOSE.into_iter().filter(|w| *w >= resolution);
+    let close = fine.map(|width| vote(pairs, width)).find(|v| v.is_clear(events) && v.votes >= 3);
+    if let Some(close) = close {
+        return close.model(pairs, events, resolution);
+    }
     let near = nearest_to_zero(pairs);
-    if near.len() * 2 >= events.len() {
-        let pairs = near.len() as u32;
-        let (offset, residual) = median(near).unwrap_or_default();
-        let why = format!("{pairs} lines fit packets within a second");
-        return ClockModel { offset: Some(offset), residual: Some(residual), pairs, why };
+    if near.len() * 2 >= events {
+        let why = format!("{} lines fit packets within a second", near.len());
+        return model(&near, why);
     }
-    by_vote(pairs, events.len())
+    let rough = vote(pairs, ROUGH + resolution);
+    // Where ends abound, two lines fit some of them under any offset.
+    if rough.is_clear(events) && rough.ends <= 4 * events {
+        return rough.model(pairs, events, resolution);
+    }
+    let Vote { votes, rival, .. } = rough;
+    let why = format!("refused: the best offset fits {votes} of {events} lines, another fits {rival}");
+    ClockModel { why, pairs: votes as u32, ..ClockModel::default() }
 }
 
-fn from_exact(exact: Differences) -> ClockModel {
-    let pairs = exact.len() as u32;
-    let (offset, residual) = median(exact).unwrap_or_default();
-    if residual > MAX_RESIDUAL {
-        let why = format!("refused: {pairs} exact pairs disagree by {residual} (median absolute deviation)");
-        return ClockModel { why, pairs, residual: Some(residual), offset: None };
-    }
-    let why = format!("{pairs} lines that name both ends of their connection");
-    ClockModel { offset: Some(offset), residual: Some(residual), pairs, why }
-}
-
-/// For each event, its nearest pair within a second.
-fn nearest_to_zero(pairs: &[Pair]) -> Differences {
-    let mut best: BTreeMap<u32, TimeDelta> = BTreeMap::new();
-    for pair in pairs.iter().filter(|p| p.ahead.abs() <= TimeDelta::from_secs(1)) {
-        let entry = best.entry(pair.event).or_insert(pair.ahead);
-        if pair.ahead.abs() < entry.abs() {
-            *entry = pair.ahead;
+fn from_exact(exact: &[Instant]) -> ClockModel {
+    let found = model(exact, format!("{} lines that name both ends of their connection", exact.len()));
+    match found.residual {
+        Some(residual) if residual > MAX_RESIDUAL => {
+            let n = exact.len();
+            let why = format!("refused: {n} exact pairs disagree by {residual} (median absolute deviation)");
+            ClockModel { why, offset: None, drift: None, ..found }
         }
+        _ => found,
     }
-    best.into_values().collect()
 }
 
-/// The offset under which most events find a packet of their own, if it is clearly the best.
-fn by_vote(pairs: &[Pair], events: usize) -> ClockModel {
+/// The model of these pairs.
+fn model(pairs: &[Instant], why: String) -> ClockModel {
+    let Some((ahead, residual)) = fit(pairs) else { return ClockModel { why, ..ClockModel::default() } };
+    ClockModel {
+        offset: Some(ahead.offset),
+        drift: ahead.drift(),
+        residual: Some(residual),
+        pairs: pairs.len() as u32,
+        why,
+    }
+}
+
+/// Pairs within a second, nearest first, each event and each ending of a flow once.
+fn nearest_to_zero(pairs: &[Pair]) -> Vec<Instant> {
+    let mut near: Vec<&Pair> = pairs.iter().filter(|p| p.ahead.abs() <= TimeDelta::from_secs(1)).collect();
+    near.sort_unstable_by_key(|p| (p.ahead.abs(), p.event, p.flow, p.turn));
+    let (mut events, mut ends) = (HashSet::new(), HashSet::new());
+    let mut free = |p: &&&Pair| {
+        let free = !events.contains(&p.event) && !ends.contains(&(p.flow, p.turn));
+        free && events.insert(p.event) && ends.insert((p.flow, p.turn))
+    };
+    near.iter().filter(&mut free).map(|p| p.instant()).collect()
+}
+
+/// The offset under which most events find a packet of their own.
+#[derive(Clone, Copy, Debug)]
+struct Vote {
+    votes: usize,
+    /// The most that any offset well apart from it gets.
+    rival: usize,
+    /// Endings of flows that could be meant at all.
+    ends: usize,
+    /// Its range.
+    from: TimeDelta,
+    to: TimeDelta,
+}
+
+impl Vote {
+    /// Nearly all lines fit, and far fewer under any other offset; or each line has its ending and each ending its line,
+    /// while under any other offset one of both is left over, as with calls at equal distances.
+    const fn is_clear(&self, events: usize) -> bool {
+        let whole = self.votes >= 3 && self.votes == events && self.votes == self.ends;
+        let apart = self.rival * 5 <= self.votes * 3 || whole && self.rival < self.votes;
+        self.votes >= 2 && self.votes * 5 >= events * 4 && apart
+    }
+
+    fn model(&self, pairs: &[Pair], events: usize, resolution: TimeDelta) -> ClockModel {
+        let inside = |p: &&Pair| p.ahead >= self.from && p.ahead <= self.to;
+        let inside: Vec<Pair> = pairs.iter().filter(inside).copied().collect();
+        // The pairs that belong together lie closer than what was looked for.
+        let core = vote(&inside, CLOSE[1].max(resolution));
+        let of_core = |p: &&Pair| core.votes < self.votes || p.ahead >= core.from && p.ahead <= core.to;
+        let core: Vec<Instant> = inside.iter().filter(of_core).map(Pair::instant).collect();
+        let Self { votes, rival, .. } = self;
+        let why = format!("{votes} of {events} lines fit under this offset, {rival} under any other");
+        let found = model(&core, why);
+        let offsets = core.iter().map(|p| p.1);
+        let spread = offsets.clone().max().zip(offsets.min()).map_or(TimeDelta(0), |(high, low)| high - low);
+        // Few pairs: their spread says more than their median deviation.
+        let residual = if *votes < LEAST_PAIRS { found.residual.max(Some(TimeDelta(spread.0 / 2))) } else { found.residual };
+        ClockModel { pairs: *votes as u32, residual, ..found }
+    }
+}
+
+fn vote(pairs: &[Pair], width: TimeDelta) -> Vote {
     let mut sorted = pairs.to_vec();
-    sorted.sort_unstable_by_key(|p| (p.ahead, p.event, p.flow));
-    let clusters: Vec<(usize, usize, usize)> = (0..sorted.len())
+    sorted.sort_unstable_by_key(|p| (p.ahead, p.event, p.flow, p.turn));
+    let clusters: Vec<(usize, TimeDelta)> = (0..sorted.len())
         .map(|i| {
-            let end = sorted.partition_point(|p| p.ahead <= sorted[i].ahead + CLUSTER);
+            let end = sorted.partition_point(|p| p.ahead <= sorted[i].ahead + width);
             let inside = &sorted[i..end.min(i + MAX_CLUSTER)];
             let lines: BTreeSet<u32> = inside.iter().map(|p| p.event).collect();
-            let flows: BTreeSet<FlowIndex> = inside.iter().map(|p| p.flow).collect();
-            (lines.len().min(flows.len()), i, end)
+            let ends: BTreeSet<(FlowIndex, u32)> = inside.iter().map(|p| (p.flow, p.turn)).collect();
+            (lines.len().min(ends.len()), sorted[i].ahead)
         })
         .collect();
-    let Some(&(votes, start, end)) = clusters.iter().max_by_key(|(n, i, _)| (*n, std::cmp::Reverse(*i)))
-    else {
-        return ClockModel::default();
-    };
-    let (low, high) = (sorted[start].ahead - CLUSTER, sorted[start].ahead + CLUSTER + CLUSTER);
-    let rival = clusters
-        .iter()
-        .filter(|(_, i, _)| sorted[*i].ahead < low || sorted[*i].ahead > high)
-        .map(|(n, ..)| *n)
-        .max()
-        .unwrap_or(0);
-    let clear = votes >= 2 && votes * 5 >= events * 4 && rival * 5 <= votes * 3;
-    if !clear {
-        let why = format!("refused: the best offset fits {votes} of {events} lines, another fits {rival}");
-        return ClockModel { why, pairs: votes as u32, ..ClockModel::default() };
-    }
-    let inside = sorted[start..end].iter().map(|p| p.ahead).collect();
-    let (offset, residual) = median(inside).unwrap_or_default();
-    let why = format!("{votes} of {events} lines fit under this offset, {rival} under any other");
-    ClockModel { offset: Some(offset), residual: Some(residual), pairs: votes as u32, why }
+    let best = clusters.iter().enumerate().max_by_key(|(i, (n, _))| (*n, std::cmp::Reverse(*i)));
+    let (votes, from) = best.map_or((0, TimeDelta(0)), |(_, best)| *best);
+    let apart = |at: &TimeDelta| *at < from - ROUGH || *at > from + width + ROUGH;
+    let rival = clusters.iter().filter(|(_, at)| apart(at)).map(|(n, _)| *n).max().unwrap_or(0);
+    let ends: HashSet<(FlowIndex, u32)> = pairs.iter().map(|p| (p.flow, p.turn)).collect();
+    Vote { votes, rival, ends: ends.len(), from, to: from + width }
 }
 
 /// The whole quarter hours in an offset, when it is a zone and not a clock: the rest is under two minutes.
@@ -196,8 +348,22 @@ const QUARTER_HOUR: TimeDelta = TimeDelta::from_secs(900);
 /// Exact pairs that scatter more than this do not make a clock.
 const MAX_RESIDUAL: TimeDelta = TimeDelta::from_secs(2);
 
-/// Width of a cluster of differences that is one offset.
-const CLUSTER: TimeDelta = TimeDelta::from_millis(500);
+/// Widths of a cluster of differences that is one offset, where lines follow packets closely: a program writes its line
+/// within a millisecond, a busy one within twenty.
+const CLOSE: [TimeDelta; 2] = [TimeDelta::from_millis(2), TimeDelta::from_millis(20)];
+
+/// The same where they do not.
+const ROUGH: TimeDelta = TimeDelta::from_millis(500);
+
+/// A drift is looked for from so many pairs on, over so long a time.
+const LEAST_PAIRS: usize = 8;
+const LEAST_SPAN: TimeDelta = TimeDelta::from_secs(600);
+
+/// A gain below this is not told from what programs take to write their lines.
+const LEAST_GAIN: TimeDelta = TimeDelta::from_millis(20);
+
+/// Clocks drift by tens of parts in a million, bad ones by hundreds; more is no drift.
+const MOST_DRIFT: f64 = 1e-3;
 
 /// Pairs of one cluster that are looked at.
 const MAX_CLUSTER: usize = 256;

@@ -1,8 +1,9 @@
 //! Brings packets and log lines to one clock: the reference, that of the log whose host dialled.
 
 use super::candidates::{Ended, Finder};
-use super::clock::{self, CaptureOffsets, Pair};
+use super::clock::{self, Ahead, CaptureOffsets, OfCapture, Pair};
 use super::endings;
+use super::goal::Goal;
 use super::index::FlowTable;
 use super::join::Goals;
 use super::link::Connections;
@@ -14,12 +15,12 @@ use crate::time::{TimeDelta, Timestamp};
 /// Brings every time to the reference clock.
 pub(super) struct Clocks {
     captures: CaptureOffsets,
-    /// For each log: how far it is ahead of the captures' base.
+    /// For each log: how far it is ahead of the captures' base, its zone error in it.
     logs: Vec<ClockModel>,
     /// For each log: the zone error in it.
     zones: Vec<TimeDelta>,
     /// How far the reference is ahead of the captures' base.
-    reference: TimeDelta,
+    reference: Ahead,
     reference_log: Option<usize>,
 }
 
@@ -32,7 +33,14 @@ impl Clocks {
         goals: &Goals,
     ) -> Self {
         let pairs = possible_pairs(world, table, connections, &captures, goals);
-        let logs: Vec<ClockModel> = pairs.iter().map(|p| clock::log_offset(p)).collect();
+        let mut resolutions = vec![TimeDelta(0); pairs.len()];
+        for event in &world.logs.events {
+            if let Some(resolution) = resolutions.get_mut(event.log as usize) {
+                *resolution = event.resolution.max(*resolution);
+            }
+        }
+        let logs: Vec<ClockModel> =
+            pairs.iter().zip(resolutions).map(|(p, resolution)| clock::of_log(p, resolution)).collect();
         let zones: Vec<TimeDelta> = logs
             .iter()
             .zip(&world.logs.reports)
@@ -46,20 +54,32 @@ impl Clocks {
         let reference_log = (0..logs.len())
             .filter(|n| logs[*n].offset.is_some())
             .max_by_key(|n| (callers(*n), std::cmp::Reverse(*n)));
-        let reference = reference_log.and_then(|n| logs[n].offset.map(|o| o - zones[n])).unwrap_or_default();
-        Self { captures, logs, zones, reference, reference_log }
+        let mut clocks = Self { captures, logs, zones, reference: Ahead::default(), reference_log };
+        clocks.reference = reference_log.and_then(|n| clocks.of_log(n)).unwrap_or_default();
+        clocks
+    }
+
+    /// How far a log is ahead of the captures' base, its zone undone.
+    fn of_log(&self, n: usize) -> Option<Ahead> {
+        let ahead = Ahead::of(self.logs.get(n)?)?;
+        Some(Ahead { offset: ahead.offset - self.zones[n], ..ahead })
     }
 
     /// A packet's time on the reference clock.
     pub(super) fn of_packet(&self, flow: &Conversation, time: Timestamp) -> Timestamp {
-        self.captures.to_base(flow, time) + self.reference
+        let base = self.captures.to_base(flow, time);
+        base + self.reference.at(base)
     }
 
     /// An event's time on the reference clock, its zone already undone.
     pub(super) fn of_event(&self, event: &LogEvent) -> Option<Timestamp> {
         let n = event.log as usize;
-        let offset = self.logs.get(n).and_then(|m| m.offset).map(|o| o - self.zones[n]);
-        event.time.map(|t| offset.map_or(t, |o| t - o + self.reference))
+        let Some(ahead) = self.of_log(n) else { return event.time };
+        if self.reference_log == Some(n) {
+            return event.time;
+        }
+        let base = ahead.undo(event.time?);
+        Some(base + self.reference.at(base))
     }
 
     /// Slack for lines of this log: 50 ms, or the resolution of its stamps, or the residual of its clock.
@@ -73,8 +93,8 @@ impl Clocks {
 
     /// A time on the reference clock as this capture would have stamped it.
     pub(super) fn in_capture(&self, capture: usize, time: Timestamp) -> Timestamp {
-        let ahead = self.captures.of.get(capture).map_or(TimeDelta(0), |o| o.1);
-        time - self.reference + ahead
+        let base = self.reference.undo(time);
+        base + self.captures.of.get(capture).map_or(TimeDelta(0), |o| o.ahead.at(base))
     }
 
     /// Shifts the events of logs whose zone was assumed wrongly, and says so in their time base.
@@ -91,32 +111,34 @@ impl Clocks {
 
     /// How far each capture is ahead of the reference.
     pub(super) fn of_captures(&self) -> Vec<ClockModel> {
-        let direct = |capture: usize| self.captures.of[capture].0;
-        (0..self.captures.of.len())
-            .map(|n| {
-                let (base, ahead, residual, pairs) = self.captures.of[n];
-                let known = self.reference_log.is_some() && direct(n) == 0;
-                let log = self.reference_log.map(|l| &self.logs[l]);
-                let why = match (known, pairs) {
-                    (false, _) => "no log line pairs with its packets".to_owned(),
-                    (true, 0) => log.map(|l| l.why.clone()).unwrap_or_default(),
-                    (true, n) => format!("{n} connections that capture {base} shows too"),
-                };
-                ClockModel {
-                    offset: known.then(|| ahead - self.reference),
-                    residual: if pairs > 0 { Some(residual) } else { log.and_then(|l| l.residual) },
-                    pairs: if pairs > 0 { pairs } else { log.map_or(0, |l| l.pairs) },
-                    why,
-                }
-            })
-            .collect()
+        let of_capture = |own: &OfCapture| {
+            let known = self.reference_log.is_some() && own.base == 0;
+            let log = self.reference_log.map(|l| &self.logs[l]);
+            let ahead = own.ahead.beside(&self.reference);
+            let why = match (known, own.pairs) {
+                (false, 0) => "no log line pairs with its packets".to_owned(),
+                (false, n) => format!("no log line pairs with its packets; {n} connections that capture {} shows too", own.base),
+                (true, 0) => log.map(|l| l.why.clone()).unwrap_or_default(),
+                (true, n) => format!("{n} connections that capture {} shows too", own.base),
+            };
+            ClockModel {
+                offset: known.then_some(ahead.offset),
+                drift: ahead.drift().filter(|_| known),
+                residual: if own.pairs > 0 { Some(own.residual) } else { log.and_then(|l| l.residual) },
+                pairs: if own.pairs > 0 { own.pairs } else { log.map_or(0, |l| l.pairs) },
+                why,
+            }
+        };
+        self.captures.of.iter().map(of_capture).collect()
     }
 
     /// How far each log is ahead of the reference, its zone undone.
     pub(super) fn of_logs(&self) -> Vec<ClockModel> {
         let mut models = self.logs.clone();
         for (n, model) in models.iter_mut().enumerate() {
-            model.offset = model.offset.map(|o| o - self.zones[n] - self.reference);
+            let ahead = self.of_log(n).map(|own| own.beside(&self.reference));
+            model.offset = ahead.map(|a| a.offset);
+            model.drift = ahead.and_then(|a| a.drift());
             if self.zones[n].0 != 0 {
                 model.why = format!("its zone is {} from UTC; {}", Quarters(self.zones[n]), model.why);
             }
@@ -155,23 +177,47 @@ fn possible_pairs(
         }
         let n = n as u32;
         let exact = finder.exact(event, goals.of(n), &base);
-        let pair = |e: &Ended, exact| Pair { event: n, flow: e.flow, ahead: time - e.at, exact };
+        let pair = |e: &Ended, exact| {
+            Pair { event: n, flow: e.flow, turn: e.turn, at: e.at, ahead: time - e.at, exact }
+        };
         match exact.as_slice() {
             [only] => of_logs[log].push(pair(only, true)),
             [] => {
                 let goal = finder.goal(goals.of(n));
+                // What the network can have told the caller at once needs no deadline to have passed.
+                let by_timer = event.fields.deadline.is_some() && !event.endings.contains(&Ending::Icmp);
                 let ends = finder.ends(goal, event, &base);
                 let sure = ends.iter().filter(|e| {
-                    e.ending != Ending::Unheard
-                        && (!endings::is_open(e.ending) || event.fields.deadline.is_some())
+                    e.ending != Ending::Unheard && (!endings::is_open(e.ending) || by_timer)
                 });
                 of_logs[log].extend(sure.take(PAIRED_FLOWS).map(|e| pair(e, false)));
+                of_logs[log].extend(failed_lookups(world, table, goals.of(n), &base).map(|e| pair(&e, false)));
             }
             _ => {}
         }
         seen[log] += 1;
     }
     of_logs
+}
+
+/// Answers to lookups of the goal's name that say why it has no address: the line follows at once.
+fn failed_lookups<'w>(
+    world: &'w World,
+    table: &'w FlowTable,
+    goal: &'w Goal,
+    base: &'w impl Fn(&Conversation, Timestamp) -> Timestamp,
+) -> impl Iterator<Item = Ended> + 'w {
+    let name = goal.lookup.as_deref();
+    let flows = name.into_iter().flat_map(|n| table.of_name(n).iter().chain(table.of_suffixed(n)));
+    let failed = flows.flat_map(move |f| {
+        let flow = world.flow(*f);
+        let lookups = flow.app.dns.iter().flat_map(|d| &d.lookups).enumerate();
+        lookups.filter(|(_, l)| l.rcode.is_some_and(|r| r != 0)).filter_map(move |(turn, l)| {
+            let at = base(flow, l.answer?.time);
+            Some(Ended { at, start: at, flow: *f, ending: Ending::Response, turn: turn as u32 })
+        })
+    });
+    failed.take(PAIRED_FLOWS)
 }
 
 /// Events of a log that take part in finding its clock.

@@ -303,12 +303,30 @@ impl Case {
 pub struct ClockModel {
     /// Seconds ahead of the reference (positive: its stamps are late); absent where too little is known.
     pub offset: Option<TimeDelta>,
+    /// Where it runs fast or slow: how fast, and when `offset` holds.
+    pub drift: Option<Drift>,
     /// Median absolute deviation of the pairs.
     pub residual: Option<TimeDelta>,
     /// Pairs that support it.
     pub pairs: u32,
     /// In words: the reference, or why it was refused.
     pub why: String,
+}
+
+/// A clock that gains on the reference, or loses.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Drift {
+    /// Seconds gained a second.
+    pub rate: f64,
+    /// When the offset of the model holds.
+    pub at: Timestamp,
+}
+
+impl ClockModel {
+    /// How far ahead it is when it shows `time`.
+    pub fn ahead_at(&self, time: Timestamp) -> Option<TimeDelta> {
+        clock::Ahead::of(self).map(|ahead| time - ahead.undo(time))
+    }
 }
 
 /// A fact about the input that is no call's fault: loss that healed, duplicates, cut packets, drops.

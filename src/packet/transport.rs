@@ -25,7 +25,8 @@ impl Walk<'_> {
         if length < 20 || payload > self.end {
             self.end = self.frame.len().min(payload);
         } else if payload > self.frame.len() {
-            self.packet.notes |= note::CUT_HEADER | note::CUT;
+            // The snap length took options alone; what decides about the flow is there.
+            self.packet.notes |= note::CUT;
         }
         self.set_payload(payload);
         self.set_hash(TCP);

@@ -71,6 +71,8 @@ fn capture() -> Capture {
         evicted: 0,
         clock: Clock {
             offset: Some(90.2),
+            drift_ppm: None,
+            at: None,
             residual: Some(0.001),
             pairs: 4,
             why: "lines of kube-apiserver".to_owned(),

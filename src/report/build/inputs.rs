@@ -142,6 +142,8 @@ fn clock(model: Option<&ClockModel>) -> Clock {
     let Some(model) = model else { return Clock::default() };
     Clock {
         offset: model.offset.map(TimeDelta::as_secs_f64),
+        drift_ppm: model.drift.map(|d| (d.rate * 1e9).round() / 1e3),
+        at: model.drift.map(|d| d.at.to_string()),
         residual: model.residual.map(TimeDelta::as_secs_f64),
         pairs: model.pairs,
         why: model.why.clone(),

@@ -7,18 +7,18 @@ use crate::time::{TimeDelta, Timestamp};
 
 /// A capture's stamp on the reference clock.
 pub(super) fn of_capture(correlated: &Correlated, capture: CaptureIndex, time: Timestamp) -> Timestamp {
-    time - ahead(correlated.capture_clocks.get(usize::from(capture.0)))
+    time - ahead(correlated.capture_clocks.get(usize::from(capture.0)), time)
 }
 
 /// A log's stamp on the reference clock.
 pub(super) fn of_log(correlated: &Correlated, log: u32, time: Timestamp) -> Timestamp {
-    time - ahead(correlated.log_clocks.get(log as usize))
+    time - ahead(correlated.log_clocks.get(log as usize), time)
 }
 
 /// What to take off the stamps of a clock. The estimate of a clock that is right holds the time that a program takes
 /// to write its line: taken off, it would put the line before the packet that caused it.
-fn ahead(clock: Option<&ClockModel>) -> TimeDelta {
-    let offset = clock.and_then(|c| c.offset).unwrap_or_default();
+fn ahead(clock: Option<&ClockModel>, time: Timestamp) -> TimeDelta {
+    let offset = clock.and_then(|c| c.ahead_at(time)).unwrap_or_default();
     if offset.abs() < LEAST_OFFSET { TimeDelta::default() } else { offset }
 }
 

@@ -93,6 +93,12 @@ pub struct Clock {
     /// Seconds ahead of the reference (its stamps are late); absent where too little is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<f64>,
+    /// Microseconds that it gains a second (loses, where negative); absent where it keeps step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_ppm: Option<f64>,
+    /// When `offset` holds (RFC 3339), where the clock drifts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
     /// Median absolute deviation of the pairs, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub residual: Option<f64>,

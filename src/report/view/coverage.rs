@@ -109,11 +109,15 @@ fn span(first: Option<&str>, last: Option<&str>) -> String {
     }
 }
 
-/// Said only where it matters: an offset of a tenth of a second or more.
+/// Said only where it matters: an offset of a tenth of a second or more, or a drift.
 fn clock(clock: &Clock) -> Option<String> {
-    let offset = clock.offset.filter(|o| o.abs() >= 0.1)?;
+    let offset = clock.offset.filter(|o| o.abs() >= 0.1 || clock.drift_ppm.is_some())?;
     let side = if offset > 0.0 { "ahead" } else { "behind" };
-    Some(format!("clock {:.3} s {side} ({})", offset.abs(), counted(u64::from(clock.pairs), "pair")))
+    let drift = clock.drift_ppm.map_or_else(String::new, |ppm| {
+        let way = if ppm > 0.0 { "gaining" } else { "losing" };
+        format!(" and {way} {:.3} s an hour", ppm.abs() * 0.0036)
+    });
+    Some(format!("clock {:.3} s {side}{drift} ({})", offset.abs(), counted(u64::from(clock.pairs), "pair")))
 }
 
 /// Rows of one kind on the first screen.

@@ -87,7 +87,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("tls.established", Kind::Flag, "The handshake was completed: the client sent its Finished.", "tls.established", |v| v.tls_shows(|t| t.phase >= Phase::ClientFinished || t.client_finished.is_some())),
     Field::new("tls.midstream", Kind::Flag, "The session began before the capture did.", "tls.midstream", |v| v.tls(|t| t.midstream.into())),
     Field::new("tls.history", Kind::Text, "Zeek's `ssl_history`.", "tls.history contains \"C\"", |v| v.tls(|t| (&t.history).into())),
-    Field::new("tls.sni", Kind::Text, "Server name in the ClientHello.", "tls.sni matches \"\\.svc$\"", |v| hello(v, |h| h.shape.sni.as_ref().into())),
+    Field::new("tls.sni", Kind::Text, "Server name in the ClientHello; unknown where the capture cut it off.", "tls.sni matches \"\\.svc$\"", |v| hello(v, |h| match &h.shape.sni { None if h.cut => Value::Unknown, name => name.as_ref().into() })),
     Field::new("tls.alpn", Kind::Text, "Protocols offered in the ClientHello.", "tls.alpn == \"http/1.1\"", |v| hello(v, |h| h.shape.alpn.iter().map(Value::from).collect())),
     Field::new("tls.client_hello", Kind::Flag, "A ClientHello is there.", "tls.client_hello", |v| v.tls_shows(|t| t.client_hello.is_some())),
     Field::new("tls.client_hello.complete", Kind::Flag, "Every byte of the ClientHello was sent.", "!tls.client_hello.complete", |v| hello(v, |h| h.complete.is_some().into())),
