@@ -1,14 +1,14 @@
 //! Which flows an event could be about, and how well each fits.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 
 use super::endings;
 use super::goal::Goal;
 use super::index::{FlowTable, connect_host, sni};
 use super::link::Connections;
+use super::requests::{self, Request};
 use super::{Key, World};
-use crate::flow::Dir;
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::{Ending, Endings, LogEvent};
 use crate::time::{TimeDelta, Timestamp};
@@ -20,7 +20,8 @@ pub(super) struct Ended {
     pub(super) start: Timestamp,
     pub(super) flow: FlowIndex,
     pub(super) ending: Ending,
-    /// Which of the flow's responses, for [`Ending::Response`] on a kept-alive connection; else 0.
+    /// Which of the flow's responses, for [`Ending::Response`] on a kept-alive connection; which of its requests, from
+    /// 1, for [`Ending::Unanswered`] on what was established; else 0.
     pub(super) turn: u32,
 }
 
@@ -47,6 +48,21 @@ pub(super) struct Finder<'w> {
     /// Source before translation → places in the connection tables.
     translations: HashMap<SocketAddr, Vec<u32>>,
     strangers: Option<u32>,
+    /// Of goals of which nothing is known: the unknown address whose dials fit their calls.
+    coincident: HashMap<u32, Option<SocketAddr>>,
+}
+
+/// An event whose call is to be found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call {
+    /// Place in the events.
+    pub(super) event: u32,
+    /// Its goal's number.
+    pub(super) goal: u32,
+    /// When the line was written, on the reference clock.
+    pub(super) at: Timestamp,
+    /// How far its time may be off.
+    pub(super) slack: TimeDelta,
 }
 
 impl<'w> Finder<'w> {
@@ -64,6 +80,7 @@ impl<'w> Finder<'w> {
             ends: HashMap::new(),
             translations,
             strangers: None,
+            coincident: HashMap::new(),
         }
     }
 
@@ -106,65 +123,102 @@ impl<'w> Finder<'w> {
         })
     }
 
-    /// Candidates of one event among the endings of its goal, best first, and those that its 4-tuple names.
+    /// Candidates of one event among the endings of its goal, best first, and those that its 4-tuple names. `alike`:
+    /// all calls with the same goal.
     pub(super) fn candidates(
         &mut self,
-        n: u32,
-        event: &LogEvent,
-        goal: (&Goal, u32),
-        at: Timestamp,
-        slack: TimeDelta,
+        call: &Call,
+        alike: &[Call],
+        goal: &Goal,
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> Vec<Candidate> {
+        let event = &self.world.logs.events[call.event as usize];
         let deadline = event.fields.deadline;
-        let mut found = self.by_tuple(n, event, goal.0, at, slack, clock);
+        let mut found = self.by_tuple(call, event, goal, clock);
         if found.is_empty() && !(event.server_side && event.fields.source.is_some()) {
             let world = self.world;
-            let ends = self.ends(goal.1, event, clock);
-            let middle = ends.partition_point(|e| e.at < at);
-            let near = &ends[middle.saturating_sub(NEAREST)..(middle + NEAREST).min(ends.len())];
-            for ended in near {
-                let key = key_of(world, goal.0, ended.flow);
-                let fit = fit(ended, at, deadline, slack);
+            for ended in near(self.ends(call.goal, event, clock), call.at) {
+                let key = key_of(world, goal, ended.flow);
+                let fit = fit(ended, call.at, deadline, call.slack);
                 let heard = if ended.ending == Ending::Unheard { 0.5 } else { 1.0 };
                 let score = weight(key) * fit * heard;
                 if fit > 0.0 {
-                    found.push(Candidate { event: n, ended: *ended, key, score });
+                    found.push(Candidate { event: call.event, ended: *ended, key, score });
                 }
             }
         }
         if found.is_empty() && !event.server_side && event.fields.source.is_none() {
-            found = self.by_time(n, event, goal.0, at, slack, clock);
+            found = self.by_time(call, alike, event, goal, clock);
         }
         found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.ended.flow.cmp(&b.ended.flow)));
         found
     }
 
-    /// Dials that failed before any name was sent, to an address that nothing knows, at the port of the goal's other
-    /// backends where those are known: time alone tells.
+    /// Dials that failed before any name was sent, to an address that nothing knows: at the port of the goal's other
+    /// backends where those are known, else to the one address whose dials fit all calls alike. Time alone tells.
     fn by_time(
         &mut self,
-        n: u32,
+        call: &Call,
+        alike: &[Call],
         event: &LogEvent,
         goal: &Goal,
-        at: Timestamp,
-        slack: TimeDelta,
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> Vec<Candidate> {
-        let ports: BTreeSet<u16> =
-            goal.backends.iter().filter(|(_, k)| **k == Key::Learnt).map(|(b, _)| b.port()).collect();
-        if ports.is_empty() || goal.backends.values().any(|k| *k == Key::NatMap && !goal.virtual_only()) {
+        if goal.backends.values().any(|k| *k == Key::NatMap && !goal.virtual_only()) {
             return Vec::new();
         }
+        let ports: BTreeSet<u16> =
+            goal.backends.iter().filter(|(_, k)| **k == Key::Learnt).map(|(b, _)| b.port()).collect();
+        let coincident = if ports.is_empty() { self.coincident(call.goal, alike, clock) } else { None };
         let strangers = self.strangers();
-        let ends = self.ends(strangers, event, clock);
-        let middle = ends.partition_point(|e| e.at < at);
-        let near = ends[middle.saturating_sub(NEAREST)..(middle + NEAREST).min(ends.len())].to_vec();
-        let port = |e: &&Ended| ports.contains(&self.world.flow(e.flow).resp.port());
-        let fits = near.iter().filter(port).map(|e| (e, fit(e, at, event.fields.deadline, slack)));
-        fits.filter(|(_, fit)| *fit >= 0.5)
-            .map(|(e, fit)| Candidate { event: n, ended: *e, key: Key::Time, score: weight(Key::Time) * fit })
-            .collect()
+        let near = near(self.ends(strangers, event, clock), call.at).to_vec();
+        let leads = |e: &&Ended| {
+            let resp = self.world.flow(e.flow).resp;
+            ports.contains(&resp.port()) || coincident == Some(resp)
+        };
+        let fits = near.iter().filter(leads).map(|e| (e, fit(e, call.at, event.fields.deadline, call.slack)));
+        let candidate = |(e, fit): (&Ended, f64)| Candidate {
+            event: call.event,
+            ended: *e,
+            key: Key::Time,
+            score: weight(Key::Time) * fit,
+        };
+        fits.filter(|(_, fit)| *fit >= 0.5).map(candidate).collect()
+    }
+
+    /// The one address that nothing knows and whose dials ended as the words of nearly all these calls say, each just
+    /// before its line; two calls at least, and no other address fits half as well.
+    fn coincident(
+        &mut self,
+        goal: u32,
+        alike: &[Call],
+        clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
+    ) -> Option<SocketAddr> {
+        if let Some(known) = self.coincident.get(&goal) {
+            return *known;
+        }
+        let strangers = self.strangers();
+        let world = self.world;
+        let alike = &alike[..alike.len().min(MAX_ALIKE)];
+        let mut votes: BTreeMap<SocketAddr, (BTreeSet<u32>, BTreeSet<(FlowIndex, u32)>)> = BTreeMap::new();
+        for call in alike {
+            let event = &world.logs.events[call.event as usize];
+            let ends = near(self.ends(strangers, event, clock), call.at);
+            for ended in ends.iter().filter(|e| coincides(e, call, event.fields.deadline)) {
+                let vote = votes.entry(world.flow(ended.flow).resp).or_default();
+                vote.0.insert(call.event);
+                vote.1.insert((ended.flow, ended.turn));
+            }
+        }
+        let counted = votes.iter().map(|(address, (calls, ends))| (calls.len().min(ends.len()), *address));
+        let best = counted.clone().max_by_key(|(n, address)| (*n, std::cmp::Reverse(*address)));
+        let sure = best.filter(|(n, address)| {
+            let rival = counted.filter(|(_, a)| a != address).map(|(n, _)| n).max().unwrap_or(0);
+            *n >= 2 && *n * 5 >= alike.len() * 4 && rival * 2 <= *n
+        });
+        let found = sure.map(|(_, address)| address);
+        self.coincident.insert(goal, found);
+        found
     }
 
     /// The number of the goal that all dials to addresses lead to of which nothing is known.
@@ -208,11 +262,9 @@ impl<'w> Finder<'w> {
     /// Flows with the message's own 4-tuple, translated or not.
     fn by_tuple(
         &self,
-        n: u32,
+        call: &Call,
         event: &LogEvent,
         goal: &Goal,
-        at: Timestamp,
-        slack: TimeDelta,
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> Vec<Candidate> {
         let Some(source) = event.fields.source else { return Vec::new() };
@@ -224,11 +276,11 @@ impl<'w> Finder<'w> {
             let ends = endings_of(self.world, self.connections, flow, kinds, event.fields.deadline, clock);
             let best = ends
                 .into_iter()
-                .map(|e| (tuple_fit(&e, at, slack), e))
+                .map(|e| (tuple_fit(&e, call.at, call.slack), e))
                 .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.ending.cmp(&a.1.ending)));
-            let (fit, ended) = best.unwrap_or_else(|| fallback(self.world, flow, at, slack, clock));
+            let (fit, ended) = best.unwrap_or_else(|| fallback(self.world, flow, call.at, call.slack, clock));
             if fit > 0.0 {
-                found.push(Candidate { event: n, ended, key: Key::Tuple, score: fit });
+                found.push(Candidate { event: call.event, ended, key: Key::Tuple, score: fit });
             }
         }
         found
@@ -258,6 +310,22 @@ impl<'w> Finder<'w> {
     }
 }
 
+/// The endings next to a time, on either side.
+fn near(ends: &[Ended], at: Timestamp) -> &[Ended] {
+    let middle = ends.partition_point(|e| e.at < at);
+    &ends[middle.saturating_sub(NEAREST)..(middle + NEAREST).min(ends.len())]
+}
+
+/// An ending so near to a line, or to its deadline, that chance seldom puts one there.
+fn coincides(ended: &Ended, call: &Call, deadline: Option<TimeDelta>) -> bool {
+    let after = call.at - ended.at;
+    match (endings::is_open(ended.ending), deadline) {
+        (true, None) => false,
+        (true, Some(_)) => after.abs() <= CLOSE_BY + call.slack,
+        (false, _) => ended.ending != Ending::Unheard && after >= -call.slack && after <= CLOSE_BY,
+    }
+}
+
 /// The endings of a connection: of whichever of its views shows each.
 fn endings_of(
     world: &World,
@@ -268,27 +336,54 @@ fn endings_of(
     clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
 ) -> Vec<Ended> {
     let mut ends: Vec<Ended> = Vec::new();
+    let mut add = |ended: Ended| {
+        if !ends.iter().any(|e| e.ending == ended.ending && e.turn == ended.turn) {
+            ends.push(ended);
+        }
+    };
     for (view, _) in connections.views(root) {
         let flow = world.flow(view);
         let start = clock(flow, endings::start(flow));
+        let requests = requests::of(flow);
         for &ending in kinds {
-            for (turn, at) in moments(flow, ending).into_iter().enumerate() {
+            for (turn, at) in moments(flow, ending, &requests).into_iter().enumerate() {
                 let at = clock(flow, at);
                 let open = endings::is_open(ending);
-                let start = if open { at } else { attempt_start(flow, at, start, clock) };
+                let start = if open { at } else { attempt_start(flow, at, start, &requests, clock) };
                 let at = if open { at + deadline.unwrap_or_default() } else { at };
-                let known = ends.iter().any(|e| e.ending == ending && e.turn == turn as u32);
-                if !known {
-                    ends.push(Ended { at, start, flow: root, ending, turn: turn as u32 });
-                }
+                add(Ended { at, start, flow: root, ending, turn: turn as u32 });
+            }
+        }
+        for (turn, request) in requests.iter().enumerate().filter(|_| kinds.contains(&Ending::Unanswered)) {
+            let start = clock(flow, request.sent.first.time);
+            let at = start + deadline.unwrap_or_default();
+            let answered = request.answer.map(|a| clock(flow, a.first.time));
+            // An answer that came in time leaves nothing open; one that came later is what this is about.
+            if answered.is_none_or(|a| deadline.is_some() && a + SLACK >= at) {
+                add(Ended { at, start, flow: root, ending: Ending::Unanswered, turn: turn as u32 + 1 });
             }
         }
     }
-    let unheard = |e: &Ended| matches!(e.ending, Ending::Unanswered | Ending::Unheard);
-    if ends.iter().any(|e| !unheard(e)) {
-        ends.retain(|e| !unheard(e));
-    }
+    keep_telling(&mut ends);
     ends
+}
+
+/// Leaves out waits that another ending of the same call explains: what was unheard in one view and heard in another,
+/// and what was unanswered until the connection ended.
+fn keep_telling(ends: &mut Vec<Ended>) {
+    let told: Vec<(Timestamp, Timestamp)> = ends
+        .iter()
+        .filter(|e| !matches!(e.ending, Ending::Unanswered | Ending::Unheard))
+        .map(|e| (e.start, e.at))
+        .collect();
+    ends.retain(|e| match (e.ending, e.turn) {
+        (Ending::Unanswered, 1..) => {
+            let in_time = |at: Timestamp| e.at == e.start || at <= e.at + GRACE;
+            !told.iter().any(|(start, at)| *start <= e.start + SLACK && *at >= e.start && in_time(*at))
+        }
+        (Ending::Unanswered | Ending::Unheard, _) => told.is_empty(),
+        _ => true,
+    });
 }
 
 /// Start of the attempt that ended at `at`: the last request before it on a connection in use, else the flow's.
@@ -296,22 +391,24 @@ fn attempt_start(
     flow: &Conversation,
     at: Timestamp,
     start: Timestamp,
+    requests: &[Request],
     clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
 ) -> Timestamp {
-    let bursts = flow.app.session.tls.as_deref().map(|t| t.bursts.as_slice()).unwrap_or_default();
-    let requests = bursts.iter().filter(|b| b.dir == Dir::Orig).map(|b| clock(flow, b.first.time));
-    let first = requests.clone().next();
-    let last = requests.filter(|t| *t <= at).last();
+    let sent = requests.iter().map(|r| clock(flow, r.sent.first.time));
+    let first = sent.clone().next();
+    let last = sent.filter(|t| *t <= at).last();
     last.filter(|t| first.is_some_and(|f| f < *t)).unwrap_or(start)
 }
 
 /// All moments of an ending; several only for the responses of a kept-alive connection.
-fn moments(flow: &Conversation, ending: Ending) -> Vec<Timestamp> {
-    let bursts = flow.app.session.tls.as_deref().map(|t| t.bursts.as_slice()).unwrap_or_default();
-    let responses: Vec<Timestamp> =
-        bursts.iter().filter(|b| b.dir == Dir::Resp).map(|b| b.first.time).collect();
-    if ending == Ending::Response && responses.len() > 1 {
-        return responses;
+fn moments(flow: &Conversation, ending: Ending, requests: &[Request]) -> Vec<Timestamp> {
+    if ending == Ending::Response {
+        let mut answers: Vec<Timestamp> =
+            requests.iter().filter_map(|r| r.answer).map(|a| a.first.time).collect();
+        answers.dedup();
+        if answers.len() > 1 {
+            return answers;
+        }
     }
     endings::moment(flow, ending).into_iter().collect()
 }
@@ -380,6 +477,18 @@ fn tuple_fit(ended: &Ended, at: Timestamp, slack: TimeDelta) -> f64 {
     let off = if after.0 < 0 { (after.abs() - slack).0.max(0) as f64 / 1e9 } else { after.as_secs_f64() };
     0.5 + 0.5 / (1.0 + off)
 }
+
+/// Stamps of packets and of what followed them may disagree by this.
+const SLACK: TimeDelta = TimeDelta::from_millis(50);
+
+/// A caller that closes its connection at its deadline does so within this.
+const GRACE: TimeDelta = TimeDelta::from_secs(2);
+
+/// A line follows what it tells of within this, on a host that is not overloaded.
+const CLOSE_BY: TimeDelta = TimeDelta::from_millis(50);
+
+/// Calls with one goal that are compared with dials to unknown addresses.
+const MAX_ALIKE: usize = 256;
 
 /// Endings looked at on either side of a line's time.
 const NEAREST: usize = 16;

@@ -47,12 +47,19 @@ fn of_events(join: &Join<'_>, assigned: &Assigned) -> Vec<Case> {
             by_flow.entry(join.connections.root(flow.flow)).or_insert(place);
         }
     }
-    let mut pods = by_pod(join, &cases);
+    let mut kin = Kin::new(join, &cases);
     for n in servers {
         let root = assigned.matches.get(&n).map(|(c, _)| c.ended.flow);
         let shared = root.and_then(|r| by_flow.get(&r).copied());
-        if let Some(place) = shared.or_else(|| take_of_pod(join, &events[n as usize], &mut pods)) {
-            cases[place].echoes.push(n);
+        let free = |case: &Case| root.is_none() || case.attempt().is_none();
+        let found = shared.or_else(|| kin.take(join, &events[n as usize], |place| free(&cases[place])));
+        if let Some(place) = found {
+            let case = &mut cases[place];
+            case.echoes.push(n);
+            if let (Some(root), None) = (root, case.attempt()) {
+                adopt(join, case, n, assigned);
+                by_flow.insert(root, place);
+            }
         } else {
             by_flow.extend(root.map(|r| (r, cases.len())));
             cases.push(join.case(n, assigned));
@@ -61,39 +68,60 @@ fn of_events(join: &Join<'_>, assigned: &Assigned) -> Vec<Case> {
     cases
 }
 
-/// Cases by the pod that they lead to, with the times of their lines, for server logs that name no client.
-fn by_pod(join: &Join<'_>, cases: &[Case]) -> HashMap<String, Vec<(Timestamp, usize)>> {
-    let mut pods: HashMap<String, Vec<(Timestamp, usize)>> = HashMap::new();
-    for (place, case) in cases.iter().enumerate() {
-        let Some(flow) = case.attempt().map(|f| join.world.flow(f)) else { continue };
-        let event = case.event.map(|n| &join.world.logs.events[n as usize]);
-        let at = event.and_then(|e| join.clocks.of_event(e));
-        if let (Some(pod), Some(at)) = (join.world.cluster.pod_of(flow.resp), at) {
-            pods.entry(pod).or_default().push((at, place));
-        }
-    }
-    pods
+/// A server's line of the same call names the connection that the caller's line does not.
+fn adopt(join: &Join<'_>, case: &mut Case, server: u32, assigned: &Assigned) {
+    let (flows, matching) = join.flows_of(server, assigned);
+    case.flows.splice(0..0, flows);
+    let why = "a line of the server, of the same time, names this connection".to_owned();
+    case.matching = matching.map(|m| Matching { key: Key::Time, offset: None, why, ..m });
 }
 
-/// The case of the same pod nearest in time, taken once.
-fn take_of_pod(
-    join: &Join<'_>,
-    event: &LogEvent,
-    pods: &mut HashMap<String, Vec<(Timestamp, usize)>>,
-) -> Option<usize> {
-    if event.fields.source.is_some() {
-        return None;
+/// Callers' cases by where they lead, for server logs that name no client of theirs.
+struct Kin {
+    /// Pod, or namespace with a slash behind it where no pod of the target is known → times of lines.
+    by_place: HashMap<String, BTreeSet<(Timestamp, usize)>>,
+    taken: BTreeSet<usize>,
+}
+
+impl Kin {
+    fn new(join: &Join<'_>, cases: &[Case]) -> Self {
+        let map = &join.world.cluster;
+        let mut by_place: HashMap<String, BTreeSet<(Timestamp, usize)>> = HashMap::new();
+        for (place, case) in cases.iter().enumerate() {
+            let event = case.event.map(|n| (&join.world.logs.events[n as usize], join.goals.of(n)));
+            let Some((event, goal)) = event else { continue };
+            let Some(at) = join.clocks.of_event(event) else { continue };
+            let own = case.attempt().and_then(|f| map.pod_of(join.world.flow(f).resp));
+            let mut places: BTreeSet<String> = own.into_iter().collect();
+            if places.is_empty() {
+                places.extend(goal.backends.keys().take(MAX_PODS).filter_map(|b| map.pod_of(*b)));
+            }
+            if places.is_empty() {
+                places.extend(goal.service.as_ref().map(|(namespace, _)| format!("{namespace}/")));
+            }
+            for name in places {
+                by_place.entry(name).or_default().insert((at, place));
+            }
+        }
+        Self { by_place, taken: BTreeSet::new() }
     }
-    let list = pods.get_mut(event.pod.as_deref()?)?;
-    let at = join.clocks.of_event(event)?;
-    let slack = TimeDelta::from_secs(1) + event.resolution;
-    let (place, _) = list
-        .iter()
-        .enumerate()
-        .map(|(n, (t, _))| (n, (at - *t).abs()))
-        .filter(|(_, apart)| *apart <= slack)
-        .min_by_key(|(n, apart)| (*apart, *n))?;
-    Some(list.remove(place).1)
+
+    /// The case that leads to the pod of a server's line, nearest in time; each is taken once. A line that names its
+    /// client tells of one connection among many and must be nearer than one that does not.
+    fn take(&mut self, join: &Join<'_>, event: &LogEvent, free: impl Fn(usize) -> bool) -> Option<usize> {
+        let pod = event.pod.as_deref()?;
+        let at = join.clocks.of_event(event)?;
+        let reach = if event.fields.source.is_some() { NAMED_REACH } else { UNNAMED_REACH };
+        let (from, to) = (at - reach - event.resolution, at + reach + event.resolution);
+        let namespace = pod.split_once('/').map_or("", |(namespace, _)| namespace);
+        let lists = [pod.to_owned(), format!("{namespace}/")];
+        let cases = lists.iter().filter_map(|name| self.by_place.get(name));
+        let inside = cases.flat_map(|list| list.range((from, 0)..(to, usize::MAX)));
+        let possible = inside.filter(|(_, place)| !self.taken.contains(place) && free(*place));
+        let (_, place) = possible.min_by_key(|(t, place)| ((at - *t).abs(), *place)).copied()?;
+        self.taken.insert(place);
+        Some(place)
+    }
 }
 
 /// Flows that failed and that no event's case holds: a case each, at most [`MAX_WIRE_CASES`].
@@ -248,6 +276,13 @@ fn selected(case: &Case, options: &JoinOptions, join: &Join<'_>) -> bool {
     let carried = flows.flat_map(|f| [f.orig.ip(), f.resp.ip()]).any(|ip| ip.to_string() == *wanted);
     edge && inside && (named || carried)
 }
+
+/// A server writes its line about a call this near to the caller's: where it names its client, and where it does not.
+const NAMED_REACH: TimeDelta = TimeDelta::from_millis(100);
+const UNNAMED_REACH: TimeDelta = TimeDelta::from_secs(1);
+
+/// Pods of one target that are looked at.
+const MAX_PODS: usize = 64;
 
 /// Failed flows without a log line that become cases; more are counted, not judged one by one.
 const MAX_WIRE_CASES: usize = 20_000;

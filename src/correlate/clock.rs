@@ -310,7 +310,11 @@ impl Vote {
         let offsets = core.iter().map(|p| p.1);
         let spread = offsets.clone().max().zip(offsets.min()).map_or(TimeDelta(0), |(high, low)| high - low);
         // Few pairs: their spread says more than their median deviation.
-        let residual = if *votes < LEAST_PAIRS { found.residual.max(Some(TimeDelta(spread.0 / 2))) } else { found.residual };
+        let residual = if *votes < LEAST_PAIRS {
+            found.residual.max(Some(TimeDelta(spread.0 / 2)))
+        } else {
+            found.residual
+        };
         ClockModel { pairs: *votes as u32, residual, ..found }
     }
 }

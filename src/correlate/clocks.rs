@@ -117,7 +117,10 @@ impl Clocks {
             let ahead = own.ahead.beside(&self.reference);
             let why = match (known, own.pairs) {
                 (false, 0) => "no log line pairs with its packets".to_owned(),
-                (false, n) => format!("no log line pairs with its packets; {n} connections that capture {} shows too", own.base),
+                (false, n) => format!(
+                    "no log line pairs with its packets; {n} connections that capture {} shows too",
+                    own.base
+                ),
                 (true, 0) => log.map(|l| l.why.clone()).unwrap_or_default(),
                 (true, n) => format!("{n} connections that capture {} shows too", own.base),
             };
@@ -177,8 +180,13 @@ fn possible_pairs(
         }
         let n = n as u32;
         let exact = finder.exact(event, goals.of(n), &base);
-        let pair = |e: &Ended, exact| {
-            Pair { event: n, flow: e.flow, turn: e.turn, at: e.at, ahead: time - e.at, exact }
+        let pair = |e: &Ended, exact| Pair {
+            event: n,
+            flow: e.flow,
+            turn: e.turn,
+            at: e.at,
+            ahead: time - e.at,
+            exact,
         };
         match exact.as_slice() {
             [only] => of_logs[log].push(pair(only, true)),
@@ -187,11 +195,12 @@ fn possible_pairs(
                 // What the network can have told the caller at once needs no deadline to have passed.
                 let by_timer = event.fields.deadline.is_some() && !event.endings.contains(&Ending::Icmp);
                 let ends = finder.ends(goal, event, &base);
-                let sure = ends.iter().filter(|e| {
-                    e.ending != Ending::Unheard && (!endings::is_open(e.ending) || by_timer)
-                });
+                let sure = ends
+                    .iter()
+                    .filter(|e| e.ending != Ending::Unheard && (!endings::is_open(e.ending) || by_timer));
                 of_logs[log].extend(sure.take(PAIRED_FLOWS).map(|e| pair(e, false)));
-                of_logs[log].extend(failed_lookups(world, table, goals.of(n), &base).map(|e| pair(&e, false)));
+                of_logs[log]
+                    .extend(failed_lookups(world, table, goals.of(n), &base).map(|e| pair(&e, false)));
             }
             _ => {}
         }

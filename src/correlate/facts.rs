@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use super::endings;
 use super::goal::Goal;
 use super::join::Join;
-use super::{Case, CaseFacts, Neighbours, Role, Views, trust};
+use super::{Case, CaseFacts, Neighbours, Role, Views, requests, trust};
 use crate::cluster::Owner;
 use crate::flow::{Dir, Moment};
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::Ending;
 use crate::time::{TimeDelta, Timestamp};
-use crate::tls::{Burst, TlsFacts};
 
 /// All facts of a case.
 pub(super) fn of(join: &Join<'_>, case: &Case) -> CaseFacts {
@@ -29,7 +28,8 @@ pub(super) fn of(join: &Join<'_>, case: &Case) -> CaseFacts {
     facts.neighbours = neighbours(join, case, goal);
     if let Some(index) = case.attempt() {
         let flow = world.flow(index);
-        let step = last_step(flow, at.map(|t| join.clocks.in_capture(flow.capture.0 as usize, t)));
+        let until = at.map(|t| join.clocks.in_capture(flow.capture.0 as usize, t));
+        let step = last_step(flow, until, facts.deadline);
         timing(&mut facts, join, flow, &step, at);
         facts.views = views(join, case, index);
         facts.cluster_ip_on_wire = cluster_ip_on_wire(join, flow);
@@ -50,21 +50,20 @@ struct LastStep {
     answer: Option<Moment>,
 }
 
-/// The last request before `until`, else the hello, else the first SYN.
-fn last_step(flow: &Conversation, until: Option<Timestamp>) -> LastStep {
+/// The request of a call that ended at `until`, else the hello, else the first SYN.
+fn last_step(flow: &Conversation, until: Option<Timestamp>, deadline: Option<TimeDelta>) -> LastStep {
     let tcp = flow.tcp.as_deref();
     let tls = flow.app.session.tls.as_deref();
     let start = endings::start(flow);
-    if let Some((request, before)) = tls.and_then(|t| last_request(t, until)) {
-        let answer =
-            tls.and_then(|t| t.bursts.iter().find(|b| b.dir == Dir::Resp && b.first >= request.first));
-        let reused = before.is_some();
+    if let Some(request) = requests::asked(flow, until, deadline) {
+        let sent = request.sent.first;
+        let reused = request.before.is_some();
         return LastStep {
-            at: request.first,
-            start: if reused { request.first.time } else { start },
-            idle: before.map(|b| request.first.time - b.last.time),
+            at: sent,
+            start: if reused { sent.time } else { start },
+            idle: request.before.map(|b| sent.time - b.last.time),
             reused,
-            answer: answer.map(|b| b.first),
+            answer: request.answer.map(|b| b.first),
         };
     }
     let hello = tls.and_then(|t| t.client_hello.as_ref()).map(|h| h.at);
@@ -73,17 +72,6 @@ fn last_step(flow: &Conversation, until: Option<Timestamp>) -> LastStep {
     let at = hello.or(request).or(syn).unwrap_or(flow.first);
     let spoke = tls.and_then(|t| t.server_first).or_else(|| tcp.and_then(|t| t.first_payload.resp));
     LastStep { at, start, idle: None, reused: false, answer: spoke.filter(|m| *m >= at) }
-}
-
-/// The last burst of the originator before `until`, and the responder's burst before it (an answered request).
-fn last_request(tls: &TlsFacts, until: Option<Timestamp>) -> Option<(Burst, Option<Burst>)> {
-    let before = |b: &&Burst| until.is_none_or(|t| b.first.time <= t + TimeDelta::from_millis(50));
-    let requests = tls.bursts.iter().filter(|b| b.dir == Dir::Orig).filter(before);
-    let request = requests.max_by_key(|b| b.first)?;
-    let first = tls.request.is_none_or(|r| r.time >= request.first.time);
-    let answered = tls.bursts.iter().filter(|b| b.dir == Dir::Resp && b.first < request.first);
-    let earlier = answered.max_by_key(|b| b.last).filter(|_| !first);
-    Some((*request, earlier.copied()))
 }
 
 fn timing(
@@ -103,7 +91,8 @@ fn timing(
     let until = [Some(stop), answer, ended.filter(|t| *t >= step.at.time)].into_iter().flatten().min();
     let until = until.unwrap_or(stop).min(capture_end);
     facts.attempt_start = Some(join.clocks.of_packet(flow, step.start));
-    facts.elapsed = Some((here.unwrap_or(stop) - step.start).max(TimeDelta(0)));
+    let whole = began_in_sight(join, flow, step, here, facts.deadline);
+    facts.elapsed = whole.then(|| (here.unwrap_or(stop) - step.start).max(TimeDelta(0)));
     facts.capture_ends_first = Some(capture_end < stop);
     facts.reused_connection = Some(step.reused);
     facts.idle_before = step.idle;
@@ -118,6 +107,21 @@ fn timing(
         facts.silence = Some((until - step.at.time).max(TimeDelta(0)));
         facts.silent = Some(Dir::Resp);
     }
+}
+
+/// Whether what the capture shows first of an attempt is its start: of a dial without an answer the first SYN may have
+/// been sent before the capture began.
+fn began_in_sight(
+    join: &Join<'_>,
+    flow: &Conversation,
+    step: &LastStep,
+    here: Option<Timestamp>,
+    deadline: Option<TimeDelta>,
+) -> bool {
+    let begun = join.world.wire.captures[flow.capture.0 as usize].first.unwrap_or(flow.first.time);
+    let room = here.zip(deadline).is_none_or(|(t, d)| begun <= t - d);
+    let dialling = flow.tcp.as_deref().is_some_and(|t| t.established.is_none()) && flow.packets.resp == 0;
+    step.reused || room || !(dialling || flow.midstream)
 }
 
 /// The server's own words: of its log lines on the same call.
@@ -141,13 +145,20 @@ fn views(join: &Join<'_>, case: &Case, near: FlowIndex) -> Views {
     let any = |test: &dyn Fn(&crate::flow::TcpFacts) -> bool| {
         (!far.is_empty()).then(|| far.iter().any(|f| f.tcp.as_deref().is_some_and(test)))
     };
+    // A capture of one direction shows no reply to anyone.
+    let both_ways = |f: &Conversation| join.table.sided(f.capture, None).0 > 0;
+    let shows_replies = far.iter().any(|f| both_ways(f));
     let reset_here = near.tcp.as_deref().and_then(|t| t.reset).is_some_and(|r| r.from == Dir::Resp);
-    let reset_there = any(&|t| t.reset.is_some_and(|r| r.from == Dir::Resp));
+    let reset_there = any(&|t| t.reset.is_some_and(|r| r.from == Dir::Resp)).filter(|_| shows_replies);
     Views {
         count: captures.len() as u32,
         syn_at_far: any(&|t| t.syn.orig > 0),
-        synack_at_far: any(&|t| t.synack.resp > 0),
-        synack_at_near: near.tcp.as_deref().map(|t| t.synack.resp > 0),
+        synack_at_far: any(&|t| t.synack.resp > 0).filter(|seen| *seen || shows_replies),
+        synack_at_near: near
+            .tcp
+            .as_deref()
+            .map(|t| t.synack.resp > 0)
+            .filter(|seen| *seen || both_ways(near)),
         absent_at_far: absent_at_far(join, near, &captures),
         reset_only_near: reset_there.map(|there| reset_here && !there),
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 
-use super::candidates::{Candidate, Finder};
+use super::candidates::{Call, Candidate, Finder};
 use super::clock::CaptureOffsets;
 use super::clocks::Clocks;
 use super::endings;
@@ -104,6 +104,23 @@ pub(super) struct Assigned {
     pub(super) lookups: BTreeMap<u32, Vec<FlowIndex>>,
 }
 
+impl Assigned {
+    /// Gives a candidate's flow to its event; `all` are the event's candidates with their scores.
+    fn take(&mut self, candidate: &Candidate, all: &BTreeMap<u32, Vec<(f64, FlowIndex)>>) {
+        let near = all.get(&candidate.event).into_iter().flatten();
+        let mut others: Vec<_> = near
+            .filter(|(score, f)| *f != candidate.ended.flow && *score > candidate.score * 0.9)
+            .copied()
+            .collect();
+        others.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        if candidate.key != Key::Tuple && !others.is_empty() {
+            self.interchangeable.insert(candidate.event);
+        }
+        let others = others.into_iter().map(|(_, f)| f).take(MAX_ALTERNATIVES).collect();
+        self.matches.insert(candidate.event, (candidate.clone(), others));
+    }
+}
+
 impl Join<'_> {
     fn clock(&self) -> impl Fn(&Conversation, Timestamp) -> Timestamp + '_ {
         |flow, time| self.clocks.of_packet(flow, time)
@@ -115,24 +132,34 @@ impl Join<'_> {
         let clock = self.clock();
         let mut all: Vec<Candidate> = Vec::new();
         let mut assigned = Assigned::default();
-        for (n, event) in self.world.logs.events.iter().enumerate() {
-            let n = n as u32;
-            let Some(at) = self.clocks.of_event(event) else { continue };
-            let goal = self.goals.of(n);
-            if goal.is_empty() && event.fields.source.is_none() {
-                continue;
-            }
-            let number = finder.goal(goal);
-            let slack = self.clocks.slack(event);
-            all.extend(finder.candidates(n, event, (goal, number), at, slack, &clock));
-            let lookups = self.lookups_of(goal, event, at, slack);
+        let calls = self.calls(&mut finder);
+        let mut alike: HashMap<u32, Vec<Call>> = HashMap::new();
+        for call in &calls {
+            alike.entry(call.goal).or_default().push(*call);
+        }
+        for call in &calls {
+            let goal = self.goals.of(call.event);
+            all.extend(finder.candidates(call, &alike[&call.goal], goal, &clock));
+            let lookups = self.lookups_of(goal, call);
             if !lookups.is_empty() {
-                assigned.lookups.insert(n, lookups);
+                assigned.lookups.insert(call.event, lookups);
             }
         }
         self.settle(all, &mut assigned);
         self.find_siblings(&mut finder, &mut assigned);
         assigned
+    }
+
+    /// Events with a time that say anything of where their call was to go.
+    fn calls(&self, finder: &mut Finder<'_>) -> Vec<Call> {
+        let events = self.world.logs.events.iter().zip(0..);
+        let calls = events.filter_map(|(event, n)| {
+            let goal = self.goals.of(n);
+            let told = !goal.is_empty() || event.fields.source.is_some();
+            let at = self.clocks.of_event(event).filter(|_| told)?;
+            Some(Call { event: n, goal: finder.goal(goal), at, slack: self.clocks.slack(event) })
+        });
+        calls.collect()
     }
 
     /// One to one, best first; a server's own view may share the flow with a caller's.
@@ -145,25 +172,33 @@ impl Join<'_> {
             b.score.total_cmp(&a.score).then(a.event.cmp(&b.event)).then(a.ended.flow.cmp(&b.ended.flow))
         });
         let mut taken: HashSet<(FlowIndex, u32, bool)> = HashSet::new();
-        for candidate in all {
+        for candidate in &all {
             let server = self.world.logs.events[candidate.event as usize].server_side;
             let place = (candidate.ended.flow, candidate.ended.turn, server);
-            if assigned.matches.contains_key(&candidate.event) || taken.contains(&place) {
-                continue;
+            if !assigned.matches.contains_key(&candidate.event) && taken.insert(place) {
+                assigned.take(candidate, &losers);
             }
-            taken.insert(place);
-            let near = losers.get(&candidate.event).into_iter().flatten();
-            let mut others: Vec<_> = near
-                .filter(|(score, f)| *f != candidate.ended.flow && *score > candidate.score * 0.9)
-                .copied()
-                .collect();
-            others.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-            if candidate.key != Key::Tuple && !others.is_empty() {
+        }
+        // Several calls may have been under way on one HTTP/2 connection when it ended or went dead.
+        for candidate in &all {
+            if !assigned.matches.contains_key(&candidate.event) && self.shared(candidate) {
+                assigned.take(candidate, &losers);
                 assigned.interchangeable.insert(candidate.event);
             }
-            let others = others.into_iter().map(|(_, f)| f).take(MAX_ALTERNATIVES).collect();
-            assigned.matches.insert(candidate.event, (candidate, others));
         }
+    }
+
+    /// An ending of the connection as a whole, which may have carried several calls at once.
+    fn shared(&self, candidate: &Candidate) -> bool {
+        let flow = self.world.flow(candidate.ended.flow);
+        let hello = flow.app.session.tls.as_deref().and_then(|t| t.client_hello.as_deref());
+        let http2 = hello.map_or(flow.midstream, |h| h.shape.alpn.iter().any(|p| p == "h2"));
+        let whole = match candidate.ended.ending {
+            Ending::GaveUp | Ending::Reset | Ending::PeerClosed => true,
+            Ending::Unanswered => candidate.ended.turn > 0,
+            _ => false,
+        };
+        http2 && whole
     }
 
     /// Flows of the same goal that ended alike while the call was under way and belong to no other event.
@@ -192,8 +227,10 @@ impl Join<'_> {
     }
 
     /// Lookups of the goal's name that were under way before the line.
-    fn lookups_of(&self, goal: &Goal, event: &LogEvent, at: Timestamp, slack: TimeDelta) -> Vec<FlowIndex> {
+    fn lookups_of(&self, goal: &Goal, call: &Call) -> Vec<FlowIndex> {
         let Some(name) = &goal.lookup else { return Vec::new() };
+        let Call { at, slack, .. } = *call;
+        let event = &self.world.logs.events[call.event as usize];
         let deadline = event.fields.deadline.unwrap_or(LONGEST_LOOKUP);
         let flows = self.table.of_name(name).iter().chain(self.table.of_suffixed(name));
         let mut found: Vec<(Timestamp, FlowIndex)> = flows
@@ -257,7 +294,9 @@ impl Join<'_> {
             Key::Sni => "the ClientHello names the host of the URL",
             Key::NatMap => "the address map leads from the target to this address",
             Key::Learnt => "other connections to this address carried the target's server name",
-            Key::ClientHelloRandom | Key::DnsName | Key::Time | Key::Wire => "time alone",
+            Key::ClientHelloRandom | Key::DnsName | Key::Time | Key::Wire => {
+                "time alone: nothing leads from the target to this address, but dials to it fit the calls"
+            }
         };
         let fit = match (best.ended.ending, offset) {
             (Ending::Unanswered | Ending::Stalled, _) => {

@@ -25,6 +25,7 @@ mod goal;
 mod index;
 mod join;
 mod link;
+mod requests;
 mod trust;
 
 #[cfg(test)]

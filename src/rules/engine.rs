@@ -11,7 +11,7 @@ use super::expr::Truth;
 use super::fields::CaseView;
 use super::rule::{Need, Rule};
 use super::{Confidence, Finding, Judgement, RuleSet, Standing};
-use crate::correlate::{Case, Correlated, Missing, Target, World};
+use crate::correlate::{Case, Correlated, Key, Missing, Target, World};
 use crate::time::Timestamp;
 
 /// The best judgement of each case that any rule matches, in order of the cases. Cases whose best rule keeps quiet
@@ -113,6 +113,12 @@ fn sureness(found: &Match<'_>) -> Confidence {
     }
 }
 
+/// The same, at most medium where time alone led to the connection.
+fn surest(found: &Match<'_>, case: &Case) -> Confidence {
+    let by_time = case.matching.as_ref().is_some_and(|m| m.key == Key::Time);
+    if by_time { sureness(found).min(Confidence::Medium) } else { sureness(found) }
+}
+
 fn judgement(
     rules: &RuleSet,
     case_index: u32,
@@ -129,7 +135,7 @@ fn judgement(
         cause: rule.cause.clone(),
         severity: rule.severity,
         standing: standing(rules, best, view),
-        confidence: sureness(best),
+        confidence: surest(best, case),
         title: rule.title.clone(),
         explanation: rule.explain.render(view),
         next: rule.next.iter().map(|t| t.render(view)).collect(),

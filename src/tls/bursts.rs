@@ -1,4 +1,4 @@
-//! Application data as bursts: runs of one side's records until the other side sends some.
+//! Application data as bursts: runs of one side's records until the other side sends some, or a second passes.
 //!
 //! Takes each piece of application data and each acknowledgment; keeps the first 8 bursts, the last 8, and those in
 //! between that a pause of a second or more followed (at most 64), so that a request without an answer is found at any
@@ -29,7 +29,8 @@ impl Bursts {
     /// `bytes` of `dir` that end at `end` of its stream.
     pub(super) fn data(&mut self, dir: Dir, bytes: u32, end: i64, at: Moment) {
         let current = if self.last.is_empty() { self.first.last_mut() } else { self.last.back_mut() };
-        if let Some(open) = current.filter(|open| open.burst.dir == dir) {
+        let goes_on = |open: &&mut Open| open.burst.dir == dir && at.time - open.burst.last.time < PAUSE;
+        if let Some(open) = current.filter(goes_on) {
             open.burst.bytes += u64::from(bytes);
             open.burst.last = open.burst.last.max(at);
             open.burst.acked = None;
@@ -90,5 +91,5 @@ impl Bursts {
 const EDGE: usize = 8;
 /// Bursts kept in between.
 const MIDDLE: usize = 64;
-/// A pause that is worth keeping the burst before it.
+/// A pause that ends a burst, and that is worth keeping the burst before it.
 const PAUSE: TimeDelta = TimeDelta::from_secs(1);

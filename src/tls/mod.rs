@@ -269,7 +269,7 @@ impl Phase {
     }
 }
 
-/// Consecutive application data of one side.
+/// Consecutive application data of one side, without a pause of a second or more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Burst {
     /// Who sent it.

@@ -1,0 +1,66 @@
+//! Requests on a connection, as bursts of application data show them.
+//!
+//! Takes a flow's bursts; gives what its originator asked, when, and when an answer began. A kept-alive connection
+//! carries many, HTTP/2 several at once: those that are sent before any answer share it.
+
+use crate::flow::Dir;
+use crate::ingest::Conversation;
+use crate::time::{TimeDelta, Timestamp};
+use crate::tls::Burst;
+
+/// A request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request {
+    pub(super) sent: Burst,
+    /// First data of the responder after it.
+    pub(super) answer: Option<Burst>,
+    /// Last data of the responder before it, where an earlier request was answered on this connection.
+    pub(super) before: Option<Burst>,
+}
+
+/// All requests of a flow, in order.
+pub(super) fn of(flow: &Conversation) -> Vec<Request> {
+    let Some(tls) = flow.app.session.tls.as_deref() else { return Vec::new() };
+    let bursts = tls.bursts.as_slice();
+    let asks = |(n, b): &(usize, &Burst)| {
+        let first = !bursts[..*n].iter().any(|b| b.dir == Dir::Orig);
+        b.dir == Dir::Orig && (b.bytes > MAX_CONTROL || first)
+    };
+    let request = |(n, sent): (usize, &Burst)| {
+        let first = tls.request.is_none_or(|r| r.time >= sent.first.time);
+        let answers = || bursts.iter().filter(|b| b.dir == Dir::Resp);
+        let before = answers().filter(|b| b.first < sent.first).max_by_key(|b| b.last);
+        let answer = bursts[n..].iter().find(|b| b.dir == Dir::Resp && b.first >= sent.first);
+        Request { sent: *sent, answer: answer.copied(), before: before.filter(|_| !first).copied() }
+    };
+    bursts.iter().enumerate().filter(asks).map(request).collect()
+}
+
+/// The request of a call that ended at `until`, within a deadline where there is one: the last one sent before; of
+/// several that were all left without an answer the first that the deadline leaves room for.
+pub(super) fn asked(
+    flow: &Conversation,
+    until: Option<Timestamp>,
+    deadline: Option<TimeDelta>,
+) -> Option<Request> {
+    let sent = |r: &Request| r.sent.first.time;
+    let mut all = of(flow);
+    all.retain(|r| until.is_none_or(|t| sent(r) <= t + SLACK));
+    let mut found = all.pop()?;
+    while let Some(earlier) = all.pop() {
+        let same = earlier.answer.map(|a| a.first) == found.answer.map(|a| a.first);
+        let room = until.zip(deadline).is_none_or(|(t, d)| sent(&earlier) >= t - d - SLACK);
+        if !same || !room {
+            break;
+        }
+        found = earlier;
+    }
+    Some(found)
+}
+
+/// Bytes of a burst that is no request: HTTP/2 frames such as PING, WINDOW_UPDATE and RST_STREAM take 22 to 26, and a
+/// TLS record around them as much again. A request has a path and a host.
+const MAX_CONTROL: u64 = 48;
+
+/// Stamps of packets and of what followed them may disagree by this.
+const SLACK: TimeDelta = TimeDelta::from_millis(50);
