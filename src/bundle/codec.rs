@@ -54,6 +54,28 @@ impl Codec {
     }
 }
 
+/// Decompresses a value that is held in memory, of any compression that its first bytes name; at most `most` bytes.
+///
+/// # Errors
+/// Damage, or no compression that is known.
+pub fn unpacked(stored: &[u8], most: usize) -> io::Result<Vec<u8>> {
+    let codec = Codec::of(stored).ok_or(io::ErrorKind::InvalidData)?;
+    let mut out = Vec::new();
+    codec.decode(stored, &Limits::default()).take(most as u64).read_to_end(&mut out)?;
+    Ok(out)
+}
+
+/// Decompresses a bare LZ4 block behind its length in 8 bytes, as systemd stores it.
+///
+/// # Errors
+/// Damage, or a length of more than `most` bytes.
+pub fn unpacked_lz4_block(stored: &[u8], most: usize) -> io::Result<Vec<u8>> {
+    let (length, block) = stored.split_first_chunk::<8>().ok_or(io::ErrorKind::UnexpectedEof)?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).ok().filter(|n| *n <= most);
+    let length = length.ok_or(io::ErrorKind::InvalidData)?;
+    lz4_flex::block::decompress(block, length).map_err(io::Error::other)
+}
+
 fn bounded<'a>(inner: impl Read + Send + 'a, bounds: (Arc<AtomicU64>, Limits)) -> Box<dyn Read + Send + 'a> {
     Box::new(Bounded { inner, stored: bounds.0, limits: bounds.1, out: 0 })
 }

@@ -87,6 +87,7 @@ mod sniff;
 mod spool;
 mod tar;
 
+pub use codec::{unpacked, unpacked_lz4_block};
 pub use layout::Layout;
 
 /// One readable thing of a bundle.
@@ -161,9 +162,42 @@ impl Source {
         }
     }
 
+    /// The source as a file to be read by offset. What is compressed is unpacked to an unlinked temporary file first; an
+    /// error that ended that early is given beside what came before it.
+    pub fn by_offset(&self) -> io::Result<(SourceFile, Option<io::Error>)> {
+        self.opening.by_offset().map(|(region, stopped)| (SourceFile(region), stopped))
+    }
+
     /// Whether `open` has to decompress (a second pass costs as much as the first).
     pub fn is_compressed(&self) -> bool {
         !self.opening.codecs.is_empty()
+    }
+}
+
+/// A source that is read by offset.
+#[derive(Clone, Debug)]
+pub struct SourceFile(spool::Region);
+
+impl SourceFile {
+    /// Its length in bytes.
+    #[allow(clippy::len_without_is_empty, reason = "nobody asks whether a source is empty: its kind says so")]
+    pub fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// Reads into `out` from `offset` on, until it is full or the file ends; how many bytes that were.
+    pub fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        let mut part = self.0.part(offset, out.len() as u64);
+        let mut done = 0;
+        while let Some(rest) = out.get_mut(done..).filter(|r| !r.is_empty()) {
+            match part.read(rest) {
+                Ok(0) => break,
+                Ok(n) => done += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(done)
     }
 }
 

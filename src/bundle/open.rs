@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::codec::Codec;
-use super::spool::Region;
+use super::spool::{Region, Spool};
 use super::{Limits, SourceReader};
 
 /// Where the bytes of a source are.
@@ -68,6 +68,14 @@ impl Opening {
             Some(endian) => Box::new(Utf16::new(reader, endian)),
             None => reader,
         })
+    }
+
+    /// The bytes as a region of a file: in place where they are stored as they are, else written to a temporary one.
+    pub(super) fn by_offset(&self) -> io::Result<(Region, Option<io::Error>)> {
+        match super::discover::in_place(self).filter(|_| self.utf16.is_none()) {
+            Some(region) => Ok((region, None)),
+            None => Spool::default().write(&mut *self.open()?, self.limits.member_bytes),
+        }
     }
 }
 

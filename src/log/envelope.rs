@@ -24,6 +24,7 @@ pub(super) enum Layer {
     Logrus,
     Syslog,
     Audit,
+    Event,
     Json,
 }
 
@@ -42,6 +43,7 @@ impl Layer {
             Self::Logrus => "logrus",
             Self::Syslog => "syslog",
             Self::Audit => "audit",
+            Self::Event => "kubernetes event",
             Self::Json => "json",
         }
     }
@@ -109,8 +111,19 @@ const MAX_LAYERS: usize = 6;
 
 /// Peels `line` (without its line end).
 pub(super) fn peel(line: &str) -> Peeled<'_> {
-    let mut out = Peeled::default();
-    let mut text = Cow::Borrowed(line.strip_suffix('\r').unwrap_or(line));
+    // RFC 7464 begins a record with RS, an event stream (`json-sse`) a line with `data: `
+    let line = line.strip_suffix('\r').unwrap_or(line).trim_start_matches('\x1e');
+    let line = line.strip_prefix("data: ").unwrap_or(line);
+    peel_on(Cow::Borrowed(line), Peeled::default())
+}
+
+/// Peels a message that stands inside what `outer` has read already.
+pub(super) fn peel_inside(message: &str, outer: Peeled<'static>) -> Peeled<'static> {
+    peel_on(Cow::Borrowed(message), outer).into_owned()
+}
+
+fn peel_on<'t>(mut text: Cow<'t, str>, outer: Peeled<'t>) -> Peeled<'t> {
+    let mut out = outer;
     for _ in 0..MAX_LAYERS {
         match step(&text, &mut out) {
             Some(Step::Skip(n)) => text = drop_head(text, n),
@@ -378,31 +391,6 @@ mod tests {
     use super::*;
     use crate::log::LogOptions;
     use crate::log::timebase::Anchors;
-
-    #[test]
-    fn other_fields_of_an_entry_complete_its_message() {
-        let export = "__CURSOR=s=1\n__REALTIME_TIMESTAMP=1795227887529354\n_HOSTNAME=cp-1\nMESSAGE=W1121 02:24:47.529300   28800 \
-                      d.go:1] m\nSYSLOG_IDENTIFIER=kube-apiserver\n\n__CURSOR=s=2\n__REALTIME_TIMESTAMP=1795227888000000\n";
-        let verbose = "Sat 2026-11-21 02:24:47.529354 UTC [s=1;i=2]\n    _HOSTNAME=cp-1\n    MESSAGE=W1121 02:24:47.529300   \
-                       28800 d.go:1] m\n    SYSLOG_IDENTIFIER=kube-apiserver\nSat 2026-11-21 02:24:48.000000 UTC [s=2]\n";
-        for text in [export, verbose] {
-            let message = text.find("MESSAGE=").unwrap();
-            let start = text[..message].rfind('\n').unwrap() + 1;
-            let end = message + text[message..].find('\n').unwrap();
-            let mut peeled = peel(&text[start..end]);
-            super::super::journal_text::complete(&mut peeled, text.as_bytes(), start, end);
-            assert_eq!(
-                (peeled.host.as_deref(), peeled.ident.as_deref()),
-                (Some("cp-1"), Some("kube-apiserver"))
-            );
-            let clock = Anchors::default().clock(&LogOptions::default(), None);
-            let time = clock.resolve(&peeled.stamps).unwrap().0;
-            assert_eq!(
-                (time.to_string().as_str(), &*peeled.message),
-                ("2026-11-21T02:24:47.529354000Z", "m")
-            );
-        }
-    }
 
     /// Layers, time, host, identifier and message of a line in a log whose year is 2026.
     fn shown(line: &str) -> String {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::blocks::{Framing, HEAD};
 use crate::bundle::{Source, SourceKind};
 
 /// Sources of one log, in order of path; their order in time shows when they are read.
@@ -16,7 +17,7 @@ pub(super) struct Group<'s> {
 /// Groups the log sources by directory and stem, in order of their first source.
 pub(super) fn group(sources: &[Source]) -> Vec<Group<'_>> {
     let mut groups: BTreeMap<String, Vec<&Source>> = BTreeMap::new();
-    for source in sources.iter().filter(|s| matches!(s.kind, SourceKind::Log | SourceKind::Journal)) {
+    for source in sources.iter().filter(|s| is_log(s)) {
         groups.entry(stem(&source.path)).or_default().push(source);
     }
     let mut out: Vec<_> = groups.into_values().map(|sources| Group { sources }).collect();
@@ -24,12 +25,26 @@ pub(super) fn group(sources: &[Source]) -> Vec<Group<'_>> {
     out
 }
 
+/// Events of Kubernetes are objects, and a log as well.
+fn is_log(source: &Source) -> bool {
+    match source.kind {
+        SourceKind::Log | SourceKind::Journal => true,
+        SourceKind::Objects => source.head(HEAD).is_ok_and(|head| Framing::of(&head).is_events()),
+        _ => false,
+    }
+}
+
 /// The path without what rotation and compression add to it.
 fn stem(path: &str) -> String {
     let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let mut name = name;
+    let mut name = name.strip_suffix('~').unwrap_or(name);
     for ending in [".gz", ".xz", ".zst", ".bz2"] {
         name = name.strip_suffix(ending).unwrap_or(name);
+    }
+    name = name.strip_suffix('~').unwrap_or(name);
+    // journald's archives: system@0005e…-00000001-0005f….journal of system.journal
+    if let Some((head, _)) = name.strip_suffix(".journal").and_then(|n| n.split_once('@')) {
+        return format!("{dir}/{head}.journal");
     }
     if let Some((head, tail)) =
         name.rsplit_once('.').filter(|(head, tail)| !head.is_empty() && is_rotation(tail))
@@ -72,6 +87,9 @@ mod tests {
             ("x/current.log", "x/previous.log", true),
             ("journalctl-kubelet.cp-1.log", "journalctl-kubelet.cp-2.log", false),
             ("kube-apiserver.log", "kubectl.txt", false),
+            ("j/system.journal", "j/system@0006-01-0007.journal~", true),
+            ("j/system.journal", "j/system@0006-01-0007.journal.xz", true),
+            ("j/system.journal", "j/user-1000.journal", false),
         ] {
             assert_eq!(stem(one) == stem(other), same, "{one} {other}");
         }

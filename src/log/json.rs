@@ -33,6 +33,9 @@ pub(super) fn layer(text: &str, out: &mut Peeled<'_>) -> Option<String> {
     if object.contains_key("__REALTIME_TIMESTAMP") || object.contains_key("MESSAGE") {
         return journal(&object, out);
     }
+    if text_of(&object, "kind") == Some("Event") && object.contains_key("reason") {
+        return event(&object, out);
+    }
     if object.contains_key("auditID") {
         return audit(&object, out);
     }
@@ -57,7 +60,7 @@ fn field(value: &Value) -> Option<String> {
 }
 
 /// `journalctl -o json`: times are microseconds since the epoch, as text.
-fn journal(object: &Map<String, Value>, out: &mut Peeled<'_>) -> Option<String> {
+pub(super) fn journal(object: &Map<String, Value>, out: &mut Peeled<'_>) -> Option<String> {
     let message = field(object.get("MESSAGE")?)?;
     out.layers.push(Layer::Journal("journal json"));
     let micros = ["_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP"]
@@ -74,6 +77,28 @@ fn journal(object: &Map<String, Value>, out: &mut Peeled<'_>) -> Option<String> 
 
 pub(super) fn epoch_micros(micros: i64) -> Stamp {
     Stamp::Absolute(Timestamp(micros.saturating_mul(1000)), TimeDelta(1000))
+}
+
+/// An event of Kubernetes: what a component reported of an object, and when it did so last.
+pub(super) fn event(object: &Map<String, Value>, out: &mut Peeled<'_>) -> Option<String> {
+    if text_of(object, "kind")? != "Event" {
+        return None;
+    }
+    let message = text_of(object, "message").or_else(|| text_of(object, "note"))?;
+    let series = object.get("series").and_then(Value::as_object);
+    let last = series.and_then(|s| text_of(s, "lastObservedTime"));
+    let keys = ["lastTimestamp", "deprecatedLastTimestamp", "eventTime", "firstTimestamp"];
+    let time = last.or_else(|| keys.iter().find_map(|key| text_of(object, key)));
+    out.stamps.extend(time.and_then(|t| stamp::rfc3339(t.as_bytes())).map(|(stamp, _)| stamp));
+    out.layers.push(Layer::Event);
+    let source = ["source", "deprecatedSource"].iter().find_map(|key| object.get(*key)?.as_object());
+    let from = |own: &str, key: &str| {
+        let own = text_of(object, own).filter(|name| !name.is_empty());
+        own.or_else(|| text_of(source?, key)).map(str::to_owned)
+    };
+    out.ident = from("reportingComponent", "component").or_else(|| from("reportingController", "component"));
+    out.host = from("reportingInstance", "host");
+    Some(message.to_owned())
 }
 
 /// An audit event: what the API server answered to a client, with microseconds in UTC.

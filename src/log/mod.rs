@@ -11,6 +11,8 @@ use crate::bundle::{InputReport, SourceIndex};
 use crate::time::{TimeDelta, Timestamp};
 
 mod assemble;
+mod block_scan;
+mod blocks;
 mod classify;
 mod endings;
 mod entry;
@@ -18,7 +20,7 @@ mod envelope;
 mod events;
 mod grammar;
 mod group;
-mod journal_text;
+mod journal;
 mod json;
 mod memory;
 mod merge;

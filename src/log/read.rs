@@ -12,8 +12,7 @@ use memchr::memchr;
 
 use super::classify::{self, Known, Told};
 use super::entry::Entry;
-use super::envelope::{self, Layer, Peeled};
-use super::journal_text;
+use super::envelope::{self, Peeled};
 use super::memory::Memory;
 use super::quick;
 use super::stamp::{self, Stamp};
@@ -149,9 +148,6 @@ pub(super) fn entry(
         entry.lines.iter().map(|&(number, start, end)| (number, text_of(entry.raw(start, end)))).collect();
     let Some((first, head)) = texts.first() else { return };
     let mut peeled = envelope::peel(head);
-    if matches!(peeled.layers.first(), Some(Layer::Journal("journal export" | "journal verbose"))) {
-        journal_text::complete(&mut peeled, entry.piece, entry.hit.0, entry.hit.1);
-    }
     if texts.len() > 1 {
         let glue = if peeled.partial { "" } else { "\n" };
         let mut message = peeled.message.into_owned();
@@ -162,18 +158,28 @@ pub(super) fn entry(
         peeled.message = message.into();
     }
     let kept = texts.iter().filter(|(n, _)| texts.len() == 1 || *n == entry.number || n == first);
-    let mut lines = kept.map(|(n, text)| line(source, *n, text));
+    let lines = kept.map(|(n, text)| line(source, *n, text)).collect();
+    tell(&peeled, lines, (entry.piece, entry.end), events, memory, out);
+}
+
+/// Adds what a whole entry tells. It ends at the given place of its piece; a trace goes on behind it.
+pub(super) fn tell(
+    peeled: &Peeled<'_>,
+    lines: Vec<LogLine>,
+    end: (&[u8], usize),
+    events: &EventSet,
+    memory: &mut Memory,
+    out: &mut Finds,
+) {
     if let Some(trace) = trace::read(&peeled.message) {
-        if let Some(what) = trace::find_call(trace, entry.piece, entry.end) {
-            out.hits.push(hit(entry, &peeled, lines.collect(), memory, What::Trace(Box::new(what))));
+        if let Some(what) = trace::find_call(trace, end.0, end.1) {
+            out.hits.push(hit(end, peeled, lines, memory, What::Trace(Box::new(what))));
         }
         return;
     }
-    match classify::classify(&peeled, events, memory) {
-        Told::Event(known) => {
-            out.hits.push(hit(entry, &peeled, lines.collect(), memory, What::Event(known)));
-        }
-        told => out.count(&told, || lines.next()),
+    match classify::classify(peeled, events, memory) {
+        Told::Event(known) => out.hits.push(hit(end, peeled, lines, memory, What::Event(known))),
+        told => out.count(&told, || lines.into_iter().next()),
     }
 }
 
@@ -182,8 +188,14 @@ fn text_of(raw: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Borrowed)
 }
 
-fn hit(entry: &Entry<'_>, peeled: &Peeled<'_>, lines: Vec<LogLine>, memory: &mut Memory, what: What) -> Hit {
-    let began = if peeled.stamps.is_empty() { command_time(entry.piece, entry.hit.0) } else { None };
+fn hit(
+    (piece, end): (&[u8], usize),
+    peeled: &Peeled<'_>,
+    lines: Vec<LogLine>,
+    memory: &mut Memory,
+    what: What,
+) -> Hit {
+    let began = if peeled.stamps.is_empty() { command_time(piece, end) } else { None };
     let component = peeled.ident.as_deref().or_else(|| began.map(|_| "kubectl"));
     Hit {
         lines,
@@ -208,7 +220,7 @@ fn command_time(piece: &[u8], at: usize) -> Option<Timestamp> {
     }
 }
 
-fn line(source: SourceIndex, number: u64, text: &str) -> LogLine {
+pub(super) fn line(source: SourceIndex, number: u64, text: &str) -> LogLine {
     let mut end = text.len().min(MAX_LINE);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -9,8 +9,11 @@ use std::io::Read;
 use memchr::{memchr, memchr_iter, memrchr};
 use rayon::prelude::*;
 
+use super::block_scan;
+use super::blocks::Framing;
 use super::entry::{self, Entry};
 use super::envelope::{self, Peeled};
+use super::journal::JournalText;
 use super::memory::Memory;
 use super::read::{self, Finds, Hit, MAX_LINE, MAX_UNRECOGNISED};
 use super::{EventSet, LogLine};
@@ -54,39 +57,61 @@ pub(super) fn file(source: &Source, events: &EventSet) -> FileScan {
         unrecognised_lines: Vec::new(),
     };
     if source.kind == SourceKind::Journal {
-        scan.input.problems.loss("binary_journal", Place::Whole, || {
-            "binary journals are not read: give the output of `journalctl --file … -o export` instead"
-                .to_owned()
-        });
+        read_journal(source, events, &mut scan);
         return scan;
     }
     match source.open() {
-        Ok(reader) => read_windows(reader, source.index, events, &mut scan),
+        Ok(mut reader) => read_windows(&mut reader, source.index, events, &mut scan),
         Err(e) => scan.input.problems.loss("unreadable", Place::Whole, || e.to_string()),
     }
     scan.input.lines = Some(scan.lines);
     scan
 }
 
+/// Reads a binary journal through the text that `journalctl -o export` would print of it: lines count there.
+fn read_journal(source: &Source, events: &EventSet, scan: &mut FileScan) {
+    let opened = source.by_offset().map_err(|e| e.to_string()).and_then(|(file, stopped)| {
+        if let Some(e) = stopped {
+            scan.input.problems.loss("read_stopped", Place::Offset(file.len()), || e.to_string());
+        }
+        JournalText::open(file)
+    });
+    match opened {
+        Ok(mut journal) => {
+            read_windows(&mut journal, source.index, events, scan);
+            scan.input.bytes = journal.len();
+            scan.input.problems.merge(std::mem::take(&mut journal.problems));
+        }
+        Err(e) => scan.input.problems.loss("unreadable", Place::Whole, || e),
+    }
+    scan.input.lines = Some(scan.lines);
+}
+
 /// Reads ahead while the window before is scanned.
-fn read_windows(mut reader: impl Read + Send, source: SourceIndex, events: &EventSet, scan: &mut FileScan) {
+fn read_windows(
+    reader: &mut (impl Read + Send),
+    source: SourceIndex,
+    events: &EventSet,
+    scan: &mut FileScan,
+) {
     // two buffers take turns: fresh ones would cost more in page faults than the search itself
     let (mut window, mut next) = (Vec::new(), Vec::new());
-    let mut at_end = fill(&mut reader, &mut window, &mut scan.input);
+    let mut at_end = fill(reader, &mut window, &mut scan.input);
+    let framing = Framing::of(&window);
     let mut first = true;
     let mut lanes = Vec::new();
     loop {
-        let cut = if at_end { window.len() } else { cut(&window) };
+        let cut = if at_end { window.len() } else { cut(&window, framing) };
         next.clear();
         next.extend_from_slice(window.get(cut..).unwrap_or_default());
         let done = window.get(..cut).unwrap_or_default();
         if first {
-            scan.head = sample(done.split(|&b| b == b'\n'));
+            scan.head = head(done, framing);
             first = false;
         }
         if at_end {
-            scan.tail = sample(done.rsplit(|&b| b == b'\n'));
-            for piece in scan_pieces(done, &mut lanes, source, events) {
+            scan.tail = tail(done, framing);
+            for piece in scan_pieces(done, framing, &mut lanes, source, events) {
                 add(scan, piece);
             }
             return;
@@ -94,8 +119,8 @@ fn read_windows(mut reader: impl Read + Send, source: SourceIndex, events: &Even
         let pieces;
         let input = &mut scan.input;
         (pieces, at_end) = rayon::join(
-            || scan_pieces(done, &mut lanes, source, events),
-            || fill(&mut reader, &mut next, input),
+            || scan_pieces(done, framing, &mut lanes, source, events),
+            || fill(reader, &mut next, input),
         );
         for piece in pieces {
             add(scan, piece);
@@ -149,7 +174,13 @@ fn add(scan: &mut FileScan, piece: Finds) {
 }
 
 /// Where the last whole entry ends: a line end that no multi-line value and no partial CRI line goes across.
-fn cut(window: &[u8]) -> usize {
+fn cut(window: &[u8], framing: Framing) -> usize {
+    if framing.is_blocks() {
+        return match framing.start(window, window.len()) {
+            0 if window.len() >= 4 * WINDOW => window.len(),
+            start => start,
+        };
+    }
     let Some(end) = memrchr(b'\n', window).map(|n| n + 1) else {
         return if window.len() >= 4 * WINDOW { window.len() } else { 0 };
     };
@@ -168,32 +199,47 @@ fn cut(window: &[u8]) -> usize {
 }
 
 /// Scans a window in pieces; the lane of a piece remembers what the pieces at its place in windows before have read.
-fn scan_pieces(window: &[u8], lanes: &mut Vec<Memory>, source: SourceIndex, events: &EventSet) -> Vec<Finds> {
+fn scan_pieces(
+    window: &[u8],
+    framing: Framing,
+    lanes: &mut Vec<Memory>,
+    source: SourceIndex,
+    events: &EventSet,
+) -> Vec<Finds> {
     let mut pieces = Vec::new();
     let mut rest = window;
     while !rest.is_empty() {
-        let n = if rest.len() <= PIECE { rest.len() } else { piece_end(rest) };
+        let n = if rest.len() <= PIECE { rest.len() } else { piece_end(rest, framing) };
         let (piece, after) = rest.split_at(n);
         pieces.push(piece);
         rest = after;
     }
     lanes.resize_with(lanes.len().max(pieces.len()), Memory::default);
-    let scan = |(piece, memory): (&&[u8], &mut Memory)| scan_piece(piece, memory, source, events);
+    let scan = if framing.is_blocks() { block_scan::piece } else { scan_piece };
+    let scan = |(piece, memory): (&&[u8], &mut Memory)| scan(piece, framing, memory, source, events);
     pieces.par_iter().zip(lanes.par_iter_mut()).map(scan).collect()
 }
 
-fn piece_end(rest: &[u8]) -> usize {
-    match cut(rest.get(..PIECE).unwrap_or(rest)) {
+fn piece_end(rest: &[u8], framing: Framing) -> usize {
+    match cut(rest.get(..PIECE).unwrap_or(rest), framing) {
+        0 if framing.is_blocks() => framing.end(rest, PIECE),
         0 => memchr(b'\n', rest).map_or(rest.len(), |n| n + 1),
         n => n,
     }
 }
 
-fn scan_piece(piece: &[u8], memory: &mut Memory, source: SourceIndex, events: &EventSet) -> Finds {
+fn scan_piece(
+    piece: &[u8],
+    framing: Framing,
+    memory: &mut Memory,
+    source: SourceIndex,
+    events: &EventSet,
+) -> Finds {
     let mut out = Finds::default();
     let mut at = 0;
     let mut counted = 0;
-    while let Some((start, end)) = events.find(piece, at) {
+    let mut hits = framing.hits(events);
+    while let Some((start, end)) = hits.find(piece, at) {
         let line_start = memrchr(b'\n', piece.get(..start).unwrap_or_default()).map_or(0, |n| n + 1);
         let line_end = memchr(b'\n', piece.get(end..).unwrap_or_default()).map_or(piece.len(), |n| end + n);
         out.lines += memchr_iter(b'\n', piece.get(counted..line_start).unwrap_or_default()).count() as u64;
@@ -212,6 +258,22 @@ fn scan_piece(piece: &[u8], memory: &mut Memory, source: SourceIndex, events: &E
     out.lines += memchr_iter(b'\n', piece.get(counted..).unwrap_or_default()).count() as u64;
     out.lines += u64::from(piece.last().is_some_and(|&b| b != b'\n'));
     out
+}
+
+/// What the first entries of a file say.
+fn head(window: &[u8], framing: Framing) -> Vec<Peeled<'static>> {
+    if framing.is_blocks() {
+        return block_scan::sample(window, framing, SAMPLE_LINES, false);
+    }
+    sample(window.split(|&b| b == b'\n'))
+}
+
+/// What its last entries say, latest first.
+fn tail(window: &[u8], framing: Framing) -> Vec<Peeled<'static>> {
+    if framing.is_blocks() {
+        return block_scan::sample(window, framing, SAMPLE_LINES, true);
+    }
+    sample(window.rsplit(|&b| b == b'\n'))
 }
 
 /// The first lines of an iterator that carry a stamp or a layer.

@@ -175,3 +175,44 @@ fn the_number_of_threads_changes_nothing() {
     assert_eq!(one, run(2));
     assert_eq!(one, run(5));
 }
+
+/// What journalctl printed of the journal in `tests/journals`, in every format that it has.
+#[test]
+fn every_output_of_journalctl_tells_the_same_failures() {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals");
+    let told = |name: &str, options: &LogOptions| {
+        let bundle = bundle::discover(&[dir.join(name)], &Limits::default()).unwrap();
+        let logs = read(&bundle.sources, &EventSet::builtin(), options);
+        assert_eq!(logs.reports.len(), 1, "{name}");
+        let events = logs.events.iter().map(|e| {
+            let time = e.time.map_or_else(String::new, |t| t.to_string());
+            let from = (e.component.as_deref().unwrap_or("-"), e.host.as_deref().unwrap_or("-"));
+            format!("{time} {} {} {from:?} x{}", e.name, e.fields.apiservice.as_deref().unwrap_or("-"), e.lines.len())
+        });
+        (logs.reports[0].format.clone(), events.collect::<Vec<_>>())
+    };
+    let (_, expected) = told("journalctl-short-precise.txt", &year_2026());
+    assert_eq!(expected.len(), 5, "{expected:#?}");
+    for (name, format) in [
+        ("journalctl-short-iso-precise.txt", "journal short-iso-precise"),
+        ("journalctl-short-unix.txt", "journal short-unix"),
+        ("journalctl-verbose.txt", "journal verbose"),
+        ("journalctl-export.txt", "journal export"),
+        ("journalctl-json.txt", "journal json"),
+        ("journalctl-json-pretty.txt", "journal json-pretty"),
+        ("journalctl-json-seq.txt", "journal json"),
+        ("journalctl-json-sse.txt", "journal json"),
+        ("journalctl-reverse.txt", "journal short-precise"),
+        ("zstd-keyed-compact.journal.xz", "journal export"),
+        ("unclean.journal~.xz", "journal export"),
+    ] {
+        let got = told(name, &year_2026());
+        // verbose hides what is not printable: `[97B blob data]`
+        let expected = if format == "journal verbose" { expected[..4].to_vec() } else { expected.clone() };
+        assert_eq!((got.0.split(" / ").next(), &got.1), (Some(format), &expected), "{name}");
+    }
+}
+
+fn year_2026() -> LogOptions {
+    LogOptions { year: Some(2026), ..LogOptions::default() }
+}

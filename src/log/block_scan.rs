@@ -1,0 +1,148 @@
+//! The scan of logs whose entries are blocks of lines.
+//!
+//! Takes a piece that begins and ends with whole blocks; gives what its hits say, each with the line of its message.
+//! A message that klog wrote over several lines stands in as many entries of a journal: they are put together again.
+//! Never looks for blocks that hold no trigger.
+
+use memchr::memchr_iter;
+
+use super::blocks::{Framing, Said};
+use super::envelope::Peeled;
+use super::memory::Memory;
+use super::read::{self, Finds};
+use super::{EventSet, LogLine};
+use crate::bundle::SourceIndex;
+
+/// Entries over which one message may go.
+const MAX_ENTRIES: usize = 64;
+
+/// A block and what it says.
+struct Block {
+    start: usize,
+    end: usize,
+    said: Said,
+}
+
+/// Scans one piece.
+pub(super) fn piece(
+    piece: &[u8],
+    framing: Framing,
+    memory: &mut Memory,
+    source: SourceIndex,
+    events: &EventSet,
+) -> Finds {
+    let mut out = Finds::default();
+    let mut lines = Lines { piece, source, at: 0, number: 0 };
+    let mut hits = framing.hits(events);
+    let mut at = 0;
+    while let Some((start, _)) = hits.find(piece, at) {
+        let (from, to) = (framing.start(piece, start), framing.end(piece, start));
+        at = to.max(start + 1);
+        let Some(said) = framing.read(piece.get(from..to).unwrap_or_default()) else { continue };
+        let mut group = vec![Block { start: from, end: to, said }];
+        complete(&mut group, piece, framing);
+        at = group.last().map_or(at, |b| b.end.max(at));
+        let kept: Vec<LogLine> = group
+            .iter()
+            .filter(|b| b.start == from || b.said.peeled.message.ends_with("=<"))
+            .map(|b| lines.line(b.start + b.said.at))
+            .collect();
+        let Some(peeled) = joined(group) else { continue };
+        read::tell(&peeled, kept, (piece, to), events, memory, &mut out);
+    }
+    out.lines = memchr_iter(b'\n', piece).count() as u64 + u64::from(piece.last().is_some_and(|&b| b != b'\n'));
+    out
+}
+
+/// What the first blocks of a piece say, or the last ones, latest first.
+pub(super) fn sample(piece: &[u8], framing: Framing, most: usize, from_end: bool) -> Vec<Peeled<'static>> {
+    let mut out = Vec::new();
+    let (mut start, mut end) = (0, piece.len());
+    for _ in 0..most {
+        if start >= end {
+            break;
+        }
+        let range = if from_end { (framing.start(piece, end - 1), end) } else { (start, framing.end(piece, start)) };
+        let read = framing.read(piece.get(range.0..range.1).unwrap_or_default());
+        out.extend(read.map(|said| said.peeled));
+        (start, end) = if from_end { (start, range.0) } else { (range.1, end) };
+    }
+    out
+}
+
+/// Adds the blocks before and after that the message goes over.
+fn complete(group: &mut Vec<Block>, piece: &[u8], framing: Framing) {
+    while let Some(first) = group.first().filter(|b| group.len() < MAX_ENTRIES && b.continues() && b.start > 0) {
+        let start = framing.start(piece, first.start - 1);
+        let Some(before) = block(piece, framing, start, first.start) else { return };
+        if before.said.pid != first.said.pid {
+            return;
+        }
+        group.insert(0, before);
+    }
+    if !group.first().is_some_and(|b| b.said.peeled.message.ends_with("=<")) {
+        group.retain(|b| !b.said.peeled.message.ends_with("=<") && b.start > 0 || b.continues());
+        return;
+    }
+    while let Some(last) = group.last().filter(|b| group.len() < MAX_ENTRIES && b.end < piece.len()) {
+        let Some(after) = block(piece, framing, last.end, framing.end(piece, last.end)) else { return };
+        if after.said.pid != last.said.pid || !(after.continues() || after.closes()) {
+            return;
+        }
+        let closes = after.closes();
+        group.push(after);
+        if closes {
+            return;
+        }
+    }
+}
+
+fn block(piece: &[u8], framing: Framing, start: usize, end: usize) -> Option<Block> {
+    let said = framing.read(piece.get(start..end)?)?;
+    Some(Block { start, end, said })
+}
+
+impl Block {
+    fn continues(&self) -> bool {
+        self.said.peeled.message.starts_with('\t')
+    }
+
+    fn closes(&self) -> bool {
+        self.said.peeled.message.starts_with(" >")
+    }
+}
+
+/// The first block's entry with the messages of all.
+fn joined(group: Vec<Block>) -> Option<Peeled<'static>> {
+    let mut blocks = group.into_iter().map(|b| b.said.peeled);
+    let mut first = blocks.next()?;
+    for more in blocks {
+        let message = first.message.to_mut();
+        message.push('\n');
+        message.push_str(&more.message);
+    }
+    Some(first)
+}
+
+/// Numbers lines of a piece; asked in any order, cheapest from front to back.
+struct Lines<'p> {
+    piece: &'p [u8],
+    source: SourceIndex,
+    at: usize,
+    number: u64,
+}
+
+impl Lines<'_> {
+    /// The line that begins at `start`.
+    fn line(&mut self, start: usize) -> LogLine {
+        if start < self.at {
+            (self.at, self.number) = (0, 0);
+        }
+        let between = self.piece.get(self.at..start).unwrap_or_default();
+        self.number += memchr_iter(b'\n', between).count() as u64;
+        self.at = start;
+        let rest = self.piece.get(start..).unwrap_or_default();
+        let text = rest.get(..memchr::memchr(b'\n', rest).unwrap_or(rest.len())).unwrap_or_default();
+        read::line(self.source, self.number + 1, &String::from_utf8_lossy(text))
+    }
+}

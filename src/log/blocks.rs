@@ -1,0 +1,420 @@
+//! Logs whose entries are blocks of lines: `journalctl -o export`, `verbose` and `json-pretty`, and events of Kubernetes
+//! as `kubectl get events -o json` and `-o yaml` print them.
+//!
+//! Takes the head of a file and names its [`Framing`]; takes pieces of it and gives the block around a byte, and what
+//! the block says as a [`Said`]. Export: fields one a line, those with line ends in them behind their length, an empty
+//! line between entries (systemd.io/JOURNAL_EXPORT_FORMATS). Never reads files and never joins entries.
+
+use std::borrow::Cow;
+
+use memchr::memmem;
+use serde_json::Value;
+
+use super::envelope::{self, Layer, Peeled};
+use super::json::{self, epoch_micros};
+use super::{EventSet, stamp};
+
+/// How the bytes of a log fall into entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// One a line, but for continuation lines.
+    #[default]
+    Lines,
+    /// One JSON object of a journal a line, whose message may be an array of bytes.
+    JournalJson,
+    Export,
+    Verbose,
+    JsonPretty,
+    /// Events, the braces of each indented by so much.
+    EventsJson(u8),
+    EventsYaml,
+}
+
+/// What one block says.
+pub(super) struct Said {
+    pub peeled: Peeled<'static>,
+    /// Process that wrote it, as its field has it.
+    pub pid: Option<String>,
+    /// Where in the block the line begins that holds the message.
+    pub at: usize,
+}
+
+/// Bytes of a file that tell its framing.
+pub(super) const HEAD: usize = 8 << 10;
+
+impl Framing {
+    /// The framing of a file that begins with these bytes.
+    pub(super) fn of(head: &[u8]) -> Self {
+        let head = head.get(..head.len().min(HEAD)).unwrap_or_default();
+        let has = |needle: &[u8]| memmem::find(head, needle).is_some();
+        let first = head.split(|&b| b == b'\n').find(|l| !l.is_empty() && !l.starts_with(b"-- "));
+        let first = first.unwrap_or_default();
+        match () {
+            () if field_name(first).is_some() && has(b"__REALTIME_TIMESTAMP=") => Self::Export,
+            () if is_verbose_head(first) => Self::Verbose,
+            () if first == b"{" && has(b"\t\"__") && has(b"\" : ") => Self::JsonPretty,
+            () if has(b"\"__REALTIME_TIMESTAMP\":\"") => Self::JournalJson,
+            () if has(b"\"kind\": \"Event\"") => {
+                Self::EventsJson(json_indent(head).unwrap_or(0))
+            }
+            () if has(b"kind: Event\n") => Self::EventsYaml,
+            () => Self::Lines,
+        }
+    }
+
+    /// Entries are blocks of several lines.
+    pub(super) fn is_blocks(self) -> bool {
+        !matches!(self, Self::Lines | Self::JournalJson)
+    }
+
+    /// Events of Kubernetes.
+    pub(super) fn is_events(self) -> bool {
+        matches!(self, Self::EventsJson(_) | Self::EventsYaml)
+    }
+
+    /// Where the last block begins that begins at or before `at`; 0 where none does.
+    pub(super) fn start(self, piece: &[u8], at: usize) -> usize {
+        let marker = self.marker();
+        let mut end = at.saturating_add(marker.len()).min(piece.len());
+        while let Some(n) = memmem::rfind(piece.get(..end).unwrap_or_default(), &marker) {
+            let start = n + self.lead();
+            if start <= at && self.begins(piece, start) {
+                return start;
+            }
+            end = n + marker.len() - 1;
+        }
+        0
+    }
+
+    /// Where the block ends that `at` lies in: where the next begins, or at the end of the piece.
+    pub(super) fn end(self, piece: &[u8], at: usize) -> usize {
+        let marker = self.marker();
+        let mut from = at;
+        while let Some(n) = piece.get(from..).and_then(|p| memmem::find(p, &marker)).map(|n| n + from) {
+            let start = n + self.lead();
+            if start > at && self.begins(piece, start) {
+                return start;
+            }
+            from = n + 1;
+        }
+        piece.len()
+    }
+
+    /// The bytes before and at the begin of a block.
+    fn marker(self) -> Cow<'static, [u8]> {
+        match self {
+            Self::Lines | Self::JournalJson | Self::Verbose => Cow::Borrowed(b"\n"),
+            Self::Export => Cow::Borrowed(b"\n\n"),
+            Self::JsonPretty => Cow::Borrowed(b"\n{\n"),
+            Self::EventsJson(indent) => {
+                Cow::Owned([b"\n", " ".repeat(indent.into()).as_bytes(), b"{\n"].concat())
+            }
+            Self::EventsYaml => Cow::Borrowed(b"\n- "),
+        }
+    }
+
+    /// Bytes of the marker that belong to the block before.
+    fn lead(self) -> usize {
+        if self == Self::Export { 2 } else { 1 }
+    }
+
+    fn begins(self, piece: &[u8], start: usize) -> bool {
+        let rest = piece.get(start..).unwrap_or_default();
+        match self {
+            Self::Export => field_name(rest.split(|&b| b == b'\n').next().unwrap_or_default()).is_some(),
+            Self::Verbose => stamp::weekday_first(rest).is_some(),
+            _ => true,
+        }
+    }
+
+    /// What a block says; nothing where it has no message.
+    pub(super) fn read(self, block: &[u8]) -> Option<Said> {
+        match self {
+            Self::Lines | Self::JournalJson => None,
+            Self::Export => export(block),
+            Self::Verbose => verbose(block),
+            Self::JsonPretty => json_pretty(block),
+            Self::EventsJson(_) => event_json(block),
+            Self::EventsYaml => event_yaml(block),
+        }
+    }
+}
+
+/// Finds what is worth reading: triggers, and messages that journald gives as an array of bytes, which no trigger finds.
+pub(super) struct Hits<'e> {
+    events: &'e EventSet,
+    array: Option<&'static [u8]>,
+    /// The next array, as far as it has been looked for.
+    next: Option<usize>,
+}
+
+impl Framing {
+    /// A search that goes through pieces of this framing from front to back.
+    pub(super) fn hits(self, events: &EventSet) -> Hits<'_> {
+        let array: Option<&[u8]> = match self {
+            Self::JournalJson => Some(b"\"MESSAGE\":["),
+            Self::JsonPretty => Some(b"\"MESSAGE\" : ["),
+            _ => None,
+        };
+        Hits { events, array, next: Some(0) }
+    }
+}
+
+impl Hits<'_> {
+    /// The first hit at or after `at`, as a range of bytes.
+    pub(super) fn find(&mut self, piece: &[u8], at: usize) -> Option<(usize, usize)> {
+        let found = self.events.find(piece, at);
+        let Some(array) = self.array else { return found };
+        if self.next.is_some_and(|n| n < at || at == 0) {
+            self.next = piece.get(at..).and_then(|p| memmem::find(p, array)).map(|n| n + at);
+        }
+        found.into_iter().chain(self.next.map(|n| (n, n + array.len()))).min()
+    }
+}
+
+/// `NAME` of a line `NAME=value` of an export, or of a whole line `NAME` before a binary value.
+fn field_name(line: &[u8]) -> Option<&[u8]> {
+    let len = line.iter().position(|b| !(b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_'))?;
+    (len > 0 && len <= 64 && line.get(len) == Some(&b'=')).then(|| line.get(..len))?
+}
+
+/// `Sat 2026-11-21 02:26:23.117858 UTC [s=…;i=1;…]`.
+fn is_verbose_head(line: &[u8]) -> bool {
+    stamp::weekday_first(line)
+        .is_some_and(|(_, taken, _)| line.get(taken..).is_some_and(|rest| rest.starts_with(b" [s=")))
+}
+
+/// Spaces before the first brace that opens an item of a list.
+fn json_indent(head: &[u8]) -> Option<u8> {
+    let items = memmem::find(head, b"\"items\": [")?;
+    let line = head.get(items..)?.split(|&b| b == b'\n').nth(1)?;
+    let indent = line.iter().take_while(|&&b| b == b' ').count();
+    (line.get(indent) == Some(&b'{')).then(|| u8::try_from(indent).ok())?
+}
+
+/// The fields of a journal entry that count here.
+#[derive(Default)]
+struct Fields {
+    source_micros: Option<i64>,
+    micros: Option<i64>,
+    host: Option<String>,
+    identifier: Option<String>,
+    unit: Option<String>,
+    command: Option<String>,
+    pid: Option<String>,
+    message: Option<(usize, String)>,
+}
+
+impl Fields {
+    fn set(&mut self, name: &[u8], value: &[u8], at: usize) {
+        let text = || String::from_utf8_lossy(value).into_owned();
+        let number = || std::str::from_utf8(value).ok()?.parse().ok();
+        match name {
+            b"_SOURCE_REALTIME_TIMESTAMP" => self.source_micros = number(),
+            b"__REALTIME_TIMESTAMP" => self.micros = number(),
+            b"_HOSTNAME" => self.host = Some(text()),
+            b"SYSLOG_IDENTIFIER" => self.identifier = Some(text()),
+            b"_SYSTEMD_UNIT" => self.unit = Some(text()),
+            b"_COMM" => self.command = Some(text()),
+            b"_PID" | b"SYSLOG_PID" => self.pid = Some(text()),
+            b"MESSAGE" => self.message = Some((at, text())),
+            _ => {}
+        }
+    }
+
+    fn said(self, output: &'static str, head: Peeled<'static>) -> Option<Said> {
+        let (at, message) = self.message?;
+        let mut peeled = head;
+        peeled.layers.push(Layer::Journal(output));
+        if let Some(micros) = self.source_micros.or(self.micros.filter(|_| peeled.stamps.is_empty())) {
+            peeled.stamps = vec![epoch_micros(micros)];
+        }
+        peeled.host = self.host;
+        let ident = self.identifier.or(self.unit).or(self.command);
+        peeled.ident = ident.map(|i| i.strip_suffix(".service").unwrap_or(&i).to_owned());
+        Some(Said { peeled: envelope::peel_inside(&message, peeled), pid: self.pid, at })
+    }
+}
+
+fn export(block: &[u8]) -> Option<Said> {
+    let mut fields = Fields::default();
+    let mut at = 0;
+    while let Some(rest) = block.get(at..).filter(|r| !r.is_empty()) {
+        let line = rest.get(..memchr::memchr(b'\n', rest).unwrap_or(rest.len()))?;
+        if let Some(equals) = memchr::memchr(b'=', line) {
+            fields.set(line.get(..equals)?, line.get(equals + 1..)?, at);
+            at += line.len() + 1;
+            continue;
+        }
+        at += line.len() + 1;
+        let binary = block.get(at..).and_then(|r| r.split_first_chunk::<8>()).filter(|_| !line.is_empty());
+        let Some((length, value)) = binary else { continue };
+        let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX).min(value.len());
+        fields.set(line, value.get(..length)?, at + 8);
+        at += 8 + length + 1;
+    }
+    fields.said("journal export", Peeled::default())
+}
+
+fn verbose(block: &[u8]) -> Option<Said> {
+    const INDENT: &[u8] = b"    ";
+    let mut fields = Fields::default();
+    let mut head = Peeled::default();
+    let mut at = 0;
+    // the field that is being read: it goes on over lines that are indented further
+    let mut open: Option<(&[u8], Vec<u8>, usize)> = None;
+    for (n, line) in block.split(|&b| b == b'\n').enumerate() {
+        let inside = line.strip_prefix(INDENT);
+        if n == 0 {
+            let (stamp, _, zone) = stamp::weekday_first(line)?;
+            head.stamps.push(stamp);
+            head.zone_name = zone.map(|z| String::from_utf8_lossy(z).into_owned());
+        } else if let Some((name, value)) = inside.and_then(|l| Some((field_name(l)?, l))) {
+            if let Some((name, value, at)) = open.take() {
+                fields.set(name, &value, at);
+            }
+            open = Some((name, value.get(name.len() + 1..)?.to_vec(), at));
+        } else if let Some((_, value, _)) = open.as_mut().filter(|_| !line.is_empty()) {
+            value.push(b'\n');
+            value.extend_from_slice(line.trim_ascii_start());
+        }
+        at += line.len() + 1;
+    }
+    if let Some((name, value, at)) = open {
+        fields.set(name, &value, at);
+    }
+    fields.said("journal verbose", head)
+}
+
+fn json_pretty(block: &[u8]) -> Option<Said> {
+    let Ok(Value::Object(object)) = serde_json::from_slice(block.trim_ascii()) else { return None };
+    let mut peeled = Peeled::default();
+    let message = json::journal(&object, &mut peeled)?;
+    peeled.layers = vec![Layer::Journal("journal json-pretty")];
+    let pid = object.get("_PID").and_then(Value::as_str).map(str::to_owned);
+    let at = memmem::find(block, b"\t\"MESSAGE\" :").unwrap_or(0);
+    Some(Said { peeled: envelope::peel_inside(&message, peeled), pid, at })
+}
+
+fn event_json(block: &[u8]) -> Option<Said> {
+    let mut values = serde_json::Deserializer::from_slice(block).into_iter::<Value>();
+    let at = memmem::find(block, b"\"message\": ").map_or(0, |n| line_start(block, n));
+    event(&values.next()?.ok()?, at)
+}
+
+fn event_yaml(block: &[u8]) -> Option<Said> {
+    let text = std::str::from_utf8(block).ok()?;
+    // what follows the last item of a list belongs to the list
+    let own = |(n, line): &(usize, &str)| *n == 0 || line.starts_with([' ', '\n', '\r']);
+    let len: usize = text.split_inclusive('\n').enumerate().take_while(own).map(|(_, l)| l.len()).sum();
+    let text = text.get(..len)?;
+    let value: Value = if text.starts_with("- ") {
+        serde_saphyr::from_str::<Vec<Value>>(text).ok()?.into_iter().next()?
+    } else {
+        serde_saphyr::from_str(std::str::from_utf8(block).ok()?).ok()?
+    };
+    event(&value, memmem::find(block, b"message: ").map_or(0, |n| line_start(block, n)))
+}
+
+fn event(value: &Value, at: usize) -> Option<Said> {
+    let mut peeled = Peeled::default();
+    let message = json::event(value.as_object()?, &mut peeled)?;
+    Some(Said { peeled: Peeled { message: message.into(), ..peeled }, pid: None, at })
+}
+
+fn line_start(block: &[u8], at: usize) -> usize {
+    memchr::memrchr(b'\n', block.get(..at).unwrap_or_default()).map_or(0, |n| n + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXPORT: &str = "__CURSOR=s=1\n__REALTIME_TIMESTAMP=1795227887529354\n_HOSTNAME=cp-1\nMESSAGE=W1121 02:24:47.529300   28800 \
+                          d.go:1] m\nSYSLOG_IDENTIFIER=kube-apiserver\n\n__CURSOR=s=2\n__REALTIME_TIMESTAMP=1795227888000000\n";
+    const VERBOSE: &str = "Sat 2026-11-21 02:24:47.529354 UTC [s=1;i=2]\n    _HOSTNAME=cp-1\n    MESSAGE=W1121 02:24:47.529300   \
+                           28800 d.go:1] m\n    SYSLOG_IDENTIFIER=kube-apiserver\nSat 2026-11-21 02:24:48.000000 UTC [s=2]\n";
+    const PRETTY: &str = "{\n\t\"__REALTIME_TIMESTAMP\" : \"1795227887529354\",\n\t\"_HOSTNAME\" : \"cp-1\",\n\
+                          \t\"MESSAGE\" : \"W1121 02:24:47.529300   28800 d.go:1] m\",\n\
+                          \t\"SYSLOG_IDENTIFIER\" : \"kube-apiserver\"\n}\n{\n\t\"__CURSOR\" : \"s=2\"\n}\n";
+    /// As `kubectl get events -o json` and `-o yaml` print them.
+    const EVENTS_JSON: &str = r#"{
+    "apiVersion": "v1",
+    "items": [
+        {
+            "apiVersion": "v1",
+            "count": 3,
+            "eventTime": null,
+            "firstTimestamp": "2026-11-21T02:24:17Z",
+            "kind": "Event",
+            "lastTimestamp": "2026-11-21T02:24:47Z",
+            "message": "m",
+            "reason": "Unhealthy",
+            "reportingComponent": "kubelet",
+            "reportingInstance": "cp-1",
+            "source": {
+                "component": "kubelet",
+                "host": "cp-1"
+            }
+        },
+        {
+            "kind": "Event",
+            "message": "n",
+            "reason": "Started"
+        }
+    ],
+    "kind": "List"
+}
+"#;
+    const EVENTS_YAML: &str = "apiVersion: v1\nitems:\n- apiVersion: v1\n  count: 3\n  eventTime: null\n  kind: Event\n  \
+                               lastTimestamp: \"2026-11-21T02:24:47Z\"\n  message: m\n  reason: Unhealthy\n  source:\n    component: kubelet\n    host: cp-1\n\
+                               - kind: Event\n  message: n\n  reason: Started\nkind: List\nmetadata: {}\n";
+
+    #[test]
+    fn a_block_says_who_wrote_its_message_and_when() {
+        for (framing, text, at, second) in [
+            (Framing::Export, EXPORT, "d.go", "__CURSOR=s=2"),
+            (Framing::Verbose, VERBOSE, "d.go", "Sat 2026-11-21 02:24:48"),
+            (Framing::JsonPretty, PRETTY, "d.go", "{\n\t\"__CURSOR"),
+            (Framing::EventsJson(8), EVENTS_JSON, "Unhealthy", "        {\n            \"kind\""),
+            (Framing::EventsYaml, EVENTS_YAML, "Unhealthy", "- kind: Event"),
+        ] {
+            let bytes = text.as_bytes();
+            assert_eq!(Framing::of(bytes), framing, "{text}");
+            let hit = text.find(at).unwrap();
+            let (start, end) = (framing.start(bytes, hit), framing.end(bytes, hit));
+            assert!(text[end..].starts_with(second), "{framing:?}: {}", &text[start..end]);
+            assert_eq!(framing.start(bytes, text.len()), end, "{framing:?}");
+            let said = framing.read(&bytes[start..end]).unwrap();
+            assert!(text[start + said.at..].trim_start().to_lowercase().trim_start_matches('"').starts_with("message"));
+            let stamp = said.peeled.stamps.first().copied();
+            let time = match stamp {
+                Some(stamp::Stamp::Absolute(time, _)) => time.to_string(),
+                other => format!("{other:?}"),
+            };
+            assert!(time.starts_with("2026-11-21T02:24:47"), "{framing:?}: {time}");
+            assert_eq!((said.peeled.host.as_deref(), &*said.peeled.message), (Some("cp-1"), "m"), "{framing:?}");
+            assert!(matches!(said.peeled.ident.as_deref(), Some("kube-apiserver" | "kubelet")), "{framing:?}");
+        }
+    }
+
+    #[test]
+    fn a_block_cut_anywhere_is_read_or_not() {
+        for (framing, text) in [
+            (Framing::Export, EXPORT),
+            (Framing::Verbose, VERBOSE),
+            (Framing::JsonPretty, PRETTY),
+            (Framing::EventsJson(8), EVENTS_JSON),
+            (Framing::EventsYaml, EVENTS_YAML),
+        ] {
+            for n in 0..text.len() {
+                let bytes = &text.as_bytes()[..n];
+                let at = n / 2;
+                let (start, end) = (framing.start(bytes, at), framing.end(bytes, at));
+                assert!(start <= at && at <= end && end <= n);
+                let _ = framing.read(&bytes[start..end]);
+                let _ = Framing::of(bytes);
+            }
+        }
+    }
+}
