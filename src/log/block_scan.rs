@@ -50,7 +50,8 @@ pub(super) fn piece(
         let Some(peeled) = joined(group) else { continue };
         read::tell(&peeled, kept, (piece, to), events, memory, &mut out);
     }
-    out.lines = memchr_iter(b'\n', piece).count() as u64 + u64::from(piece.last().is_some_and(|&b| b != b'\n'));
+    out.lines =
+        memchr_iter(b'\n', piece).count() as u64 + u64::from(piece.last().is_some_and(|&b| b != b'\n'));
     out
 }
 
@@ -62,7 +63,8 @@ pub(super) fn sample(piece: &[u8], framing: Framing, most: usize, from_end: bool
         if start >= end {
             break;
         }
-        let range = if from_end { (framing.start(piece, end - 1), end) } else { (start, framing.end(piece, start)) };
+        let range =
+            if from_end { (framing.start(piece, end - 1), end) } else { (start, framing.end(piece, start)) };
         let read = framing.read(piece.get(range.0..range.1).unwrap_or_default());
         out.extend(read.map(|said| said.peeled));
         (start, end) = if from_end { (start, range.0) } else { (range.1, end) };
@@ -72,7 +74,9 @@ pub(super) fn sample(piece: &[u8], framing: Framing, most: usize, from_end: bool
 
 /// Adds the blocks before and after that the message goes over.
 fn complete(group: &mut Vec<Block>, piece: &[u8], framing: Framing) {
-    while let Some(first) = group.first().filter(|b| group.len() < MAX_ENTRIES && b.continues() && b.start > 0) {
+    while let Some(first) =
+        group.first().filter(|b| group.len() < MAX_ENTRIES && b.continues() && b.start > 0)
+    {
         let start = framing.start(piece, first.start - 1);
         let Some(before) = block(piece, framing, start, first.start) else { return };
         if before.said.pid != first.said.pid {

@@ -54,9 +54,7 @@ impl Framing {
             () if is_verbose_head(first) => Self::Verbose,
             () if first == b"{" && has(b"\t\"__") && has(b"\" : ") => Self::JsonPretty,
             () if has(b"\"__REALTIME_TIMESTAMP\":\"") => Self::JournalJson,
-            () if has(b"\"kind\": \"Event\"") => {
-                Self::EventsJson(json_indent(head).unwrap_or(0))
-            }
+            () if has(b"\"kind\": \"Event\"") => Self::EventsJson(json_indent(head).unwrap_or(0)),
             () if has(b"kind: Event\n") => Self::EventsYaml,
             () => Self::Lines,
         }
@@ -386,15 +384,28 @@ mod tests {
             assert!(text[end..].starts_with(second), "{framing:?}: {}", &text[start..end]);
             assert_eq!(framing.start(bytes, text.len()), end, "{framing:?}");
             let said = framing.read(&bytes[start..end]).unwrap();
-            assert!(text[start + said.at..].trim_start().to_lowercase().trim_start_matches('"').starts_with("message"));
+            assert!(
+                text[start + said.at..]
+                    .trim_start()
+                    .to_lowercase()
+                    .trim_start_matches('"')
+                    .starts_with("message")
+            );
             let stamp = said.peeled.stamps.first().copied();
             let time = match stamp {
                 Some(stamp::Stamp::Absolute(time, _)) => time.to_string(),
                 other => format!("{other:?}"),
             };
             assert!(time.starts_with("2026-11-21T02:24:47"), "{framing:?}: {time}");
-            assert_eq!((said.peeled.host.as_deref(), &*said.peeled.message), (Some("cp-1"), "m"), "{framing:?}");
-            assert!(matches!(said.peeled.ident.as_deref(), Some("kube-apiserver" | "kubelet")), "{framing:?}");
+            assert_eq!(
+                (said.peeled.host.as_deref(), &*said.peeled.message),
+                (Some("cp-1"), "m"),
+                "{framing:?}"
+            );
+            assert!(
+                matches!(said.peeled.ident.as_deref(), Some("kube-apiserver" | "kubelet")),
+                "{framing:?}"
+            );
         }
     }
 

@@ -187,7 +187,12 @@ fn every_output_of_journalctl_tells_the_same_failures() {
         let events = logs.events.iter().map(|e| {
             let time = e.time.map_or_else(String::new, |t| t.to_string());
             let from = (e.component.as_deref().unwrap_or("-"), e.host.as_deref().unwrap_or("-"));
-            format!("{time} {} {} {from:?} x{}", e.name, e.fields.apiservice.as_deref().unwrap_or("-"), e.lines.len())
+            format!(
+                "{time} {} {} {from:?} x{}",
+                e.name,
+                e.fields.apiservice.as_deref().unwrap_or("-"),
+                e.lines.len()
+            )
         });
         (logs.reports[0].format.clone(), events.collect::<Vec<_>>())
     };

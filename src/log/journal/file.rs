@@ -145,7 +145,11 @@ impl Journal {
         let [kind, flags, reserved @ .., _, _, _, _, _, _, _, _] = bytes;
         let size = number(&bytes, 8);
         let whole = size >= OBJECT_HEADER && at.checked_add(size).is_some_and(|end| end <= self.len());
-        ((1..=LAST_KIND).contains(&kind) && reserved == [0; 6] && whole).then_some(Object { kind, flags, size })
+        ((1..=LAST_KIND).contains(&kind) && reserved == [0; 6] && whole).then_some(Object {
+            kind,
+            flags,
+            size,
+        })
     }
 
     /// The entry at an offset.
@@ -334,11 +338,11 @@ impl Walk {
         if at == 0 {
             return;
         }
-        let object = journal.object(at).filter(|o| o.kind == ENTRY_ARRAY && o.size >= ARRAY_ITEMS && at > before);
+        let object =
+            journal.object(at).filter(|o| o.kind == ENTRY_ARRAY && o.size >= ARRAY_ITEMS && at > before);
         let next = journal.number(at.saturating_add(OBJECT_HEADER));
         if let (Some(object), Some(follows)) = (object, next) {
-            self.array =
-                Some(Array { next_item: at + ARRAY_ITEMS, end: at + object.size, follows, at });
+            self.array = Some(Array { next_item: at + ARRAY_ITEMS, end: at + object.size, follows, at });
         } else {
             self.chain_broke = true;
         }
