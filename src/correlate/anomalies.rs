@@ -59,35 +59,42 @@ fn of_capture(capture: &CaptureReport, retransmitted: u64) -> Vec<Anomaly> {
         (
             "retransmissions",
             retransmitted,
-            format!("{retransmitted} segments were sent again ({} of the frames)", share(retransmitted)),
+            format!(
+                "{} sent again ({} of the frames)",
+                many(retransmitted, "segment was", "segments were"),
+                share(retransmitted)
+            ),
         ),
         (
             "duplicates",
             capture.duplicates,
             format!(
-                "{} packets are copies of one seen just before at another capture point",
-                capture.duplicates
+                "{} of one seen just before at another capture point",
+                many(capture.duplicates, "packet is a copy", "packets are copies")
             ),
         ),
         (
             "snaplen_cut",
             capture.snaplen_cut,
-            format!("{} frames are cut by the snap length", capture.snaplen_cut),
+            format!("{} cut by the snap length", many(capture.snaplen_cut, "frame is", "frames are")),
         ),
         (
             "drops",
             capture.drops.unwrap_or(0),
-            format!("the capturing host dropped {} frames", capture.drops.unwrap_or(0)),
+            format!("the capturing host dropped {}", many(capture.drops.unwrap_or(0), "frame", "frames")),
         ),
         (
             "unseen_segments",
             capture.ack_lost_segments,
-            format!("{} segments acknowledge data that the capture does not show", capture.ack_lost_segments),
+            format!(
+                "{} data that the capture does not show",
+                many(capture.ack_lost_segments, "segment acknowledges", "segments acknowledge")
+            ),
         ),
         (
             "time_backwards",
             capture.backwards,
-            format!("{} frames are older than the one before them", capture.backwards),
+            format!("{} than the one before", many(capture.backwards, "frame is older", "frames are older")),
         ),
         (
             "one_sided",
@@ -97,6 +104,10 @@ fn of_capture(capture: &CaptureReport, retransmitted: u64) -> Vec<Anomaly> {
     ];
     let found = rows.into_iter().filter(|(_, count, _)| *count > 0);
     found.map(|(kind, count, text)| Anomaly { kind, place: capture.set.name.clone(), count, text }).collect()
+}
+
+fn many(count: u64, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
 }
 
 fn retransmissions(flow: &Conversation) -> u64 {

@@ -190,16 +190,63 @@ pub fn bars(buckets: &[Bucket], seconds: u64) -> String {
     out
 }
 
-/// The message in a raw log line: what stands behind a klog header in the first part of it, else all of it.
-pub fn message(line: &str) -> &str {
-    match line.find("] ") {
-        Some(at) if at < HEADERS => &line[at + 2..],
-        _ => line,
+/// The message in a raw log line, without the envelopes that people read over: journal, CRI, docker, klog, JSON.
+pub fn message(line: &str) -> String {
+    peeled(line, ENVELOPES).trim().to_owned()
+}
+
+fn peeled(line: &str, depth: u32) -> String {
+    let object = line
+        .find('{')
+        .and_then(|at| serde_json::from_str::<serde_json::Value>(line.get(at..)?.trim_end()).ok());
+    let said = object.as_ref().and_then(|object| {
+        let text = |keys: &[&str]| keys.iter().find_map(|key| object.get(key)?.as_str()).map(str::to_owned);
+        let message = text(&["log", "msg", "message", "MESSAGE"])?;
+        Some(text(&["err", "error"]).map_or_else(|| message.clone(), |error| format!("{message}: {error}")))
+    });
+    if let Some(said) = said {
+        return if depth > 0 { peeled(&said, depth - 1) } else { said };
     }
+    if let Some(at) = line.find("] ").filter(|at| *at < HEADERS) {
+        return line.get(at + 2..).unwrap_or_default().to_owned();
+    }
+    // CRI: time, stream, `F` for a whole line or `P` for a part; then, of Go's `log`, date and time.
+    let cri = [" stderr F ", " stdout F ", " stderr P ", " stdout P "].into_iter().find_map(|stream| {
+        let (stamp, rest) = line.split_once(stream)?;
+        (stamp.len() < STAMP && !stamp.contains(' ')).then_some(rest)
+    });
+    let text = cri.unwrap_or(line);
+    let stamped = |b: &u8| b.is_ascii_digit() || matches!(b, b'/' | b':' | b' ' | b'.');
+    match text.as_bytes().first_chunk::<20>() {
+        Some(stamp) if cri.is_some() && stamp.iter().all(stamped) => {
+            text.get(20..).unwrap_or_default().to_owned()
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// Text of at most so many characters, with an ellipsis in its middle: errors begin with what was tried and end with
+/// why it failed.
+pub fn shortened(text: &str, characters: usize) -> String {
+    let count = text.chars().count();
+    if count <= characters {
+        return text.to_owned();
+    }
+    let head = characters * 2 / 5;
+    let tail = characters.saturating_sub(head + 3);
+    let begin: String = text.chars().take(head).collect();
+    let end: String = text.chars().skip(count - tail).collect();
+    format!("{} … {}", begin.trim_end(), end.trim_start())
 }
 
 /// Bytes that envelope and klog header take together at most.
 const HEADERS: usize = 180;
+
+/// Bytes of a CRI time stamp at most.
+const STAMP: usize = 40;
+
+/// Envelopes around a message at most: docker's around a JSON log, with one to spare.
+const ENVELOPES: u32 = 3;
 
 /// A word for a POSIX shell.
 pub fn shell(word: &str) -> String {
@@ -218,6 +265,35 @@ mod tests {
     fn nothing_printable_acts_on_a_terminal() {
         assert_eq!(printable("a\u{1b}[31mb\u{202e}c\td"), "a\\u{1b}[31mb\\u{202e}c d");
         assert_eq!(printable("é 10.0.0.1:443"), "é 10.0.0.1:443");
+    }
+
+    #[test]
+    fn messages_come_out_of_their_envelopes() {
+        for (line, said) in [
+            (
+                "Nov 21 02:24:47 cp-1 kube-apiserver[2]: W1121 02:24:47.529354 1 a.go:1] Failed calling x: EOF",
+                "Failed calling x: EOF",
+            ),
+            (
+                "2026-11-21T02:26:32.1Z stderr F 2026/11/21 02:26:32 http: TLS handshake error",
+                "http: TLS handshake error",
+            ),
+            (r#"{"log":"W1121 02:24:47.529354 1 a.go:1] said \"x\"\n","stream":"stderr"}"#, "said \"x\""),
+            (r#"{"ts":1,"msg":"Failed calling x","err":"EOF"}"#, "Failed calling x: EOF"),
+            (r#"x: {"level":"warn","msg":"rejected","error":"EOF"}"#, "rejected: EOF"),
+            ("as it stands", "as it stands"),
+        ] {
+            assert_eq!(message(line), said);
+        }
+    }
+
+    #[test]
+    fn a_long_error_keeps_what_was_tried_and_why_it_failed() {
+        assert_eq!(
+            shortened("failed calling webhook: Post x: context deadline exceeded", 32),
+            "failed calli … deadline exceeded"
+        );
+        assert_eq!(shortened("short", 32), "short");
     }
 
     #[test]

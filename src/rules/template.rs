@@ -1,7 +1,8 @@
 //! Sentences with `{field}` in, sentences with a case's values out.
 //!
 //! `{field}` stands for the value, or a phrase where there is none. `[? … ]` is left out unless all its fields have a
-//! value. `{{`, `}}`, `[?` in text: `{{` and `}}` stand for braces.
+//! value. `{{`, `}}`, `[?` in text: `{{` and `}}` stand for braces. `segment(s)` becomes what the number before it asks
+//! for.
 
 use super::expr::Value;
 use super::fields::{self, CaseView, Field};
@@ -40,7 +41,7 @@ impl Template {
     pub fn render(&self, view: &CaseView<'_>) -> String {
         let mut out = String::new();
         write(&self.pieces, view, &mut out);
-        out.split_whitespace().collect::<Vec<_>>().join(" ")
+        counted(&out)
     }
 
     /// As written.
@@ -64,6 +65,21 @@ fn write(pieces: &[Piece], view: &CaseView<'_>, out: &mut String) {
             }
         }
     }
+}
+
+/// Words with single spaces; one that ends in `(s)` agrees with the number before it.
+fn counted(text: &str) -> String {
+    let (mut out, mut one) = (String::with_capacity(text.len()), false);
+    for word in text.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        if word.starts_with(|c: char| c.is_ascii_digit()) {
+            one = word == "1";
+        }
+        out += &word.replacen("(s)", if one { "" } else { "s" }, 1);
+    }
+    out
 }
 
 struct Reader<'s> {
@@ -138,6 +154,7 @@ mod tests {
             ("It failed[? after {time.elapsed}].", "It failed."),
             ("{{braces}} and [brackets]", "{braces} and [brackets]"),
             ("two\n  lines", "two lines"),
+            ("1 new SYN(s), 12 segment(s).", "1 new SYN, 12 segments."),
         ] {
             assert_eq!(Template::new(source).unwrap().render(&view), text);
         }

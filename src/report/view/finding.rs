@@ -2,32 +2,32 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-
 use super::super::document::{Finding, FlowRef, LineRef, Missing, Occurrence};
 use super::super::words::{self, counted, printable};
 use super::text::{self, Style, labelled};
 
-/// All findings as a table, one line each.
+/// All findings, one line each, that keeps to the width.
 pub(super) fn overview(findings: &[&Finding], style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(u16::try_from(style.width).unwrap_or(u16::MAX));
-    table.set_header(["", "SEVERITY", "CAUSE", "TARGET", "CALLS", "FIRST (UTC)"]);
+    let widest = |text: &dyn Fn(&Finding) -> usize, least: usize| {
+        findings.iter().map(|f| text(f)).max().unwrap_or(0).max(least)
+    };
+    let id = widest(&|f| f.id.len(), 2);
+    let calls = widest(&|f| words::grouped(f.count).len(), 5);
+    let cause = widest(&|f| f.cause.chars().count(), 5);
+    let line = |cells: [&str; 6]| {
+        let [a, b, c, d, e, f] = cells;
+        let row = format!(" {a:<id$}  {b:<8}  {c:>calls$}  {d:<19}  {e:<cause$}  {f}");
+        text::cut(row.trim_end(), style.width)
+    };
+    writeln!(out, "{}", line(["", "SEVERITY", "CALLS", "FIRST (UTC)", "CAUSE", "TARGET"]))?;
     for finding in findings {
-        table.add_row([
-            finding.id.clone(),
-            finding.severity.clone(),
-            finding.cause.clone(),
-            target(finding),
-            words::grouped(finding.count),
-            finding.first_time.as_deref().map_or_else(String::new, words::short_time),
-        ]);
+        let first = finding.first_time.as_deref().map_or_else(String::new, words::short_time);
+        let (count, name) = (words::grouped(finding.count), name(finding).unwrap_or("an unknown target"));
+        let first = first.get(..19).unwrap_or_default();
+        let cells = [&finding.id, &finding.severity, &count, first, &finding.cause, &printable(name)];
+        writeln!(out, "{}", line(cells))?;
     }
-    if let Some(column) = table.column_mut(4) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
+    Ok(())
 }
 
 /// What failed, against what, how often, since when, why, how sure, what next, and one proof.
@@ -95,18 +95,24 @@ pub(in crate::report) fn when(finding: &Finding) -> String {
 /// What the calls were to reach, in the words of the log and of the wire.
 pub(in crate::report) fn target(finding: &Finding) -> String {
     let target = &finding.target;
-    let name = [&target.url_host, &target.service, &target.webhook, &target.address, &target.backend];
-    let Some(name) = name.into_iter().flatten().next() else { return "an unknown target".to_owned() };
+    let Some(name) = name(finding) else { return "an unknown target".to_owned() };
     let mut more = Vec::new();
-    if let Some(webhook) = target.webhook.as_ref().filter(|w| *w != name) {
+    if let Some(webhook) = target.webhook.as_ref().filter(|w| w.as_str() != name) {
         let kind = if finding.edge == "aggregated_api" { "APIService" } else { "webhook" };
         more.push(format!("{kind} {webhook}"));
     }
-    let backend = target.backend.as_ref().or(target.address.as_ref()).filter(|b| *b != name);
+    let backend = target.backend.as_ref().or(target.address.as_ref()).filter(|b| b.as_str() != name);
     more.extend(backend.map(|b| format!("at {b}")));
     more.extend(target.pod.as_ref().map(|p| format!("pod {p}")));
     let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join(", ")) };
     printable(&format!("{name}{more}"))
+}
+
+/// The name that says most.
+fn name(finding: &Finding) -> Option<&str> {
+    let target = &finding.target;
+    let names = [&target.url_host, &target.service, &target.webhook, &target.address, &target.backend];
+    names.into_iter().flatten().next().map(String::as_str)
 }
 
 /// One log line and one flow: where to look first.
@@ -123,25 +129,29 @@ fn proof(finding: &Finding, style: Style, out: &mut dyn Write) -> io::Result<()>
     Ok(())
 }
 
-/// What a log line says, without its headers, in at most three lines.
+/// What a log line says, without its headers, in two lines or three.
 pub(super) fn message(line: &LineRef, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let said = printable(words::message(&line.text));
-    let said = text::cut(said.trim(), style.width.saturating_sub(LABELLED.len()) * 3 - 20);
+    let room = style.width.saturating_sub(LABELLED.len() + 4) * 2;
+    let said = words::shortened(&printable(&words::message(&line.text)), room.max(MESSAGE));
     labelled(LABELLED, &said, style.width, LABELLED, out)
 }
 
 /// Where a flow is found in Wireshark.
 pub(super) fn flow_place(flow: &FlowRef) -> String {
-    printable(&format!(
-        "{} frame {}, {}:{} → {}:{}, filter {}",
-        flow.file,
-        flow.first_frame,
+    let ends = format!(
+        "{}:{} → {}:{}",
         bracketed(&flow.orig.ip),
         flow.orig.port,
         bracketed(&flow.resp.ip),
         flow.resp.port,
-        flow.display_filter
-    ))
+    );
+    let filter = printable(&flow.display_filter);
+    format!(
+        "{}, {}, {}",
+        text::together(&printable(&format!("{} frame {}", flow.file, flow.first_frame))),
+        text::together(&ends),
+        text::together(&format!("filter {filter}"))
+    )
 }
 
 /// An IPv6 address in brackets, as before a port.
@@ -172,6 +182,9 @@ pub(super) const INDENT: &str = "    ";
 
 /// What lines under a label begin with.
 pub(super) const LABELLED: &str = "          ";
+
+/// Characters of a message that are shown however narrow the terminal is.
+const MESSAGE: usize = 170;
 
 /// Missing things shown at most.
 const NEEDS: usize = 4;

@@ -31,6 +31,14 @@ impl Style {
     }
 }
 
+/// A phrase that [`wrap`] breaks only if it is wider than half a line: what people copy, such as a filter.
+pub(super) fn together(phrase: &str) -> String {
+    phrase.replace(' ', &GLUE.to_string())
+}
+
+/// Stands for a space within a phrase until it is written; a character that no printable text holds.
+const GLUE: char = '\u{1}';
+
 /// Writes text in lines of at most `width` columns; lines after the first begin with `indent`, the first does not.
 /// A word longer than a line (a path) stays whole, so that it can be copied.
 pub(super) fn wrap(text: &str, width: usize, indent: &str, out: &mut dyn Write) -> io::Result<()> {
@@ -48,7 +56,7 @@ pub(super) fn labelled(
     let mut line = format!("{label:<pad$}", pad = if label.is_empty() { 0 } else { columns(indent) });
     let mut used = columns(&line);
     let mut begun = false;
-    for word in text.split_whitespace() {
+    for word in text.split_whitespace().flat_map(|word| phrase(word, width)) {
         let length = columns(word);
         if begun && used + 1 + length > width {
             writeln!(out, "{}", line.trim_end())?;
@@ -60,11 +68,17 @@ pub(super) fn labelled(
             line.push(' ');
             used += 1;
         }
-        line += word;
+        line += &word.replace(GLUE, " ");
         used += length;
         begun = true;
     }
     writeln!(out, "{}", line.trim_end())
+}
+
+/// The words of a phrase, if it is too wide to be kept together.
+fn phrase(word: &str, width: usize) -> impl Iterator<Item = &str> {
+    let wide = columns(word) > width / 2;
+    word.split(move |c| wide && c == GLUE)
 }
 
 /// Text cut to so many columns, with an ellipsis.

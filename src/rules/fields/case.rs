@@ -29,6 +29,17 @@ fn key(case: &Case) -> Option<&'static str> {
     case.matching.as_ref().map(|m| m.key.name())
 }
 
+/// Namespace and name of the Service, from objects, else from a host name such as `injector.vault.svc`.
+fn service(case: &Case) -> Option<(&str, &str)> {
+    let of_host = |host: &str| host.split(':').next().is_some_and(|h| h.split('.').nth(2) == Some("svc"));
+    let host = case.target.url_host.as_deref().filter(|h| of_host(h));
+    let named = || {
+        let mut labels = host?.split('.');
+        labels.next().zip(labels.next()).map(|(name, namespace)| (namespace, name))
+    };
+    case.target.service.as_deref().and_then(|s| s.split_once('/')).or_else(named)
+}
+
 const KEYS: &[&str] =
     &["tuple", "client_hello_random", "sni", "nat_map", "learnt_destination", "dns_name", "time", "wire"];
 
@@ -47,6 +58,8 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("case.concurrent_targets", Kind::Number, "Targets whose calls failed alike in the same second.", "case.concurrent_targets > 3", |v| fact(v, |f| f.concurrent_targets.into())),
     Field::new("case.target.backend", Kind::Text, "Address on the wire that the call was to reach.", "case.target.backend", |v| v.case(|c| c.target.backend.as_ref().into())),
     Field::new("case.target.service", Kind::Text, "namespace/name of the Service called.", "case.target.service == \"vault/injector\"", |v| v.case(|c| c.target.service.as_ref().into())),
+    Field::new("case.target.namespace", Kind::Text, "Namespace of the Service or pod called.", "case.target.namespace == \"vault\"", |v| v.case(|c| service(c).map(|(namespace, _)| namespace).into())),
+    Field::new("case.target.service_name", Kind::Text, "Name of the Service called.", "case.target.service_name == \"injector\"", |v| v.case(|c| service(c).map(|(_, name)| name).into())),
     Field::new("case.target.pod", Kind::Text, "namespace/name of the pod called.", "case.target.pod", |v| v.case(|c| c.target.pod.as_ref().into())),
     Field::new("case.target.address", Kind::Text, "Address in the message.", "case.target.address", |v| v.case(|c| c.target.address.as_ref().into())),
     Field::new("case.target.url_host", Kind::Text, "Host of the URL, with its port where it is not the scheme's own.", "case.target.url_host", |v| v.case(|c| c.target.url_host.as_ref().into())),

@@ -145,6 +145,8 @@ impl Field {
                 "log.webhook" => "the webhook",
                 "log.url_host" => "the host called",
                 "log.reason" => "an unknown reason",
+                "case.target.namespace" => "NAMESPACE",
+                "case.target.service_name" => "SERVICE",
                 _ => "unknown",
             },
         }

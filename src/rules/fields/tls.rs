@@ -10,6 +10,11 @@ fn hello<'a>(view: &CaseView<'a>, read: impl FnOnce(&'a ClientHello) -> Value<'a
     view.tls(|t| t.client_hello.as_deref().map_or(Value::Absent, read))
 }
 
+/// Every hello offers some: none were read of one that the snap length cut.
+fn offered<'a>(count: usize) -> Value<'a> {
+    if count == 0 { Value::Unknown } else { (count as u64).into() }
+}
+
 /// The first fatal alert, else the only one.
 fn telling(tls: &TlsFacts) -> Option<&Alert> {
     let fatal = tls.alerts.iter().find(|a| a.fatal || a.level == Some(2));
@@ -96,7 +101,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("tls.client_hello.segments", Kind::Number, "TCP segments that the ClientHello came in.", "tls.client_hello.segments > 1", |v| hello(v, |h| h.segments.into())),
     Field::new("tls.client_hello.largest_segment", Kind::Bytes, "Payload of the largest of them.", "tls.client_hello.largest_segment > 1300B", |v| hello(v, |h| h.largest_segment.into())),
     Field::new("tls.client_hello.versions", Kind::Text, "TLS versions offered.", "tls.client_hello.versions == \"TLS 1.3\"", |v| hello(v, |h| h.shape.versions.iter().map(|x| Value::from(x.name())).collect())),
-    Field::new("tls.client_hello.ciphers", Kind::Number, "Cipher suites offered.", "tls.client_hello.ciphers < 5", |v| hello(v, |h| (h.shape.ciphers.len() as u64).into())),
+    Field::new("tls.client_hello.ciphers", Kind::Number, "Cipher suites offered.", "tls.client_hello.ciphers < 5", |v| hello(v, |h| offered(h.shape.ciphers.len()))),
     Field::new("tls.client_hello.after", Kind::Span, "From the completed TCP handshake to the ClientHello.", "tls.client_hello.after > 1s", |v| v.tcp(|_, tcp| hello(v, |h| tcp.established.map(|e| h.at.time - e.time).into()))),
     Field::new("tls.hello_retry", Kind::Flag, "The server asked for another ClientHello (HelloRetryRequest).", "tls.hello_retry", |v| v.tls_shows(|t| t.hello_retry.is_some())),
     Field::new("tls.server_hello", Kind::Flag, "A ServerHello is there.", "tls.server_hello", |v| v.tls_shows(|t| t.server_hello.is_some())),
