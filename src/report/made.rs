@@ -178,18 +178,7 @@ fn occurrence(seconds: u64) -> Occurrence {
             text: format!("W1121 dispatcher.go:217] Failed calling webhook {HOSTILE}"),
             truncated: false,
         }],
-        flows: vec![FlowRef {
-            capture: "pcap/cp-1.pcap".to_owned(),
-            file: "pcap/cp-1.pcap".to_owned(),
-            stream: Some(12),
-            role: "attempt".to_owned(),
-            orig: end("172.28.0.2", 60852),
-            resp: end("10.244.1.31", 10250),
-            counterpart: None,
-            first_frame: 117,
-            conn_state: Some("S0".to_owned()),
-            display_filter: "tcp.stream == 12".to_owned(),
-        }],
+        flows: vec![flow()],
         matching: Some(Match {
             key: "nat_map".to_owned(),
             score: 0.9,
@@ -207,6 +196,37 @@ fn occurrence(seconds: u64) -> Occurrence {
     }
 }
 
+pub(super) fn flow() -> FlowRef {
+    FlowRef {
+        capture: "pcap/cp-1.pcap".to_owned(),
+        file: "pcap/cp-1.pcap".to_owned(),
+        stream: Some(12),
+        role: "attempt".to_owned(),
+        orig: end("172.28.0.2", 60852),
+        resp: end("10.244.1.31", 10250),
+        counterpart: None,
+        first_frame: 117,
+        conn_state: Some("S0".to_owned()),
+        display_filter: "tcp.stream == 12".to_owned(),
+    }
+}
+
+/// A packet without words.
+pub(super) fn moment() -> Moment {
+    Moment {
+        time: time(0),
+        kind: MomentKind::Packet,
+        from: Some("orig".to_owned()),
+        flow: Some(0),
+        text: String::new(),
+        capture: Some("pcap/cp-1.pcap".to_owned()),
+        file: Some("pcap/cp-1.pcap".to_owned()),
+        frame: Some(1),
+        path: None,
+        line: None,
+    }
+}
+
 fn end(ip: &str, port: u16) -> End {
     End { ip: ip.to_owned(), port }
 }
@@ -214,15 +234,10 @@ fn end(ip: &str, port: u16) -> End {
 fn timeline() -> Vec<Moment> {
     let packet = |seconds, from: &str, text: &str, frame| Moment {
         time: time(seconds),
-        kind: MomentKind::Packet,
         from: Some(from.to_owned()),
-        flow: Some(0),
         text: text.to_owned(),
-        capture: Some("pcap/cp-1.pcap".to_owned()),
-        file: Some("pcap/cp-1.pcap".to_owned()),
         frame: Some(frame),
-        path: None,
-        line: None,
+        ..moment()
     };
     let line = Moment {
         kind: MomentKind::Log,

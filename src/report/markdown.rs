@@ -6,9 +6,9 @@
 use std::io::{self, Write};
 
 use super::document::{Finding, FlowRef, Moment, MomentKind, Report};
+use super::ladder::ladder;
 use super::lanes::{Lanes, end};
 use super::view::finding::{representative, target, when};
-use super::view::ladder::rungs;
 use super::words::{self, counted, printable};
 
 /// Writes the report as Markdown.
@@ -79,26 +79,28 @@ fn finding(f: &Finding, out: &mut dyn Write) -> io::Result<()> {
 /// A Mermaid sequence diagram of the timeline.
 fn diagram(f: &Finding, flows: &[FlowRef], out: &mut dyn Write) -> io::Result<()> {
     let Some(first) = flows.first() else { return Ok(()) };
-    let lanes = Lanes::of(flows);
+    let ladder = ladder(flows, &f.timeline);
+    let lanes = Lanes::of(flows, &ladder);
     writeln!(out, "\n```mermaid\nsequenceDiagram")?;
-    for (n, lane) in lanes.0.iter().enumerate() {
+    for (n, lane) in lanes.names.iter().enumerate() {
         writeln!(out, "    participant P{n} as {}", diagram_text(lane))?;
     }
-    for rung in rungs(&f.timeline).into_iter().take(RUNGS) {
+    for rung in ladder.rungs.iter().take(RUNGS) {
         let after = rung.after.first().copied().unwrap_or_default() as f64 / 1e9;
         let again = if rung.after.len() > 1 { format!(" ×{}", rung.after.len()) } else { String::new() };
         let what = diagram_text(&said(rung.moment));
         match rung.moment.kind {
             MomentKind::Log => {
-                let (a, b) = lanes.ends(first);
+                let (a, b) =
+                    if ladder.views.is_empty() { lanes.ends(first) } else { (0, ladder.views.len() + 1) };
                 writeln!(out, "    Note over P{a},P{b}: {after:+.3} s log: {what}")?;
             }
             MomentKind::Packet => {
                 let flow =
                     rung.moment.flow.and_then(|n| flows.get(usize::try_from(n).ok()?)).unwrap_or(first);
-                let (a, b) = lanes.ends(flow);
-                let (from, to) = if rung.moment.from.as_deref() == Some("resp") { (b, a) } else { (a, b) };
-                writeln!(out, "    P{from}->>P{to}: {after:+.3} s {what}{again}")?;
+                let way = lanes.way(rung, flow);
+                let arrow = if way.lost { "-x" } else { "->>" };
+                writeln!(out, "    P{}{arrow}P{}: {after:+.3} s {what}{again}", way.from, way.to)?;
             }
         }
     }

@@ -11,6 +11,7 @@ pub mod events;
 pub mod flows;
 pub mod html;
 pub mod json;
+pub mod ladder;
 mod lanes;
 #[cfg(test)]
 mod made;

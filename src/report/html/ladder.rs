@@ -3,23 +3,24 @@
 use std::io::{self, Write};
 
 use super::super::document::{FlowRef, Moment, MomentKind};
+use super::super::ladder::{Rung, ladder};
 use super::super::lanes::Lanes;
-use super::super::view::ladder::{Rung, rungs};
 use super::super::words;
 use super::escape;
 
 /// Writes the ladder; `flows` are those that the moments name by place.
 pub(super) fn write(flows: &[FlowRef], timeline: &[Moment], out: &mut dyn Write) -> io::Result<()> {
-    let lanes = Lanes::of(flows);
-    let all = rungs(timeline);
+    let ladder = ladder(flows, timeline);
+    let lanes = Lanes::of(flows, &ladder);
+    let all = &ladder.rungs;
     let drawn = &all[..all.len().min(RUNGS)];
     let height = TOP + drawn.len() * STEP + 10;
     writeln!(
         out,
         "<div class=wide><svg viewBox=\"0 0 {WIDTH} {height}\" role=img aria-label=\"Ladder of packets and log lines\">"
     )?;
-    for (n, lane) in lanes.0.iter().enumerate() {
-        let x = place(n, lanes.0.len());
+    for (n, lane) in lanes.names.iter().enumerate() {
+        let x = place(n, lanes.names.len());
         writeln!(out, "<line class=lane x1={x} y1=24 x2={x} y2={} />", height - 4)?;
         writeln!(out, "<text x={x} y=16 text-anchor=middle>{}</text>", escape(lane))?;
     }
@@ -51,13 +52,22 @@ fn packet(
     let moment = rung.moment;
     let place_of = moment.flow.and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
     let Some(flow) = flows.get(place_of) else { return Ok(()) };
-    let (orig, resp) = lanes.ends(flow);
-    let (from, to) = if moment.from.as_deref() == Some("resp") { (resp, orig) } else { (orig, resp) };
-    let (x1, x2) = (place(from, lanes.0.len()), place(to, lanes.0.len()));
+    let way = lanes.way(rung, flow);
+    let lane = |n| place(n, lanes.names.len());
+    let (x1, x2) = (lane(way.from), lane(way.to));
     let line = y + 5;
-    writeln!(out, "<line class=packet x1={x1} y1={line} x2={x2} y2={line} />")?;
-    let (tip, low, high) = (if x2 > x1 { x2 - 8 } else { x2 + 8 }, line - 4, line + 4);
-    writeln!(out, "<polygon class=head points=\"{x2},{line} {tip},{low} {tip},{high}\" />")?;
+    if way.lost {
+        lost((x1, x2), line, out)?;
+    } else {
+        writeln!(out, "<line class=packet x1={x1} y1={line} x2={x2} y2={line} />")?;
+        let (tip, low, high) = (if x2 > x1 { x2 - 8 } else { x2 + 8 }, line - 4, line + 4);
+        writeln!(out, "<polygon class=head points=\"{x2},{line} {tip},{low} {tip},{high}\" />")?;
+    }
+    for (n, moment) in &way.seen {
+        let frame = moment.frame.map_or_else(String::new, |f| format!("frame {f} of "));
+        let title = escape(&format!("{frame}{}", moment.capture.as_deref().unwrap_or_default()));
+        writeln!(out, "<circle class=head cx={} cy={line} r=3><title>{title}</title></circle>", lane(*n))?;
+    }
     let again = if rung.after.len() > 1 { format!(" ×{}", rung.after.len()) } else { String::new() };
     let said = format!("{}{again}", moment.text);
     let middle = usize::midpoint(x1, x2);
@@ -67,8 +77,19 @@ fn packet(
         escape(&said),
         escape(&short(&said, x1.abs_diff(x2) / CHARACTER + 6))
     )?;
-    let frame = moment.frame.map_or_else(String::new, |f| format!("#{f}"));
-    writeln!(out, "<text class=quiet x={WIDTH} y={y} text-anchor=end>{}</text>", escape(&frame))
+    let frames = match way.seen.as_slice() {
+        [] => moment.frame.map_or_else(String::new, |f| format!("#{f}")),
+        seen => seen.iter().filter_map(|(_, m)| Some(format!("#{}", m.frame?))).collect::<Vec<_>>().join(" "),
+    };
+    writeln!(out, "<text class=quiet x={WIDTH} y={y} text-anchor=end>{}</text>", escape(&frames))
+}
+
+/// An arrow that ends in a cross a little behind the last capture point that shows the packet.
+fn lost((x1, x2): (usize, usize), y: usize, out: &mut dyn Write) -> io::Result<()> {
+    let end = if x2 > x1 { x2 + 34 } else { x2.saturating_sub(34) };
+    writeln!(out, "<line class=packet x1={x1} y1={y} x2={end} y2={y} />")?;
+    let (left, right, top, bottom) = (end.saturating_sub(5), end + 5, y - 5, y + 5);
+    writeln!(out, "<path class=lost d=\"M{left} {top}L{right} {bottom}M{left} {bottom}L{right} {top}\"/>")
 }
 
 fn log(moment: &Moment, y: usize, out: &mut dyn Write) -> io::Result<()> {

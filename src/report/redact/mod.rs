@@ -361,7 +361,7 @@ mod tests {
             redactor.text("a longer-billing-hook-2 acme-production"),
             "a longer-service_1-2 acme-production"
         );
-        for line in ["172.28.0.2\t240.0.0.2\n", "acme-prod\tnamespace-1\n", "alice@acme.example\tuser-1\n"] {
+        for line in ["172.28.0.2\t240.0.0.2\n", "acme-prod\tnamespace_1\n", "alice@acme.example\tuser_1\n"] {
             assert!(redactor.map().contains(line), "{line}");
         }
     }

@@ -76,7 +76,7 @@ fn missing(finding: &Finding, style: Style, out: &mut dyn Write) -> io::Result<(
 /// One mark for each span of time, as high as calls in it; empty spans are blank.
 fn histogram(finding: &Finding, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let marks = words::bars(&finding.histogram, finding.histogram_seconds);
-    text::wrap(&format!("{INDENT}{marks}"), style.width.max(80), INDENT, out)?;
+    labelled(INDENT, &marks, style.width.max(80), INDENT, out)?;
     Ok(())
 }
 

@@ -1,75 +1,156 @@
-//! A finding's packets and log lines on one axis of time, as text: both sides, arrows, repeats elided.
+//! A finding's packets and log lines on one axis of time, as text: both sides, arrows, repeats elided; one column for
+//! each capture point where several show the connection.
 
 use std::io::{self, Write};
 
 use super::super::document::{FlowRef, Moment, MomentKind};
+use super::super::ladder::{Ladder, Rung, ladder};
+use super::super::lanes;
 use super::super::words::{self, printable};
-use super::finding::bracketed;
 use super::text::{self, Style};
-
-/// Consecutive packets that say the same.
-pub struct Rung<'a> {
-    /// The first of them.
-    pub moment: &'a Moment,
-    /// Nanoseconds since the first moment of the timeline, of each of them.
-    pub after: Vec<i64>,
-}
-
-/// The timeline with repeats together.
-pub fn rungs(timeline: &[Moment]) -> Vec<Rung<'_>> {
-    let mut rungs: Vec<Rung<'_>> = Vec::new();
-    let start = timeline.first().and_then(|m| words::nanos(&m.time)).unwrap_or_default();
-    for moment in timeline {
-        let after = words::nanos(&moment.time).unwrap_or(start).saturating_sub(start);
-        match rungs.last_mut() {
-            Some(last) if same(last.moment, moment) => last.after.push(after),
-            _ => rungs.push(Rung { moment, after: vec![after] }),
-        }
-    }
-    rungs
-}
-
-fn same(a: &Moment, b: &Moment) -> bool {
-    a.kind == MomentKind::Packet
-        && a.kind == b.kind
-        && a.text == b.text
-        && (&a.from, &a.capture, a.flow) == (&b.from, &b.capture, b.flow)
-}
 
 /// Writes the ladder of a timeline; `flows` are those that its moments name by place.
 pub fn write(flows: &[FlowRef], timeline: &[Moment], style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let many = flows.len() > 1;
-    if let [only] = flows {
-        let (orig, resp) = ends(only);
-        writeln!(out, "{:<41}{} → {}", "", printable(&orig), printable(&resp))?;
-    }
-    for rung in rungs(timeline) {
-        let line = match rung.moment.kind {
-            MomentKind::Packet => packet(&rung, flows, many),
-            MomentKind::Log => log(&rung),
-        };
+    let ladder = ladder(flows, timeline);
+    let drawing =
+        Drawing { flows, width: style.width.max(80), columns: Columns::of(&ladder, flows, style.width) };
+    drawing.head(&ladder, out)?;
+    for rung in &ladder.rungs {
         let time = rung.moment.time.get(11..26).unwrap_or_default();
         let after = rung.after.first().copied().unwrap_or_default() as f64 / 1e9;
-        let frame = rung.moment.frame.map_or_else(String::new, |f| format!("#{f}"));
-        let row = format!("  {time} {after:>+11.6} {frame:>7}  {line}");
-        writeln!(out, "{}", text::cut(&row, style.width.max(80)))?;
+        let row = match rung.moment.kind {
+            MomentKind::Packet => drawing.packet(rung),
+            MomentKind::Log => drawing.log(rung.moment),
+        };
+        let row = format!("  {time} {after:>+11.6}  {row}");
+        writeln!(out, "{}", text::cut(row.trim_end(), drawing.width))?;
     }
     Ok(())
 }
 
-fn packet(rung: &Rung<'_>, flows: &[FlowRef], many: bool) -> String {
-    let moment = rung.moment;
-    let arrow = if moment.from.as_deref() == Some("resp") { "◀──" } else { "──▶" };
-    let times = match rung.after.as_slice() {
-        [_] => String::new(),
-        all => format!(" ×{} at {} s", all.len(), seconds(all)),
-    };
-    let flow = moment.flow.and_then(|n| flows.get(usize::try_from(n).ok()?)).filter(|_| many);
-    let at = flow.map_or_else(String::new, |flow| {
-        let (orig, resp) = ends(flow);
-        format!("  {orig} → {resp} in {}", flow.capture)
-    });
-    printable(&format!("{arrow} {}{times}{at}", moment.text))
+struct Drawing<'a> {
+    flows: &'a [FlowRef],
+    width: usize,
+    columns: Columns,
+}
+
+/// How capture points stand side by side.
+enum Columns {
+    /// There is one: its frame numbers have a column.
+    One,
+    /// So many characters for each, with its frame number.
+    Wide(Vec<usize>),
+    /// One character each: there is no room for more.
+    Marks,
+}
+
+impl Columns {
+    fn of(ladder: &Ladder<'_>, flows: &[FlowRef], width: usize) -> Self {
+        if ladder.views.is_empty() {
+            return Self::One;
+        }
+        let wide: Vec<usize> =
+            ladder.views.iter().map(|v| point(flows, *v).chars().count().max(CELL)).collect();
+        let taken = wide.iter().map(|w| w + 2).sum::<usize>() + TIMES;
+        if taken + WORDS <= width.max(80) { Self::Wide(wide) } else { Self::Marks }
+    }
+}
+
+impl Drawing<'_> {
+    /// Who speaks with whom, and which column is which capture point.
+    fn head(&self, ladder: &Ladder<'_>, out: &mut dyn Write) -> io::Result<()> {
+        let pad = " ".repeat(TIMES);
+        let first = ladder.views.first().copied().unwrap_or_default();
+        if let Some(flow) =
+            self.flows.get(first).filter(|_| self.flows.len() == 1 || !ladder.views.is_empty())
+        {
+            let (orig, resp) = (lanes::end(&flow.orig), lanes::end(&flow.resp));
+            writeln!(out, "{pad}{} → {}", printable(&orig), printable(&resp))?;
+        }
+        let names = ladder.views.iter().map(|v| point(self.flows, *v));
+        match &self.columns {
+            Columns::One => Ok(()),
+            Columns::Wide(widths) => {
+                let cells: Vec<_> =
+                    names.zip(widths).map(|(name, width)| format!("{name:<width$}")).collect();
+                writeln!(out, "{pad}{}", cells.join("  ").trim_end())
+            }
+            Columns::Marks => {
+                for (n, name) in names.enumerate() {
+                    writeln!(out, "{pad}{}{} {name}", "│ ".repeat(n), n + 1)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn packet(&self, rung: &Rung<'_>) -> String {
+        let moment = rung.moment;
+        let back = moment.from.as_deref() == Some("resp");
+        let arrow = if back { "◀──" } else { "──▶" };
+        let times = match rung.after.as_slice() {
+            [_] => String::new(),
+            all => format!(" ×{} at {} s", all.len(), seconds(all)),
+        };
+        let said = printable(&format!("{}{times}", moment.text));
+        let frame = |m: &Moment| m.frame.map_or_else(String::new, |f| format!("#{f}"));
+        if rung.seen.is_empty() {
+            let place = match &self.columns {
+                Columns::One => format!("{:>7}  ", frame(moment)),
+                _ => String::new(),
+            };
+            return format!("{place}{arrow} {said}{}", self.elsewhere(moment));
+        }
+        let unseen = if rung.is_seen_everywhere() { UNSEEN } else { " " };
+        let cells: Vec<String> = match &self.columns {
+            Columns::Wide(widths) => {
+                let cell = |m: &Option<&Moment>| {
+                    m.map_or_else(|| unseen.to_owned(), |m| format!("{arrow} {}", frame(m)))
+                };
+                rung.seen.iter().zip(widths).map(|(m, width)| format!("{:<width$} ", cell(m))).collect()
+            }
+            _ => {
+                let mark = |seen: bool| {
+                    if !seen {
+                        unseen
+                    } else if back {
+                        "◀"
+                    } else {
+                        "▶"
+                    }
+                };
+                let shown: Vec<_> = rung.seen.iter().flatten().map(|m| frame(m)).collect();
+                let marks: Vec<_> = rung.seen.iter().map(|m| mark(m.is_some()).to_owned()).collect();
+                vec![marks.join(" "), format!(" {:<13}", shown.join(" "))]
+            }
+        };
+        format!("{} {said}", cells.join(" "))
+    }
+
+    /// Ends and capture of a packet that has no column of its own.
+    fn elsewhere(&self, moment: &Moment) -> String {
+        let flow = moment.flow.and_then(|n| self.flows.get(usize::try_from(n).ok()?));
+        flow.filter(|_| self.flows.len() > 1).map_or_else(String::new, |flow| {
+            let (orig, resp) = (lanes::end(&flow.orig), lanes::end(&flow.resp));
+            printable(&format!("  {orig} → {resp} in {}", flow.capture))
+        })
+    }
+
+    /// What a log line says, as far as there is room for it: its end says why.
+    fn log(&self, moment: &Moment) -> String {
+        let place = moment.path.as_deref().and_then(|p| p.rsplit('/').next()).unwrap_or_default();
+        let line = moment.line.unwrap_or_default();
+        let pad = if matches!(self.columns, Columns::One) { " ".repeat(9) } else { String::new() };
+        let begin = printable(&format!("{pad}log {place}:{line}  "));
+        let room = self.width.saturating_sub(TIMES + begin.chars().count());
+        begin + &words::shortened(&printable(&words::message(&moment.text)), room.max(20))
+    }
+}
+
+/// A capture point by the file's own name.
+fn point(flows: &[FlowRef], view: usize) -> String {
+    let capture = flows.get(view).map_or("", |f| f.capture.as_str());
+    printable(lanes::point(capture))
 }
 
 /// Times of repeats, the first few.
@@ -81,17 +162,63 @@ fn seconds(after: &[i64]) -> String {
     times.join(" ")
 }
 
-fn log(rung: &Rung<'_>) -> String {
-    let moment = rung.moment;
-    let place = moment.path.as_deref().and_then(|p| p.rsplit('/').next()).unwrap_or_default();
-    let line = moment.line.unwrap_or_default();
-    printable(&format!("log {place}:{line}  {}", words::message(&moment.text)))
-}
+/// A capture point that does not show a packet which others show.
+const UNSEEN: &str = "·";
 
-fn ends(flow: &FlowRef) -> (String, String) {
-    let end = |e: &super::super::document::End| format!("{}:{}", bracketed(&e.ip), e.port);
-    (end(&flow.orig), end(&flow.resp))
-}
+/// Characters of a cell at least: an arrow and a frame number.
+const CELL: usize = 9;
+
+/// Characters that time and relative time take.
+const TIMES: usize = 31;
+
+/// Characters that the words of a packet should have.
+const WORDS: usize = 24;
 
 /// Times shown of repeated packets.
 const REPEATS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::made;
+    use super::*;
+
+    fn drawn(width: usize) -> String {
+        let flow = |capture: &str, role: &str| FlowRef {
+            capture: capture.to_owned(),
+            role: role.to_owned(),
+            ..made::flow()
+        };
+        let flows =
+            [flow("pcap/cp-1-eth0.pcap", "attempt"), flow("pcap/node-1-in-the-rack-of-the-lab.pcap", "view")];
+        let packet = |flow, from: &str, text: &str, frame| Moment {
+            flow: Some(flow),
+            from: Some(from.to_owned()),
+            text: text.to_owned(),
+            frame: Some(frame),
+            ..made::moment()
+        };
+        let timeline =
+            [packet(0, "orig", "SYN", 117), packet(1, "orig", "SYN", 3), packet(1, "resp", "SYN-ACK", 4)];
+        let mut out = Vec::new();
+        write(&flows, &timeline, Style { color: false, width }, &mut out).expect("a Vec takes all");
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn capture_points_stand_side_by_side() {
+        let text = drawn(120);
+        for part in ["cp-1-eth0  node-1-in-the", "──▶ #117   ──▶ #3", "SYN\n", "·          ◀── #4"]
+        {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+    }
+
+    #[test]
+    fn where_there_is_no_room_marks_stand_for_them() {
+        let text = drawn(80);
+        for part in ["1 cp-1-eth0\n", "│ 2 node-1-in-the-rack", "▶ ▶  #117 #3", "· ◀  #4"] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        assert!(text.lines().all(|l| l.chars().count() <= 80), "{text}");
+    }
+}
