@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
-use serde::Serialize;
+use serde::{Serialize, Serializer as _};
 
 use super::args::{RecordFormat, RecordsArguments};
 use super::load;
@@ -12,10 +12,11 @@ use super::redact::Mask;
 use super::settings::{Look, Settings};
 use super::{Outcome, output};
 use crate::error::Error;
+use crate::log::LogEvent;
 use crate::report::build;
 use crate::report::csv;
 use crate::report::document::Certificate;
-use crate::report::events::{self, Event};
+use crate::report::{event_lines, events};
 use crate::report::view::Style;
 use crate::report::words;
 use crate::rules::expr::Truth;
@@ -27,14 +28,20 @@ pub(super) fn logs(typed: &RecordsArguments, settings: &Settings) -> Result<Outc
     let world = load::world(&typed.read.inputs, settings, &Progress::new(&typed.read.show))?;
     let mut mask = Mask::of(&typed.read.how, &world);
     super::say_problems(&typed.read.show, &world.bundle, &world.logs.inputs, &mut mask);
-    let wanted = |event: &&crate::log::LogEvent| {
+    let wanted = |event: &LogEvent| {
         let view = CaseView { world: Some(&world), case: None, event: Some(event), flow: None };
         condition.as_ref().is_none_or(|c| c.truth(&view) == Truth::True)
     };
-    let all: Vec<Event> =
-        world.logs.events.iter().filter(wanted).map(|e| events::record(&world, e)).collect();
-    let all = mask.value(all)?;
-    write(typed, &all, csv::EVENTS, |style, out| events::table(all.iter(), style, out))?;
+    if typed.format == RecordFormat::Ndjson && !mask.hides() {
+        output::write(typed.output.as_deref(), |mut out| event_lines::write(&world, &wanted, &mut out))?;
+        return Ok(super::worst_input(&world.bundle, &world.logs.inputs));
+    }
+    let mut failed = None;
+    let records = world.logs.events.iter().filter(|e| wanted(e)).map_while(|event| {
+        mask.value(events::record(&world, event)).map_err(|e| failed = Some(e)).ok()
+    });
+    write(typed, records, csv::EVENTS, |records, style, out| events::table(records, style, out))?;
+    failed.map_or(Ok(()), Err)?;
     mask.save()?;
     Ok(super::worst_input(&world.bundle, &world.logs.inputs))
 }
@@ -50,12 +57,12 @@ pub(super) fn certs(typed: &RecordsArguments, settings: &Settings) -> Result<Out
     let mut mask = Mask::of(&typed.read.how, &world);
     super::say_problems(&typed.read.show, &world.bundle, &world.wire.inputs, &mut mask);
     let all = mask.value(build::certificates(&world))?;
-    write(typed, &all, csv::CERTIFICATES, |style, out| certificate_table(&all, style, out))?;
+    write(typed, all.into_iter(), csv::CERTIFICATES, |all, style, out| certificate_table(all, style, out))?;
     mask.save()?;
     Ok(super::worst_input(&world.bundle, &world.wire.inputs))
 }
 
-fn certificate_table(all: &[Certificate], style: Style, out: &mut dyn Write) -> io::Result<()> {
+fn certificate_table(all: impl Iterator<Item = Certificate>, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(u16::try_from(style.width).unwrap_or(u16::MAX));
@@ -75,23 +82,25 @@ fn certificate_table(all: &[Certificate], style: Style, out: &mut dyn Write) -> 
     table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
 }
 
-fn write<T: Serialize + Sync>(
+fn write<T: Serialize, I: Iterator<Item = T> + Send>(
     typed: &RecordsArguments,
-    all: &[T],
+    mut all: I,
     columns: csv::Columns,
-    table: impl FnOnce(Style, &mut dyn Write) -> io::Result<()>,
+    table: impl FnOnce(I, Style, &mut dyn Write) -> io::Result<()>,
 ) -> Result<(), Error> {
     let look = Look::of(&typed.read.show, typed.output.is_some());
     output::write(typed.output.as_deref(), |mut out| match typed.format {
         RecordFormat::Json => {
-            serde_json::to_writer_pretty(&mut out, all)?;
+            serde_json::Serializer::pretty(&mut out).collect_seq(all)?;
             out.write_all(b"\n")
         }
         RecordFormat::Csv => csv::write(all, columns, out),
-        RecordFormat::Ndjson => all.iter().try_for_each(|record| {
-            serde_json::to_writer(&mut out, record)?;
+        RecordFormat::Ndjson => all.try_for_each(|record| {
+            serde_json::to_writer(&mut out, &record)?;
             out.write_all(b"\n")
         }),
-        RecordFormat::Table => table(Style { color: look.color, width: usize::from(look.width) }, &mut out),
+        RecordFormat::Table => {
+            table(all, Style { color: look.color, width: usize::from(look.width) }, &mut out)
+        }
     })
 }

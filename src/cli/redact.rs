@@ -25,6 +25,11 @@ impl Mask {
         Self { redactor: typed.redact.then(|| Redactor::new(world)), map: typed.redact_map.clone() }
     }
 
+    /// Something is hidden.
+    pub(super) fn hides(&self) -> bool {
+        self.redactor.is_some()
+    }
+
     /// The value as it may be shown.
     pub(super) fn value<T: Serialize + DeserializeOwned>(&mut self, value: T) -> Result<T, Error> {
         let Some(redactor) = &mut self.redactor else { return Ok(value) };

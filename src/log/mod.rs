@@ -194,6 +194,13 @@ pub struct EventFields {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SharedFields(Arc<EventFields>);
 
+impl SharedFields {
+    /// The address of the fields, the same for calls that share them; none where no other call does.
+    pub fn shared_address(&self) -> Option<usize> {
+        (Arc::strong_count(&self.0) > 1).then(|| Arc::as_ptr(&self.0).addr())
+    }
+}
+
 impl From<EventFields> for SharedFields {
     fn from(fields: EventFields) -> Self {
         Self(Arc::new(fields))

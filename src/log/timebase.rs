@@ -166,6 +166,10 @@ impl Clock {
     pub(super) fn civil(&self, civil: Civil) -> Timestamp {
         let civil = if civil.year == 0 { nearest_year(civil, self.near) } else { civil };
         let plain = Timestamp::from_civil(civil);
+        // almost every log is in a fixed zone; only a date that exists, and no leap second, may be counted on
+        if let Some(east) = self.zone.to_fixed_offset().ok().filter(|_| plain.civil() == civil) {
+            return plain - TimeDelta::from_secs(i64::from(east.seconds()));
+        }
         let date = DateTime::new(
             civil.year as i16,
             civil.month as i8,

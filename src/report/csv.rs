@@ -108,9 +108,13 @@ pub const MOMENTS: Columns =
 ///
 /// # Errors
 /// What `out` fails with.
-pub fn write<T: Serialize>(records: &[T], columns: Columns, out: &mut dyn Write) -> io::Result<()> {
+pub fn write<T: Serialize>(
+    records: impl IntoIterator<Item = T>,
+    columns: Columns,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     header(columns, out)?;
-    records.iter().try_for_each(|record| row(&serde_json::to_value(record)?, columns, out))
+    records.into_iter().try_for_each(|record| row(&serde_json::to_value(record)?, columns, out))
 }
 
 /// Turns lines of NDJSON into lines of CSV: for output too large to hold.

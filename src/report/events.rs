@@ -107,8 +107,8 @@ fn url_text(url: &Url) -> String {
 }
 
 /// Writes events for people: a line with the facts, a line with its place.
-pub fn table<'a>(
-    events: impl Iterator<Item = &'a Event>,
+pub fn table(
+    events: impl Iterator<Item = Event>,
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {

@@ -7,6 +7,7 @@
 pub mod build;
 pub mod csv;
 pub mod document;
+pub mod event_lines;
 pub mod events;
 pub mod flows;
 pub mod html;
