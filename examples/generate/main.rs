@@ -1,8 +1,9 @@
 //! Writes inputs for benchmarks, the same bytes for the same arguments:
-//! `cargo run --release --example generate -- mixed|synflood|journal|failures PATH [SIZE]`.
+//! `cargo run --release --example generate -- mixed|synflood|journal|failures PATH [SIZE [ONE_IN]]`.
 //!
 //! SIZE is bytes for `mixed` and `journal` (980M and 1000M unless told), packets for `synflood` (10M), failing calls for
 //! `failures` (100k, against ten times as many flows); `k`, `M` and `G` are powers of 1000.
+//! ONE_IN is for `journal`: one line of so many tells of a failure (20 unless told).
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,17 +23,18 @@ const SEED: u64 = 20_261_121;
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let (Some(what), Some(path)) = (args.first(), args.get(1).map(PathBuf::from)) else {
-        eprintln!("usage: generate mixed|synflood|journal|failures PATH [SIZE]");
+        eprintln!("usage: generate mixed|synflood|journal|failures PATH [SIZE [ONE_IN]]");
         return ExitCode::from(2);
     };
     let Some(size) = args.get(2).map_or(Some(None), |text| size(text).map(Some)) else {
         eprintln!("SIZE is a number, as in 500M");
         return ExitCode::from(2);
     };
+    let one_in = args.get(3).and_then(|n| n.parse().ok()).unwrap_or(journal::ONE_IN);
     let done = match what.as_str() {
         "mixed" => mixed::write(&path, size.unwrap_or(980_000_000), SEED),
         "synflood" => flood::write(&path, size.unwrap_or(10_000_000), SEED),
-        "journal" => journal::write(&path, size.unwrap_or(1_000_000_000), SEED),
+        "journal" => journal::write(&path, size.unwrap_or(1_000_000_000), one_in, SEED),
         "failures" => failures::write(&path, size.unwrap_or(100_000), SEED),
         other => {
             eprintln!("{other}: not one of mixed, synflood, journal, failures");

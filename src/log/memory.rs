@@ -12,6 +12,7 @@ use foldhash::fast::FixedState;
 
 use super::classify::{Known, Reasons, Told};
 use super::envelope::{Layer, Peeled};
+use super::quick::Origin;
 
 /// What was read so far.
 #[derive(Debug, Default)]
@@ -19,7 +20,15 @@ pub(super) struct Memory {
     messages: HashMap<Box<str>, Remembered, FixedState>,
     reasons: Reasons,
     names: HashSet<Arc<str>, FixedState>,
+    origin: Journal,
     key: String,
+}
+
+/// What a journal said last of who wrote a line: its text, host and identifier.
+#[derive(Debug, Default)]
+struct Journal {
+    text: String,
+    names: Option<(Arc<str>, Arc<str>)>,
 }
 
 /// What a message told.
@@ -119,6 +128,22 @@ impl Memory {
         } else {
             Remembered::Never
         }
+    }
+
+    /// The text that named the origin last.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin.text
+    }
+
+    /// Host and identifier of a line.
+    pub(super) fn named(&mut self, origin: Origin<'_>) -> Option<(Arc<str>, Arc<str>)> {
+        if let Origin::Named(host, ident, text) = origin {
+            self.origin = Journal {
+                text: if text.ends_with(": ") { text.to_owned() } else { String::new() },
+                names: Some((self.name(host), self.name(ident))),
+            };
+        }
+        self.origin.names.clone()
     }
 
     /// The name, shared with all others that are equal.
@@ -244,7 +269,7 @@ mod tests {
             let peeled = envelope::peel(line);
             let fresh = classify::classify(&peeled, &events, &mut Memory::default());
             assert_eq!(classify::classify(&peeled, &events, &mut memory), fresh, "{line}");
-            let quick = super::super::quick::read(line);
+            let quick = super::super::quick::read(line, "");
             let recalled = quick.and_then(|q| memory.recall(q.caller, q.severity, q.message));
             if let Some((told, words)) = recalled {
                 assert_eq!(told, fresh, "{line}");

@@ -15,7 +15,7 @@ pub(super) struct Quick<'l> {
     /// Stamp of klog's header.
     pub inner: Stamp,
     /// Host and identifier that a journal names.
-    pub origin: Option<(&'l str, &'l str)>,
+    pub origin: Option<Origin<'l>>,
     pub caller: &'l str,
     pub severity: u8,
     /// Where the message begins.
@@ -23,16 +23,25 @@ pub(super) struct Quick<'l> {
     pub message: &'l str,
 }
 
-/// Reads the head of `line`, if it is of the usual kind.
-pub(super) fn read(line: &str) -> Option<Quick<'_>> {
+/// What a journal says of who wrote a line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Origin<'l> {
+    /// The same as in the line before.
+    Same,
+    /// Host, identifier, and the text between stamp and message that names them.
+    Named(&'l str, &'l str, &'l str),
+}
+
+/// Reads the head of `line`, if it is of the usual kind; `before` is the text that named the origin of a line before.
+pub(super) fn read<'l>(line: &'l str, before: &str) -> Option<Quick<'l>> {
     let bytes = line.as_bytes();
     let (outer, origin, skip) = match bytes.first()? {
-        b'0'..=b'9' => dated(line)?,
+        b'0'..=b'9' => dated(line, before)?,
         b'I' | b'W' | b'E' | b'F' | b'D' if bytes.get(1).is_some_and(u8::is_ascii_digit) => (None, None, 0),
         b'A'..=b'Z' => {
             let (stamp, taken) = stamp::month_first(bytes)?;
-            let (host, ident, skip) = envelope::origin(line, taken)?;
-            (Some(stamp), Some((host, ident)), skip)
+            let (origin, skip) = origin(line, taken, before)?;
+            (Some(stamp), Some(origin), skip)
         }
         _ => return None,
     };
@@ -43,10 +52,10 @@ pub(super) fn read(line: &str) -> Option<Quick<'_>> {
     Some(Quick { outer, inner, origin, caller, severity, at, message: line.get(at..)? })
 }
 
-type Outer<'l> = (Option<Stamp>, Option<(&'l str, &'l str)>, usize);
+type Outer<'l> = (Option<Stamp>, Option<Origin<'l>>, usize);
 
 /// `2026-11-21T02:24:45.699082123Z stderr F …`, or a journal's `2026-11-21T02:24:45+0000 host ident[pid]: …`.
-fn dated(line: &str) -> Option<Outer<'_>> {
+fn dated<'l>(line: &'l str, before: &str) -> Option<Outer<'l>> {
     let (stamp, taken) = stamp::rfc3339(line.as_bytes())?;
     let rest = line.get(taken..)?;
     if let Some(tagged) = rest.strip_prefix(" stderr ").or_else(|| rest.strip_prefix(" stdout ")) {
@@ -55,8 +64,18 @@ fn dated(line: &str) -> Option<Outer<'_>> {
     if rest.as_bytes().get(2..5) == Some(b" | ") {
         return None; // capnslog
     }
-    let (host, ident, skip) = envelope::origin(line, taken)?;
-    Some((Some(stamp), Some((host, ident)), skip))
+    let (origin, skip) = origin(line, taken, before)?;
+    Some((Some(stamp), Some(origin), skip))
+}
+
+/// Who wrote the line, and where the next layer begins.
+fn origin<'l>(line: &'l str, at: usize, before: &str) -> Option<(Origin<'l>, usize)> {
+    // it ends at the first `: `, so that a line that begins alike has the same
+    if !before.is_empty() && line.get(at..)?.starts_with(before) {
+        return Some((Origin::Same, at + before.len()));
+    }
+    let (host, ident, skip) = envelope::origin(line, at)?;
+    Some((Origin::Named(host, ident, line.get(at..skip)?), skip))
 }
 
 #[cfg(test)]
@@ -83,7 +102,7 @@ mod tests {
         let lines: Vec<String> = set.samples().map(str::to_owned).chain(made).collect();
         let mut quick_lines = 0;
         for line in &lines {
-            let Some(quick) = read(line) else { continue };
+            let Some(quick) = read(line, "") else { continue };
             quick_lines += 1;
             let peeled = envelope::peel(line);
             let stamps: Vec<_> = quick.outer.into_iter().chain([quick.inner]).collect();
@@ -91,9 +110,15 @@ mod tests {
             assert_eq!(peeled.message, quick.message, "{line}");
             assert_eq!(peeled.caller.as_deref(), Some(quick.caller), "{line}");
             assert_eq!(peeled.severity, Some(quick.severity), "{line}");
-            let origin = peeled.host.as_deref().zip(peeled.ident.as_deref());
-            assert_eq!(origin, quick.origin, "{line}");
             assert!(peeled.values.is_empty() && peeled.pod.is_none() && !peeled.partial, "{line}");
+            let names = peeled.host.as_deref().zip(peeled.ident.as_deref());
+            let Some(Origin::Named(host, ident, text)) = quick.origin else {
+                assert_eq!(names, None, "{line}");
+                continue;
+            };
+            assert_eq!(names, Some((host, ident)), "{line}");
+            let again = read(line, text).unwrap();
+            assert_eq!((again.origin, again.at), (Some(Origin::Same), quick.at), "{line}");
         }
         assert!(quick_lines * 2 > lines.len(), "{quick_lines} of {}", lines.len());
     }

@@ -111,9 +111,8 @@ pub(super) fn known_line(
     if raw.len() > MAX_LINE || raw.ends_with(b"=<") || memchr(b'\t', raw).is_some() {
         return false; // it may be one of several lines, or be cut
     }
-    let Some((text, quick)) = std::str::from_utf8(raw).ok().and_then(|t| Some((t, quick::read(t)?))) else {
-        return false;
-    };
+    let Ok(text) = std::str::from_utf8(raw) else { return false };
+    let Some(quick) = quick::read(text, memory.origin()) else { return false };
     let Some((told, message)) = memory.recall(quick.caller, quick.severity, quick.message) else {
         return false;
     };
@@ -123,7 +122,7 @@ pub(super) fn known_line(
         LogLine { source, number, text, truncated: false, time: None }
     };
     if let Told::Event(known) = told {
-        let (host, component) = quick.origin.map(|(h, i)| (memory.name(h), memory.name(i))).unzip();
+        let (host, component) = quick.origin.and_then(|origin| memory.named(origin)).unzip();
         let stamps = match quick.outer {
             Some(outer) => Stamps::Few([outer, quick.inner], 2),
             None => Stamps::Few([quick.inner; 2], 1),

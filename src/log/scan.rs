@@ -21,9 +21,11 @@ use crate::bundle::{InputReport, Source, SourceIndex, SourceKind};
 use crate::error::Place;
 
 /// Bytes read before they are scanned.
-const WINDOW: usize = 4 << 20;
+const WINDOW: usize = 1 << 20;
+/// Bytes that a window without a line end may grow to.
+const MAX_WINDOW: usize = 16 << 20;
 /// Bytes of one parallel piece.
-const PIECE: usize = 512 << 10;
+const PIECE: usize = 256 << 10;
 /// Lines of the head and of the tail of a file whose stamps are kept.
 const SAMPLE_LINES: usize = 48;
 /// Failures kept of one file (some 300 bytes each); what lies beyond is counted and said to be left out.
@@ -132,7 +134,7 @@ fn read_windows(
 /// Fills the window up to its size; `true` at the end of the input.
 fn fill(reader: &mut impl Read, window: &mut Vec<u8>, input: &mut InputReport) -> bool {
     // a window without a line end grows, but not without bound: such input is no log
-    let goal = window.len().saturating_add(WINDOW).clamp(WINDOW, 4 * WINDOW);
+    let goal = window.len().saturating_add(WINDOW).clamp(WINDOW, MAX_WINDOW);
     let wanted = goal.saturating_sub(window.len()) as u64;
     let before = window.len();
     let result = reader.by_ref().take(wanted).read_to_end(window);
@@ -182,12 +184,13 @@ fn cut(window: &[u8], framing: Framing) -> usize {
         };
     }
     let Some(end) = memrchr(b'\n', window).map(|n| n + 1) else {
-        return if window.len() >= 4 * WINDOW { window.len() } else { 0 };
+        return if window.len() >= MAX_WINDOW { window.len() } else { 0 };
     };
     let tail_at = end.saturating_sub(32 << 10);
     let tail = window.get(tail_at..end).unwrap_or_default();
-    let opened = memchr::memmem::rfind(tail, b"=<\n").or_else(|| memchr::memmem::rfind(tail, b" P "));
-    let Some(opened) = opened else { return end };
+    // almost always there is none, which a search from the front shows fastest
+    let last = |mark: &[u8]| memchr::memmem::find(tail, mark).and_then(|_| memchr::memmem::rfind(tail, mark));
+    let Some(opened) = last(b"=<\n").or_else(|| last(b" P ")) else { return end };
     let closed = tail.get(opened..).unwrap_or_default();
     if memchr::memmem::find(closed, b" > ").is_some() {
         return end;

@@ -15,8 +15,8 @@ use crate::log::{LogEvent, LogLine};
 
 /// Events rendered at once by one thread.
 const CHUNK: usize = 1024;
-/// Chunks rendered before they are written.
-const CHUNKS: usize = 8;
+/// Chunks rendered at once before they are written.
+const CHUNKS: usize = 4;
 /// Shared parts kept at once.
 const MAX_SHARED: usize = 4096;
 
@@ -29,17 +29,14 @@ pub fn write(
     wanted: &(dyn Fn(&LogEvent) -> bool + Sync),
     out: &mut dyn std::io::Write,
 ) -> std::io::Result<()> {
+    let mut lanes: Vec<_> = (0..CHUNKS).map(|_| Lines::new(world)).collect();
     for events in world.logs.events.chunks(CHUNK * CHUNKS) {
-        let chunks: Vec<std::io::Result<Vec<u8>>> = events
-            .par_chunks(CHUNK)
-            .map(|events| {
-                let mut lines = Lines::new(world);
-                events.iter().filter(|e| wanted(e)).try_for_each(|e| lines.add(e))?;
-                Ok(lines.out)
-            })
-            .collect();
-        for chunk in chunks {
-            out.write_all(&chunk?)?;
+        events.par_chunks(CHUNK).zip(&mut lanes).try_for_each(|(events, lines)| {
+            lines.out.clear();
+            events.iter().filter(|e| wanted(e)).try_for_each(|e| lines.add(e))
+        })?;
+        for lines in lanes.iter().take(events.len().div_ceil(CHUNK)) {
+            out.write_all(&lines.out)?;
         }
     }
     Ok(())

@@ -66,18 +66,7 @@ pub struct Event {
 
 /// The record of an event.
 pub fn record(world: &World, event: &LogEvent) -> Event {
-    let EventFields {
-        webhook,
-        service,
-        url,
-        destination,
-        source,
-        deadline,
-        dns_name,
-        http_status,
-        reason,
-        ..
-    } = EventFields::clone(&event.fields);
+    let fields: &EventFields = &event.fields;
     Event {
         event: event.name.to_string(),
         time: event.time.map(|t| t.to_string()),
@@ -86,15 +75,15 @@ pub fn record(world: &World, event: &LogEvent) -> Event {
         host: event.host.as_deref().map(str::to_owned),
         pod: event.pod.as_deref().map(str::to_owned),
         server_side: event.server_side,
-        webhook,
-        service,
-        url: url.as_ref().map(url_text),
-        destination: destination.map(|d| d.to_string()),
-        source: source.map(|s| s.to_string()),
-        deadline: deadline.map(TimeDelta::as_secs_f64),
-        dns_name,
-        http_status,
-        reason,
+        webhook: fields.webhook.clone(),
+        service: fields.service.clone(),
+        url: fields.url.as_ref().map(url_text),
+        destination: fields.destination.map(|d| d.to_string()),
+        source: fields.source.map(|s| s.to_string()),
+        deadline: fields.deadline.map(TimeDelta::as_secs_f64),
+        dns_name: fields.dns_name.clone(),
+        http_status: fields.http_status,
+        reason: fields.reason.clone(),
         lines: event.lines.iter().map(|l| super::build::line(world, l)).collect(),
     }
 }
