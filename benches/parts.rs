@@ -10,10 +10,14 @@ use divan::counter::{BytesCount, ItemsCount};
 use tempfile::TempDir;
 use wirecause::bundle::{self, Bundle, Limits, SourceKind};
 use wirecause::capture::{self, CaptureIndex, Window};
+use wirecause::correlate::{self, JoinOptions, World};
 use wirecause::flow::{Dir, FlowEnd, Moment, Observer, Payload, Shard, ShardOptions};
 use wirecause::ingest::{self, IngestOptions};
+use wirecause::log::{self, EventSet, LogOptions};
 use wirecause::packet::{self, DecodeOptions, Decoded, Packet};
+use wirecause::report::event_lines;
 use wirecause::report::flows::{Framing, Records};
+use wirecause::rules::{self, RuleSet};
 use wirecause::tls::{Interner, Session, SessionFacts};
 
 #[path = "../examples/generate/main.rs"]
@@ -86,6 +90,48 @@ fn flow_records(bencher: Bencher) {
             Records::new(&wire, &input.bundle.sources).write(Framing::Lines, &|_| true, &mut io::sink())
         })
     });
+}
+
+/// Log bytes to events: one line in so many is a failure.
+#[divan::bench(args = [20, 1000])]
+fn log_scan(bencher: Bencher, one_in: u64) {
+    let input = Input::of("journal.log", |path| generate::journal::write(path, BYTES, one_in, 1));
+    let events = EventSet::builtin();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("one thread");
+    bencher.counter(BytesCount::new(input.bytes)).bench(|| {
+        pool.install(|| log::read(&input.bundle.sources, &events, &LogOptions::default()).events.len())
+    });
+}
+
+/// Events to NDJSON.
+#[divan::bench]
+fn log_records(bencher: Bencher) {
+    let input = Input::of("journal.log", |path| generate::journal::write(path, BYTES, 20, 1));
+    let logs = log::read(&input.bundle.sources, &EventSet::builtin(), &LogOptions::default());
+    let world = World { bundle: input.bundle, logs, ..World::default() };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("one thread");
+    bencher
+        .counter(ItemsCount::new(world.logs.events.len()))
+        .bench(|| pool.install(|| event_lines::write(&world, &|_| true, &mut io::sink())));
+}
+
+/// Start-up: all built-in rules and events, compiled.
+#[divan::bench]
+fn rules_and_events() -> usize {
+    RuleSet::builtin().rules().len() + EventSet::builtin().names().count()
+}
+
+/// Cases to verdicts: a flood's flows, each a case of its own that only the wire tells of.
+#[divan::bench]
+fn rule_evaluation(bencher: Bencher) {
+    let input = Input::of("flood.pcap", |path| generate::flood::write(path, 100_000, 1));
+    let wire = ingest::run(&input.bundle.sources, &IngestOptions::default());
+    let mut world = World { bundle: input.bundle, wire, ..World::default() };
+    let correlated = correlate::correlate(&mut world, &JoinOptions::default());
+    let rules = RuleSet::builtin();
+    bencher
+        .counter(ItemsCount::new(correlated.cases.len()))
+        .bench(|| rules::judge(&rules, &world, &correlated).len());
 }
 
 fn flows_with<O: Observer + Default>(bencher: Bencher) {

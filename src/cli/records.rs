@@ -16,9 +16,9 @@ use crate::log::LogEvent;
 use crate::report::build;
 use crate::report::csv;
 use crate::report::document::Certificate;
-use crate::report::{event_lines, events};
 use crate::report::view::Style;
 use crate::report::words;
+use crate::report::{event_lines, events};
 use crate::rules::expr::Truth;
 use crate::rules::fields::CaseView;
 
@@ -37,9 +37,12 @@ pub(super) fn logs(typed: &RecordsArguments, settings: &Settings) -> Result<Outc
         return Ok(super::worst_input(&world.bundle, &world.logs.inputs));
     }
     let mut failed = None;
-    let records = world.logs.events.iter().filter(|e| wanted(e)).map_while(|event| {
-        mask.value(events::record(&world, event)).map_err(|e| failed = Some(e)).ok()
-    });
+    let records = world
+        .logs
+        .events
+        .iter()
+        .filter(|e| wanted(e))
+        .map_while(|event| mask.value(events::record(&world, event)).map_err(|e| failed = Some(e)).ok());
     write(typed, records, csv::EVENTS, |records, style, out| events::table(records, style, out))?;
     failed.map_or(Ok(()), Err)?;
     mask.save()?;
@@ -62,7 +65,11 @@ pub(super) fn certs(typed: &RecordsArguments, settings: &Settings) -> Result<Out
     Ok(super::worst_input(&world.bundle, &world.wire.inputs))
 }
 
-fn certificate_table(all: impl Iterator<Item = Certificate>, style: Style, out: &mut dyn Write) -> io::Result<()> {
+fn certificate_table(
+    all: impl Iterator<Item = Certificate>,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(u16::try_from(style.width).unwrap_or(u16::MAX));

@@ -156,7 +156,9 @@ mod tests {
             let cause = match n % 4 {
                 0 => "context deadline exceeded".to_owned(),
                 1 => "dial tcp 10.0.0.2:443: connect: connection refused".to_owned(),
-                2 => format!("read tcp 10.0.0.1:{}->10.0.0.2:443: read: connection reset by peer", 40_000 + n),
+                2 => {
+                    format!("read tcp 10.0.0.1:{}->10.0.0.2:443: read: connection reset by peer", 40_000 + n)
+                }
                 _ => "x509: \u{1}certificate signed by unknown authority".to_owned(),
             };
             text += &format!(

@@ -96,11 +96,7 @@ fn url_text(url: &Url) -> String {
 }
 
 /// Writes events for people: a line with the facts, a line with its place.
-pub fn table(
-    events: impl Iterator<Item = Event>,
-    style: Style,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+pub fn table(events: impl Iterator<Item = Event>, style: Style, out: &mut dyn Write) -> io::Result<()> {
     for event in events {
         let time = event.time.as_deref().map_or_else(|| "no time".to_owned(), words::short_time);
         let names = [&event.webhook, &event.url, &event.destination, &event.dns_name];
