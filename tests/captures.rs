@@ -424,7 +424,7 @@ fn read(path: &Path) -> Read {
 fn run(bytes: &[u8], kind: SourceKind, window: &mut Window) -> Read {
     let options = DecodeOptions { vxlan_ports: vec![14789] };
     let mut reader = capture::open(Box::new(std::io::Cursor::new(bytes.to_vec())), kind);
-    let mut fragments = Reassembler::default();
+    let mut fragments = Reassembler::new(16 << 20);
     let mut read = Read {
         summary: CaptureSummary::default(),
         packets: Vec::new(),

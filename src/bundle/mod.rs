@@ -69,11 +69,32 @@ pub struct Limits {
     pub member_bytes: u64,
     /// Decompressed bytes for each compressed byte, once more than 16 MiB came out.
     pub ratio: u64,
+    /// Bytes of one file of Kubernetes objects or certificates, which is held in memory while it is read.
+    pub object_bytes: u64,
+    /// Nesting of a YAML document.
+    pub yaml_depth: u32,
+    /// Anchors, and uses of anchors, of a YAML document.
+    pub yaml_aliases: u32,
+    /// Facts of one kind (pods, endpoints, translations) from objects and host state.
+    pub facts: u64,
+    /// Bytes of IP fragments that wait for the rest of their packet.
+    pub fragment_bytes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { members: 200_000, depth: 3, total_bytes: 1 << 40, member_bytes: 256 << 30, ratio: 2000 }
+        Self {
+            members: 200_000,
+            depth: 3,
+            total_bytes: 1 << 40,
+            member_bytes: 256 << 30,
+            ratio: 2000,
+            object_bytes: 512 << 20,
+            yaml_depth: 128,
+            yaml_aliases: 256,
+            facts: 1_000_000,
+            fragment_bytes: 16 << 20,
+        }
     }
 }
 
@@ -166,6 +187,11 @@ impl Source {
     /// error that ended that early is given beside what came before it.
     pub fn by_offset(&self) -> io::Result<(SourceFile, Option<io::Error>)> {
         self.opening.by_offset().map(|(region, stopped)| (SourceFile(region), stopped))
+    }
+
+    /// What may be read of it, and of what it holds.
+    pub const fn limits(&self) -> &Limits {
+        &self.opening.limits
     }
 
     /// Whether `open` has to decompress (a second pass costs as much as the first).

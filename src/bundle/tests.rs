@@ -381,7 +381,14 @@ fn a_text_named_like_a_capture_is_a_loss() {
 
 #[test]
 fn limits_are_said_with_their_flag_and_the_rest_is_read() {
-    let small = Limits { members: 3, depth: 1, total_bytes: 4096, member_bytes: 1000, ratio: 10 };
+    let small = Limits {
+        members: 3,
+        depth: 1,
+        total_bytes: 4096,
+        member_bytes: 1000,
+        ratio: 10,
+        ..Limits::default()
+    };
     let many: Vec<(String, &[u8])> = (0..9).map(|n| (format!("{n}.log"), LOG)).collect();
     let many: Vec<(&str, &[u8])> = many.iter().map(|(n, b)| (n.as_str(), *b)).collect();
     let nested = tar(&[("in.tar", &tar(&[("a.log", LOG)])), ("b.log", LOG)]);

@@ -360,6 +360,21 @@ pub struct LimitArguments {
     /// Bytes that one compressed byte may become, once more than 16 MiB came out [default: 2000]
     #[arg(long, value_name = "N", help_heading = "Limits", hide_short_help = true)]
     pub max_ratio: Option<u64>,
+    /// Bytes of one file of Kubernetes objects or certificates, at most [default: 512M]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits", hide_short_help = true)]
+    pub max_object_bytes: Option<String>,
+    /// Nesting of a YAML document, at most [default: 128]
+    #[arg(long, value_name = "N", help_heading = "Limits", hide_short_help = true)]
+    pub max_yaml_depth: Option<u32>,
+    /// Anchors and aliases of a YAML document, at most [default: 256]
+    #[arg(long, value_name = "N", help_heading = "Limits", hide_short_help = true)]
+    pub max_yaml_aliases: Option<u32>,
+    /// Facts of one kind (pods, endpoints, translations) from objects and host state, at most [default: 1000000]
+    #[arg(long, value_name = "N", help_heading = "Limits", hide_short_help = true)]
+    pub max_facts: Option<u64>,
+    /// Bytes of IP fragments that wait for the rest of their packet, at most [default: 16M]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits", hide_short_help = true)]
+    pub max_fragment_bytes: Option<String>,
 }
 
 /// What every command that prints takes.

@@ -149,6 +149,11 @@ fn limits(typed: &LimitArguments) -> Result<Limits, Error> {
         total_bytes: bytes("--max-total-bytes", &typed.max_total_bytes, usual.total_bytes)?,
         member_bytes: bytes("--max-member-bytes", &typed.max_member_bytes, usual.member_bytes)?,
         ratio: typed.max_ratio.unwrap_or(usual.ratio),
+        object_bytes: bytes("--max-object-bytes", &typed.max_object_bytes, usual.object_bytes)?,
+        yaml_depth: typed.max_yaml_depth.unwrap_or(usual.yaml_depth),
+        yaml_aliases: typed.max_yaml_aliases.unwrap_or(usual.yaml_aliases),
+        facts: typed.max_facts.unwrap_or(usual.facts),
+        fragment_bytes: bytes("--max-fragment-bytes", &typed.max_fragment_bytes, usual.fragment_bytes)?,
     })
 }
 

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Callee, ClusterMap, Conflict, Destination, Endpoint, Node, Pod, Service, Translation};
-use crate::bundle::{Source, SourceIndex};
+use crate::bundle::{Limits, Source, SourceIndex};
 
 /// The map while it is filled.
 pub(super) struct Builder<'a> {
@@ -21,13 +21,20 @@ pub(super) struct Builder<'a> {
     nodes: HashMap<String, usize>,
     callees: HashMap<(&'static str, String, String), usize>,
     destinations: HashMap<(SocketAddr, SourceIndex), usize>,
-    /// Facts that a limit kept out.
+    pub(super) room: Room,
+}
+
+/// How many facts of one kind may be kept, and how many were kept out.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) most: u64,
     pub(super) dropped: u64,
 }
 
 impl<'a> Builder<'a> {
     /// An empty map over these sources.
     pub(super) fn new(sources: &'a [Source]) -> Self {
+        let most = sources.first().map_or_else(|| Limits::default().facts, |s| s.limits().facts);
         Self {
             map: ClusterMap::default(),
             sources,
@@ -38,7 +45,7 @@ impl<'a> Builder<'a> {
             nodes: HashMap::new(),
             callees: HashMap::new(),
             destinations: HashMap::new(),
-            dropped: 0,
+            room: Room { most, dropped: 0 },
         }
     }
 
@@ -51,7 +58,7 @@ impl<'a> Builder<'a> {
     pub(super) fn service(&mut self, new: Service) {
         let key = (new.namespace.clone(), new.name.clone());
         let Some(old) = self.services.get(&key).and_then(|&i| self.map.services.get_mut(i)) else {
-            push(&mut self.map.services, new, &mut self.dropped).map(|i| self.services.insert(key, i));
+            push(&mut self.map.services, new, &mut self.room).map(|i| self.services.insert(key, i));
             return;
         };
         let known = (!old.cluster_ips.is_empty()).then(|| old.cluster_ips.clone());
@@ -80,7 +87,7 @@ impl<'a> Builder<'a> {
         let key = (new.namespace.clone(), new.service.clone(), new.address, new.port_name.clone());
         let Some(old) = self.endpoints.get(&key).and_then(|&i| self.map.endpoints.get_mut(i)) else {
             self.endpoint_addresses.insert((key.0.clone(), key.1.clone(), key.2));
-            push(&mut self.map.endpoints, new, &mut self.dropped).map(|i| self.endpoints.insert(key, i));
+            push(&mut self.map.endpoints, new, &mut self.room).map(|i| self.endpoints.insert(key, i));
             return;
         };
         old.node = old.node.take().or(new.node);
@@ -102,7 +109,7 @@ impl<'a> Builder<'a> {
     pub(super) fn pod(&mut self, new: Pod) {
         let key = (new.namespace.clone(), new.name.clone());
         let Some(old) = self.pods.get(&key).and_then(|&i| self.map.pods.get_mut(i)) else {
-            push(&mut self.map.pods, new, &mut self.dropped).map(|i| self.pods.insert(key, i));
+            push(&mut self.map.pods, new, &mut self.room).map(|i| self.pods.insert(key, i));
             return;
         };
         let before = (old.source, old.ips.clone());
@@ -125,14 +132,14 @@ impl<'a> Builder<'a> {
             return;
         }
         let name = new.name.clone();
-        push(&mut self.map.nodes, new, &mut self.dropped).map(|i| self.nodes.insert(name, i));
+        push(&mut self.map.nodes, new, &mut self.room).map(|i| self.nodes.insert(name, i));
     }
 
     /// Adds what a webhook, APIService or conversion calls; the first statement stays.
     pub(super) fn callee(&mut self, new: Callee) {
         let key = (new.kind, new.name.clone(), new.configuration.clone());
         let Some(old) = self.callees.get(&key).and_then(|&i| self.map.callees.get(i)) else {
-            push(&mut self.map.callees, new, &mut self.dropped).map(|i| self.callees.insert(key, i));
+            push(&mut self.map.callees, new, &mut self.room).map(|i| self.callees.insert(key, i));
             return;
         };
         let (first, source) = (old.source, new.source);
@@ -150,15 +157,14 @@ impl<'a> Builder<'a> {
 
     /// Adds a conntrack entry.
     pub(super) fn translation(&mut self, new: Translation) {
-        push(&mut self.map.translations, new, &mut self.dropped);
+        push(&mut self.map.translations, new, &mut self.room);
     }
 
     /// Adds a destination rule; within a source, the rules of one address are one.
     pub(super) fn destination(&mut self, new: Destination) {
         let key = (new.address, new.source);
         let Some(old) = self.destinations.get(&key).and_then(|&i| self.map.destinations.get_mut(i)) else {
-            push(&mut self.map.destinations, new, &mut self.dropped)
-                .map(|i| self.destinations.insert(key, i));
+            push(&mut self.map.destinations, new, &mut self.room).map(|i| self.destinations.insert(key, i));
             return;
         };
         old.rejects = (old.rejects || new.rejects) && old.backends.is_empty() && new.backends.is_empty();
@@ -170,14 +176,14 @@ impl<'a> Builder<'a> {
     pub(super) fn host_address(&mut self, host: &str, ip: IpAddr) {
         let entry = (host.to_owned(), ip);
         if !self.map.host_addresses.contains(&entry) {
-            push(&mut self.map.host_addresses, entry, &mut self.dropped);
+            push(&mut self.map.host_addresses, entry, &mut self.room);
         }
     }
 
     /// Adds certificates (PEM or DER bytes) and where they stand.
     pub(super) fn certificates(&mut self, place: String, bytes: Vec<u8>) {
         if !bytes.is_empty() {
-            push(&mut self.map.certificates, (place, bytes), &mut self.dropped);
+            push(&mut self.map.certificates, (place, bytes), &mut self.room);
         }
     }
 
@@ -192,15 +198,15 @@ impl<'a> Builder<'a> {
         if self.map.conflicts.len() < MAX_CONFLICTS {
             self.map.conflicts.push(Conflict { text, sources });
         } else {
-            self.dropped += 1;
+            self.room.dropped += 1;
         }
     }
 }
 
 /// Pushes within the limit; the place of what was pushed.
-pub(super) fn push<T>(list: &mut Vec<T>, item: T, dropped: &mut u64) -> Option<usize> {
-    if list.len() >= MAX_FACTS {
-        *dropped += 1;
+pub(super) fn push<T>(list: &mut Vec<T>, item: T, room: &mut Room) -> Option<usize> {
+    if list.len() as u64 >= room.most {
+        room.dropped += 1;
         return None;
     }
     list.push(item);
@@ -220,7 +226,5 @@ fn extend<T: PartialEq>(list: &mut Vec<T>, more: Vec<T>) {
     }
 }
 
-/// Facts of one kind; a cluster of 5,000 nodes has 150,000 pods.
-pub(super) const MAX_FACTS: usize = 1_000_000;
 /// Conflicts kept; more than this tells a reader nothing new.
 const MAX_CONFLICTS: usize = 1_000;

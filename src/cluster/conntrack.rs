@@ -58,7 +58,7 @@ pub(super) fn statistics(line: &str, b: &mut Builder<'_>, source: SourceIndex) -
         if let Some(counter) = known {
             counter.value = counter.value.saturating_add(value);
         } else {
-            push(&mut b.map.counters, Counter { host: None, name, value, source }, &mut b.dropped);
+            push(&mut b.map.counters, Counter { host: None, name, value, source }, &mut b.room);
         }
     }
     true

@@ -8,20 +8,22 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+use serde_saphyr::budget::BudgetBreach;
 
+use crate::bundle::Limits;
 use crate::error::{Place, Weirds};
 
 /// Where objects go.
 pub(super) type Sink<'a> = dyn FnMut(Value) + 'a;
 
 /// Reads all documents of `text`.
-pub(super) fn read(text: &str, problems: &mut Weirds, sink: &mut Sink<'_>) {
+pub(super) fn read(text: &str, limits: &Limits, problems: &mut Weirds, sink: &mut Sink<'_>) {
     let text = text.trim_start_matches('\u{feff}');
     if text.trim_start().starts_with(['{', '[']) {
         json(text, problems, sink);
     } else {
         for (line, document) in yaml_documents(text) {
-            yaml(document, line, problems, sink);
+            yaml(document, line, limits, problems, sink);
         }
     }
 }
@@ -87,7 +89,7 @@ fn yaml_documents(text: &str) -> Vec<(u64, &str)> {
     documents
 }
 
-fn yaml(document: &str, line: u64, problems: &mut Weirds, sink: &mut Sink<'_>) {
+fn yaml(document: &str, line: u64, limits: &Limits, problems: &mut Weirds, sink: &mut Sink<'_>) {
     // What is no object at all (text between documents, a values file) is left in peace.
     if !document.contains("kind:") && !document.contains("\"kind\"") {
         return;
@@ -97,14 +99,15 @@ fn yaml(document: &str, line: u64, problems: &mut Weirds, sink: &mut Sink<'_>) {
         read += 1;
         sink(value);
     };
-    if let Err(e) = walk_yaml(document, &mut counting) {
-        problems.loss("damaged_object", Place::Line(line), || {
+    if let Err(e) = walk_yaml(document, limits, &mut counting) {
+        let (name, remedy) = breach(&e).unwrap_or(("damaged_object", ""));
+        problems.loss(name, Place::Line(line), || {
             let text = e.to_string();
             let short = text.lines().next().unwrap_or_default().to_owned();
-            format!("the YAML document that begins here is damaged ({short}); the objects that stand whole are read")
+            format!("the YAML document that begins here stops ({short}); the objects that stand whole are read{remedy}")
         });
         let mut skip = read;
-        salvage(document, Syntax::Yaml, &mut |value| {
+        salvage(document, Syntax::Yaml(limits), &mut |value| {
             if skip == 0 {
                 sink(value);
             } else {
@@ -114,16 +117,28 @@ fn yaml(document: &str, line: u64, problems: &mut Weirds, sink: &mut Sink<'_>) {
     }
 }
 
-fn walk_yaml(document: &str, sink: &mut Sink<'_>) -> Result<(), serde_saphyr::Error> {
+/// The limit that a document went past, and the option that raises it.
+fn breach(error: &serde_saphyr::Error) -> Option<(&'static str, &'static str)> {
+    let serde_saphyr::Error::Budget { breach, .. } = error else { return None };
+    match breach {
+        BudgetBreach::Depth { .. } => Some(("limit_yaml_depth", "; raise it with --max-yaml-depth")),
+        BudgetBreach::Aliases { .. } | BudgetBreach::Anchors { .. } => {
+            Some(("limit_yaml_aliases", "; raise it with --max-yaml-aliases"))
+        }
+        _ => None,
+    }
+}
+
+fn walk_yaml(document: &str, limits: &Limits, sink: &mut Sink<'_>) -> Result<(), serde_saphyr::Error> {
     let len = document.len();
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_events: len.saturating_mul(2).max(10_000),
             max_nodes: len.max(10_000),
             max_total_scalar_bytes: len.saturating_mul(2).max(1 << 16),
-            max_aliases: MAX_YAML_ALIASES,
-            max_anchors: MAX_YAML_ALIASES,
-            max_depth: MAX_YAML_DEPTH,
+            max_aliases: limits.yaml_aliases as usize,
+            max_anchors: limits.yaml_aliases as usize,
+            max_depth: limits.yaml_depth as usize,
         },
         duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::LastWins,
         with_snippet: false,
@@ -135,13 +150,13 @@ fn walk_yaml(document: &str, sink: &mut Sink<'_>) -> Result<(), serde_saphyr::Er
 
 /// Which syntax a damaged document is in.
 #[derive(Clone, Copy)]
-enum Syntax {
+enum Syntax<'l> {
     Json,
-    Yaml,
+    Yaml(&'l Limits),
 }
 
 /// Reads the items of a damaged List one by one: those that begin at the indentation of the first.
-fn salvage(document: &str, syntax: Syntax, sink: &mut Sink<'_>) {
+fn salvage(document: &str, syntax: Syntax<'_>, sink: &mut Sink<'_>) {
     let kind = document.lines().find_map(|l| list_kind(l.trim()));
     for chunk in items_by_indent(document, syntax) {
         let mut with_kind = |mut value: Value| {
@@ -153,7 +168,7 @@ fn salvage(document: &str, syntax: Syntax, sink: &mut Sink<'_>) {
         // An item that is itself damaged is lost; the document's problem says so already.
         let _ = match syntax {
             Syntax::Json => walk_json(&chunk, &mut with_kind).ok(),
-            Syntax::Yaml => walk_yaml(&chunk, &mut with_kind).ok(),
+            Syntax::Yaml(limits) => walk_yaml(&chunk, limits, &mut with_kind).ok(),
         };
     }
 }
@@ -165,10 +180,10 @@ fn list_kind(line: &str) -> Option<String> {
     (!kind.is_empty()).then(|| kind.to_owned())
 }
 
-fn items_by_indent(document: &str, syntax: Syntax) -> Vec<String> {
+fn items_by_indent(document: &str, syntax: Syntax<'_>) -> Vec<String> {
     let opener = match syntax {
         Syntax::Json => "{",
-        Syntax::Yaml => "- ",
+        Syntax::Yaml(_) => "- ",
     };
     let mut lines = document
         .lines()
@@ -191,11 +206,11 @@ fn items_by_indent(document: &str, syntax: Syntax) -> Vec<String> {
         let line = match syntax {
             Syntax::Json if line.get(indent..).is_some_and(|t| t == "},") => "}",
             // The dash of a block sequence becomes indentation of the mapping behind it.
-            Syntax::Yaml if opens(line) => {
+            Syntax::Yaml(_) if opens(line) => {
                 chunk.extend(std::iter::repeat_n(' ', indent + 2));
                 line.get(indent + 2..).unwrap_or_default()
             }
-            Syntax::Yaml if line.len() > indent && line.len() - line.trim_start().len() < indent + 2 => {
+            Syntax::Yaml(_) if line.len() > indent && line.len() - line.trim_start().len() < indent + 2 => {
                 continue;
             }
             _ => line,
@@ -323,9 +338,5 @@ impl<'de> Visitor<'de> for Items<'_, '_> {
     }
 }
 
-/// Aliases and anchors of one YAML document; kubectl writes none.
-const MAX_YAML_ALIASES: usize = 256;
-/// Depth of YAML; the deepest Kubernetes objects (CRD schemas) stay below 60.
-const MAX_YAML_DEPTH: usize = 128;
 /// Items held back until the kind of their List is known.
 const MAX_KINDLESS: usize = 200_000;

@@ -163,7 +163,7 @@ fn interface(b: &mut Builder<'_>, source: SourceIndex, name: &str) -> Option<usi
         return b.map.interfaces.len().checked_sub(back + 1);
     }
     let new = Interface { name: name.to_owned(), source, ..Interface::default() };
-    push(&mut b.map.interfaces, new, &mut b.dropped)
+    push(&mut b.map.interfaces, new, &mut b.room)
 }
 
 /// `172.28.0.3 dev eth0 lladdr 02:42:ac:1c:00:03 REACHABLE`, `10.0.0.5 dev eth0  FAILED`
@@ -183,7 +183,7 @@ pub(super) fn neighbour(line: &str, b: &mut Builder<'_>, source: SourceIndex) ->
         state: (*state).to_owned(),
         source,
     };
-    push(&mut b.map.neighbours, neighbour, &mut b.dropped);
+    push(&mut b.map.neighbours, neighbour, &mut b.room);
     true
 }
 
@@ -202,7 +202,7 @@ pub(super) fn arp(line: &str, b: &mut Builder<'_>, source: SourceIndex) -> bool 
         state: if complete { "REACHABLE" } else { "INCOMPLETE" }.to_owned(),
         source,
     };
-    push(&mut b.map.neighbours, neighbour, &mut b.dropped);
+    push(&mut b.map.neighbours, neighbour, &mut b.room);
     true
 }
 
@@ -240,7 +240,7 @@ pub(super) fn route(line: &str, b: &mut Builder<'_>, source: SourceIndex) -> boo
         mtu: after("mtu").and_then(|m| m.parse().ok()),
         source,
     };
-    push(&mut b.map.routes, route, &mut b.dropped);
+    push(&mut b.map.routes, route, &mut b.room);
     true
 }
 

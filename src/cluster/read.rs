@@ -37,7 +37,7 @@ pub(super) fn read(sources: &[Source]) -> ClusterMap {
 fn read_objects(b: &mut Builder<'_>, source: &Source, report: &mut InputReport) -> io::Result<()> {
     let (text, read) = whole(source, report);
     let mut used = 0_u64;
-    documents::read(&text, &mut report.problems, &mut |object| {
+    documents::read(&text, source.limits(), &mut report.problems, &mut |object| {
         used += u64::from(objects::add(b, &object, source.index));
     });
     report.lines = Some(text.lines().count() as u64);
@@ -56,13 +56,14 @@ fn read_pem(b: &mut Builder<'_>, source: &Source, report: &mut InputReport) -> i
 
 /// The text of a source up to the limit; what was read before an error is kept.
 fn whole(source: &Source, report: &mut InputReport) -> (String, io::Result<()>) {
+    let most = source.limits().object_bytes;
     let mut bytes = Vec::new();
-    let read = source.open().and_then(|r| r.take(MAX_OBJECT_BYTES + 1).read_to_end(&mut bytes)).map(drop);
-    if bytes.len() as u64 > MAX_OBJECT_BYTES {
-        bytes.truncate(MAX_OBJECT_BYTES as usize);
-        report.problems.loss("limit_object_bytes", Place::Offset(MAX_OBJECT_BYTES), || {
+    let read = source.open().and_then(|r| r.take(most.saturating_add(1)).read_to_end(&mut bytes)).map(drop);
+    if bytes.len() as u64 > most {
+        bytes.truncate(most as usize);
+        report.problems.loss("limit_object_bytes", Place::Offset(most), || {
             format!(
-                "objects of one file are read up to {MAX_OBJECT_BYTES} bytes; split the file to read the rest"
+                "only the first {most} bytes are read; split the file, or raise it with --max-object-bytes"
             )
         });
     }
@@ -122,18 +123,14 @@ fn skip_line(reader: &mut impl BufRead) -> io::Result<u64> {
 }
 
 fn note_dropped(b: &mut Builder<'_>, report: &mut InputReport) {
-    let dropped = std::mem::take(&mut b.dropped);
+    let dropped = std::mem::take(&mut b.room.dropped);
     if dropped > 0 {
+        let most = b.room.most;
         report.problems.add("limit_facts", Place::Whole, dropped, true, || {
-            format!(
-                "at most {} facts of one kind are kept; {dropped} more of this file were left out",
-                super::build::MAX_FACTS
-            )
+            format!("at most {most} facts of one kind are kept; raise it with --max-facts")
         });
     }
 }
 
-/// Bytes of one file of objects; the pods of a cluster of 5,000 nodes are about 200 MB of JSON.
-const MAX_OBJECT_BYTES: u64 = 512 << 20;
 /// Bytes of one line of host state; an nftables map on one line is the longest seen.
 const MAX_LINE_BYTES: u64 = 4 << 20;

@@ -614,7 +614,7 @@ fn damage_never_panics() {
     let sources = SourceIndex(0);
     let read = |text: &str| {
         let mut b = build::Builder::new(&[]);
-        documents::read(text, &mut crate::error::Weirds::default(), &mut |o| {
+        documents::read(text, &Limits::default(), &mut crate::error::Weirds::default(), &mut |o| {
             objects::add(&mut b, &o, sources);
         });
         let mut host = text::HostText::new(&mut b, sources);

@@ -6,10 +6,11 @@
 
 use std::net::IpAddr;
 
-use crate::bundle::{InputReport, SourceIndex};
+use crate::bundle::{InputReport, Limits, Source, SourceIndex};
 use crate::capture::{CaptureIndex, CaptureSet, Interface};
 use crate::dns::DnsFacts;
 use crate::flow::{Flow, Moment};
+use crate::packet::fragments::Reassembler;
 use crate::time::Timestamp;
 use crate::tls::SessionFacts;
 
@@ -123,4 +124,10 @@ impl Default for IngestOptions {
     fn default() -> Self {
         Self { vxlan_ports: Vec::new(), max_memory: 1 << 30, from: None, to: None }
     }
+}
+
+/// Puts fragments together within the limit of these sources.
+fn reassembler(sources: &[Source]) -> Reassembler {
+    let limits = sources.first().map_or_else(Limits::default, |source| *source.limits());
+    Reassembler::new(usize::try_from(limits.fragment_bytes).unwrap_or(usize::MAX))
 }

@@ -112,7 +112,7 @@ pub fn replay(
     let Some(end) = wanted.iter().map(Wanted::end).max() else { return Ok(()) };
     let begin = wanted.iter().flat_map(|w| w.icmp.iter().copied().chain([w.first])).min().unwrap_or_default();
     let mut pass =
-        Pass { wanted, by_key: by_key(wanted), begin, options, reassembler: Reassembler::default() };
+        Pass { wanted, by_key: by_key(wanted), begin, options, reassembler: super::reassembler(sources) };
     for (file, index) in set.files.iter().enumerate() {
         let file = u16::try_from(file).unwrap_or(u16::MAX);
         let Some(source) = sources.get(index.0 as usize) else { continue };

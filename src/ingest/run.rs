@@ -20,7 +20,8 @@ pub fn run(sources: &[Source], options: &IngestOptions) -> Ingested {
     let mut keys = Keys::read(sources, &mut all.inputs);
     for set in capture::group(sources) {
         let index = CaptureIndex(u16::try_from(all.captures.len()).unwrap_or(u16::MAX));
-        Capture::new(index, set, options, &mut keys).run(sources, &mut all);
+        let fragments = super::reassembler(sources);
+        Capture::new(index, set, options, &mut keys, fragments).run(sources, &mut all);
     }
     all
 }
@@ -49,7 +50,13 @@ struct Chunk {
 }
 
 impl<'o> Capture<'o> {
-    fn new(index: CaptureIndex, set: CaptureSet, options: &'o IngestOptions, keys: &'o mut Keys) -> Self {
+    fn new(
+        index: CaptureIndex,
+        set: CaptureSet,
+        options: &'o IngestOptions,
+        keys: &'o mut Keys,
+        reassembler: Reassembler,
+    ) -> Self {
         let max_flows = usize::try_from(options.max_memory / LIVE_FLOW_BYTES).unwrap_or(usize::MAX) / SHARDS;
         let shard = ShardOptions {
             capture: index,
@@ -63,7 +70,7 @@ impl<'o> Capture<'o> {
             keys,
             decode: DecodeOptions { vxlan_ports: options.vxlan_ports.clone() },
             shards: (0..SHARDS).map(|_| Shard::new(AppObserver::default(), shard)).collect(),
-            reassembler: Reassembler::default(),
+            reassembler,
             chunks: Vec::new(),
             tally: Tally::default(),
         };
@@ -84,7 +91,7 @@ impl<'o> Capture<'o> {
             all.inputs.push(report);
         }
         if let Some(report) = all.inputs.last_mut() {
-            std::mem::take(&mut self.reassembler).finish(&mut report.problems);
+            self.reassembler.finish(&mut report.problems);
         }
         let flows = self.shards.into_par_iter().map(Shard::finish).map(|(flows, _)| flows).collect();
         finish::finish(self.index, self.set, self.tally, flows, all);

@@ -12,8 +12,10 @@ use crate::capture::Window;
 use crate::error::{Place, Weirds};
 
 /// Fragments that wait for the rest of their packet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reassembler {
+    /// Bytes that may be held.
+    most: usize,
     /// Looked up by key only: its order never shows.
     waiting: HashMap<Key, Pending>,
     /// Keys by age; `Pending::born` tells an old entry of a key from a new one.
@@ -59,6 +61,11 @@ struct Whole {
 }
 
 impl Reassembler {
+    /// One that holds at most so many bytes of fragments.
+    pub fn new(most: usize) -> Self {
+        Self { most, waiting: HashMap::new(), ages: VecDeque::new(), bytes: 0, frames: 0 }
+    }
+
     /// Takes the fragments among `packets` out; where one completes its packet, appends the packet's bytes to
     /// `window.bytes`, decodes it, and puts it in the place of that fragment. The order of frames is kept.
     pub fn pass(
@@ -150,12 +157,17 @@ impl Reassembler {
 
     /// Forgets what is too old, and the oldest of what is too much.
     fn make_room(&mut self, now: u64, problems: &mut Weirds) {
-        while self.bytes > MAX_BYTES
-            || self.waiting.len() > MAX_PACKETS
-            || self.ages.front().is_some_and(|(born, _)| born + MAX_AGE < now)
-        {
-            if !self.forget_oldest(problems) {
+        loop {
+            let full = self.bytes > self.most || self.waiting.len() > self.most / BYTES_FOR_EACH;
+            let stale = self.ages.front().is_some_and(|(born, _)| born + MAX_AGE < now);
+            if !(full || stale) || !self.forget_oldest(problems) {
                 return;
+            }
+            if full {
+                let most = self.most;
+                problems.loss("limit_fragment_bytes", Place::Whole, || {
+                    format!("more than {most} bytes of fragments waited; raise it with --max-fragment-bytes")
+                });
             }
         }
     }
@@ -256,10 +268,8 @@ fn whole_header(header: &[u8], total: u32, v6: bool, protocol: u8) -> Vec<u8> {
     header
 }
 
-/// Packets that wait at most.
-const MAX_PACKETS: usize = 4096;
-/// Bytes that wait at most.
-const MAX_BYTES: usize = 16 << 20;
+/// A packet that waits takes at least so many of the bytes: it holds a table entry even where its fragments are tiny.
+const BYTES_FOR_EACH: usize = 4096;
 /// Bytes that a piece costs beside its data.
 const PIECE_COST: usize = 48;
 /// Pieces of one packet at most: more than 64 KiB in pieces of 60 bytes.

@@ -98,23 +98,23 @@ pub fn dns_code(code: u8) -> &'static str {
 
 /// Text from a bundle as a terminal may show it: control characters are replaced by their escapes, so that none acts.
 pub fn printable(text: &str) -> String {
-    if !text.chars().any(char::is_control) && !text.chars().any(is_direction) {
+    if !text.chars().any(char::is_control) && !text.chars().any(is_hidden) {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
         match c {
             '\t' => out.push(' '),
-            c if c.is_control() || is_direction(c) => out.extend(c.escape_unicode()),
+            c if c.is_control() || is_hidden(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
     }
     out
 }
 
-/// Marks that reorder text around them (Unicode UAX 9): they can make a line read as something else.
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Marks that reorder the text around them (Unicode UAX 9) or take no room: they can make a line read as something else.
+fn is_hidden(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Date and time of day with milliseconds: `2026-11-21 02:56:32.435`.
