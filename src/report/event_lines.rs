@@ -159,7 +159,7 @@ mod tests {
                 2 => {
                     format!("read tcp 10.0.0.1:{}->10.0.0.2:443: read: connection reset by peer", 40_000 + n)
                 }
-                _ => "x509: \u{1}certificate signed by unknown authority".to_owned(),
+                _ => "x509: certificate signed by unknown authority (\u{1} \"x\")".to_owned(),
             };
             text += &format!(
                 "Nov 21 02:00:{n:02} \u{e9}\u{2}-1 kube-apiserver[7]: W1121 02:00:{n:02}.000001    7 dispatcher.go:205] {call}{cause}\n"
