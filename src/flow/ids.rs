@@ -18,7 +18,8 @@ impl<A> Flow<A> {
 
     /// Appends the 30 bytes of [`Flow::community_id`].
     pub fn write_community_id(&self, out: &mut Vec<u8>) {
-        let digest = Sha1::digest(hashed(self.proto, self.orig, self.resp).as_slice());
+        let (bytes, length) = hashed(self.proto, self.orig, self.resp);
+        let digest = Sha1::digest(&bytes[..length]);
         let mut text = [0_u8; 28];
         let length = STANDARD.encode_slice(digest, &mut text).unwrap_or_default();
         out.extend_from_slice(b"1:");
@@ -26,22 +27,26 @@ impl<A> Flow<A> {
     }
 }
 
-/// Seed, the smaller endpoint's address, the other's, protocol, padding, and the ports in the same order.
-fn hashed(proto: Proto, orig: SocketAddr, resp: SocketAddr) -> Vec<u8> {
+/// Seed, the smaller endpoint's address, the other's, protocol, padding, and the ports in the same order; and how many
+/// bytes that are.
+fn hashed(proto: Proto, orig: SocketAddr, resp: SocketAddr) -> ([u8; 40], usize) {
     let (low, high) =
         if (orig.ip(), orig.port()) <= (resp.ip(), resp.port()) { (orig, resp) } else { (resp, orig) };
-    let mut bytes = Vec::with_capacity(40);
-    bytes.extend_from_slice(&[0, 0]);
+    let (mut bytes, mut length) = ([0; 40], 2);
+    let mut add = |part: &[u8]| {
+        bytes[length..length + part.len()].copy_from_slice(part);
+        length += part.len();
+    };
     for endpoint in [low, high] {
         match endpoint.ip() {
-            IpAddr::V4(ip) => bytes.extend_from_slice(&ip.octets()),
-            IpAddr::V6(ip) => bytes.extend_from_slice(&ip.octets()),
+            IpAddr::V4(ip) => add(&ip.octets()),
+            IpAddr::V6(ip) => add(&ip.octets()),
         }
     }
-    bytes.extend_from_slice(&[proto.number(), 0]);
-    bytes.extend_from_slice(&low.port().to_be_bytes());
-    bytes.extend_from_slice(&high.port().to_be_bytes());
-    bytes
+    add(&[proto.number(), 0]);
+    add(&low.port().to_be_bytes());
+    add(&high.port().to_be_bytes());
+    (bytes, length)
 }
 
 #[cfg(test)]

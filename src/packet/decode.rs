@@ -2,7 +2,8 @@
 //!
 //! [`Walk`] holds the bytes of the current layer and where it is; each layer is a method (in `link`, `ip`, `tunnel`,
 //! `transport`) that reads its header, narrows the walk to what the header's length allows, and says what comes next.
-//! Common frames take the same few steps as rare ones: all loads are from fixed-size arrays, nothing is allocated.
+//! All loads are from fixed-size arrays, nothing is allocated. The most common frame is read in one go before the walk is
+//! begun; in debug builds it is walked too, and both must agree.
 
 use std::ops::Range;
 
@@ -18,6 +19,16 @@ pub fn decode(window: &Window, range: Range<usize>, options: &DecodeOptions, out
         let start = header.offset as usize;
         let end = start.saturating_add(header.captured as usize);
         let Some(bytes) = window.bytes.get(start..end) else { continue };
+        if header.link_type == LinkType::ETHERNET
+            && let Some(packet) = plain(bytes)
+        {
+            debug_assert_eq!(
+                Walk::new(bytes, header.length as usize, options).run(Next::Ethernet).0,
+                Some(packet)
+            );
+            out.packets.push(Packet { frame: index as u32, ..packet }.moved_by(header.offset));
+            continue;
+        }
         let mut walk = Walk::new(bytes, header.length as usize, options);
         let (packet, stop) = walk.run(Next::Link(header.link_type));
         if let Some(packet) = packet {
@@ -27,6 +38,52 @@ pub fn decode(window: &Window, range: Range<usize>, options: &DecodeOptions, out
             count(&mut out.problems, stop, window.number(index), header);
         }
     }
+}
+
+/// The common frame in one go: Ethernet, IPv4 without options and in one piece, TCP, all of it captured. Everything else
+/// is left to the walk.
+#[inline]
+fn plain(frame: &[u8]) -> Option<Packet> {
+    let headers = frame.first_chunk::<PLAIN_HEADERS>()?;
+    let [t0, t1, 0x45, _, l0, l1, i0, i1, f0, f1, ttl, ip::TCP, _, _, addresses @ ..] =
+        *headers.last_chunk::<42>()?
+    else {
+        return None;
+    };
+    let [s0, s1, s2, s3, d0, d1, d2, d3, tcp @ ..] = addresses;
+    let [p0, p1, q0, q1, n0, n1, n2, n3, a0, a1, a2, a3, offset, flags, w0, w1, ..] = tcp;
+    let end = 14 + usize::from(u16::from_be_bytes([l0, l1]));
+    let payload = 34 + usize::from(offset >> 4) * 4;
+    let is_plain = [t0, t1] == [8, 0]
+        && ip::is_whole([f0, f1])
+        && payload >= PLAIN_HEADERS
+        && payload <= end
+        && end <= frame.len()
+        && frame.len() <= usize::from(u16::MAX);
+    if !is_plain {
+        return None;
+    }
+    let ports = [u16::from_be_bytes([p0, p1]), u16::from_be_bytes([q0, q1])];
+    let addresses = [u32::from_be_bytes([s0, s1, s2, s3]), u32::from_be_bytes([d0, d1, d2, d3])];
+    Some(Packet {
+        hash: hash::v4(addresses, ports, ip::TCP),
+        ip: 14,
+        transport: 34,
+        payload: payload as u32,
+        payload_length: (end - payload) as u32,
+        payload_captured: (end - payload) as u32,
+        seq: u32::from_be_bytes([n0, n1, n2, n3]),
+        ack: u32::from_be_bytes([a0, a1, a2, a3]),
+        src_port: ports[0],
+        dst_port: ports[1],
+        window: u16::from_be_bytes([w0, w1]),
+        flags: u16::from(offset & 0xf) << 8 | u16::from(flags),
+        ip_id: u16::from_be_bytes([i0, i1]),
+        ttl,
+        kind: Kind::Tcp,
+        protocol: ip::TCP,
+        ..Packet::EMPTY
+    })
 }
 
 /// Decodes one IP packet that was put together from fragments and lies in `bytes`; `length` is its length on the wire.
@@ -260,6 +317,9 @@ impl Stop {
         }
     }
 }
+
+/// Bytes of Ethernet, IPv4 and TCP headers without options.
+const PLAIN_HEADERS: usize = 54;
 
 /// Bytes of a frame on the wire at most, whatever its record claims (Wireshark's limit).
 const MAX_LENGTH: usize = i32::MAX as usize;

@@ -3,6 +3,12 @@
 use super::decode::{Next, Step, Stop, Walk};
 use super::{Kind, note};
 
+/// Whether the two bytes of flags and fragment offset say that the packet is in one piece.
+#[inline]
+pub(super) fn is_whole(fragment: [u8; 2]) -> bool {
+    u16::from_be_bytes(fragment) & (MORE_FRAGMENTS | FRAGMENT_PLACE) == 0
+}
+
 impl Walk<'_> {
     /// IP of either version.
     #[inline]

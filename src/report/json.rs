@@ -9,19 +9,38 @@ use crate::time::{TimeDelta, Timestamp};
 
 /// Appends an unsigned number.
 pub fn number(out: &mut Vec<u8>, value: u64) {
+    // Most numbers are small counts.
+    if value < 10 {
+        return out.push(b'0' + value as u8);
+    }
+    if value < 100 {
+        return out.extend_from_slice(&PAIRS[value as usize]);
+    }
     let mut digits = [0; 20];
     let mut at = digits.len();
     let mut rest = value;
-    loop {
+    while rest >= 10 {
+        at -= 2;
+        digits[at..at + 2].copy_from_slice(&PAIRS[(rest % 100) as usize]);
+        rest /= 100;
+    }
+    if rest > 0 {
         at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
+        digits[at] = b'0' + rest as u8;
     }
     out.extend_from_slice(&digits[at..]);
 }
+
+/// `00` to `99`.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut n = 0;
+    while n < 100 {
+        pairs[n] = [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
+        n += 1;
+    }
+    pairs
+};
 
 /// Appends a span in seconds with nine decimals, trailing zeros left out.
 pub fn seconds(out: &mut Vec<u8>, span: TimeDelta) {
@@ -30,11 +49,13 @@ pub fn seconds(out: &mut Vec<u8>, span: TimeDelta) {
     }
     let nanos = span.0.unsigned_abs();
     number(out, nanos / 1_000_000_000);
-    let mut rest = nanos % 1_000_000_000;
+    let mut rest = (nanos % 1_000_000_000) as u32;
     let mut decimals = [b'0'; 9];
-    for digit in decimals.iter_mut().rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        rest /= 10;
+    decimals[8] = b'0' + (rest % 10) as u8;
+    rest /= 10;
+    for pair in decimals[..8].as_chunks_mut::<2>().0.iter_mut().rev() {
+        *pair = PAIRS[(rest % 100) as usize];
+        rest /= 100;
     }
     let used = decimals.iter().rposition(|d| *d != b'0').map_or(1, |n| n + 1);
     out.push(b'.');
@@ -54,12 +75,20 @@ pub fn ip(out: &mut Vec<u8>, ip: IpAddr) {
     out.push(b'"');
     match ip {
         IpAddr::V4(v4) => {
-            for (n, octet) in v4.octets().into_iter().enumerate() {
-                if n > 0 {
-                    out.push(b'.');
-                }
-                number(out, u64::from(octet));
+            // `255.255.255.255` in place, then what is used of it.
+            let (mut text, mut length) = ([0; 16], 0);
+            for octet in v4.octets() {
+                let [tens, ones] = PAIRS[usize::from(octet % 100)];
+                let hundreds = b'0' + octet / 100;
+                let (digits, used) = match octet {
+                    0..10 => ([ones, b'.', 0, 0], 2),
+                    10..100 => ([tens, ones, b'.', 0], 3),
+                    100.. => ([hundreds, tens, ones, b'.'], 4),
+                };
+                text[length..length + 4].copy_from_slice(&digits);
+                length += used;
             }
+            out.extend_from_slice(&text[..length - 1]);
         }
         // Writing to a Vec cannot fail.
         IpAddr::V6(v6) => drop(write!(out, "{v6}")),
@@ -73,8 +102,8 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     let mut copied = 0;
     let mut at = 0;
-    while at < bytes.len() {
-        let (skip, code) = match bytes[at] {
+    while let Some(byte) = bytes.get(at) {
+        let (skip, code) = match *byte {
             b @ (0..0x20 | 0x7f | b'"' | b'\\') => (1, b),
             0xc2 if bytes.get(at + 1).is_some_and(|b| *b < 0xa0) => (2, bytes[at + 1]),
             _ => {

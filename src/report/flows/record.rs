@@ -39,9 +39,14 @@ impl Records<'_> {
         out.extend_from_slice(b",\"file\":");
         out.extend_from_slice(file(flow.first.frame.file()));
         parts(out, flow, file);
-        out.extend_from_slice(b",\"display_filter\":");
-        json::string(out, &words::display_filter(flow));
-        out.push(b'}');
+        match flow.stream.filter(|_| !flow.quoted_only) {
+            Some(stream) => field(out, b",\"display_filter\":\"tcp.stream == ", u64::from(stream)),
+            None => {
+                out.extend_from_slice(b",\"display_filter\":\"");
+                out.extend_from_slice(words::display_filter(flow).as_bytes());
+            }
+        }
+        out.extend_from_slice(b"\"}");
     }
 
     fn counterpart_of(&self, out: &mut Vec<u8>, index: FlowIndex) {
