@@ -244,6 +244,8 @@ pub(super) fn optional<T: Default, C: Codec>(
     there.code(codec);
     if there {
         code(value.get_or_insert_default(), codec);
+    } else {
+        *value = None;
     }
 }
 
@@ -257,6 +259,8 @@ pub(super) fn rare<T: Default + PartialEq, C: Codec>(
     there.code(codec);
     if there {
         code(value, codec);
+    } else {
+        *value = T::default();
     }
 }
 
@@ -266,6 +270,7 @@ pub(super) fn list<T: Default, C: Codec>(items: &mut Vec<T>, codec: &mut C, code
     codec.number(&mut count);
     // What was packed had at most as many; bytes that are cut give an empty tail.
     let count = count.min(LONGEST) as usize;
+    items.truncate(count);
     items.reserve_exact(count.saturating_sub(items.len()).min(16));
     for at in 0..count {
         if at == items.len() {

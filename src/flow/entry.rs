@@ -43,8 +43,12 @@ enum App<O: Observer> {
     Ended(O::Facts),
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most flows are TCP, and an entry is used again once its flow has ended"
+)]
 enum Transport {
-    Tcp(Box<Connection>),
+    Tcp(Connection),
     Datagrams(Copies),
 }
 
@@ -82,7 +86,7 @@ impl<O: Observer> Entry<O> {
     fn bare(arrival: &Arrival<'_>, flipped: bool) -> Self {
         let key = if flipped { arrival.key.reversed() } else { arrival.key };
         let transport = match key.proto() {
-            Proto::Tcp => Transport::Tcp(Box::new(Connection::new(flipped))),
+            Proto::Tcp => Transport::Tcp(Connection::new(flipped)),
             _ => Transport::Datagrams(Copies::default()),
         };
         Self {
@@ -237,28 +241,39 @@ impl<O: Observer> Entry<O> {
     }
 
     /// Ends the flow.
-    pub(super) fn finish(self, capture: CaptureIndex, observer: &mut O, pack: &mut Pack) -> Flow<O::Facts> {
+    pub(super) fn finish(
+        &mut self,
+        capture: CaptureIndex,
+        observer: &mut O,
+        pack: &mut Pack,
+    ) -> Flow<O::Facts> {
         self.conclude(capture, observer, |connection, bytes, quoted_only| {
             connection.finish(bytes, quoted_only, pack)
         })
     }
 
     /// The flow as it stands, small, and able to go on.
-    pub(super) fn freeze(self, capture: CaptureIndex, observer: &mut O, pack: &mut Pack) -> Flow<O::Facts> {
+    pub(super) fn freeze(
+        &mut self,
+        capture: CaptureIndex,
+        observer: &mut O,
+        pack: &mut Pack,
+    ) -> Flow<O::Facts> {
         self.conclude(capture, observer, |connection, bytes, _| connection.freeze(bytes, pack))
     }
 
+    /// Takes the facts out; what is left is of no use but its memory.
     fn conclude(
-        self,
+        &mut self,
         capture: CaptureIndex,
         observer: &mut O,
-        record: impl FnOnce(Connection, PerDir<u64>, bool) -> TcpRecord,
+        record: impl FnOnce(&mut Connection, PerDir<u64>, bool) -> TcpRecord,
     ) -> Flow<O::Facts> {
         let quoted_only = self.packets.orig == 0 && self.packets.resp == 0;
         let none = FlowEnd { last: self.last, fin: PerDir::default(), reset: None, established: None };
-        let (end, tcp) = match self.transport {
+        let (end, tcp) = match &mut self.transport {
             Transport::Tcp(connection) => {
-                (connection.end(self.last), Some(record(*connection, self.bytes, quoted_only)))
+                (connection.end(self.last), Some(record(connection, self.bytes, quoted_only)))
             }
             Transport::Datagrams(_) => (none, None),
         };
@@ -281,9 +296,9 @@ impl<O: Observer> Entry<O> {
             evicted: self.evicted,
             quoted_only,
             tcp,
-            icmp: self.icmp,
-            parts: self.parts,
-            app: match self.app {
+            icmp: std::mem::take(&mut self.icmp),
+            parts: std::mem::take(&mut self.parts),
+            app: match std::mem::replace(&mut self.app, App::Open(O::Flow::default())) {
                 App::Open(app) => observer.finish(app, &end),
                 App::Ended(facts) => facts,
             },
@@ -293,7 +308,7 @@ impl<O: Observer> Entry<O> {
     /// The flow that [`Entry::freeze`] froze, to go on with.
     pub(super) fn thaw(flow: Flow<O::Facts>, hash: u64) -> Self {
         let transport = match &flow.tcp {
-            Some(record) => Transport::Tcp(Box::new(Connection::thaw(record))),
+            Some(record) => Transport::Tcp(Connection::thaw(record)),
             None => Transport::Datagrams(Copies::default()),
         };
         Self {

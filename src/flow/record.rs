@@ -48,6 +48,14 @@ impl TcpRecord {
         self.facts.get().map_or_else(|| self.unpack(), |facts| (**facts).clone())
     }
 
+    /// The facts, unpacked into those of another flow: their memory is used again.
+    pub fn read_into(&self, facts: &mut TcpFacts) {
+        match self.facts.get() {
+            Some(unpacked) => facts.clone_from(unpacked),
+            None => facts.code(&mut Unpack::new(&self.packed)),
+        }
+    }
+
     fn unpack(&self) -> TcpFacts {
         let mut facts = TcpFacts::default();
         facts.code(&mut Unpack::new(&self.packed));
@@ -154,7 +162,7 @@ impl Coded for TcpFacts {
             optional(&mut rto[dir], codec, Coded::code);
             optional(&mut ttl[dir], codec, Coded::code);
             optional(&mut last_window[dir], codec, Coded::code);
-            rare(&mut loss[dir], codec, Coded::code);
+            code_loss(&mut loss[dir], codec);
         }
         synack_after_ack.code(codec);
         simultaneous_open.code(codec);
@@ -191,18 +199,26 @@ impl Coded for TcpOptions {
     }
 }
 
+/// Nothing but a largest segment is what most flows have.
+fn code_loss<C: Codec>(loss: &mut Loss, codec: &mut C) {
+    let mut delivered = std::mem::take(&mut loss.largest_delivered_bytes);
+    delivered.code(codec);
+    rare(loss, codec, Coded::code);
+    loss.largest_delivered_bytes = delivered;
+}
+
 impl Coded for Loss {
     fn code<C: Codec>(&mut self, codec: &mut C) {
         let Self {
             segments,
             largest_bytes,
-            largest_delivered_bytes,
+            largest_delivered_bytes: _,
             unacked_bytes,
             gap_bytes,
             in_flight_bytes,
             sacked_bytes,
         } = self;
-        for count in [segments, largest_bytes, largest_delivered_bytes] {
+        for count in [segments, largest_bytes] {
             count.code(codec);
         }
         for bytes in [unacked_bytes, gap_bytes, in_flight_bytes, sacked_bytes] {

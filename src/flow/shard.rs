@@ -38,6 +38,8 @@ pub struct Shard<O: Observer> {
 struct Table<O: Observer> {
     options: ShardOptions,
     live: HashTable<Slot<O>>,
+    /// Entries whose flows have ended, to be used again.
+    spare: Vec<Box<Entry<O>>>,
     /// Flows that are over or were ended. One that went on after all leaves its place empty.
     ended: Vec<Option<Ended<O::Facts>>>,
     /// Flows that are over, to be frozen once they have been idle, in the order in which they came to be over.
@@ -47,8 +49,14 @@ struct Table<O: Observer> {
     pack: Pack,
 }
 
+/// A flow of the table. Its hash stands here, so that the table can grow without looking at flows.
+struct Slot<O: Observer> {
+    hash: u64,
+    state: State<O>,
+}
+
 /// Where a flow stands.
-enum Slot<O: Observer> {
+enum State<O: Observer> {
     Live(Box<Entry<O>>),
     /// Over and idle: its place in [`Table::ended`].
     Frozen(u32),
@@ -80,6 +88,7 @@ impl<O: Observer> Shard<O> {
         let table = Table {
             options,
             live: HashTable::new(),
+            spare: Vec::new(),
             ended: Vec::new(),
             over: VecDeque::new(),
             oldest: BinaryHeap::new(),
@@ -116,9 +125,9 @@ impl<O: Observer> Shard<O> {
     /// Freezes every flow, over and idle or not.
     #[cfg(test)]
     pub(super) fn freeze_all(&mut self) {
-        let Table { options, live, ended, pack, .. } = &mut self.table;
+        let Table { options, live, ended, pack, spare, .. } = &mut self.table;
         for slot in live.iter_mut() {
-            slot.freeze(options.capture, ended, &mut self.observer, pack);
+            spare.extend(slot.freeze(options.capture, ended, &mut self.observer, pack));
         }
     }
 
@@ -127,7 +136,7 @@ impl<O: Observer> Shard<O> {
         let Table { options, live, ended, pack, .. } = &mut self.table;
         let mut flows = Vec::with_capacity(live.len() + ended.len());
         for slot in live.drain() {
-            if let Slot::Live(entry) = slot {
+            if let State::Live(mut entry) = slot.state {
                 flows.push(entry.finish(options.capture, &mut self.observer, pack));
             }
         }
@@ -148,8 +157,12 @@ impl<O: Observer> Table<O> {
             let over = Over { hash: entry.hash, opened: entry.opened, last: entry.last };
             self.over.push_back(over);
         }
-        self.freeze_idle(arrival.at, observer);
-        self.keep_budget(observer);
+        if self.over.front().is_some_and(|first| first.is_idle(arrival.at)) {
+            self.freeze_idle(arrival.at, observer);
+        }
+        if self.live.len() > self.options.max_flows {
+            self.keep_budget(observer);
+        }
     }
 
     fn icmp(&mut self, arrival: &Arrival<'_>, observer: &mut O) {
@@ -169,23 +182,24 @@ impl<O: Observer> Table<O> {
         open: fn(&Arrival<'_>) -> Entry<O>,
         observer: &mut O,
     ) -> (&mut Entry<O>, Dir) {
-        let Self { options, live, ended, over, oldest, pack } = self;
+        let Self { options, live, ended, over, oldest, pack, spare } = self;
         let hash = arrival.hash();
-        let is_it = |slot: &Slot<O>| slot.is_of(&arrival.key, ended);
-        let slot = match live.entry(hash, is_it, |slot| slot.hash(ended)) {
+        let is_it = |slot: &Slot<O>| slot.hash == hash && slot.is_of(&arrival.key, ended);
+        let slot = match live.entry(hash, is_it, |slot| slot.hash) {
             Place::Occupied(place) => place.into_mut(),
             Place::Vacant(place) => {
-                let slot = place.insert(Slot::Live(Box::new(open(arrival)))).into_mut();
+                let entry = boxed(spare, open(arrival));
+                let slot = place.insert(Slot { hash, state: State::Live(entry) }).into_mut();
                 note_age(slot, oldest);
                 slot
             }
         };
-        if let Slot::Frozen(at) = *slot
+        if let State::Frozen(at) = slot.state
             && let Some(ended) = ended.get_mut(at as usize).and_then(Option::take)
         {
             let entry = Entry::thaw(ended.flow, ended.hash);
             over.push_back(Over { hash, opened: entry.opened, last: arrival.at });
-            *slot = Slot::Live(Box::new(entry));
+            slot.state = State::Live(boxed(spare, entry));
             note_age(slot, oldest);
         }
         let entry = slot.entry(|| open(arrival));
@@ -206,19 +220,18 @@ impl<O: Observer> Table<O> {
 
     /// Freezes flows that are over and have been idle.
     fn freeze_idle(&mut self, now: Moment, observer: &mut O) {
-        while let Some(first) = self.over.front() {
-            if now.time - first.last.time < IDLE && first.last.time <= now.time {
-                return;
-            }
+        while self.over.front().is_some_and(|first| first.is_idle(now)) {
             let Some(over) = self.over.pop_front() else { return };
-            let is_it = |slot: &Slot<O>| matches!(slot, Slot::Live(entry) if entry.opened == over.opened);
+            let is_it =
+                |slot: &Slot<O>| matches!(&slot.state, State::Live(entry) if entry.opened == over.opened);
             let Some(slot) = self.live.find_mut(over.hash, is_it) else { continue };
-            let Slot::Live(entry) = slot else { continue };
+            let State::Live(entry) = &slot.state else { continue };
             if entry.last.frame != over.last.frame && now.time - entry.last.time < IDLE {
                 self.over.push_back(Over { last: entry.last, ..over });
                 continue;
             }
-            slot.freeze(self.options.capture, &mut self.ended, observer, &mut self.pack);
+            let freed = slot.freeze(self.options.capture, &mut self.ended, observer, &mut self.pack);
+            self.spare.extend(freed.filter(|_| self.spare.len() < SPARE));
         }
     }
 
@@ -230,7 +243,7 @@ impl<O: Observer> Table<O> {
                 self.oldest = ages.collect();
             }
             let Some(Reverse(age)) = self.oldest.pop() else { return };
-            let Self { options, live, ended, pack, .. } = self;
+            let Self { options, live, ended, pack, spare, .. } = self;
             let is_it = |slot: &Slot<O>| slot.age(ended).opened == age.opened;
             let Ok(place) = live.find_entry(age.hash, is_it) else { continue };
             let now = place.get().age(ended);
@@ -238,58 +251,50 @@ impl<O: Observer> Table<O> {
                 self.oldest.push(Reverse(now));
                 continue;
             }
-            if let (Slot::Live(mut entry), _) = place.remove() {
+            if let State::Live(mut entry) = place.remove().0.state {
                 entry.evicted = !entry.is_over();
                 let flow = entry.finish(options.capture, observer, pack);
                 ended.push(Some(Ended { hash: age.hash, flow }));
+                spare.extend((spare.len() < SPARE).then_some(entry));
             }
         }
     }
 }
 
 impl<O: Observer> Slot<O> {
-    /// Makes a live flow a frozen one.
+    /// Makes a live flow a frozen one; gives the entry that it needs no longer.
     fn freeze(
         &mut self,
         capture: CaptureIndex,
         ended: &mut Vec<Option<Ended<O::Facts>>>,
         observer: &mut O,
         pack: &mut Pack,
-    ) {
-        if let Self::Frozen(_) = self {
-            return;
-        }
-        let place = Self::Frozen(ended.len() as u32);
-        if let Self::Live(entry) = std::mem::replace(self, place) {
-            let hash = entry.hash;
-            ended.push(Some(Ended { hash, flow: entry.freeze(capture, observer, pack) }));
-        }
+    ) -> Option<Box<Entry<O>>> {
+        let place = match self.state {
+            State::Live(_) => State::Frozen(ended.len() as u32),
+            State::Frozen(_) => return None,
+        };
+        let State::Live(mut entry) = std::mem::replace(&mut self.state, place) else { return None };
+        let flow = entry.freeze(capture, observer, pack);
+        ended.push(Some(Ended { hash: self.hash, flow }));
+        Some(entry)
     }
 
     #[inline]
     fn is_of(&self, sender_first: &FlowKey, ended: &[Option<Ended<O::Facts>>]) -> bool {
-        match self {
-            Self::Live(entry) => entry.key.sender(sender_first).is_some(),
-            Self::Frozen(at) => {
+        match &self.state {
+            State::Live(entry) => entry.key.sender(sender_first).is_some(),
+            State::Frozen(at) => {
                 let ended = ended.get(*at as usize).and_then(Option::as_ref);
                 ended.is_some_and(|ended| FlowKey::of_flow(&ended.flow).sender(sender_first).is_some())
             }
         }
     }
 
-    fn hash(&self, ended: &[Option<Ended<O::Facts>>]) -> u64 {
-        match self {
-            Self::Live(entry) => entry.hash,
-            Self::Frozen(at) => {
-                ended.get(*at as usize).and_then(Option::as_ref).map_or(0, |ended| ended.hash)
-            }
-        }
-    }
-
     fn age(&self, ended: &[Option<Ended<O::Facts>>]) -> Age {
-        match self {
-            Self::Live(entry) => entry.age(),
-            Self::Frozen(at) => {
+        match &self.state {
+            State::Live(entry) => entry.age(),
+            State::Frozen(at) => {
                 let ended = ended.get(*at as usize).and_then(Option::as_ref);
                 ended.map_or_else(Age::default, |ended| Age {
                     last: ended.flow.last.frame,
@@ -302,19 +307,37 @@ impl<O: Observer> Slot<O> {
 
     /// The live flow; one that `open` gives where there is none.
     fn entry(&mut self, open: impl FnOnce() -> Entry<O>) -> &mut Entry<O> {
-        if let Self::Frozen(_) = self {
-            *self = Self::Live(Box::new(open()));
+        if let State::Frozen(_) = self.state {
+            self.state = State::Live(Box::new(open()));
         }
-        match self {
-            Self::Live(entry) => entry,
-            Self::Frozen(_) => unreachable!("made live above"),
+        match &mut self.state {
+            State::Live(entry) => entry,
+            State::Frozen(_) => unreachable!("made live above"),
         }
+    }
+}
+
+impl Over {
+    /// Nothing more is to be expected by now; a time before its own tells nothing.
+    fn is_idle(&self, now: Moment) -> bool {
+        now.time - self.last.time >= IDLE || self.last.time > now.time
+    }
+}
+
+/// An entry on the heap, in the memory of one that was used up where there is one.
+fn boxed<O: Observer>(spare: &mut Vec<Box<Entry<O>>>, entry: Entry<O>) -> Box<Entry<O>> {
+    match spare.pop() {
+        Some(mut used) => {
+            *used = entry;
+            used
+        }
+        None => Box::new(entry),
     }
 }
 
 /// Puts a new live flow into the heap, if that is in use.
 fn note_age<O: Observer>(slot: &Slot<O>, oldest: &mut BinaryHeap<Reverse<Age>>) {
-    if let (Slot::Live(entry), false) = (slot, oldest.is_empty()) {
+    if let (State::Live(entry), false) = (&slot.state, oldest.is_empty()) {
         oldest.push(Reverse(entry.age()));
     }
 }
@@ -325,5 +348,7 @@ impl<O: Observer> Entry<O> {
     }
 }
 
+/// Used entries kept for new flows.
+const SPARE: usize = 256;
 /// How long a flow that is over is kept whole: later segments of it are rare, and copies come at once.
 const IDLE: TimeDelta = TimeDelta::from_secs(2);

@@ -29,7 +29,7 @@ pub(super) enum AppState {
     /// Payload that nothing here reads (UDP that is not DNS).
     Ignored,
     /// A TCP stream.
-    Session(Box<Session>),
+    Session(Session),
     /// DNS over UDP or TCP.
     Dns(Box<DnsSession>),
 }
@@ -39,7 +39,7 @@ impl AppState {
         let dns = DnsSession::is_dns(payload.ports.orig, payload.ports.resp);
         match payload.proto {
             Proto::Tcp | Proto::Udp if dns => Self::Dns(Box::default()),
-            Proto::Tcp => Self::Session(Box::default()),
+            Proto::Tcp => Self::Session(Session::default()),
             _ => Self::Ignored,
         }
     }

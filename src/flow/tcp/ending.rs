@@ -19,7 +19,7 @@ impl Connection {
 
     /// The facts in the end, packed. `bytes`: payload of each side; `quoted_only`: no segment was seen.
     pub(in crate::flow) fn finish(
-        mut self,
+        &mut self,
         bytes: PerDir<u64>,
         quoted_only: bool,
         pack: &mut Pack,
@@ -31,7 +31,7 @@ impl Connection {
     }
 
     /// The same, with what it takes to go on behind the facts.
-    pub(in crate::flow) fn freeze(mut self, bytes: PerDir<u64>, pack: &mut Pack) -> TcpRecord {
+    pub(in crate::flow) fn freeze(&mut self, bytes: PerDir<u64>, pack: &mut Pack) -> TcpRecord {
         let mut completeness = self.facts.completeness;
         self.conclude(bytes, false);
         pack.clear();

@@ -92,6 +92,10 @@ impl Machine {
 
     /// Appends a letter, in upper case for the originator.
     pub(super) fn write(&mut self, letter: char, dir: Dir) {
+        if self.history.is_empty() {
+            // Most are no longer: one allocation.
+            self.history.reserve_exact(24);
+        }
         if self.history.len() < HISTORY_BYTES {
             self.history.push(if dir == Dir::Orig { letter.to_ascii_uppercase() } else { letter });
         }

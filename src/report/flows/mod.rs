@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::json;
 use crate::bundle::Source;
-use crate::flow::Flow;
+use crate::flow::{Flow, TcpFacts};
 use crate::ingest::{Conversation, FlowIndex, Ingested};
 
 mod record;
@@ -49,6 +49,8 @@ struct Cache {
 struct Slot {
     out: Vec<u8>,
     cache: Cache,
+    /// Facts of the flow at hand.
+    tcp: TcpFacts,
 }
 
 /// How records are joined into a document.
@@ -203,7 +205,7 @@ mod tests {
 
     use super::*;
     use crate::capture::{CaptureIndex, CaptureSet};
-    use crate::flow::{ConnState, FrameRef, Moment, PerDir, Proto, TcpFacts};
+    use crate::flow::{ConnState, FrameRef, Moment, PerDir, Proto};
     use crate::ingest::{App, CaptureReport};
     use crate::time::Timestamp;
     use crate::tls::{ClientHello, ClientHelloShape, ProtocolVersion, TlsFacts};

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::super::json;
 use super::{Records, Slot, tcp, tls};
 use crate::dns::DnsFacts;
-use crate::flow::{Dir, IcmpError, PerDir, Proto, TcpFacts, TcpRecord};
+use crate::flow::{Dir, IcmpError, PerDir, Proto, TcpFacts};
 use crate::ingest::{Conversation, FlowIndex};
 use crate::report::words;
 use crate::tls::HttpFacts;
@@ -13,7 +13,7 @@ use crate::tls::HttpFacts;
 impl Records<'_> {
     /// Appends the object of one flow, without a line end.
     pub(super) fn record(&self, index: FlowIndex, flow: &Conversation, slot: &mut Slot) {
-        let Slot { out, cache } = slot;
+        let Slot { out, cache, tcp: facts } = slot;
         let capture = self.captures.get(usize::from(flow.capture.0));
         let files = capture.map_or(&[][..], |c| &c.files);
         let file = |n: u16| files.get(usize::from(n)).map_or(&b"\"\""[..], |f| f.as_slice());
@@ -21,9 +21,12 @@ impl Records<'_> {
         out.extend_from_slice(capture.map_or(b"\"\"", |c| c.name.as_slice()));
         identity(out, flow, self.community_id);
         // Unpacked for this line only: unpacked for good, those of all flows would fill the memory.
-        let facts = flow.tcp.as_ref().map(TcpRecord::facts);
-        counts(out, flow, facts.as_ref());
-        if let Some(facts) = &facts {
+        if let Some(record) = &flow.tcp {
+            record.read_into(facts);
+        }
+        let facts = flow.tcp.as_ref().map(|_| &*facts);
+        counts(out, flow, facts);
+        if let Some(facts) = facts {
             tcp::write(out, facts);
         }
         if flow.duplicates > 0 {
