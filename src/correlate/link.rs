@@ -88,6 +88,7 @@ impl Linker {
         let numbered = flows.iter().enumerate().map(|(n, flow)| (n as u32, flow));
         let mut hashed: Vec<(u64, u32)> =
             numbered.filter_map(|(n, flow)| key(n, flow).map(|k| (hasher.hash_one(k), n))).collect();
+        keep_repeated(&mut hashed);
         hashed.sort_unstable();
         for same in hashed.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
             for (place, (_, n)) in same.iter().enumerate().skip(1) {
@@ -140,6 +141,22 @@ impl Linker {
         }
         Connections { root: self.root, groups }
     }
+}
+
+/// Leaves out what no other has the hash of, all but a few: most keys stand alone, and sorting is what costs.
+fn keep_repeated(hashed: &mut Vec<(u64, u32)>) {
+    let bits = (hashed.len() * 16).next_power_of_two().max(64);
+    let (mut once, mut twice) = (vec![0_u64; bits / 64], vec![0_u64; bits / 64]);
+    let place = |hash: u64| ((hash as usize % bits) / 64, 1 << (hash % 64));
+    for (hash, _) in &*hashed {
+        let (word, bit) = place(*hash);
+        twice[word] |= once[word] & bit;
+        once[word] |= bit;
+    }
+    hashed.retain(|(hash, _)| {
+        let (word, bit) = place(*hash);
+        twice[word] & bit != 0
+    });
 }
 
 /// Flows of one capture beside which another with the same originator's port and other ends began: only those can be

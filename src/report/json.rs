@@ -120,6 +120,13 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// Appends a quoted word of this program's own: one that holds nothing to escape.
+pub fn word(out: &mut Vec<u8>, word: &str) {
+    out.push(b'"');
+    out.extend_from_slice(word.as_bytes());
+    out.push(b'"');
+}
+
 /// Appends an array of strings.
 pub fn strings<S: AsRef<str>>(out: &mut Vec<u8>, items: impl IntoIterator<Item = S>) {
     array(out, items, |out, item| string(out, item.as_ref()));
@@ -145,8 +152,12 @@ pub fn array<T>(
 pub fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
-    for byte in bytes {
-        out.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    for run in bytes.chunks(32) {
+        let mut text = [0; 64];
+        for (digits, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(run) {
+            *digits = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+        }
+        out.extend_from_slice(&text[..run.len() * 2]);
     }
     out.push(b'"');
 }
@@ -205,5 +216,6 @@ mod tests {
         assert_eq!(text(|out| ip(out, "10.0.255.1".parse().expect("v4"))), "\"10.0.255.1\"");
         assert_eq!(text(|out| ip(out, "fd00::1".parse().expect("v6"))), "\"fd00::1\"");
         assert_eq!(text(|out| hex(out, &[0, 0xab])), "\"00ab\"");
+        assert_eq!(text(|out| hex(out, &[0x1f; 33])), format!("\"{}\"", "1f".repeat(33)));
     }
 }

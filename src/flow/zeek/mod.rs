@@ -4,7 +4,7 @@
 //! that endpoint makes known. No timers: Zeek's would split a 30-second dial into several connections.
 //! Source: Zeek `scripts/base/protocols/conn/main.zeek`; states after RFC 9293 §3.3.2, as an observer sees them.
 
-use self::history::{FIN_SEEN, RST_SEEN, SYN_SEEN};
+use self::history::{ACK_SEEN, DATA_SEEN, FIN_SEEN, RST_SEEN, SYN_SEEN};
 use super::codec::{Codec, Coded};
 use super::seq::Seq;
 use super::{ConnState, Dir, PerDir};
@@ -78,6 +78,16 @@ struct Side {
 }
 
 impl Side {
+    /// Data or an ACK in the middle of a connection, of which the history has its letters already.
+    fn is_steady(&self, input: &Input) -> bool {
+        let letter = if input.length > 0 { DATA_SEEN } else { ACK_SEEN };
+        self.state == Endpoint::Established
+            && input.flags & (SYN | FIN | RST | ACK) == ACK
+            && self.seen & letter != 0
+            && input.window != 0
+            && !input.reveals_gap
+    }
+
     fn enter(&mut self, state: Endpoint) {
         self.before = self.state;
         self.state = state;
@@ -106,6 +116,9 @@ impl Machine {
     /// Takes in the next segment.
     pub(super) fn step(&mut self, input: &Input) {
         let (side, _) = self.sides.both(input.dir);
+        if side.is_steady(input) {
+            return self.note_progress(input);
+        }
         begin(side, input);
         self.note_flags(input);
         self.note_window(input);

@@ -104,7 +104,7 @@ fn counts(out: &mut Vec<u8>, flow: &Conversation, tcp: Option<&TcpFacts>) {
         }
         if !tcp.history.is_empty() {
             out.extend_from_slice(b",\"history\":");
-            json::string(out, &tcp.history);
+            json::word(out, &tcp.history);
         }
         field(out, b",\"completeness\":", u64::from(tcp.completeness));
     }
@@ -142,9 +142,9 @@ fn application(out: &mut Vec<u8>, flow: &Conversation) {
         for dir in [Dir::Orig, Dir::Resp] {
             let Some(spoke) = first[dir] else { continue };
             out.extend_from_slice(separator);
-            json::string(out, dir.name());
+            json::word(out, dir.name());
             out.push(b':');
-            json::string(out, spoke.name());
+            json::word(out, spoke.name());
             separator = b",";
         }
         out.push(b'}');

@@ -3,9 +3,10 @@
 //! Everything derived from a hello except its random, and every certificate, is the same for thousands of flows:
 //! those texts are rendered once and kept by the address of the interned value.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::super::json;
 use super::record::field;
@@ -86,7 +87,7 @@ pub(super) fn write(out: &mut Vec<u8>, facts: &TlsFacts, cache: &mut Cache) {
     }
     if !facts.history.is_empty() {
         out.extend_from_slice(b",\"ssl_history\":");
-        json::string(out, &facts.history);
+        json::word(out, &facts.history);
     }
     out.push(b'}');
 }
