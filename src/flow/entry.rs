@@ -240,6 +240,11 @@ impl<O: Observer> Entry<O> {
         matches!(&self.transport, Transport::Tcp(connection) if connection.is_over())
     }
 
+    /// Nothing is missing on either side.
+    pub(super) fn is_settled(&self) -> bool {
+        matches!(&self.transport, Transport::Tcp(connection) if connection.is_settled())
+    }
+
     /// Ends the flow.
     pub(super) fn finish(
         &mut self,

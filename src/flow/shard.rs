@@ -42,8 +42,10 @@ struct Table<O: Observer> {
     spare: Vec<Box<Entry<O>>>,
     /// Flows that are over or were ended. One that went on after all leaves its place empty.
     ended: Vec<Option<Ended<O::Facts>>>,
-    /// Flows that are over, to be frozen once they have been idle, in the order in which they came to be over.
+    /// Flows that are over, in the order in which they came to be over: to be frozen soon, where nothing can be missing.
     over: VecDeque<Over>,
+    /// Those that may go on after all: to be frozen later.
+    lingering: VecDeque<Over>,
     /// Live flows by the last frame that is known here; empty until the budget is reached.
     oldest: BinaryHeap<Reverse<Age>>,
     pack: Pack,
@@ -91,6 +93,7 @@ impl<O: Observer> Shard<O> {
             spare: Vec::new(),
             ended: Vec::new(),
             over: VecDeque::new(),
+            lingering: VecDeque::new(),
             oldest: BinaryHeap::new(),
             pack: Pack::default(),
         };
@@ -157,9 +160,7 @@ impl<O: Observer> Table<O> {
             let over = Over { hash: entry.hash, opened: entry.opened, last: entry.last };
             self.over.push_back(over);
         }
-        if self.over.front().is_some_and(|first| first.is_idle(arrival.at)) {
-            self.freeze_idle(arrival.at, observer);
-        }
+        self.freeze_idle(arrival.at, observer);
         if self.live.len() > self.options.max_flows {
             self.keep_budget(observer);
         }
@@ -182,7 +183,7 @@ impl<O: Observer> Table<O> {
         open: fn(&Arrival<'_>) -> Entry<O>,
         observer: &mut O,
     ) -> (&mut Entry<O>, Dir) {
-        let Self { options, live, ended, over, oldest, pack, spare } = self;
+        let Self { options, live, ended, over, lingering: _, oldest, pack, spare } = self;
         let hash = arrival.hash();
         let is_it = |slot: &Slot<O>| slot.hash == hash && slot.is_of(&arrival.key, ended);
         let slot = match live.entry(hash, is_it, |slot| slot.hash) {
@@ -218,21 +219,41 @@ impl<O: Observer> Table<O> {
         (entry, dir)
     }
 
-    /// Freezes flows that are over and have been idle.
+    /// Freezes flows that are over and have been idle: while they are still in the cache, if both sides have everything.
+    #[inline]
     fn freeze_idle(&mut self, now: Moment, observer: &mut O) {
-        while self.over.front().is_some_and(|first| first.is_idle(now)) {
+        while self.over.front().is_some_and(|first| first.is_idle(now, SETTLED)) {
             let Some(over) = self.over.pop_front() else { return };
-            let is_it =
-                |slot: &Slot<O>| matches!(&slot.state, State::Live(entry) if entry.opened == over.opened);
-            let Some(slot) = self.live.find_mut(over.hash, is_it) else { continue };
-            let State::Live(entry) = &slot.state else { continue };
-            if entry.last.frame != over.last.frame && now.time - entry.last.time < IDLE {
-                self.over.push_back(Over { last: entry.last, ..over });
-                continue;
+            if self.waiting(&over).is_some_and(|slot| slot.is_settled()) {
+                let again = self.freeze(&over, now, SETTLED, observer);
+                self.over.extend(again);
+            } else {
+                self.lingering.push_back(over);
             }
-            let freed = slot.freeze(self.options.capture, &mut self.ended, observer, &mut self.pack);
-            self.spare.extend(freed.filter(|_| self.spare.len() < SPARE));
         }
+        while self.lingering.front().is_some_and(|first| first.is_idle(now, IDLE)) {
+            let Some(over) = self.lingering.pop_front() else { return };
+            let again = self.freeze(&over, now, IDLE, observer);
+            self.lingering.extend(again);
+        }
+    }
+
+    /// The live flow that waits to be frozen.
+    fn waiting(&mut self, over: &Over) -> Option<&mut Slot<O>> {
+        self.live.find_mut(over.hash, |slot| slot.waits(over))
+    }
+
+    /// Freezes a flow; gives it back where it went on and has not been idle for so long.
+    fn freeze(&mut self, over: &Over, now: Moment, idle: TimeDelta, observer: &mut O) -> Option<Over> {
+        let State::Live(entry) = &self.waiting(over)?.state else { return None };
+        if entry.last.frame != over.last.frame && now.time - entry.last.time < idle {
+            return Some(Over { last: entry.last, ..*over });
+        }
+        let Self { options, live, ended, pack, spare, .. } = self;
+        let slot = live.find_mut(over.hash, |slot| slot.waits(over))?;
+        let freed = slot.freeze(options.capture, ended, observer, pack);
+        spare.extend(freed.filter(|_| spare.len() < SPARE));
+        None
     }
 
     /// Ends the flows with the oldest last frame until no more than the budget are live.
@@ -280,6 +301,16 @@ impl<O: Observer> Slot<O> {
         Some(entry)
     }
 
+    /// It is the live flow that was put in a queue.
+    fn waits(&self, over: &Over) -> bool {
+        matches!(&self.state, State::Live(entry) if entry.opened == over.opened)
+    }
+
+    /// Both sides have closed and have all that the other sent.
+    fn is_settled(&self) -> bool {
+        matches!(&self.state, State::Live(entry) if entry.is_settled())
+    }
+
     #[inline]
     fn is_of(&self, sender_first: &FlowKey, ended: &[Option<Ended<O::Facts>>]) -> bool {
         match &self.state {
@@ -319,8 +350,8 @@ impl<O: Observer> Slot<O> {
 
 impl Over {
     /// Nothing more is to be expected by now; a time before its own tells nothing.
-    fn is_idle(&self, now: Moment) -> bool {
-        now.time - self.last.time >= IDLE || self.last.time > now.time
+    fn is_idle(&self, now: Moment, idle: TimeDelta) -> bool {
+        now.time - self.last.time >= idle || self.last.time > now.time
     }
 }
 
@@ -350,5 +381,7 @@ impl<O: Observer> Entry<O> {
 
 /// Used entries kept for new flows.
 const SPARE: usize = 256;
-/// How long a flow that is over is kept whole: later segments of it are rare, and copies come at once.
+/// How long a flow is kept whole of which both sides have everything: copies come within 100 ms.
+const SETTLED: TimeDelta = TimeDelta::from_millis(200);
+/// How long any other flow that is over is kept whole: later segments of it are rare.
 const IDLE: TimeDelta = TimeDelta::from_secs(2);

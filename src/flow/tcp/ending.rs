@@ -17,6 +17,11 @@ impl Connection {
         self.zeek.is_over()
     }
 
+    /// Both sides have closed, and all that was sent was acknowledged.
+    pub(in crate::flow) fn is_settled(&self) -> bool {
+        self.streams.orig.is_closed() && self.streams.resp.is_closed()
+    }
+
     /// The facts in the end, packed. `bytes`: payload of each side; `quoted_only`: no segment was seen.
     pub(in crate::flow) fn finish(
         &mut self,
