@@ -195,7 +195,7 @@ fn name_of(path: &Path) -> String {
 /// Entries of an earlier run that still hold: same bundle, same version, same rules, report there.
 fn known(index: &Path, output: &Path, bundles: &[Bundle], settings: &Settings) -> BTreeMap<String, Entry> {
     let text = fs::read_to_string(index).unwrap_or_default();
-    let digest = settings.rules.digest();
+    let digest = settings.digest();
     let entries = text.lines().filter_map(|line| serde_json::from_str::<Entry>(line).ok());
     let holds = |e: &Entry| {
         bundles.iter().any(|b| b.name == e.bundle && b.fingerprint == e.fingerprint)
@@ -228,7 +228,7 @@ fn one(bundle: &Bundle, typed: &BatchArguments, settings: &Settings) -> Result<(
         error: None,
         report: None,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        rules_digest: settings.rules.digest(),
+        rules_digest: settings.digest(),
         findings: 0,
         causes: BTreeMap::new(),
         verdicts: BTreeMap::new(),

@@ -113,7 +113,7 @@ impl Analysis {
 
     /// The report of it.
     pub(super) fn report(&self, settings: &Settings, max_occurrences: usize) -> report::document::Report {
-        let options = report::build::Options { max_occurrences, rules_digest: settings.rules.digest() };
+        let options = report::build::Options { max_occurrences, rules_digest: settings.digest() };
         report::build::build(&self.world, &self.correlated, &self.findings, &options)
     }
 }

@@ -101,6 +101,11 @@ impl Settings {
         Ok(bundle)
     }
 
+    /// Of the rules and events in use.
+    pub fn digest(&self) -> String {
+        self.rules.digest(&self.events)
+    }
+
     /// `--from` and `--to`; a time without a date is on the day on which the captures begin.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use super::mistakes::{Mistake, line_and_column, render};
 use super::rule::{KEYS, Rule};
 use super::yaml::{self, Node, What};
 use crate::error::Error;
+use crate::log::EventSet;
 
 /// A rule file's text and where it came from.
 #[derive(Clone, Debug)]
@@ -51,7 +52,8 @@ impl RuleFile {
 pub struct RuleSet {
     rules: Vec<Rule>,
     blind: Vec<Arc<str>>,
-    digest: String,
+    /// The files' texts, for the digest.
+    texts: Vec<String>,
 }
 
 impl RuleSet {
@@ -97,14 +99,16 @@ impl RuleSet {
         self.blind.iter().any(|b| &**b == event)
     }
 
-    /// First 12 hex digits of the SHA-256 over all loaded rule files.
-    pub fn digest(&self) -> String {
-        self.digest.clone()
+    /// First 12 hex digits of the SHA-256 over all loaded rule files and event files.
+    pub fn digest(&self, events: &EventSet) -> String {
+        digest(self.texts.iter().map(String::as_str).chain(events.texts()))
     }
 
-    /// The digest of the built-in rules alone.
+    /// The digest of the built-in rules and events alone.
     pub fn builtin_digest() -> String {
-        digest(&builtin::files())
+        let rules = builtin::files();
+        let events = EventSet::builtin_texts();
+        digest(rules.iter().map(|f| f.text.as_str()).chain(events))
     }
 }
 
@@ -247,21 +251,21 @@ impl<'f> Loader<'f> {
             let key = |r: &Rule| std::cmp::Reverse((r.rank, r.confidence, r.conditions()));
             key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id))
         });
-        Ok(RuleSet { rules, blind: self.blind, digest: digest(self.files) })
+        Ok(RuleSet { rules, blind: self.blind, texts: self.files.iter().map(|f| f.text.clone()).collect() })
     }
+}
+
+fn digest<'t>(texts: impl Iterator<Item = &'t str>) -> String {
+    let mut hash = Sha256::new();
+    for text in texts {
+        hash.update(text.len().to_le_bytes());
+        hash.update(text);
+    }
+    hash.finalize().iter().take(6).flat_map(|b| [hex_digit(b >> 4), hex_digit(b & 15)]).collect()
 }
 
 fn hex_digit(nibble: u8) -> char {
     char::from_digit(u32::from(nibble), 16).unwrap_or('0')
-}
-
-fn digest(files: &[RuleFile]) -> String {
-    let mut hash = Sha256::new();
-    for file in files {
-        hash.update(file.text.len().to_le_bytes());
-        hash.update(&file.text);
-    }
-    hash.finalize().iter().take(6).flat_map(|b| [hex_digit(b >> 4), hex_digit(b & 15)]).collect()
 }
 
 #[cfg(test)]

@@ -155,6 +155,8 @@ pub fn check(rules: &RuleSet, events: &EventSet) -> Vec<String> {
                 .map(|by| format!("{place}: always loses to {by}, which has the same conditions")),
         );
     }
+    let unused = unused_events(rules, events).into_iter().filter(|e| !events.is_benign(e));
+    found.extend(unused.map(|event| format!("event {event}: no rule names it: a case of it has no verdict")));
     found
 }
 
@@ -380,6 +382,22 @@ mod tests {
     fn the_built_in_rules_have_no_warnings() {
         let found = check(&RuleSet::builtin(), &EventSet::builtin());
         assert!(found.is_empty(), "{}", found.join("\n"));
+    }
+
+    #[test]
+    fn an_event_that_no_rule_names_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let event = |name: &str, more: &str| {
+            format!(
+                "- event: {name}\n  title: t\n  triggers: [{name}]\n  reason: ['^{name}$']\n{more}  samples:\n    - \
+                 'W0710 08:15:30.123456    1234 x.go:1] dial tcp 10.0.0.1:443: {name}'\n"
+            )
+        };
+        let text = event("made_up", "") + &event("look_alike", "  benign: true\n");
+        std::fs::write(dir.path().join("mine.yaml"), text).unwrap();
+        let events = EventSet::load(&[dir.path()]).unwrap_or_else(|e| panic!("{e}"));
+        let found = check(&RuleSet::builtin(), &events);
+        assert_eq!(found, ["event made_up: no rule names it: a case of it has no verdict"]);
     }
 
     #[test]

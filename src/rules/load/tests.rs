@@ -33,7 +33,7 @@ fn a_rule_loads_with_its_defaults() {
     let rule = set.find("a/one").unwrap();
     assert_eq!((rule.rank, rule.rev, rule.line, rule.conditions()), (50, 1, 1, 2));
     assert_eq!(rule.confidence, crate::rules::Confidence::High);
-    assert_eq!(set.digest().len(), 12);
+    assert_eq!(set.digest(&EventSet::builtin()).len(), 12);
 }
 
 #[test]
@@ -111,4 +111,17 @@ fn precedence_is_rank_then_confidence_then_conditions_then_id() {
     let set = RuleSet::of(&[file(&text)]).unwrap();
     let order: Vec<_> = set.rules().iter().map(|r| &*r.id).collect();
     assert_eq!(order, ["e", "f", "c", "d", "b"]);
+}
+
+#[test]
+fn the_digest_covers_rules_and_events() {
+    let dir = tempfile::tempdir().unwrap();
+    let event = "- event: made_up\n  title: t\n  triggers: [made-up]\n  reason: ['^made-up$']\n  samples:\n    - \
+                 'W0710 08:15:30.123456    1234 x.go:1] dial tcp 10.0.0.1:443: made-up'\n";
+    std::fs::write(dir.path().join("mine.yaml"), event).unwrap();
+    let (builtin, more) = (EventSet::builtin(), EventSet::load(&[dir.path()]).unwrap());
+    let rules = RuleSet::builtin();
+    assert_eq!(rules.digest(&builtin), RuleSet::builtin_digest());
+    assert_ne!(rules.digest(&builtin), rules.digest(&more));
+    assert_ne!(rules.digest(&builtin), RuleSet::default().digest(&builtin));
 }
