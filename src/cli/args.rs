@@ -46,7 +46,10 @@ pub enum Command {
   wirecause logs bundle/ --where 'log.deadline >= 10s'
   wirecause logs apiserver.log --tz America/New_York --format ndjson")]
     Logs(RecordsArguments),
-    /// Certificates that servers and clients showed on the wire
+    /// Every certificate on the wire and in Secrets, kubeconfigs, caBundles and files: role, days left, issuer
+    #[command(after_help = "Examples:
+  wirecause certs bundle/ --where 'cert.days_left < 30'
+  wirecause certs bundle/ --where 'cert.mismatch' --format json")]
     Certs(RecordsArguments),
     /// Write only the frames of one finding or flow, as pcapng with comments
     #[command(after_help = "Examples:
@@ -337,6 +340,9 @@ pub struct HowArguments {
     /// Decrypt TLS sessions with the secrets in FILE, as SSLKEYLOGFILE writes them (repeatable); never shown
     #[arg(long, value_name = "FILE", help_heading = "Reading")]
     pub keylog: Vec<PathBuf>,
+    /// Tell of certificates that end within so many days of the incident
+    #[arg(long, value_name = "DAYS", default_value_t = 30, help_heading = "Reading")]
+    pub expiry_warning: u32,
     /// Bounds on what a bundle may make the program read.
     #[command(flatten)]
     pub limits: LimitArguments,

@@ -55,7 +55,8 @@ pub(super) fn analyze(
     let mut world = world(inputs, settings, progress)?;
     progress.phase("joining logs and packets");
     let span = settings.span(&world.bundle)?;
-    let join = JoinOptions { target: scope.target, edge: scope.edge, span };
+    let join =
+        JoinOptions { target: scope.target, edge: scope.edge, span, expiry_warning: settings.expiry_warning };
     let correlated = correlate::correlate(&mut world, &join);
     let findings = rules::findings(&settings.rules, &world, &correlated);
     Ok(Analysis { world, correlated, findings })

@@ -1,5 +1,6 @@
 //! `wirecause logs` and `wirecause certs`: what one side of the bundle says, as records.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
@@ -11,6 +12,7 @@ use super::progress::Progress;
 use super::redact::Mask;
 use super::settings::{Look, Settings};
 use super::{Outcome, output};
+use crate::correlate;
 use crate::error::Error;
 use crate::log::LogEvent;
 use crate::report::build;
@@ -29,7 +31,7 @@ pub(super) fn logs(typed: &RecordsArguments, settings: &Settings) -> Result<Outc
     let mut mask = Mask::of(&typed.read.how, &world);
     super::say_problems(&typed.read.show, &world.bundle, &world.logs.inputs, &mut mask);
     let wanted = |event: &LogEvent| {
-        let view = CaseView { world: Some(&world), case: None, event: Some(event), flow: None };
+        let view = CaseView { world: Some(&world), event: Some(event), ..CaseView::default() };
         condition.as_ref().is_none_or(|c| c.truth(&view) == Truth::True)
     };
     if typed.format == RecordFormat::Ndjson && !mask.hides() {
@@ -51,18 +53,20 @@ pub(super) fn logs(typed: &RecordsArguments, settings: &Settings) -> Result<Outc
 
 /// `wirecause certs`.
 pub(super) fn certs(typed: &RecordsArguments, settings: &Settings) -> Result<Outcome, Error> {
-    if typed.condition.is_some() {
-        return Err(Error::Usage(
-            "--where: certificates have no fields yet: filter the JSON instead".to_owned(),
-        ));
-    }
-    let world = load::captures(&typed.read, settings)?;
+    let condition = super::condition(typed.condition.as_deref())?;
+    let world = load::world(&typed.read.inputs, settings, &Progress::new(&typed.read.show))?;
     let mut mask = Mask::of(&typed.read.how, &world);
-    super::say_problems(&typed.read.show, &world.bundle, &world.wire.inputs, &mut mask);
-    let all = mask.value(build::certificates(&world))?;
+    super::say_problems(&typed.read.show, &world.bundle, load::inputs(&world), &mut mask);
+    let inventory = correlate::inventory(&world, settings.expiry_warning);
+    let wanted = |held: &&correlate::Inventoried| {
+        let view = CaseView::of_certificate(&world, held);
+        condition.as_ref().is_none_or(|c| c.truth(&view) == Truth::True)
+    };
+    let all: Vec<Certificate> = inventory.iter().filter(wanted).map(build::certificate).collect();
+    let all = mask.value(all)?;
     write(typed, all.into_iter(), csv::CERTIFICATES, |all, style, out| certificate_table(all, style, out))?;
     mask.save()?;
-    Ok(super::worst_input(&world.bundle, &world.wire.inputs))
+    Ok(super::worst_input(&world.bundle, load::inputs(&world)))
 }
 
 fn certificate_table(
@@ -73,20 +77,25 @@ fn certificate_table(
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(u16::try_from(style.width).unwrap_or(u16::MAX));
-    table.set_header(["SUBJECT", "ISSUER", "VALID UNTIL", "NAMES", "SHOWN BY", "FLOWS"]);
+    table.set_header(["SUBJECT", "ISSUER", "ROLE", "DAYS LEFT", "VALID UNTIL", "NAMES", "FOUND IN"]);
+    let mut mismatches = BTreeSet::new();
     for certificate in all {
         let until = certificate.not_after.as_deref().map_or_else(String::new, words::short_time);
-        let shown = format!("{} {}", certificate.shown_by, certificate.addresses.join(" "));
+        let found: Vec<_> = certificate.found.iter().map(|f| f.place.as_str()).collect();
+        let missing = if certificate.authority == "missing" { " (not in the bundle)" } else { "" };
         table.add_row([
             words::printable(&certificate.subject),
-            words::printable(&certificate.issuer),
+            words::printable(&certificate.issuer) + missing,
+            certificate.role.clone(),
+            certificate.days_left.map_or_else(String::new, |d| d.to_string()),
             until,
             words::printable(&certificate.sans.join(" ")),
-            shown,
-            words::grouped(certificate.flows),
+            words::printable(&found.join("; ")),
         ]);
+        mismatches.extend(certificate.mismatches);
     }
-    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
+    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))?;
+    mismatches.iter().try_for_each(|text| writeln!(out, "! {}", words::printable(text)))
 }
 
 fn write<T: Serialize, I: Iterator<Item = T> + Send>(

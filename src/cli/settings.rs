@@ -14,7 +14,7 @@ use crate::ingest::IngestOptions;
 use crate::log::EventSet;
 use crate::packet::DecodeOptions;
 use crate::rules::{RuleFile, RuleSet};
-use crate::time::Timestamp;
+use crate::time::{TimeDelta, Timestamp};
 
 /// What the reading arguments mean.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub struct Settings {
     pub events: EventSet,
     from: Option<TimeArgument>,
     to: Option<TimeArgument>,
+    /// How long before its end a certificate is worth a word.
+    pub expiry_warning: TimeDelta,
     vxlan_ports: Vec<u16>,
     key_logs: Vec<PathBuf>,
 }
@@ -84,6 +86,7 @@ impl Settings {
             rules,
             events,
             vxlan_ports: typed.vxlan_port.clone(),
+            expiry_warning: TimeDelta::from_secs(i64::from(typed.expiry_warning) * 86_400),
             key_logs: typed.keylog.clone(),
             zone,
         })
@@ -282,7 +285,7 @@ fn size(option: &str, text: &str) -> Result<u64, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::{Civil, TimeDelta};
+    use crate::time::Civil;
 
     #[test]
     fn sizes() {

@@ -6,7 +6,10 @@
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Callee, ClusterMap, Conflict, Destination, Endpoint, Node, Pod, Service, Translation};
+use super::{
+    Callee, ClusterMap, Conflict, Destination, Endpoint, HeldCertificates, Holder, Node, Pod, Service,
+    Translation,
+};
 use crate::bundle::{Limits, Source, SourceIndex};
 
 /// The map while it is filled.
@@ -22,6 +25,8 @@ pub(super) struct Builder<'a> {
     callees: HashMap<(&'static str, String, String), usize>,
     destinations: HashMap<(SocketAddr, SourceIndex), usize>,
     pub(super) room: Room,
+    /// Private keys that were seen and left.
+    pub(super) private_keys: u64,
 }
 
 /// How many facts of one kind may be kept, and how many were kept out.
@@ -46,6 +51,7 @@ impl<'a> Builder<'a> {
             callees: HashMap::new(),
             destinations: HashMap::new(),
             room: Room { most, dropped: 0 },
+            private_keys: 0,
         }
     }
 
@@ -181,9 +187,10 @@ impl<'a> Builder<'a> {
     }
 
     /// Adds certificates (PEM or DER bytes) and where they stand.
-    pub(super) fn certificates(&mut self, place: String, bytes: Vec<u8>) {
+    pub(super) fn certificates(&mut self, holder: Holder, place: String, bytes: Vec<u8>) {
         if !bytes.is_empty() {
-            push(&mut self.map.certificates, (place, bytes), &mut self.room);
+            let held = HeldCertificates { holder, place, bytes };
+            push(&mut self.map.certificates, held, &mut self.room);
         }
     }
 

@@ -172,6 +172,30 @@ pub struct Destination {
     pub source: SourceIndex,
 }
 
+/// What holds certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Holder {
+    /// A Secret.
+    Secret,
+    /// A ConfigMap.
+    ConfigMap,
+    /// A kubeconfig.
+    Kubeconfig,
+    /// A PEM file.
+    File,
+}
+
+/// Certificates that stand in one place; private keys beside them are left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldCertificates {
+    /// What holds them.
+    pub holder: Holder,
+    /// Which one, in words: `Secret ns/name tls.crt`, a path.
+    pub place: String,
+    /// PEM or DER bytes.
+    pub bytes: Vec<u8>,
+}
+
 /// Two sources that disagree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
@@ -216,8 +240,8 @@ pub struct ClusterMap {
     pub sockets: Vec<Socket>,
     /// Kernel counters of hosts (`nstat`, `netstat -s`, `conntrack -S`) that are not zero.
     pub counters: Vec<Counter>,
-    /// Secrets' and files' certificates: (where, PEM or DER bytes).
-    pub certificates: Vec<(String, Vec<u8>)>,
+    /// Certificates of Secrets, ConfigMaps, kubeconfigs and files.
+    pub certificates: Vec<HeldCertificates>,
     /// Disagreements.
     pub conflicts: Vec<Conflict>,
     /// One for each source read.

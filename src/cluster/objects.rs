@@ -1,8 +1,8 @@
 //! Kubernetes objects in, facts out.
 //!
 //! Takes one object as a JSON value: Service, EndpointSlice, Endpoints, Pod, Node, webhook configurations, CRDs with
-//! a conversion webhook, APIService, Secret and ConfigMap; gives facts to the builder. Of Secrets and ConfigMaps only
-//! certificates are taken; a private key is never kept. Fields that are missing or of another type are absent facts.
+//! a conversion webhook, APIService, Secret, ConfigMap and kubeconfig; gives facts to the builder. Of the last
+//! three only certificates are taken; a private key is never kept. Fields that are missing or of another type are absent facts.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::build::Builder;
-use super::{Callee, Endpoint, Node, Pod, Service, ServicePort};
+use super::{Callee, Endpoint, Holder, Node, Pod, Service, ServicePort};
 use crate::bundle::SourceIndex;
 
 /// Takes an object over; `false` for a kind that says nothing here.
@@ -32,6 +32,7 @@ pub(super) fn add(b: &mut Builder<'_>, object: &Value, source: SourceIndex) -> b
         "APIService" => api_service(b, object, &meta),
         "Secret" => secret(b, object, &meta),
         "ConfigMap" => config_map(b, object, &meta),
+        "Config" if object.get("clusters").is_some() => kubeconfig(b, object, &meta),
         _ => return false,
     }
     true
@@ -221,22 +222,47 @@ fn callee(config: Option<&Value>, kind: &'static str, name: String, meta: &Meta)
 
 fn secret(b: &mut Builder<'_>, object: &Value, meta: &Meta) {
     for (key, value) in map(object, "data") {
-        certificates(b, "Secret", meta, key, &decode(value));
+        certificates(b, Holder::Secret, meta, key, &decode(value));
     }
     for (key, value) in map(object, "stringData") {
-        certificates(b, "Secret", meta, key, value.as_bytes());
+        certificates(b, Holder::Secret, meta, key, value.as_bytes());
+    }
+}
+
+/// The authorities and client certificates of a kubeconfig (`kind: Config`); keys and tokens are left.
+fn kubeconfig(b: &mut Builder<'_>, object: &Value, meta: &Meta) {
+    let path = b.path(meta.source).to_owned();
+    let parts = [
+        ("/clusters", "cluster", "certificate-authority-data"),
+        ("/users", "user", "client-certificate-data"),
+    ];
+    for (list, part, key) in parts {
+        for item in array(object, list) {
+            let name = text(item, "/name").unwrap_or_default();
+            let data = item.get(part).and_then(|p| p.get(key)).and_then(Value::as_str).unwrap_or_default();
+            let place = format!("{path} {part} {name}");
+            b.certificates(Holder::Kubeconfig, place, certificate_blocks(&decode(data)));
+            b.private_keys += u64::from(item.get(part).is_some_and(|p| p.get("client-key-data").is_some()));
+        }
     }
 }
 
 fn config_map(b: &mut Builder<'_>, object: &Value, meta: &Meta) {
     for (key, value) in map(object, "data") {
-        certificates(b, "ConfigMap", meta, key, value.as_bytes());
+        certificates(b, Holder::ConfigMap, meta, key, value.as_bytes());
     }
 }
 
-fn certificates(b: &mut Builder<'_>, kind: &str, meta: &Meta, key: &str, bytes: &[u8]) {
+fn certificates(b: &mut Builder<'_>, holder: Holder, meta: &Meta, key: &str, bytes: &[u8]) {
+    let kind = if holder == Holder::Secret { "Secret" } else { "ConfigMap" };
     let place = format!("{kind} {}/{} {key}", meta.namespace, meta.name);
-    b.certificates(place, certificate_blocks(bytes));
+    b.private_keys += private_keys(bytes);
+    b.certificates(holder, place, certificate_blocks(bytes));
+}
+
+/// How many private keys PEM text holds.
+pub(super) fn private_keys(bytes: &[u8]) -> u64 {
+    memchr::memmem::find_iter(bytes, b"PRIVATE KEY-----").count().div_ceil(2) as u64
 }
 
 /// The CERTIFICATE blocks of PEM text, and nothing else of it (a private key may stand beside them).

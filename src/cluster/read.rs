@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use super::build::Builder;
 use super::text::HostText;
-use super::{ClusterMap, conflicts, documents, host, objects};
+use super::{ClusterMap, Holder, conflicts, documents, host, objects};
 use crate::bundle::{InputReport, Source, SourceKind};
 use crate::error::Place;
 
@@ -27,6 +27,7 @@ pub(super) fn read(sources: &[Source]) -> ClusterMap {
                 .loss("unreadable", Place::Offset(report.bytes), || format!("reading stopped: {e}"));
         }
         note_dropped(&mut b, &mut report);
+        note_private_keys(&mut b, &mut report);
         b.map.inputs.push(report);
     }
     host::name_hosts(&mut b);
@@ -48,9 +49,10 @@ fn read_objects(b: &mut Builder<'_>, source: &Source, report: &mut InputReport) 
 fn read_pem(b: &mut Builder<'_>, source: &Source, report: &mut InputReport) -> io::Result<()> {
     let (text, read) = whole(source, report);
     let certificates = objects::certificate_blocks(text.as_bytes());
+    b.private_keys += objects::private_keys(text.as_bytes());
     report.lines = Some(text.lines().count() as u64);
     report.skipped = certificates.is_empty();
-    b.certificates(source.path.clone(), certificates);
+    b.certificates(Holder::File, source.path.clone(), certificates);
     read
 }
 
@@ -119,6 +121,16 @@ fn skip_line(reader: &mut impl BufRead) -> io::Result<u64> {
         if done {
             return Ok(skipped);
         }
+    }
+}
+
+/// A key in a bundle is no longer a secret, which is worth saying; it is neither kept nor shown.
+fn note_private_keys(b: &mut Builder<'_>, report: &mut InputReport) {
+    let seen = std::mem::take(&mut b.private_keys);
+    if seen > 0 {
+        report.problems.add("private_key", Place::Whole, seen, false, || {
+            "a private key stands here; it is neither kept nor shown, but whoever has this bundle has it: make a new one".to_owned()
+        });
     }
 }
 

@@ -168,7 +168,7 @@ fn of_secrets_only_certificates_are_kept() {
     let kept: Vec<(&str, String)> = map
         .certificates
         .iter()
-        .map(|(place, bytes)| (place.as_str(), String::from_utf8(bytes.clone()).unwrap()))
+        .map(|held| (held.place.as_str(), String::from_utf8(held.bytes.clone()).unwrap()))
         .collect();
     let block = |inside: &str| format!("-----BEGIN CERTIFICATE-----\n{inside}\n-----END CERTIFICATE-----\n");
     assert_eq!(kept, [("ca.pem", block("MIIB")), ("Secret a/tls tls.crt", block("MIIA"))]);

@@ -8,7 +8,7 @@ use super::index::sni;
 use super::join::{Assigned, Join};
 use super::{
     Case, CaseFacts, CaseFlow, Correlated, Coverage, JoinOptions, Key, Matching, Role, Target, anomalies,
-    coverage, facts,
+    certificates, coverage, facts,
 };
 use crate::cluster::ClusterMap;
 use crate::flow::{Dir, Proto};
@@ -30,9 +30,12 @@ pub(super) fn build(join: &Join<'_>, assigned: &Assigned, options: &JoinOptions)
         case.facts = facts::of(join, case);
         case.coverage = coverage::of(join, case, &dialers);
     }
+    let certificates = certificates::inventory_of(join.world, options);
+    certificates::attach(join, &mut cases, &certificates);
+    cases.extend(certificates::cases(join.world, &cases, &certificates));
     cases.retain(|c| selected(c, options, join));
     cases.sort_by_key(|c| (c.time, c.event, c.attempt()));
-    Correlated { cases, anomalies: anomalies::of(join.world), ..Correlated::default() }
+    Correlated { cases, certificates, anomalies: anomalies::of(join.world), ..Correlated::default() }
 }
 
 /// Callers' events, each with the server's own view of the same connection as its echo.
@@ -163,6 +166,7 @@ fn wire_case(join: &Join<'_>, index: FlowIndex) -> Case {
         edge: edge_of(flow, &join.world.cluster),
         coverage: Coverage::default(),
         facts: CaseFacts::default(),
+        certificate: None,
     }
 }
 
@@ -270,7 +274,7 @@ fn selected(case: &Case, options: &JoinOptions, join: &Join<'_>) -> bool {
     let inside = case.time.is_none_or(|t| from.is_none_or(|f| t >= f) && to.is_none_or(|e| t <= e));
     let Some(wanted) = &options.target else { return edge && inside };
     let t = &case.target;
-    let fields = [&t.webhook, &t.url_host, &t.address, &t.backend, &t.service, &t.pod];
+    let fields = [&t.webhook, &t.url_host, &t.address, &t.backend, &t.service, &t.pod, &t.certificate];
     let named = fields.into_iter().flatten().any(|f| f.contains(wanted.as_str()));
     let flows = case.flows.iter().map(|f| join.world.flow(f.flow));
     let carried = flows.flat_map(|f| [f.orig.ip(), f.resp.ip()]).any(|ip| ip.to_string() == *wanted);

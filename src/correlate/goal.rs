@@ -109,6 +109,7 @@ impl Goal {
             backend: None,
             service: self.service.as_ref().map(|(ns, name)| format!("{ns}/{name}")),
             pod: None,
+            certificate: None,
         }
     }
 }

@@ -354,6 +354,7 @@ impl Join<'_> {
             edge: event.edge,
             coverage: super::Coverage::default(),
             facts: super::CaseFacts::default(),
+            certificate: None,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! Never says what a fault is: that is for `rules`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::bundle::Bundle;
 use crate::cluster::ClusterMap;
@@ -16,6 +17,7 @@ use crate::time::{TimeDelta, Timestamp};
 mod anomalies;
 mod candidates;
 mod cases;
+mod certificates;
 mod clock;
 mod clocks;
 mod coverage;
@@ -23,6 +25,7 @@ mod endings;
 mod facts;
 mod goal;
 mod index;
+mod inventory;
 mod join;
 mod link;
 mod requests;
@@ -33,6 +36,9 @@ mod made;
 #[cfg(test)]
 mod tests;
 
+pub use inventory::{
+    Authority, CertificateRole, Found, FoundIn, Inventoried, Shown, inventory, written_certificates,
+};
 pub use join::correlate;
 
 /// All that was read, before anything is joined.
@@ -149,6 +155,8 @@ pub struct Target {
     pub service: Option<String>,
     /// `namespace/name`.
     pub pod: Option<String>,
+    /// Subject of the certificate that the case is.
+    pub certificate: Option<String>,
 }
 
 /// What is missing for a sure verdict.
@@ -285,9 +293,16 @@ pub struct Case {
     pub coverage: Coverage,
     /// Facts beyond those of the flow.
     pub facts: CaseFacts,
+    /// The certificate that the case is, or that the server of the call showed or is to show.
+    pub certificate: Option<Arc<Inventoried>>,
 }
 
 impl Case {
+    /// The case is a certificate itself, and no call.
+    pub fn is_certificate(&self) -> bool {
+        self.certificate.is_some() && self.event.is_none() && self.flows.is_empty()
+    }
+
     /// The flow that facts are about.
     pub fn attempt(&self) -> Option<FlowIndex> {
         self.flows.iter().find(|f| f.role == Role::Attempt).map(|f| f.flow)
@@ -356,6 +371,8 @@ pub struct Correlated {
     pub counterparts: Vec<(FlowIndex, FlowIndex, &'static str)>,
     /// Not a fault.
     pub anomalies: Vec<Anomaly>,
+    /// Every certificate of the bundle, by subject and digest.
+    pub certificates: Vec<Arc<Inventoried>>,
 }
 
 /// Flows that are one connection: other views of it, or the other half of a translation, with what links them.
@@ -364,7 +381,7 @@ pub fn counterparts(world: &World) -> Vec<(FlowIndex, FlowIndex, &'static str)> 
 }
 
 /// What the user restricts the join to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct JoinOptions {
     /// `--target`: a name or address that target or flow must carry.
     pub target: Option<String>,
@@ -372,6 +389,19 @@ pub struct JoinOptions {
     pub edge: Option<Edge>,
     /// `--from` and `--to`, on the time of a case.
     pub span: (Option<Timestamp>, Option<Timestamp>),
+    /// `--expiry-warning`: how long before its end a certificate is a case.
+    pub expiry_warning: TimeDelta,
+}
+
+impl Default for JoinOptions {
+    fn default() -> Self {
+        Self {
+            target: None,
+            edge: None,
+            span: (None, None),
+            expiry_warning: TimeDelta::from_secs(30 * 86_400),
+        }
+    }
 }
 
 /// Both ends of a flow.

@@ -51,11 +51,13 @@ fn shown(join: &Join<'_>, case: &Case, goal: &Goal) -> Option<Shown> {
         return Some(Shown { chain: tls.certificates.clone(), place: "on the wire".to_owned() });
     }
     let secrets = join.world.cluster.certificates.iter().take(MAX_SECRETS);
-    secrets.into_iter().find_map(|(place, bytes)| {
-        let chain = certificates(bytes);
+    secrets.into_iter().find_map(|held| {
+        let chain = certificates(&held.bytes);
         let covers = chain.first()?.sans.iter().any(|s| goal.names.contains(s));
-        (covers && !chain[0].ca)
-            .then(|| Shown { chain: chain.into_iter().map(Arc::new).collect(), place: format!("in {place}") })
+        (covers && !chain[0].ca).then(|| Shown {
+            chain: chain.into_iter().map(Arc::new).collect(),
+            place: format!("in {}", held.place),
+        })
     })
 }
 
@@ -66,28 +68,35 @@ fn callee_of<'j>(join: &'j Join<'_>, name: Option<&str>, goal: &Goal) -> Option<
     named.or_else(|| callees.iter().find(|c| c.service.is_some() && c.service == goal.service))
 }
 
-/// Whether `ca` can have issued `certificate`, or is it.
-fn issued(ca: &Certificate, certificate: &Certificate) -> bool {
-    let keys = ca.subject_key_id.as_ref().zip(certificate.authority_key_id.as_ref());
-    let by_key = keys.is_none_or(|(a, b)| a == b);
+/// Whether `ca` can have issued `certificate`, or is it. A self-issued one names no other key: it must be `ca` itself, or
+/// have its key.
+pub(super) fn issued(ca: &Certificate, certificate: &Certificate) -> bool {
+    let key = certificate.authority_key_id.as_ref();
+    let key = if certificate.self_issued { key.or(certificate.subject_key_id.as_ref()) } else { key };
+    let by_key = ca.subject_key_id.as_ref().zip(key).map_or(!certificate.self_issued, |(a, b)| a == b);
     ca.sha256 == certificate.sha256 || (ca.subject == certificate.issuer && by_key)
 }
 
-fn identity(name: &str, key: Option<&str>) -> String {
+/// A name and, where it is known, the start of its key identifier.
+pub(super) fn identity(name: &str, key: Option<&str>) -> String {
     let name = if name.is_empty() { "an unnamed authority" } else { name };
     key.map_or_else(|| name.to_owned(), |k| format!("{name} (key {})", k.get(..16).unwrap_or(k)))
 }
 
 /// The certificates of PEM text, or of one DER value; at most [`MAX_CERTIFICATES`].
 pub(super) fn certificates(bytes: &[u8]) -> Vec<Certificate> {
+    first_certificates(bytes, MAX_CERTIFICATES)
+}
+
+/// The first certificates of PEM text, or the one of a DER value; at most `most`.
+pub(super) fn first_certificates(bytes: &[u8], most: usize) -> Vec<Certificate> {
     let text = String::from_utf8_lossy(bytes);
     let blocks = text.split("-----BEGIN CERTIFICATE-----").skip(1);
     let decoded = blocks.filter_map(|block| {
         let body: String = block.split("-----END").next()?.chars().filter(|c| !c.is_whitespace()).collect();
         base64::engine::general_purpose::STANDARD.decode(body).ok()
     });
-    let from_pem: Vec<Certificate> =
-        decoded.take(MAX_CERTIFICATES).map(|der| parse_certificate(&der)).collect();
+    let from_pem: Vec<Certificate> = decoded.take(most).map(|der| parse_certificate(&der)).collect();
     match bytes.first() {
         Some(0x30) if from_pem.is_empty() => vec![parse_certificate(bytes)],
         _ => from_pem,

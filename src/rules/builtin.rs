@@ -4,6 +4,7 @@ use super::load::RuleFile;
 
 const FILES: &[(&str, &str)] = &[
     ("rules/canceled.yaml", include_str!("../../rules/canceled.yaml")),
+    ("rules/certificates.yaml", include_str!("../../rules/certificates.yaml")),
     ("rules/connection-refused.yaml", include_str!("../../rules/connection-refused.yaml")),
     ("rules/connection-reset.yaml", include_str!("../../rules/connection-reset.yaml")),
     ("rules/control-plane.yaml", include_str!("../../rules/control-plane.yaml")),

@@ -224,8 +224,12 @@ pub(super) fn group(judgements: Vec<Judgement>, correlated: &Correlated) -> Vec<
 
 /// The part of a target that tells findings apart: names, or addresses where there is no name.
 fn group_target(target: &Target) -> Target {
-    let mut key =
-        Target { webhook: target.webhook.clone(), url_host: target.url_host.clone(), ..Target::default() };
+    let mut key = Target {
+        webhook: target.webhook.clone(),
+        url_host: target.url_host.clone(),
+        certificate: target.certificate.clone(),
+        ..Target::default()
+    };
     if key == Target::default() {
         key.service.clone_from(&target.service);
         key.address.clone_from(&target.address);
@@ -269,6 +273,7 @@ fn common_target(occurrences: &[Judgement], correlated: &Correlated) -> Target {
             (&mut common.backend, &target.backend),
             (&mut common.service, &target.service),
             (&mut common.pod, &target.pod),
+            (&mut common.certificate, &target.certificate),
         ];
         for (mine, other) in pairs {
             if mine != other {

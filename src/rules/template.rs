@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn unknown_values_read_as_phrases_and_optional_parts_vanish() {
-        let view = CaseView { world: None, case: None, event: None, flow: None };
+        let view = CaseView::default();
         for (source, text) in [
             ("{tcp.resp} was silent for {time.silence}.", "the server was silent for an unknown time."),
             ("It failed[? after {time.elapsed}].", "It failed."),

@@ -15,6 +15,16 @@ use super::cursor::Cursor;
 use super::fingerprint::hex;
 use crate::time::Timestamp;
 
+impl Certificate {
+    /// Whether one of its alternative names covers a host name (RFC 6125 §6.4; a wildcard stands for the first label).
+    pub fn names(&self, host: &str) -> bool {
+        self.sans.iter().any(|san| match san.strip_prefix("*.") {
+            Some(parent) => host.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent)),
+            None => san.eq_ignore_ascii_case(host),
+        })
+    }
+}
+
 /// Parses one certificate.
 pub fn parse(der: &[u8]) -> Certificate {
     let sha256 = hex(&Sha256::digest(der));

@@ -249,8 +249,8 @@ fn role(role: Role) -> &'static str {
 }
 
 fn target(target: &correlate::Target) -> Target {
-    let correlate::Target { webhook, url_host, address, backend, service, pod } = target.clone();
-    Target { webhook, url_host, address, backend, service, pod }
+    let correlate::Target { webhook, url_host, address, backend, service, pod, certificate } = target.clone();
+    Target { webhook, url_host, address, backend, service, pod, certificate }
 }
 
 fn missing(missing: &correlate::Missing) -> Missing {

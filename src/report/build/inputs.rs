@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::super::document::{Capture, Certificate, Clock, Input, LineRef, Log, Problem};
+use super::super::document::{Capture, Certificate, Clock, Input, LineRef, Log, Place, Problem};
 use crate::bundle::{InputReport, SourceIndex};
-use crate::correlate::{ClockModel, Correlated, World};
+use crate::correlate::{ClockModel, Correlated, Found, Inventoried, World};
 use crate::error::Weirds;
-use crate::flow::PerDir;
 use crate::ingest::CaptureReport;
 use crate::log::{LogLine, LogReport};
 use crate::time::{TimeDelta, Timestamp};
-use crate::tls;
 
 /// One for each source; a source that no stage took is `skipped`.
 pub(super) fn inputs(world: &World) -> Vec<Input> {
@@ -154,55 +152,31 @@ fn text(time: Option<Timestamp>) -> Option<String> {
     time.map(|t| t.to_string())
 }
 
-/// Certificates that were shown on the wire, by subject and digest.
-pub(crate) fn certificates(world: &World) -> Vec<Certificate> {
-    let mut all: BTreeMap<(String, String, &str), Certificate> = BTreeMap::new();
-    for flow in &world.wire.flows {
-        let Some(tls) = &flow.app.session.tls else { continue };
-        let chains = PerDir { orig: &tls.client_certificates, resp: &tls.certificates };
-        for (shown_by, chain, end) in [("server", chains.resp, flow.resp), ("client", chains.orig, flow.orig)]
-        {
-            for (depth, shown) in chain.iter().enumerate() {
-                let key = (shown.subject.clone(), shown.sha256.clone(), shown_by);
-                let entry = all.entry(key).or_insert_with(|| certificate(shown, shown_by, depth));
-                let address = if shown_by == "server" { end.to_string() } else { end.ip().to_string() };
-                let sni = tls.client_hello.as_ref().and_then(|h| h.shape.sni.clone());
-                entry.flows += 1;
-                add(&mut entry.addresses, Some(address));
-                add(&mut entry.sni, sni);
-            }
-        }
-    }
-    all.into_values().collect()
-}
-
-/// Keeps a bounded list sorted and without repeats.
-fn add(list: &mut Vec<String>, item: Option<String>) {
-    let Some(item) = item else { return };
-    if let Err(at) = list.binary_search(&item)
-        && list.len() < LISTED
-    {
-        list.insert(at, item);
-    }
-}
-
-fn certificate(shown: &tls::Certificate, shown_by: &str, depth: usize) -> Certificate {
+/// A certificate of the inventory.
+pub(crate) fn certificate(held: &Inventoried) -> Certificate {
+    let certificate = &held.certificate;
     Certificate {
-        subject: shown.subject.clone(),
-        issuer: shown.issuer.clone(),
-        sans: shown.sans.clone(),
-        not_before: text(shown.not_before),
-        not_after: text(shown.not_after),
-        serial: shown.serial.clone(),
-        sha256: shown.sha256.clone(),
-        shown_by: shown_by.to_owned(),
-        addresses: Vec::new(),
-        sni: Vec::new(),
-        flows: 0,
-        depth: depth as u32,
-        problem: shown.problem.clone(),
+        subject: certificate.subject.clone(),
+        issuer: certificate.issuer.clone(),
+        sans: certificate.sans.clone(),
+        not_before: text(certificate.not_before),
+        not_after: text(certificate.not_after),
+        serial: certificate.serial.clone(),
+        sha256: certificate.sha256.clone(),
+        shown_by: held.shown.by().to_owned(),
+        role: held.role.name().to_owned(),
+        days_left: held.days_left(),
+        found: held.found.iter().map(place).collect(),
+        authority: held.authority.name().to_owned(),
+        mismatches: held.mismatches.clone(),
+        addresses: held.shown.addresses.clone(),
+        sni: held.shown.sni.clone(),
+        flows: held.shown.flows,
+        depth: held.shown.depth,
+        problem: certificate.problem.clone(),
     }
 }
 
-/// Addresses and names of one certificate at most.
-const LISTED: usize = 16;
+fn place(found: &Found) -> Place {
+    Place { kind: found.kind.name().to_owned(), place: found.place.clone() }
+}

@@ -12,7 +12,7 @@ mod steps;
 mod times;
 
 pub(crate) use findings::{Findings, in_order};
-pub(crate) use inputs::{certificates, line};
+pub(crate) use inputs::{certificate, line};
 pub use steps::{Step, steps};
 
 /// How the report is made.
@@ -44,7 +44,7 @@ pub fn build(world: &World, correlated: &Correlated, found: &[Finding], options:
         logs: inputs::logs(world, correlated),
         summary: summary(found),
         findings: Findings::new(world, correlated).all(found, options.max_occurrences),
-        certificates: inputs::certificates(world),
+        certificates: correlated.certificates.iter().map(|c| inputs::certificate(c)).collect(),
         anomalies: correlated.anomalies.iter().map(anomaly).collect(),
     }
 }

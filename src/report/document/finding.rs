@@ -81,6 +81,9 @@ pub struct Target {
     /// `namespace/name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<String>,
+    /// Subject of the certificate that the finding is about, where it is about no call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
 }
 
 /// One failed call.

@@ -150,7 +150,7 @@ pub struct Log {
     pub clock: Clock,
 }
 
-/// A certificate seen on the wire.
+/// A certificate of the bundle, wherever it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Certificate {
     /// Subject (RFC 4514).
@@ -169,8 +169,24 @@ pub struct Certificate {
     pub serial: String,
     /// SHA-256 of the DER bytes in hex.
     pub sha256: String,
-    /// `server` or `client`.
+    /// Who showed it on the wire: `server`, `client`, `both` or `none`.
     pub shown_by: String,
+    /// What it is for, such as `cluster_ca`, `webhook_serving` or `kubelet_client`.
+    #[serde(default)]
+    pub role: String,
+    /// Days that it was still valid at the time of the incident, rounded down; negative once it had expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days_left: Option<i64>,
+    /// Where it was found, at most 16.
+    #[serde(default)]
+    pub found: Vec<Place>,
+    /// Which certificate of the bundle can have issued it, by name and key identifier (signatures are not verified):
+    /// its SHA-256, `self` or `missing`.
+    #[serde(default)]
+    pub authority: String,
+    /// caBundles that do not fit, each a sentence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mismatches: Vec<String>,
     /// Addresses that showed it, at most 16.
     pub addresses: Vec<String>,
     /// Names that clients asked those for (SNI), at most 16.
@@ -182,6 +198,15 @@ pub struct Certificate {
     /// Why its bytes could not be parsed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+}
+
+/// Where a certificate was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Place {
+    /// `wire`, `secret`, `config_map`, `kubeconfig`, `ca_bundle` or `file`.
+    pub kind: String,
+    /// Which one, in words.
+    pub place: String,
 }
 
 /// What is no call's fault.

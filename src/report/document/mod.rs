@@ -21,7 +21,7 @@ pub use finding::{
     Alternative, Bucket, End, Finding, FlowRef, LineRef, Match, Missing, Moment, MomentKind, Occurrence,
     Other, OtherFlow, Target,
 };
-pub use inputs::{Anomaly, Capture, Certificate, Clock, Input, Log, Problem};
+pub use inputs::{Anomaly, Capture, Certificate, Clock, Input, Log, Place, Problem};
 
 /// The version of this format, in [`Report::schema`].
 pub const SCHEMA: &str = "wirecause.report/1";
@@ -43,7 +43,7 @@ pub struct Report {
     pub summary: Summary,
     /// Worst first.
     pub findings: Vec<Finding>,
-    /// Certificates that servers and clients showed on the wire.
+    /// Every certificate on the wire and in Secrets, ConfigMaps, kubeconfigs, caBundles and files.
     pub certificates: Vec<Certificate>,
     /// What is no call's fault: loss that healed, duplicates, cut packets, drops, one-sided captures.
     pub anomalies: Vec<Anomaly>,

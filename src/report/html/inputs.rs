@@ -68,10 +68,12 @@ fn certificates(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         .iter()
         .map(|c| {
             let valid = format!("{} to {}", day(&c.not_before), day(&c.not_after));
-            vec![c.subject.clone(), c.issuer.clone(), valid, c.addresses.join(" "), grouped(c.flows)]
+            let left = c.days_left.map_or_else(String::new, |d| d.to_string());
+            let found: Vec<_> = c.found.iter().map(|f| f.place.as_str()).collect();
+            vec![c.subject.clone(), c.issuer.clone(), c.role.clone(), valid, left, found.join("; ")]
         })
         .collect();
-    table("Certificates on the wire", &["Subject", "Issuer", "Valid", "Shown at", "Flows"], &rows, out)
+    table("Certificates", &["Subject", "Issuer", "Role", "Valid", "Days left", "Found in"], &rows, out)
 }
 
 /// A section with a table, left out where there is nothing to show.

@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::cluster::ClusterMap;
-use crate::correlate::World;
+use crate::cluster::{ClusterMap, Holder};
+use crate::correlate::{self, World};
 use crate::ingest::Conversation;
 use crate::tls::Certificate;
 
@@ -23,6 +23,7 @@ impl Names {
     pub(super) fn of(world: &World) -> Self {
         let mut names = Self::default();
         names.of_cluster(&world.cluster);
+        names.of_certificates(world);
         names.of_logs(world);
         world.wire.flows.iter().for_each(|flow| names.of_flow(flow));
         for source in &world.bundle.sources {
@@ -148,6 +149,15 @@ impl Names {
         }
         for capture in &world.wire.captures {
             self.add("node", capture.set.host.as_deref().unwrap_or_default());
+        }
+    }
+
+    /// Certificates that stand in objects and files, and the Secrets and ConfigMaps that hold them.
+    fn of_certificates(&mut self, world: &World) {
+        correlate::written_certificates(world).for_each(|c| self.certificate(&c));
+        for held in &world.cluster.certificates {
+            let object = matches!(held.holder, Holder::Secret | Holder::ConfigMap);
+            self.path("object", held.place.split_whitespace().nth(1).filter(|_| object));
         }
     }
 

@@ -3,7 +3,7 @@
 //! Each field is declared once, with type, meaning, example and accessor. Names are Wireshark's where it has one.
 //! An accessor states facts of the stages before; it never judges. To add a field, add a row to the file of its topic.
 
-use crate::correlate::{Case, Role, World};
+use crate::correlate::{Case, Inventoried, Role, World};
 use crate::flow::TcpFacts;
 use crate::ingest::Conversation;
 use crate::log::LogEvent;
@@ -12,6 +12,7 @@ use crate::tls::TlsFacts;
 use super::expr::{Kind, Value};
 
 mod case;
+mod cert;
 mod dns;
 mod icmp;
 mod ip;
@@ -21,7 +22,7 @@ mod time;
 mod tls;
 
 /// What a field is read from: a case, or one flow alone (then everything about logs and cases is unknown).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct CaseView<'a> {
     /// All that was read; absent for a flow alone.
     pub world: Option<&'a World>,
@@ -31,18 +32,26 @@ pub struct CaseView<'a> {
     pub event: Option<&'a LogEvent>,
     /// The flow that facts are about.
     pub flow: Option<&'a Conversation>,
+    /// The certificate that the case is, or that its server showed.
+    pub certificate: Option<&'a Inventoried>,
 }
 
 impl<'a> CaseView<'a> {
     /// A case as rules see it.
     pub fn of_case(world: &'a World, case: &'a Case) -> Self {
         let flow = case.attempt().map(|index| world.flow(index));
-        Self { world: Some(world), case: Some(case), event: world.event(case), flow }
+        let certificate = case.certificate.as_deref();
+        Self { world: Some(world), case: Some(case), event: world.event(case), flow, certificate }
     }
 
     /// A flow alone, as `flows --where` sees it.
     pub fn of_flow(flow: &'a Conversation) -> Self {
-        Self { world: None, case: None, event: None, flow: Some(flow) }
+        Self { flow: Some(flow), ..Self::default() }
+    }
+
+    /// A certificate alone, as `certs --where` sees it.
+    pub fn of_certificate(world: &'a World, certificate: &'a Inventoried) -> Self {
+        Self { world: Some(world), certificate: Some(certificate), ..Self::default() }
     }
 
     /// The lookups of the case, or the flow itself.
@@ -165,6 +174,7 @@ pub const TOPICS: &[(&str, &[Field])] = &[
     ("TCP analysis (Wireshark `tcp.analysis.*`)", tcp::ANALYSIS),
     ("ICMP", icmp::FIELDS),
     ("TLS and what else was spoken", tls::FIELDS),
+    ("Certificate", cert::FIELDS),
     ("DNS", dns::FIELDS),
     ("Log line", log::FIELDS),
     ("Time", time::FIELDS),
@@ -199,7 +209,7 @@ mod tests {
 
     #[test]
     fn nothing_known_decides_nothing() {
-        let view = CaseView { world: None, case: None, event: None, flow: None };
+        let view = CaseView::default();
         for field in all() {
             assert_eq!(field.value(&view), Value::Unknown, "{}", field.name);
             assert_eq!(Expr::new(field.name).unwrap().truth(&view), Truth::Unknown);
@@ -226,6 +236,7 @@ mod tests {
             edge: crate::log::Edge::Other,
             coverage: crate::correlate::Coverage::default(),
             facts: crate::correlate::CaseFacts::default(),
+            certificate: None,
         }
     }
 }

@@ -39,19 +39,12 @@ fn moment(view: &CaseView<'_>) -> Option<Timestamp> {
     view.case.and_then(|c| c.time).or(view.flow.map(|f| f.last.time))
 }
 
-/// Whether the leaf names the server name of the hello (RFC 6125 §6.4; a wildcard stands for the first label).
+/// Whether the leaf names the server name of the hello.
 fn names_sni(view: &CaseView<'_>) -> Option<bool> {
     let tls = view.flow?.app.session.tls.as_deref()?;
     let (leaf, hello) = (tls.certificates.first()?, tls.client_hello.as_deref()?);
     let wanted = hello.shape.sni.as_deref()?;
-    Some(leaf.sans.iter().any(|san| covers(san, wanted)))
-}
-
-fn covers(san: &str, name: &str) -> bool {
-    match san.strip_prefix("*.") {
-        Some(parent) => name.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent)),
-        None => san.eq_ignore_ascii_case(name),
-    }
+    Some(leaf.names(wanted))
 }
 
 /// The last request that was sent and not answered: when its last segment was sent, and when it was acknowledged.

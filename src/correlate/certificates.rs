@@ -1,0 +1,77 @@
+//! Certificates as cases: those that had expired, expire soon, or do not fit the caBundle that is to verify them.
+//!
+//! Takes the inventory and the cases of calls; gives each call the certificate of its server, and a case to each
+//! certificate that rules should look at and that no failed call shows already. Never says what is wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::inventory::{CertificateRole, Inventoried, inventory};
+use super::join::Join;
+use super::{Case, CaseFacts, Coverage, JoinOptions, Target, World};
+use crate::log::Edge;
+
+/// Every certificate of the bundle.
+pub(super) fn inventory_of(world: &World, options: &JoinOptions) -> Vec<Arc<Inventoried>> {
+    inventory(world, options.expiry_warning).into_iter().map(Arc::new).collect()
+}
+
+/// Gives each call the certificate that its server showed, else one of the bundle that names the host called.
+pub(super) fn attach(join: &Join<'_>, cases: &mut [Case], all: &[Arc<Inventoried>]) {
+    let by_digest: BTreeMap<&str, &Arc<Inventoried>> =
+        all.iter().map(|c| (c.certificate.sha256.as_str(), c)).collect();
+    for case in cases {
+        let tls = case.attempt().and_then(|f| join.world.flow(f).app.session.tls.as_deref());
+        let leaf = tls.and_then(|t| t.certificates.first());
+        let shown = leaf.and_then(|l| by_digest.get(l.sha256.as_str()).copied());
+        case.certificate = shown.or_else(|| held(join, case, all)).cloned();
+    }
+}
+
+/// A certificate of a Secret or a file that names the host of a call that failed over a certificate.
+fn held<'a>(join: &Join<'_>, case: &Case, all: &'a [Arc<Inventoried>]) -> Option<&'a Arc<Inventoried>> {
+    join.world.event(case).filter(|e| e.fields.x509.is_some())?;
+    let host = case.target.url_host.as_deref()?;
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    let names = |c: &&Arc<Inventoried>| c.certificate.names(host);
+    all.iter().filter(|c| !c.certificate.ca).find(names)
+}
+
+/// A case for each certificate that rules should look at.
+pub(super) fn cases(world: &World, calls: &[Case], all: &[Arc<Inventoried>]) -> Vec<Case> {
+    let failed: BTreeSet<&str> = calls.iter().flat_map(|case| used(world, case)).collect();
+    let of_interest = |c: &&Arc<Inventoried>| {
+        // What is wrong with it belongs to the finding of the call that met it.
+        let told = failed.contains(c.certificate.sha256.as_str());
+        let wrong = c.expired() == Some(true) || !c.mismatches.is_empty();
+        c.role != CertificateRole::TrustStore && (c.expires_soon == Some(true) || (wrong && !told))
+    };
+    all.iter().filter(of_interest).take(MAX_CASES).map(case).collect()
+}
+
+/// Digests of the certificates that a failed call showed or was to be shown.
+fn used<'a>(world: &'a World, case: &'a Case) -> impl Iterator<Item = &'a str> {
+    let sessions = case.flows.iter().filter_map(|f| world.flow(f.flow).app.session.tls.as_deref());
+    let chains = sessions.flat_map(|t| t.certificates.iter().chain(&t.client_certificates));
+    let own = case.certificate.iter().map(|c| c.certificate.sha256.as_str());
+    chains.map(|c| c.sha256.as_str()).chain(own).collect::<Vec<_>>().into_iter()
+}
+
+fn case(certificate: &Arc<Inventoried>) -> Case {
+    Case {
+        event: None,
+        echoes: Vec::new(),
+        flows: Vec::new(),
+        matching: None,
+        time: certificate.at,
+        window: None,
+        target: Target { certificate: Some(certificate.certificate.subject.clone()), ..Target::default() },
+        edge: Edge::Other,
+        coverage: Coverage::default(),
+        facts: CaseFacts::default(),
+        certificate: Some(Arc::clone(certificate)),
+    }
+}
+
+/// Certificates that become cases.
+const MAX_CASES: usize = 1000;

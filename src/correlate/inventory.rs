@@ -1,0 +1,382 @@
+//! Every certificate of the bundle, once: on the wire, in Secrets, ConfigMaps, kubeconfigs, caBundles and files.
+//!
+//! Takes all that was read; gives each certificate with where it was found, its role in the Kubernetes PKI ([`role`]),
+//! how long it was still valid at the time of the incident, and which of the others can have issued it. Compares names
+//! and key identifiers (RFC 5280 §4.2.1.1, §4.2.1.2); signatures are not verified. Never sees a private key.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::World;
+use super::trust;
+use crate::cluster::{Callee, Holder};
+use crate::ingest::Conversation;
+use crate::time::{TimeDelta, Timestamp};
+use crate::tls::Certificate;
+
+mod role;
+
+pub use role::CertificateRole;
+
+/// What holds a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FoundIn {
+    /// A flow of a capture.
+    Wire,
+    /// A Secret.
+    Secret,
+    /// A ConfigMap.
+    ConfigMap,
+    /// A kubeconfig.
+    Kubeconfig,
+    /// `caBundle` of a webhook, an APIService or a CRD conversion.
+    CaBundle,
+    /// A PEM file.
+    File,
+}
+
+impl FoundIn {
+    /// snake_case, as in the output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wire => "wire",
+            Self::Secret => "secret",
+            Self::ConfigMap => "config_map",
+            Self::Kubeconfig => "kubeconfig",
+            Self::CaBundle => "ca_bundle",
+            Self::File => "file",
+        }
+    }
+}
+
+/// A place where a certificate was found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Found {
+    /// What kind of place.
+    pub kind: FoundIn,
+    /// Which one, in words: `Secret ns/name tls.crt`, `server 10.0.0.9:8443`, a path.
+    pub place: String,
+}
+
+/// Which certificate of the inventory can have issued one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Authority {
+    /// Subject and issuer are the same name.
+    Itself,
+    /// The one with this SHA-256, by name and, where both have them, key identifiers.
+    Held(String),
+    /// None that was found.
+    #[default]
+    Missing,
+}
+
+/// A certificate of the bundle.
+#[derive(Clone, Debug)]
+pub struct Inventoried {
+    /// What it says.
+    pub certificate: Arc<Certificate>,
+    /// What it is for.
+    pub role: CertificateRole,
+    /// Where it was found, without repeats, at most 16.
+    pub found: Vec<Found>,
+    /// Servers and clients that showed it.
+    pub shown: Shown,
+    /// The time of the incident: the last frame of the captures, else the last line of the logs.
+    pub at: Option<Timestamp>,
+    /// How long it was still valid then; negative once it had expired.
+    pub left: Option<TimeDelta>,
+    /// It was still valid then, and for no longer than `--expiry-warning`.
+    pub expires_soon: Option<bool>,
+    /// Who can have issued it.
+    pub authority: Authority,
+    /// caBundles that do not fit it, or that it is part of and that do not fit what is served: each a sentence.
+    pub mismatches: Vec<String>,
+}
+
+/// Who showed a certificate on the wire.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// A server did.
+    pub by_server: bool,
+    /// A client did.
+    pub by_client: bool,
+    /// Addresses (with ports of servers), sorted, at most 16.
+    pub addresses: Vec<String>,
+    /// Names that clients asked those for, sorted, at most 16.
+    pub sni: Vec<String>,
+    /// Flows.
+    pub flows: u64,
+    /// Place in the chain, from 0 (the leaf), where it was first seen.
+    pub depth: u32,
+}
+
+impl Authority {
+    /// The SHA-256, `self` or `missing`, as in the output.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Itself => "self",
+            Self::Held(sha256) => sha256,
+            Self::Missing => "missing",
+        }
+    }
+}
+
+impl Shown {
+    /// `server`, `client`, `both` or `none`, as in the output.
+    pub const fn by(&self) -> &'static str {
+        match (self.by_server, self.by_client) {
+            (true, true) => "both",
+            (true, false) => "server",
+            (false, true) => "client",
+            (false, false) => "none",
+        }
+    }
+}
+
+impl Inventoried {
+    /// Its validity had ended at the time of the incident.
+    pub fn expired(&self) -> Option<bool> {
+        self.left.map(|left| left < TimeDelta(0))
+    }
+
+    /// Whole days left, rounded down.
+    pub fn days_left(&self) -> Option<i64> {
+        self.left.map(|left| left.0.div_euclid(DAY.0))
+    }
+}
+
+/// All certificates, by subject and digest. `warning`: how long before its end a certificate expires soon.
+pub fn inventory(world: &World, warning: TimeDelta) -> Vec<Inventoried> {
+    let mut all = Collected::default();
+    world.wire.flows.iter().for_each(|flow| all.flow(flow));
+    for held in &world.cluster.certificates {
+        let kind = match held.holder {
+            Holder::Secret => FoundIn::Secret,
+            Holder::ConfigMap => FoundIn::ConfigMap,
+            Holder::Kubeconfig => FoundIn::Kubeconfig,
+            Holder::File => FoundIn::File,
+        };
+        all.pem(&held.bytes, kind, &held.place);
+    }
+    for callee in &world.cluster.callees {
+        all.pem(&callee.ca_bundle, FoundIn::CaBundle, &bundle_of(callee));
+    }
+    let mut list: Vec<Inventoried> = all.0.into_values().collect();
+    list.sort_by(|a, b| key(&a.certificate).cmp(&key(&b.certificate)));
+    let at = time_of_incident(world);
+    settle(&mut list, world, at, warning);
+    list
+}
+
+/// Certificates that stand in Secrets, ConfigMaps, kubeconfigs, caBundles and files: their names, for who redacts.
+pub fn written_certificates(world: &World) -> impl Iterator<Item = Certificate> {
+    let held = world.cluster.certificates.iter().map(|h| h.bytes.as_slice());
+    let bundles = world.cluster.callees.iter().map(|c| c.ca_bundle.as_slice());
+    held.chain(bundles).flat_map(|bytes| trust::first_certificates(bytes, MAX_IN_ONE_PLACE))
+}
+
+/// The last frame of the captures, else the last line of the logs.
+fn time_of_incident(world: &World) -> Option<Timestamp> {
+    let frames = world.wire.captures.iter().filter_map(|c| c.last).max();
+    frames.or_else(|| world.logs.reports.iter().filter_map(|l| l.last).max())
+}
+
+fn key(certificate: &Certificate) -> (&str, &str) {
+    (&certificate.subject, &certificate.sha256)
+}
+
+/// `webhook NAME in CONFIGURATION`.
+fn bundle_of(callee: &Callee) -> String {
+    if callee.configuration.is_empty() || callee.configuration == callee.name {
+        format!("caBundle of {} {}", callee.kind, callee.name)
+    } else {
+        format!("caBundle of {} {} in {}", callee.kind, callee.name, callee.configuration)
+    }
+}
+
+fn held_by(bundle: &[Certificate]) -> String {
+    let held = bundle.iter().take(4).map(|c| trust::identity(&c.subject, c.subject_key_id.as_deref()));
+    held.collect::<Vec<_>>().join(", ")
+}
+
+/// Certificates by digest, while they are collected.
+#[derive(Default)]
+struct Collected(BTreeMap<String, Inventoried>);
+
+impl Collected {
+    fn entry(&mut self, certificate: &Arc<Certificate>) -> Option<&mut Inventoried> {
+        if self.0.len() >= MAX_CERTIFICATES && !self.0.contains_key(&certificate.sha256) {
+            return None;
+        }
+        let new = || Inventoried {
+            certificate: Arc::clone(certificate),
+            role: CertificateRole::Other,
+            found: Vec::new(),
+            shown: Shown::default(),
+            at: None,
+            left: None,
+            expires_soon: None,
+            authority: Authority::Missing,
+            mismatches: Vec::new(),
+        };
+        Some(self.0.entry(certificate.sha256.clone()).or_insert_with(new))
+    }
+
+    fn flow(&mut self, flow: &Conversation) {
+        let Some(tls) = &flow.app.session.tls else { return };
+        let sni = tls.client_hello.as_ref().and_then(|h| h.shape.sni.as_ref());
+        for (depth, certificate) in (0..).zip(&tls.certificates) {
+            let Some(entry) = self.entry(certificate) else { continue };
+            let new = entry.show(depth);
+            entry.shown.by_server = true;
+            let address = flow.resp.to_string();
+            if add(&mut entry.shown.addresses, address.clone()) || new {
+                entry.place(FoundIn::Wire, &format!("server {address}"));
+            }
+            if let Some(sni) = sni {
+                add(&mut entry.shown.sni, sni.clone());
+            }
+        }
+        for (depth, certificate) in (0..).zip(&tls.client_certificates) {
+            let Some(entry) = self.entry(certificate) else { continue };
+            entry.show(depth);
+            entry.shown.by_client = true;
+            let address = flow.orig.ip().to_string();
+            if add(&mut entry.shown.addresses, address.clone()) {
+                entry.place(FoundIn::Wire, &format!("client {address}"));
+            }
+        }
+    }
+
+    fn pem(&mut self, bytes: &[u8], kind: FoundIn, place: &str) {
+        let certificates = trust::first_certificates(bytes, MAX_IN_ONE_PLACE);
+        let crowd = certificates.len() > TRUST_STORE;
+        for certificate in certificates {
+            let Some(entry) = self.entry(&Arc::new(certificate)) else { continue };
+            entry.place(kind, place);
+            if crowd && entry.certificate.ca {
+                entry.role = CertificateRole::TrustStore;
+            }
+        }
+    }
+}
+
+impl Inventoried {
+    /// One more flow shows it; tells whether it is the first.
+    fn show(&mut self, depth: u32) -> bool {
+        let first = self.shown.flows == 0;
+        self.shown.depth = if first { depth } else { self.shown.depth };
+        self.shown.flows += 1;
+        first
+    }
+
+    fn place(&mut self, kind: FoundIn, place: &str) {
+        let found = Found { kind, place: place.to_owned() };
+        if let Err(at) = self.found.binary_search(&found)
+            && self.found.len() < MAX_PLACES
+        {
+            self.found.insert(at, found);
+        }
+    }
+}
+
+/// What needs all of them: roles, time left, authorities, caBundles.
+fn settle(list: &mut [Inventoried], world: &World, at: Option<Timestamp>, warning: TimeDelta) {
+    let mut by_subject: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let certificates: Vec<Arc<Certificate>> = list.iter().map(|i| Arc::clone(&i.certificate)).collect();
+    for (n, certificate) in certificates.iter().enumerate() {
+        by_subject.entry(&certificate.subject).or_default().push(n);
+    }
+    let issuer_of = |certificate: &Certificate| {
+        let named = by_subject.get(certificate.issuer.as_str()).into_iter().flatten();
+        named.copied().find(|n| certificates.get(*n).is_some_and(|ca| trust::issued(ca, certificate)))
+    };
+    for entry in list.iter_mut() {
+        entry.at = at;
+        entry.left = at.zip(entry.certificate.not_after).map(|(at, end)| end - at);
+        entry.expires_soon = entry.left.map(|left| left >= TimeDelta(0) && left <= warning);
+        entry.authority = if entry.certificate.self_issued {
+            Authority::Itself
+        } else {
+            issuer_of(&entry.certificate)
+                .and_then(|n| certificates.get(n))
+                .map_or(Authority::Missing, |ca| Authority::Held(ca.sha256.clone()))
+        };
+        if entry.role != CertificateRole::TrustStore {
+            entry.role = role::of(entry, world);
+        }
+    }
+    for callee in &world.cluster.callees {
+        let bundle = trust::certificates(&callee.ca_bundle);
+        for (n, served) in
+            misfits(list, callee, &bundle, &|c| issuer_of(c).and_then(|n| certificates.get(n).cloned()))
+        {
+            let text =
+                format!("the {} holds {} and does not verify {served}", bundle_of(callee), held_by(&bundle));
+            let of_bundle = |i: &Inventoried| bundle.iter().any(|c| c.sha256 == i.certificate.sha256);
+            for (at, entry) in list.iter_mut().enumerate() {
+                if (at == n || of_bundle(entry)) && entry.mismatches.len() < MAX_PLACES {
+                    entry.mismatches.push(text.clone());
+                }
+            }
+        }
+    }
+}
+
+/// What a callee's Service serves that its caBundle does not lead to: place in the list, and the certificate in words.
+fn misfits(
+    list: &[Inventoried],
+    callee: &Callee,
+    bundle: &[Certificate],
+    issuer: &dyn Fn(&Certificate) -> Option<Arc<Certificate>>,
+) -> Vec<(usize, String)> {
+    let Some((namespace, name)) = callee.service.as_ref().filter(|_| !bundle.is_empty()) else {
+        return Vec::new();
+    };
+    let host = format!("{name}.{namespace}.svc");
+    let served = list.iter().enumerate().filter(|(_, i)| {
+        let names = i.certificate.names(&host);
+        !i.certificate.ca && (names || (i.shown.depth == 0 && i.shown.sni.contains(&host)))
+    });
+    let fits = |leaf: &Arc<Certificate>| {
+        let mut link = Some(Arc::clone(leaf));
+        for _ in 0..MAX_LINKS {
+            let Some(certificate) = link else { return false };
+            if bundle.iter().any(|ca| trust::issued(ca, &certificate)) {
+                return true;
+            }
+            link = issuer(&certificate).filter(|next| next.sha256 != certificate.sha256);
+        }
+        false
+    };
+    let words = |i: &Inventoried| {
+        let place = i.found.first().map_or(String::new(), |f| format!(" ({})", f.place));
+        let issuer = trust::identity(&i.certificate.issuer, i.certificate.authority_key_id.as_deref());
+        format!("{}{place}, which was issued by {issuer}", i.certificate.subject)
+    };
+    served.filter(|(_, i)| !fits(&i.certificate)).map(|(n, i)| (n, words(i))).collect()
+}
+
+/// Keeps a bounded list sorted and without repeats; tells whether it was added.
+fn add(list: &mut Vec<String>, item: String) -> bool {
+    match list.binary_search(&item) {
+        Err(at) if list.len() < MAX_PLACES => {
+            list.insert(at, item);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// A day.
+const DAY: TimeDelta = TimeDelta::from_secs(24 * 3600);
+/// Places, addresses, names and sentences of one certificate at most.
+const MAX_PLACES: usize = 16;
+/// Certificates kept.
+const MAX_CERTIFICATES: usize = 65_536;
+/// Certificates of one file, key or caBundle that are read; the public authorities are about 150.
+const MAX_IN_ONE_PLACE: usize = 1024;
+/// A place with more certificates than this is a trust store of public authorities.
+const TRUST_STORE: usize = 16;
+/// Certificates of one chain that are followed.
+const MAX_LINKS: usize = 8;
