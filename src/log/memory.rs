@@ -177,6 +177,7 @@ impl Told {
 
 /// Writes what stands for a message; gives the place of the port that it leaves out, if there is one. `None` for a
 /// message that is not remembered.
+#[allow(clippy::option_option, reason = "not remembered, remembered whole, remembered without its port")]
 fn write_key(
     key: &mut String,
     kind: [&str; 2],
@@ -192,7 +193,9 @@ fn write_key(
         Port::Several => return None,
     };
     key.clear();
-    kind.iter().for_each(|part| key.push_str(part));
+    for part in kind {
+        key.push_str(part);
+    }
     key.push(char::from(severity.unwrap_or(b' ')));
     key.push(if port.is_some() { 'p' } else { '-' });
     match &port {

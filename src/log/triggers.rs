@@ -6,19 +6,22 @@
 
 use aho_corasick::{AhoCorasick, packed};
 
+/// Bytes of a trigger in front of its needle, and the whole trigger.
+type Holder = (usize, Box<[u8]>);
+
 /// Finds triggers in bytes.
 #[derive(Debug, Default)]
 pub(super) struct Triggers {
     packed: Option<packed::Searcher>,
     /// For each needle of the packed search, the triggers that hold it, each with the bytes in front of the needle.
-    holders: Vec<Vec<(usize, Box<[u8]>)>>,
+    holders: Vec<Vec<Holder>>,
     /// Used where the packed search cannot be built: too many triggers, or a processor without the instructions.
     automaton: Option<AhoCorasick>,
 }
 
 impl Triggers {
     pub(super) fn new(triggers: &[String]) -> Self {
-        let mut needles: Vec<(&[u8], Vec<(usize, Box<[u8]>)>)> = Vec::new();
+        let mut needles: Vec<(&[u8], Vec<Holder>)> = Vec::new();
         let mut all: Vec<_> = triggers.iter().map(|t| (rarest(t.as_bytes()), t.as_bytes())).collect();
         all.sort_unstable();
         all.dedup();
