@@ -1,6 +1,10 @@
-//! What is no call's fault: loss that healed, duplicates, cut packets, drops, one-sided captures.
+//! What is no call's fault: loss that healed, duplicates, cut packets, drops, one-sided captures, sources of the address
+//! map that disagree.
+
+use std::collections::BTreeMap;
 
 use super::{Anomaly, World};
+use crate::bundle::SourceIndex;
 use crate::flow::Analysis;
 use crate::ingest::{CaptureReport, Conversation};
 use crate::tls::DecryptionStop;
@@ -15,7 +19,30 @@ pub(super) fn of(world: &World) -> Vec<Anomaly> {
         }
     }
     let all = world.wire.captures.iter().zip(counts);
-    all.flat_map(|(c, (n, sealed))| of_capture(c, n).into_iter().chain(sealed.anomaly(c))).collect()
+    let of_captures = all.flat_map(|(c, (n, sealed))| of_capture(c, n).into_iter().chain(sealed.anomaly(c)));
+    of_captures.chain(disagreements(world)).collect()
+}
+
+/// What two sources say otherwise, the first of each pair of sources: a rollout between two dumps makes hundreds.
+fn disagreements(world: &World) -> Vec<Anomaly> {
+    let mut of_sources: BTreeMap<&[SourceIndex], (u64, &str)> = BTreeMap::new();
+    for conflict in &world.cluster.conflicts {
+        of_sources.entry(&conflict.sources).or_insert((0, &conflict.text)).0 += 1;
+    }
+    let path = |sources: &[SourceIndex]| {
+        let first = sources.first().and_then(|s| world.bundle.sources.get(s.0 as usize));
+        first.map_or_else(String::new, |s| s.path.clone())
+    };
+    let told = of_sources.into_iter().map(|(sources, (count, text))| Anomaly {
+        kind: "sources_disagree",
+        place: path(sources),
+        count,
+        text: match count {
+            1 => text.to_owned(),
+            more => format!("{text}; and {} more between these files", more - 1),
+        },
+    });
+    told.collect()
 }
 
 /// Sessions that a key log did not open to their end.

@@ -203,9 +203,12 @@ impl Join<'_> {
 
     /// Flows of the same goal that ended alike while the call was under way and belong to no other event.
     fn find_siblings(&self, finder: &mut Finder<'_>, assigned: &mut Assigned) {
-        let mut used: BTreeSet<FlowIndex> = assigned.matches.values().map(|(c, _)| c.ended.flow).collect();
+        // A server tells of every connection: its view makes none of them another call's.
+        let server = |n: u32| self.world.logs.events[n as usize].server_side;
+        let callers = assigned.matches.iter().filter(|(n, _)| !server(**n));
+        let mut used: BTreeSet<FlowIndex> = callers.map(|(_, (c, _))| c.ended.flow).collect();
         let clock = self.clock();
-        for (n, (best, _)) in &assigned.matches {
+        for (n, (best, _)) in assigned.matches.iter().filter(|(n, _)| !server(**n)) {
             let event = &self.world.logs.events[*n as usize];
             let Some(at) = self.clocks.of_event(event) else { continue };
             let goal = finder.goal(self.goals.of(*n));

@@ -7,11 +7,12 @@ use super::{Correlated, JoinOptions, World, correlate};
 use crate::bundle::SourceIndex;
 use crate::capture::{CaptureIndex, CaptureSet};
 use crate::cluster::{Endpoint, Service, ServicePort};
+use crate::dns::{DnsFacts, Lookup};
 use crate::flow::{Dir, FrameRef, IcmpError, Moment, PerDir, Proto, Reset, TcpFacts};
 use crate::ingest::{App, CaptureReport, Conversation};
 use crate::log::{Edge, EventFields, EventSet, LogEvent, LogLine, LogReport, TimeBase, Url};
 use crate::time::{TimeDelta, Timestamp};
-use crate::tls::{ClientHello, ClientHelloShape, Phase, SessionFacts, TlsFacts};
+use crate::tls::{Burst, ClientHello, ClientHelloShape, Phase, SessionFacts, TlsFacts};
 
 /// Second `s` of the made story.
 pub(super) fn sec(s: f64) -> Timestamp {
@@ -112,6 +113,55 @@ pub(super) fn stalled(mut flow: Conversation, sni: &str, random: u8) -> Conversa
     let tls =
         TlsFacts { client_hello: Some(Box::new(hello)), phase: Phase::HelloAcked, ..TlsFacts::default() };
     flow.app.session = SessionFacts { tls: Some(Box::new(tls)), ..SessionFacts::default() };
+    flow
+}
+
+/// As [`stalled`], but the handshake succeeds and these bursts of application data follow: who, when, bytes. The
+/// originator does not close.
+pub(super) fn used(flow: Conversation, sni: &str, alpn: &str, bursts: &[(Dir, f64, u64)]) -> Conversation {
+    let random = (flow.orig.port() % 251) as u8;
+    let mut flow = stalled(flow, sni, random);
+    tcp(&mut flow).first_fin.orig = None;
+    flow.bytes = PerDir { orig: 3000, resp: 3000 };
+    let tls = flow.app.session.tls.as_mut().expect("a session");
+    if let Some(hello) = &mut tls.client_hello {
+        hello.shape = Arc::new(ClientHelloShape { alpn: vec![alpn.into()], ..(*hello.shape).clone() });
+    }
+    tls.phase = Phase::ResponseBegun;
+    let burst = |(dir, at, bytes): &(Dir, f64, u64)| Burst {
+        dir: *dir,
+        first: moment(*at),
+        last: moment(*at),
+        bytes: *bytes,
+        acked: None,
+    };
+    tls.bursts = bursts.iter().map(burst).collect();
+    tls.request = tls.bursts.iter().find(|b| b.dir == Dir::Orig).map(|b| b.first);
+    tls.response = tls.bursts.iter().find(|b| b.dir == Dir::Resp).map(|b| b.first);
+    flow
+}
+
+/// The responder sends FIN at `at`.
+pub(super) fn closed_by_peer(flow: &mut Conversation, at: f64) {
+    tcp(flow).first_fin.resp = Some(moment(at));
+}
+
+/// A name looked up at `at` and answered 1 ms later with this code, or never.
+pub(super) fn lookup(orig: &str, name: &str, at: f64, rcode: Option<u8>) -> Conversation {
+    let mut flow = flow(orig, "10.0.0.53:53", at, at + 0.001);
+    flow.proto = Proto::Udp;
+    flow.tcp = None;
+    flow.packets.resp = u32::from(rcode.is_some());
+    let lookup = Lookup {
+        name: name.into(),
+        qtype: 1,
+        query: moment(at),
+        tries: 1,
+        answer: rcode.map(|_| moment(at + 0.001)),
+        rcode,
+        ..Lookup::default()
+    };
+    flow.app.dns = Some(Box::new(DnsFacts { lookups: vec![lookup], omitted: 0 }));
     flow
 }
 

@@ -1,7 +1,7 @@
 //! Requests on a connection, as bursts of application data show them.
 //!
 //! Takes a flow's bursts; gives what its originator asked, when, and when an answer began. A kept-alive connection
-//! carries many, HTTP/2 several at once: those that are sent before any answer share it.
+//! carries many, HTTP/2 several at once: an answer is taken for that of the last request before it.
 
 use crate::flow::Dir;
 use crate::ingest::Conversation;
@@ -12,7 +12,7 @@ use crate::tls::Burst;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request {
     pub(super) sent: Burst,
-    /// First data of the responder after it.
+    /// First data of the responder after it and before the next request: what comes later is the answer to that.
     pub(super) answer: Option<Burst>,
     /// Last data of the responder before it, where an earlier request was answered on this connection.
     pub(super) before: Option<Burst>,
@@ -26,14 +26,17 @@ pub(super) fn of(flow: &Conversation) -> Vec<Request> {
         let first = !bursts[..*n].iter().any(|b| b.dir == Dir::Orig);
         b.dir == Dir::Orig && (b.bytes > MAX_CONTROL || first)
     };
-    let request = |(n, sent): (usize, &Burst)| {
+    let asked: Vec<(usize, &Burst)> = bursts.iter().enumerate().filter(asks).collect();
+    let request = |place: usize| {
+        let (n, sent) = asked[place];
+        let next = asked.get(place + 1).map_or(bursts.len(), |(next, _)| *next);
         let first = tls.request.is_none_or(|r| r.time >= sent.first.time);
         let answers = || bursts.iter().filter(|b| b.dir == Dir::Resp);
         let before = answers().filter(|b| b.first < sent.first).max_by_key(|b| b.last);
-        let answer = bursts[n..].iter().find(|b| b.dir == Dir::Resp && b.first >= sent.first);
+        let answer = bursts[n..next].iter().find(|b| b.dir == Dir::Resp && b.first >= sent.first);
         Request { sent: *sent, answer: answer.copied(), before: before.filter(|_| !first).copied() }
     };
-    bursts.iter().enumerate().filter(asks).map(request).collect()
+    (0..asked.len()).map(request).collect()
 }
 
 /// The request of a call that ended at `until`, within a deadline where there is one: the last one sent before; of

@@ -1,7 +1,14 @@
 //! The join on small made worlds: each key, each rule of absence, each case of a clock.
 
-use super::made::{addr, event, flow, icmp, join, refused, sec, server_event, service, stalled, view, world};
+mod absence;
+mod clocks;
+mod requests;
+
+use super::made::{
+    addr, event, flow, icmp, join, lookup, refused, sec, server_event, service, stalled, view, world,
+};
 use super::{Case, Key, Role, World};
+use crate::ingest::Conversation;
 use crate::log::LogEvent;
 use crate::time::TimeDelta;
 
@@ -72,6 +79,65 @@ fn a_full_tuple_beats_a_flow_that_fits_the_time_better() {
     let mut world = world(1, vec![late, near], vec![line]);
     let found = join(&mut world);
     assert_eq!((key(&found.cases[0]), orig_port(&world, &found.cases[0])), (Some(Key::Tuple), Some(4005)));
+}
+
+#[test]
+fn a_lookup_of_the_name_joins_by_its_name() {
+    let failed = lookup("10.0.0.1:40001", "hook.example.com", 9.99, Some(3));
+    let other = lookup("10.0.0.1:40002", "hook.example.org", 9.99, Some(3));
+    let line = event("dns_no_such_host", "hook.example.com", 10.0);
+    let mut world = world(1, vec![failed, other], vec![line]);
+    let found = join(&mut world);
+    let case = &found.cases[0];
+    let ports: Vec<_> = case.flows.iter().map(|f| (world.flow(f.flow).orig.port(), f.role)).collect();
+    assert_eq!((key(case), ports), (Some(Key::DnsName), vec![(40_001, Role::Lookup)]));
+}
+
+#[test]
+fn a_client_hello_random_joins_two_captures_through_a_translation() {
+    let near = stalled(flow("10.0.0.1:4010", "10.96.0.9:443", 10.0, 15.0), "a.b.svc", 7);
+    let mut far = view(&near, 1, 0.0, 63);
+    (far.orig, far.resp) = (addr("10.0.0.9:1024"), addr("10.2.0.8:10250"));
+    let mut world = world(2, vec![near, far], Vec::new());
+    let why: Vec<_> = super::counterparts(&world).iter().map(|c| c.2).collect();
+    assert_eq!(why, ["client_hello_random"]);
+    assert!(join(&mut world).cases.len() <= 1, "two halves are no two failures");
+}
+
+/// Refused dials to `resp` at these seconds.
+fn refusals(resp: &str, seconds: &[f64]) -> Vec<Conversation> {
+    let refusal = |(n, at): (usize, &f64)| {
+        refused(flow(&format!("10.0.0.1:{}", 7000 + n), resp, *at, *at + 0.001), *at + 0.001)
+    };
+    seconds.iter().enumerate().map(refusal).collect()
+}
+
+#[test]
+fn time_alone_joins_only_where_the_dials_to_one_unknown_address_fit_all_calls() {
+    let lines = |seconds: &[f64]| {
+        let line = |at: &f64| dialled(event("connection_refused", "10.96.0.9", *at + 0.003), "10.96.0.9:443");
+        seconds.iter().map(line).collect::<Vec<_>>()
+    };
+    let calls = [5.0, 7.3, 11.9];
+    let keys = |flows: Vec<Conversation>, lines: Vec<LogEvent>| {
+        let mut world = world(1, flows, lines);
+        let found = join(&mut world);
+        found.cases.iter().filter(|c| c.event.is_some()).map(key).collect::<Vec<_>>()
+    };
+    let by_time = vec![Some(Key::Time); 3];
+    assert_eq!(keys(refusals("10.2.0.7:8443", &calls), lines(&calls)), by_time);
+    assert_eq!(
+        keys(refusals("10.2.0.7:8443", &calls[..1]), lines(&calls[..1])),
+        [None],
+        "one call is chance"
+    );
+    assert_eq!(keys(refusals("10.2.0.7:8443", &[5.0, 8.0, 12.5]), lines(&calls)), [None; 3], "other times");
+    let mut both = refusals("10.2.0.7:8443", &calls);
+    both.extend(refusals("10.2.0.8:8443", &calls).into_iter().map(|mut f| {
+        f.orig.set_port(f.orig.port() + 100);
+        f
+    }));
+    assert_eq!(keys(both, lines(&calls)), [None; 3], "two addresses fit alike");
 }
 
 #[test]
@@ -146,27 +212,6 @@ fn a_zone_error_is_undone_and_a_clock_error_is_not_called_a_zone() {
         let moved = world.logs.events[0].time.expect("a time") - sec(20_000.002 + shift);
         assert_eq!(moved == TimeDelta::from_secs(18_000), zone, "shift {shift}: moved {moved}");
     }
-}
-
-#[test]
-fn silence_of_a_capture_that_spans_nothing_is_no_evidence() {
-    let line = dialled(event("connection_refused", "a.b.svc", 2000.0), "10.96.0.9:443");
-    let mut world = world(1, vec![flow("10.0.0.1:1", "10.9.9.9:80", 1.0, 2.0)], vec![line]);
-    let found = join(&mut world);
-    let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
-    assert_eq!(case.coverage.time_span, Some(false));
-    assert!(case.coverage.missing.iter().any(|m| m.what == "time_span" && m.command.is_some()));
-}
-
-#[test]
-fn a_capture_taken_elsewhere_is_not_the_place() {
-    let other = refused(flow("10.7.7.7:1", "10.9.9.9:443", 4.0, 4.1), 4.1);
-    let mut line = dialled(event("connection_reset", "a.b.svc", 5.0), "10.96.0.9:443");
-    line.fields.source = Some(addr("10.0.0.1:4011"));
-    let mut world = world(1, vec![other], vec![line]);
-    let found = join(&mut world);
-    let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
-    assert_eq!((case.coverage.time_span, case.coverage.place), (Some(true), Some(false)));
 }
 
 #[test]

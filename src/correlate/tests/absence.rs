@@ -1,0 +1,91 @@
+//! What silence proves: no packet is evidence only where one would have been seen.
+
+use super::super::made::{addr, event, flow, join, refused, service, world};
+use super::{dialled, within};
+use crate::correlate::{Coverage, World};
+use crate::ingest::Conversation;
+
+#[test]
+fn silence_of_a_capture_that_spans_nothing_is_no_evidence() {
+    let line = dialled(event("connection_refused", "a.b.svc", 2000.0), "10.96.0.9:443");
+    let mut world = world(1, vec![flow("10.0.0.1:1", "10.9.9.9:80", 1.0, 2.0)], vec![line]);
+    let found = join(&mut world);
+    let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
+    assert_eq!(case.coverage.time_span, Some(false));
+    assert!(case.coverage.missing.iter().any(|m| m.what == "time_span" && m.command.is_some()));
+}
+
+#[test]
+fn a_capture_taken_elsewhere_is_not_the_place() {
+    let other = refused(flow("10.7.7.7:1", "10.9.9.9:443", 4.0, 4.1), 4.1);
+    let mut line = dialled(event("connection_reset", "a.b.svc", 5.0), "10.96.0.9:443");
+    line.fields.source = Some(addr("10.0.0.1:4011"));
+    let mut world = world(1, vec![other], vec![line]);
+    let found = join(&mut world);
+    let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
+    assert_eq!((case.coverage.time_span, case.coverage.place), (Some(true), Some(false)));
+}
+
+/// Coverage of a refused dial to 10.96.0.9:443 at second 5 of which no packet is in the capture.
+fn coverage(flows: Vec<Conversation>, change: impl Fn(&mut World)) -> Coverage {
+    let mut line = dialled(event("connection_refused", "a.b.svc", 5.0), "10.96.0.9:443");
+    line.fields.source = Some(addr("10.0.0.1:4011"));
+    let mut world = world(1, flows, vec![line]);
+    service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.7:10250"]);
+    change(&mut world);
+    let found = join(&mut world);
+    found.cases.into_iter().find(|c| c.event.is_some()).expect("the line's case").coverage
+}
+
+#[test]
+fn each_reason_why_absence_proves_nothing_is_found() {
+    let here = || refused(flow("10.0.0.1:1", "10.2.0.7:10250", 1.0, 1.1), 1.1);
+    let whole = coverage(vec![here()], |_| {});
+    let known = [whole.time_span, whole.place, whole.address, whole.both_directions, whole.no_drops];
+    assert_eq!(known, [Some(true); 5], "{whole:?}");
+    assert_eq!(whole.missing.iter().map(|m| m.what).collect::<Vec<_>>(), ["flow"]);
+
+    let elsewhere = coverage(vec![refused(flow("10.7.7.7:1", "10.2.0.7:10250", 1.0, 1.1), 1.1)], |_| {});
+    assert_eq!(elsewhere.place, Some(false));
+    let filtered = coverage(vec![refused(flow("10.0.0.1:1", "10.9.9.9:80", 1.0, 1.1), 1.1)], |_| {});
+    assert_eq!((filtered.place, filtered.address), (Some(true), Some(false)));
+    let one_way = coverage(vec![flow("10.0.0.1:1", "10.2.0.7:10250", 1.0, 1.1)], |_| {});
+    assert_eq!(one_way.both_directions, Some(false));
+    let dropped = coverage(vec![here()], |w| w.wire.captures[0].drops = Some(7));
+    assert_eq!(dropped.no_drops, Some(false));
+    let perhaps = coverage(vec![here()], |w| w.wire.captures[0].ack_lost_segments = 3);
+    assert_eq!(perhaps.no_drops, None, "segments that nobody saw: drops are likely, not known");
+    let none = coverage(Vec::new(), |w| w.wire.captures.clear());
+    assert_eq!(none.time_span, Some(false));
+    for coverage in [elsewhere, filtered, one_way, dropped, none] {
+        assert!(coverage.missing.iter().any(|m| m.command.is_some()), "{coverage:?}");
+    }
+}
+
+#[test]
+fn a_dial_that_the_capture_may_have_missed_the_start_of_has_no_known_length() {
+    for (begun, known) in [(0.0, true), (12.0, false)] {
+        let dial = flow("10.0.0.1:4008", "10.2.0.7:10250", 15.0, 41.0);
+        let line = within(event("deadline_exceeded", "a.b.svc", 20.0), 10);
+        let mut world = world(1, vec![dial], vec![line]);
+        service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.7:10250"]);
+        world.wire.captures[0].first = Some(super::sec(begun));
+        let found = join(&mut world);
+        assert!(found.cases[0].attempt().is_some());
+        assert_eq!(found.cases[0].facts.elapsed.is_some(), known, "capture from {begun} s");
+    }
+}
+
+#[test]
+fn sources_that_disagree_are_said_once_for_each_pair_of_files() {
+    use crate::bundle::SourceIndex;
+    use crate::cluster::Conflict;
+    let mut world = world(1, Vec::new(), Vec::new());
+    let conflict =
+        |text: &str, other| Conflict { text: text.into(), sources: vec![SourceIndex(1), SourceIndex(other)] };
+    world.cluster.conflicts = vec![conflict("a", 2), conflict("b", 2), conflict("c", 3)];
+    let found = join(&mut world);
+    let said = found.anomalies.iter().filter(|a| a.kind == "sources_disagree");
+    let said: Vec<_> = said.map(|a| (a.count, a.text.as_str())).collect();
+    assert_eq!(said, [(2, "a; and 1 more between these files"), (1, "c")]);
+}

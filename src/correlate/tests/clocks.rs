@@ -1,0 +1,157 @@
+//! Clocks of logs and captures, on made lines and packets.
+
+use super::super::made::{event, flow, join, refused, sec, service, stalled, view, world};
+use super::{dialled, from, within};
+use crate::correlate::Correlated;
+use crate::ingest::Conversation;
+use crate::log::LogEvent;
+use crate::time::{TimeDelta, Timestamp};
+
+/// Refused dials at these seconds, and their lines 1 ms later by a clock that is `ahead` seconds ahead at each.
+fn refusals(seconds: &[f64], ahead: impl Fn(f64) -> f64, tuple: bool) -> (Vec<Conversation>, Vec<LogEvent>) {
+    let port = |n: usize| format!("10.0.0.1:{}", 6000 + n);
+    let flows = seconds
+        .iter()
+        .enumerate()
+        .map(|(n, at)| refused(flow(&port(n), "10.2.0.7:10250", *at, *at + 0.001), *at + 0.001));
+    let lines = seconds.iter().enumerate().map(|(n, at)| {
+        let line = dialled(event("connection_refused", "a.b.svc", *at + 0.002 + ahead(*at)), "10.96.0.9:443");
+        if tuple { from(line, &port(n)) } else { line }
+    });
+    (flows.collect(), lines.collect())
+}
+
+fn joined((flows, lines): (Vec<Conversation>, Vec<LogEvent>)) -> Correlated {
+    let mut world = world(1, flows, lines);
+    service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.7:10250"]);
+    world.wire.captures[0].last = Some(sec(1e6));
+    join(&mut world)
+}
+
+/// How far the capture is ahead of the log, in milliseconds.
+fn capture_ahead(found: &Correlated) -> Option<i64> {
+    found.capture_clocks[0].offset.map(|o| o.as_millis_f64().round() as i64)
+}
+
+fn all_matched(found: &Correlated) -> bool {
+    found.cases.iter().all(|c| c.event.is_some() && c.attempt().is_some())
+}
+
+const IRREGULAR: [f64; 5] = [100.0, 107.3, 111.9, 130.2, 131.7];
+const EVEN: [f64; 5] = [100.0, 105.0, 110.0, 115.0, 120.0];
+
+#[test]
+fn an_offset_is_found_from_tuples_and_from_times_that_fit() {
+    for tuple in [true, false] {
+        for seconds in [IRREGULAR, EVEN] {
+            for ahead in [0.0, 0.7, -37.0, 2000.0] {
+                let found = joined(refusals(&seconds, |_| ahead, tuple));
+                let wanted = -(ahead * 1000.0) as i64 - 1;
+                assert_eq!(capture_ahead(&found), Some(wanted), "{ahead} s, tuples {tuple}, {seconds:?}");
+                assert!(all_matched(&found), "{ahead} s, tuples {tuple}, {seconds:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_offset_that_another_fits_as_well_is_refused() {
+    let (flows, mut lines) = refusals(&EVEN, |_| 2000.0, false);
+    lines.truncate(3);
+    let found = joined((flows, lines));
+    assert_eq!(found.log_clocks[0].offset, None);
+    assert!(found.log_clocks[0].why.starts_with("refused: "), "{}", found.log_clocks[0].why);
+}
+
+#[test]
+fn tuples_that_disagree_make_no_clock() {
+    let found = joined(refusals(&IRREGULAR, |at| if at > 110.0 { at } else { 0.0 }, true));
+    assert_eq!(found.log_clocks[0].offset, None);
+    assert!(found.log_clocks[0].why.contains("disagree"), "{}", found.log_clocks[0].why);
+}
+
+#[test]
+fn what_the_network_tells_at_once_is_no_deadline() {
+    // SYNs without an answer, and lines that follow at once: the reject was not captured
+    let flows = (0..3).map(|n| {
+        flow(
+            &format!("10.0.0.1:{}", 6100 + n),
+            "10.2.0.7:10250",
+            100.0 + 7.0 * f64::from(n * n),
+            101.0 + 7.0 * f64::from(n * n),
+        )
+    });
+    let lines = (0..3).map(|n| {
+        within(
+            dialled(event("no_route_to_host", "a.b.svc", 100.001 + 7.0 * f64::from(n * n)), "10.96.0.9:443"),
+            10,
+        )
+    });
+    let found = joined((flows.collect(), lines.collect()));
+    assert!(capture_ahead(&found).is_none_or(|ms| ms.abs() < 50), "{:?}", found.capture_clocks);
+}
+
+#[test]
+fn a_drift_is_found_over_a_long_time_and_undone() {
+    let seconds: Vec<f64> = (0..40).map(|n| 100.0 + 187.0 * f64::from(n)).collect();
+    let found = joined(refusals(&seconds, |at| 5.0 + 2e-4 * at, true));
+    let drift = found.capture_clocks[0].drift.expect("2 s in two hours");
+    assert!((drift.rate + 2e-4).abs() < 1e-6, "{drift:?}");
+    assert!(found.log_clocks[0].residual < Some(TimeDelta::from_millis(2)), "{:?}", found.log_clocks);
+    let ahead =
+        |at: Timestamp| found.capture_clocks[0].ahead_at(at).map(|a| (a.as_secs_f64() * 100.0).round());
+    assert_eq!(ahead(sec(100.0)), Some(-502.0));
+    assert_eq!(ahead(sec(7393.0)), Some(-648.0));
+    let offsets = found.cases.iter().filter_map(|c| c.matching.as_ref()?.offset);
+    assert!(
+        offsets.clone().count() == 40 && offsets.into_iter().all(|o| o.abs() < TimeDelta::from_millis(50))
+    );
+}
+
+#[test]
+fn a_short_time_or_scattered_pairs_show_no_drift() {
+    let short: Vec<f64> = (0..40).map(|n| 100.0 + f64::from(n)).collect();
+    let long: Vec<f64> = (0..40).map(|n| 100.0 + 187.0 * f64::from(n)).collect();
+    let scattered = |at: f64| if (at as i64) % 2 == 0 { 0.0 } else { 0.6 };
+    for found in [joined(refusals(&short, |at| 2e-4 * at, true)), joined(refusals(&long, scattered, true))] {
+        assert_eq!(found.log_clocks[0].drift, None);
+        assert!(found.log_clocks[0].offset.is_some());
+    }
+}
+
+#[test]
+fn captures_are_aligned_by_the_packets_that_they_share() {
+    let near: Vec<Conversation> = (0..12)
+        .map(|n| {
+            let at = 100.0 + 90.0 * f64::from(n);
+            stalled(
+                flow(&format!("10.0.0.1:{}", 4100 + n), "10.2.0.8:10250", at, at + 5.0),
+                "a.b.svc",
+                n as u8 + 1,
+            )
+        })
+        .collect();
+    let shared = |n: usize, ahead: f64| view(&near[n], 1, ahead, 63);
+    let far: Vec<Conversation> = (0..12).map(|n| shared(n, 90.0 + 1e-4 * 90.0 * n as f64)).collect();
+    let lines =
+        (0..12).map(|n| within(event("deadline_exceeded", "a.b.svc", 105.001 + 90.0 * f64::from(n)), 5));
+    let mut world = world(2, near.iter().cloned().chain(far).collect(), lines.collect());
+    let found = join(&mut world);
+    let clock = &found.capture_clocks[1];
+    assert!((clock.drift.expect("99 ms in 1000 s").rate - 1e-4).abs() < 1e-6, "{clock:?}");
+    assert_eq!(clock.pairs, 12);
+    assert!(clock.why.contains("connections that capture 0 shows too"), "{}", clock.why);
+    assert_eq!(found.cases.len(), 12, "each connection is one, whatever capture shows it");
+}
+
+#[test]
+fn a_capture_that_shares_nothing_has_no_clock() {
+    let (mut flows, lines) = refusals(&IRREGULAR, |_| 0.0, true);
+    let mut other = flow("10.7.7.7:1", "10.9.9.9:443", 100.0, 101.0);
+    other.capture = crate::capture::CaptureIndex(1);
+    flows.push(other);
+    let mut world = world(2, flows, lines);
+    let found = join(&mut world);
+    assert_eq!(found.capture_clocks[1].offset, None);
+    assert_eq!(found.capture_clocks[1].why, "no log line pairs with its packets");
+}

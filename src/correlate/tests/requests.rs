@@ -1,0 +1,103 @@
+//! Calls on connections that carried others before, and live on: one in use is neither new nor closed.
+
+use super::super::made::{event, flow, join, used, world};
+use super::{key, orig_port, within};
+use crate::correlate::{Case, Key, World};
+use crate::flow::Dir::{Orig, Resp};
+use crate::log::LogEvent;
+
+const NAME: &str = "a.b.svc";
+
+/// The case of one line about a connection that lasts from second 0 to 900 and carries these bursts.
+fn case_of(line: LogEvent, bursts: &[(crate::flow::Dir, f64, u64)]) -> (World, Case) {
+    let connection = used(flow("10.0.0.1:4020", "10.2.0.8:10250", 0.0, 900.0), NAME, "h2", bursts);
+    let mut world = world(1, vec![connection], vec![line]);
+    let mut found = join(&mut world);
+    let place = found.cases.iter().position(|c| c.event.is_some()).expect("the line's case");
+    (world, found.cases.swap_remove(place))
+}
+
+fn seconds(delta: Option<crate::time::TimeDelta>) -> Option<f64> {
+    delta.map(|d| (d.as_secs_f64() * 10.0).round() / 10.0)
+}
+
+#[test]
+fn the_request_that_was_open_when_the_deadline_passed_is_the_attempt() {
+    let served = [(Orig, 0.1, 900), (Resp, 0.2, 500)];
+    let cases: [(&str, &[(crate::flow::Dir, f64, u64)], Option<f64>); 5] = [
+        (
+            "no answer, then more calls",
+            &[(Orig, 60.0, 900), (Orig, 70.0, 35), (Orig, 90.0, 900), (Resp, 90.1, 9)],
+            None,
+        ),
+        ("no answer at all", &[(Orig, 60.0, 900)], None),
+        ("a window update before it", &[(Orig, 1.5, 39), (Orig, 60.0, 900)], None),
+        ("an answer after the deadline", &[(Orig, 60.0, 900), (Resp, 73.0, 500)], Some(13.0)),
+        ("two at once, neither answered", &[(Orig, 60.0, 900), (Orig, 64.0, 900)], None),
+    ];
+    for (what, later, response) in cases {
+        let line = within(event("deadline_exceeded", NAME, 70.001), 10);
+        let (world, case) = case_of(line, &[&served[..], later].concat());
+        assert_eq!((key(&case), orig_port(&world, &case)), (Some(Key::Sni), Some(4020)), "{what}");
+        assert_eq!(seconds(case.facts.elapsed), Some(10.0), "{what}");
+        assert_eq!(case.facts.reused_connection, Some(true), "{what}");
+        assert_eq!(seconds(case.facts.response_after), response, "{what}");
+        if response.is_none() {
+            assert_eq!(seconds(case.facts.silence), Some(10.0), "{what}");
+        }
+    }
+}
+
+#[test]
+fn near_misses_on_a_connection_in_use() {
+    let deadline = |at| within(event("deadline_exceeded", NAME, at), 10);
+    let cases: [(&str, LogEvent, &[(crate::flow::Dir, f64, u64)]); 4] = [
+        ("answered in time", deadline(70.0), &[(Orig, 60.0, 900), (Resp, 69.0, 500)]),
+        ("sent before the deadline's window", deadline(70.0), &[(Orig, 40.0, 900)]),
+        ("sent after the line", deadline(70.0), &[(Orig, 71.0, 900)]),
+        ("only a ping is open", deadline(70.0), &[(Orig, 1.0, 900), (Resp, 1.1, 500), (Orig, 60.0, 39)]),
+    ];
+    for (what, line, bursts) in cases {
+        let (world, case) = case_of(line, &[&[(Orig, 0.1, 900), (Resp, 0.2, 500)][..], bursts].concat());
+        assert_eq!(orig_port(&world, &case), None, "{what}");
+    }
+}
+
+#[test]
+fn a_lost_connection_is_found_without_a_deadline() {
+    let bursts = [(Orig, 0.1, 900), (Resp, 0.2, 500), (Orig, 60.0, 900)];
+    for name in ["http2_connection_lost", "use_of_closed_connection", "io_timeout"] {
+        let (world, case) = case_of(event(name, NAME, 105.0), &bursts);
+        assert_eq!(orig_port(&world, &case), Some(4020), "{name}");
+    }
+    let (world, case) = case_of(event("http2_connection_lost", NAME, 205.0), &bursts);
+    assert_eq!(orig_port(&world, &case), None, "so long after, another connection was lost");
+}
+
+#[test]
+fn calls_that_shared_a_connection_are_all_about_it() {
+    let bursts = [(Orig, 0.1, 900), (Resp, 0.2, 500), (Orig, 60.0, 900)];
+    for (protocol, wanted) in [("h2", 3), ("http/1.1", 1)] {
+        let connection = used(flow("10.0.0.1:4020", "10.2.0.8:10250", 0.0, 900.0), NAME, protocol, &bursts);
+        let lines = (0..3).map(|n| within(event("deadline_exceeded", NAME, 70.0 + 0.01 * f64::from(n)), 10));
+        let mut world = world(1, vec![connection], lines.collect());
+        let found = join(&mut world);
+        let matched = found.cases.iter().filter(|c| c.event.is_some() && c.attempt().is_some()).count();
+        assert_eq!(matched, wanted, "{protocol}");
+    }
+}
+
+#[test]
+fn a_farewell_of_the_server_is_the_end_of_the_connection() {
+    let mut connection = used(
+        flow("10.0.0.1:4020", "10.2.0.8:10250", 0.0, 80.0),
+        NAME,
+        "h2",
+        &[(Orig, 0.1, 900), (Resp, 0.2, 500)],
+    );
+    super::super::made::closed_by_peer(&mut connection, 80.0);
+    let mut world = world(1, vec![connection], vec![event("http2_goaway", NAME, 80.002)]);
+    let found = join(&mut world);
+    let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
+    assert_eq!(orig_port(&world, case), Some(4020));
+}
