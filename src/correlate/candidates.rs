@@ -111,7 +111,7 @@ impl<'w> Finder<'w> {
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> &[Ended] {
         let kinds = &event.endings;
-        let deadline = event.fields.deadline.filter(|_| kinds.iter().any(|k| endings::is_open(*k)));
+        let deadline = event.fields.timer().filter(|_| kinds.iter().any(|k| endings::is_open(*k)));
         let (world, connections, flows) = (self.world, self.connections, &self.flows[goal as usize]);
         self.ends.entry((goal, kinds.clone(), deadline)).or_insert_with(|| {
             let mut ends: Vec<Ended> = flows
@@ -133,13 +133,14 @@ impl<'w> Finder<'w> {
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> Vec<Candidate> {
         let event = &self.world.logs.events[call.event as usize];
-        let deadline = event.fields.deadline;
+        let deadline = event.fields.timer();
         let mut found = self.by_tuple(call, event, goal, clock);
         if found.is_empty() && !(event.server_side && event.fields.source.is_some()) {
             let world = self.world;
             for ended in near(self.ends(call.goal, event, clock), call.at) {
                 let key = key_of(world, goal, ended.flow);
-                let fit = fit(ended, call.at, deadline, call.slack);
+                let retold = event.fields.grpc_code.is_some();
+                let fit = if retold { retold_fit } else { fit }(ended, call.at, deadline, call.slack);
                 let heard = if ended.ending == Ending::Unheard { 0.5 } else { 1.0 };
                 let score = weight(key) * fit * heard;
                 if fit > 0.0 {
@@ -176,7 +177,7 @@ impl<'w> Finder<'w> {
             let resp = self.world.flow(e.flow).resp;
             ports.contains(&resp.port()) || coincident == Some(resp)
         };
-        let fits = near.iter().filter(leads).map(|e| (e, fit(e, call.at, event.fields.deadline, call.slack)));
+        let fits = near.iter().filter(leads).map(|e| (e, fit(e, call.at, event.fields.timer(), call.slack)));
         let candidate = |(e, fit): (&Ended, f64)| Candidate {
             event: call.event,
             ended: *e,
@@ -204,7 +205,7 @@ impl<'w> Finder<'w> {
         for call in alike {
             let event = &world.logs.events[call.event as usize];
             let ends = near(self.ends(strangers, event, clock), call.at);
-            for ended in ends.iter().filter(|e| coincides(e, call, event.fields.deadline)) {
+            for ended in ends.iter().filter(|e| coincides(e, call, event.fields.timer())) {
                 let vote = votes.entry(world.flow(ended.flow).resp).or_default();
                 vote.0.insert(call.event);
                 vote.1.insert((ended.flow, ended.turn));
@@ -253,7 +254,7 @@ impl<'w> Finder<'w> {
         let roots: BTreeSet<FlowIndex> =
             self.with_source(event, goal, source).map(|f| self.connections.root(f)).collect();
         let first = |root| {
-            let ends = endings_of(self.world, self.connections, root, kinds, event.fields.deadline, clock);
+            let ends = endings_of(self.world, self.connections, root, kinds, event.fields.timer(), clock);
             ends.into_iter().min_by_key(|e| kinds.iter().position(|k| *k == e.ending))
         };
         roots.into_iter().filter_map(first).filter(|e| !endings::is_open(e.ending)).collect()
@@ -273,7 +274,7 @@ impl<'w> Finder<'w> {
         let roots: BTreeSet<FlowIndex> =
             self.with_source(event, goal, source).map(|f| self.connections.root(f)).collect();
         for flow in roots {
-            let ends = endings_of(self.world, self.connections, flow, kinds, event.fields.deadline, clock);
+            let ends = endings_of(self.world, self.connections, flow, kinds, event.fields.timer(), clock);
             let best = ends
                 .into_iter()
                 .map(|e| (tuple_fit(&e, call.at, call.slack), e))
@@ -470,6 +471,15 @@ fn fit(ended: &Ended, at: Timestamp, deadline: Option<TimeDelta>, slack: TimeDel
     if after > TimeDelta::from_secs(2) + slack || after < -(slack + slack) { 0.0 } else { score }
 }
 
+/// As [`fit`], for a call of gRPC: each tells how the last dial ended, until the connection is dialled again.
+fn retold_fit(ended: &Ended, at: Timestamp, deadline: Option<TimeDelta>, slack: TimeDelta) -> f64 {
+    let after = at - ended.at;
+    if endings::is_open(ended.ending) || after < -slack || after > LONGEST_BACKOFF {
+        return fit(ended, at, deadline, slack);
+    }
+    1.0 / (1.0 + after.as_secs_f64().max(0.0))
+}
+
 /// As [`fit`], but a 4-tuple names one connection whatever the delay.
 fn tuple_fit(ended: &Ended, at: Timestamp, slack: TimeDelta) -> f64 {
     let after = at - ended.at;
@@ -494,6 +504,9 @@ const MAX_ALIKE: usize = 256;
 
 /// Endings looked at on either side of a line's time.
 const NEAREST: usize = 16;
+
+/// gRPC dials again within this: its back-off starts at 1 s and grows by 1.6 each time; etcd's client seldom gets further.
+const LONGEST_BACKOFF: TimeDelta = TimeDelta::from_secs(30);
 
 /// A dial ends within this where no deadline is known: 127 s is the kernel's default of six SYN retries.
 const LONGEST_DIAL: TimeDelta = TimeDelta::from_secs(130);

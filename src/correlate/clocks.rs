@@ -193,7 +193,7 @@ fn possible_pairs(
             [] => {
                 let goal = finder.goal(goals.of(n));
                 // What the network can have told the caller at once needs no deadline to have passed.
-                let by_timer = event.fields.deadline.is_some() && !event.endings.contains(&Ending::Icmp);
+                let by_timer = event.fields.timer().is_some() && !event.endings.contains(&Ending::Icmp);
                 let ends = finder.ends(goal, event, &base);
                 let sure = ends
                     .iter()

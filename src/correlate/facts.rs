@@ -161,7 +161,20 @@ fn views(join: &Join<'_>, case: &Case, near: FlowIndex) -> Views {
             .filter(|seen| *seen || both_ways(near)),
         absent_at_far: absent_at_far(join, near, &captures),
         reset_only_near: reset_there.map(|there| reset_here && !there),
+        stops_at_far: far.iter().find_map(|f| stops(join, f)),
     }
+}
+
+/// Whether the packets of a flow came into a capture point and did not leave it again, where connections to the same
+/// node are seen twice, as a router's `any` shows what it forwards.
+fn stops(join: &Join<'_>, flow: &Conversation) -> Option<bool> {
+    let hosts = beside(join, flow).into_iter().chain([flow.resp.ip()]);
+    let forwarded = |f: &Conversation| {
+        let established = f.tcp.as_deref().is_some_and(|t| t.established.is_some());
+        established && f.capture == flow.capture && f.duplicates * 3 >= f.packets.orig + f.packets.resp
+    };
+    let mut flows = hosts.flat_map(|ip| join.table.of_host(ip).take(MAX_COMPARED));
+    flows.any(|f| forwarded(join.world.flow(f))).then_some(flow.duplicates == 0)
 }
 
 /// Whether a capture that spans the flow and shows its responder's other packets does not show this connection.
@@ -226,14 +239,19 @@ fn ttls_of(join: &Join<'_>, flow: &Conversation) -> Vec<u8> {
         same.filter_map(|f| f.tcp.as_deref().and_then(|t| t.ttl.resp)).collect::<BTreeSet<u8>>()
     };
     let mut ttls = of_host(flow.resp.ip());
-    if ttls.is_empty() {
-        let map = &join.world.cluster;
-        let node = map.node_of(flow.resp);
-        let beside = map.endpoints.iter().filter(|e| node.is_some() && e.node.as_deref() == node);
-        let hosts: BTreeSet<_> = beside.map(|e| e.address.ip()).take(MAX_COMPARED).collect();
-        ttls.extend(hosts.into_iter().flat_map(of_host));
+    // pods of one node are as far away as each other; the node itself is nearer
+    if ttls.is_empty() && is_node(join, flow) != Some(true) {
+        ttls.extend(beside(join, flow).into_iter().flat_map(of_host));
     }
     ttls.into_iter().collect()
+}
+
+/// Addresses of other endpoints on the responder's node.
+fn beside(join: &Join<'_>, flow: &Conversation) -> BTreeSet<std::net::IpAddr> {
+    let map = &join.world.cluster;
+    let node = map.node_of(flow.resp);
+    let beside = map.endpoints.iter().filter(|e| node.is_some() && e.node.as_deref() == node);
+    beside.map(|e| e.address.ip()).take(MAX_COMPARED).collect()
 }
 
 fn is_node(join: &Join<'_>, flow: &Conversation) -> Option<bool> {

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::index::FlowTable;
 use super::{Key, Target};
 use crate::cluster::ClusterMap;
-use crate::log::{EventFields, LogEvent, Url};
+use crate::log::{Edge, EventFields, LogEvent, Url};
 
 /// Where a call was to go.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -42,6 +42,10 @@ impl Goal {
         goal.lookup = fields.dns_name.clone().or_else(|| goal.outside.clone()).or(of_url);
         for address in goal.virtual_addresses.clone() {
             goal.backends.entry(address).or_insert(Key::NatMap);
+        }
+        if event.edge == Edge::Etcd && !event.server_side && goal.is_empty() {
+            // a call of etcd's client that names no address: the members that the captures show
+            goal.backends.extend(table.of_port(ETCD).map(|address| (address, Key::Time)));
         }
         for address in goal.names.iter().flat_map(|n| table.learnt(n)).collect::<Vec<_>>() {
             goal.backends.entry(address).or_insert(Key::Learnt);
@@ -113,6 +117,9 @@ impl Goal {
         }
     }
 }
+
+/// etcd's client port.
+const ETCD: u16 = 2379;
 
 fn host_and_port(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }

@@ -132,6 +132,11 @@ impl FlowTable {
         self.by_resp.range(ports).flat_map(|(_, flows)| flows).copied()
     }
 
+    /// Responders at this port.
+    pub(super) fn of_port(&self, port: u16) -> impl Iterator<Item = SocketAddr> {
+        self.by_resp.keys().filter(move |a| a.port() == port).copied()
+    }
+
     /// Whether this capture shows a packet to or from this address.
     pub(super) fn shown(&self, address: IpAddr, capture: CaptureIndex) -> bool {
         self.addresses.get(&address).is_some_and(|c| c.contains(&capture))

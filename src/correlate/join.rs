@@ -12,7 +12,7 @@ use super::index::FlowTable;
 use super::link::Connections;
 use super::{Case, CaseFlow, Correlated, JoinOptions, Key, Matching, Role, World, cases};
 use crate::ingest::{Conversation, FlowIndex};
-use crate::log::{Ending, EventFields, LogEvent};
+use crate::log::{Edge, Ending, EventFields, LogEvent};
 use crate::time::{TimeDelta, Timestamp};
 
 /// Joins everything. The world is changed in one respect: events of a log whose zone was assumed wrongly are shifted.
@@ -48,10 +48,10 @@ pub(super) struct Goals {
 
 impl Goals {
     fn new(world: &World, table: &FlowTable) -> Self {
-        let mut known: HashMap<EventFields, u32> = HashMap::new();
+        let mut known: HashMap<(EventFields, Edge), u32> = HashMap::new();
         let mut goals = Self { of: Vec::new(), all: Vec::new() };
         for event in &world.logs.events {
-            let key = goal_fields(event);
+            let key = (goal_fields(event), event.edge);
             let next = goals.all.len() as u32;
             let n = *known.entry(key).or_insert(next);
             if n == next {
@@ -175,17 +175,26 @@ impl Join<'_> {
         for candidate in &all {
             let server = self.world.logs.events[candidate.event as usize].server_side;
             let place = (candidate.ended.flow, candidate.ended.turn, server);
-            if !assigned.matches.contains_key(&candidate.event) && taken.insert(place) {
+            let free = !assigned.matches.contains_key(&candidate.event) && !self.retold(candidate);
+            if free && taken.insert(place) {
                 assigned.take(candidate, &losers);
             }
         }
         // Several calls may have been under way on one HTTP/2 connection when it ended or went dead.
         for candidate in &all {
-            if !assigned.matches.contains_key(&candidate.event) && self.shared(candidate) {
+            let shared = self.retold(candidate) || self.shared(candidate);
+            if !assigned.matches.contains_key(&candidate.event) && shared {
                 assigned.take(candidate, &losers);
-                assigned.interchangeable.insert(candidate.event);
+                if !self.retold(candidate) {
+                    assigned.interchangeable.insert(candidate.event);
+                }
             }
         }
+    }
+
+    /// A call of gRPC, which tells how the connection ended that it shares with others.
+    fn retold(&self, candidate: &Candidate) -> bool {
+        self.world.logs.events[candidate.event as usize].fields.grpc_code.is_some()
     }
 
     /// An ending of the connection as a whole, which may have carried several calls at once.

@@ -202,6 +202,8 @@ pub struct Views {
     pub absent_at_far: Option<bool>,
     /// The reset is seen near the originator and not near the responder.
     pub reset_only_near: Option<bool>,
+    /// A vantage point nearer to the server forwards other packets there, and did not forward those of the connection.
+    pub stops_at_far: Option<bool>,
 }
 
 /// How other calls to the same place fared meanwhile.

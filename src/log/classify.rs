@@ -10,7 +10,7 @@ use foldhash::fast::FixedState;
 use super::envelope::{self, Peeled};
 use super::grammar::{self, CopyOf, Parsed};
 use super::memory::Memory;
-use super::{Edge, EventSet, SharedFields, stamp};
+use super::{Edge, EventSet, SharedFields, alerts, stamp};
 use crate::time::TimeDelta;
 
 /// A failure that a line tells of.
@@ -126,6 +126,7 @@ pub(super) fn set_field(parsed: &mut Parsed, name: &str, value: &str) {
         "webhook" => fields.webhook = text(),
         "method" => fields.method = text(),
         "alert" => fields.alert = text(),
+        "alert_elsewhere" => fields.alert = alerts::in_words_of_go(value).map(str::to_owned),
         "x509" => fields.x509 = text(),
         "x509_candidate" => fields.x509_candidate = text(),
         "x509_valid_for" => fields.x509_valid_for = text(),
@@ -183,6 +184,7 @@ pub(super) fn field(parsed: &Parsed, name: &str) -> String {
         "node" => f.node.clone(),
         "proxy" => f.proxy.clone(),
         "op" => f.op.clone(),
+        "grpc_code" => f.grpc_code.clone(),
         "reason" => Some(f.reason.clone()),
         "edge" => Some(parsed.edge.name().to_owned()),
         "server_side" => Some(parsed.server_side.to_string()),

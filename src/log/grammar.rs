@@ -177,6 +177,11 @@ fn names(headline: &str, values: &[(String, String)], out: &mut Parsed) {
         out.anchored = true;
         fields.source = value(values, "remote-addr").and_then(|a| a.parse().ok());
     }
+    if let Some(("etcd-endpoints", endpoint)) = value(values, "target").and_then(|t| t.split_once("://")) {
+        // `etcd-endpoints://0xc0009b2d20/10.0.0.5:2379`: the first endpoint of the client, its only one as a rule
+        let first = endpoint.rsplit('/').next().and_then(|list| list.split(',').next());
+        fields.destination = first.and_then(|a| a.parse().ok());
+    }
     if let Some(address) = value(values, "dialAddress").or_else(|| value(values, "remote-peer-address")) {
         fields.destination = address.parse().ok();
     }
@@ -187,6 +192,8 @@ fn read_text(out: &mut Parsed) {
     let text = std::mem::take(&mut out.text);
     let mut rest = wrappers(&text, out);
     rest = call(rest, out);
+    // `cacher (widgets): unexpected ListAndWatch error: …; reinitializing...`
+    rest = rest.strip_suffix("; reinitializing...").unwrap_or(rest);
     out.fields.reason = rest.trim().to_owned();
     rest = operation(rest, out);
     let lookup = out.fields.op.as_deref() == Some("lookup");
@@ -283,15 +290,27 @@ fn grpc<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
         out.fields.destination = address.parse().ok();
         out.anchored = true;
     }
-    let Some((_, after)) = text.split_once("desc = \"") else { return text };
-    out.anchored = true;
-    let inner = after.rsplit_once('"').map_or(after, |(inner, _)| inner);
-    let inner = inner.strip_prefix("transport: ").unwrap_or(inner);
-    let inner = inner.strip_prefix("authentication handshake failed: ").unwrap_or(inner);
+    let text = rpc(text, out);
+    let inner = text.split_once("desc = \"").map(|(_, after)| {
+        out.anchored = true;
+        after.rsplit_once('"').map_or(after, |(inner, _)| inner)
+    });
+    let inner = inner.unwrap_or(text);
+    let inner = ["transport: ", "authentication handshake failed: ", "error reading from server: "]
+        .iter()
+        .fold(inner, |rest, prefix| rest.strip_prefix(prefix).unwrap_or(rest));
     match inner.split_once("rror while dialing: ").or_else(|| inner.split_once("rror while dialing ")) {
         Some((_, cause)) => cause,
         None => inner,
     }
+}
+
+/// `rpc error: code = DeadlineExceeded desc = context deadline exceeded`; what follows `desc = `.
+fn rpc<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
+    let Some((code, description)) = between(text, "rpc error: code = ", " desc = ") else { return text };
+    out.fields.grpc_code = Some(code.to_owned());
+    out.anchored = true;
+    description
 }
 
 /// `Post "https://host:443/path?timeout=10s": cause`, the innermost if there are several.

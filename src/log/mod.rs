@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::bundle::{InputReport, SourceIndex};
 use crate::time::{TimeDelta, Timestamp};
 
+mod alerts;
 mod assemble;
 mod block_scan;
 mod blocks;
@@ -186,8 +187,18 @@ pub struct EventFields {
     pub proxy: Option<String>,
     /// Operation of the network error: `dial`, `read`, `write`, `lookup`.
     pub op: Option<String>,
+    /// Status of a gRPC call (`Unavailable`): it shares its connection, and the end of that, with other calls.
+    pub grpc_code: Option<String>,
     /// The reason in the message's own words, after all wrappers.
     pub reason: String,
+}
+
+impl EventFields {
+    /// The timer whose end the message can tell of: not that of a call whose dial the kernel ended before, with an error
+    /// of connect(2) (`dial tcp A: connect: connection timed out`).
+    pub fn timer(&self) -> Option<TimeDelta> {
+        self.deadline.filter(|_| !self.reason.contains(": connect: "))
+    }
 }
 
 /// Fields that calls with the same words share; changing them changes one event's alone.

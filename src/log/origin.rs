@@ -112,6 +112,10 @@ pub(super) fn edge(edge: Edge, component: Option<&str>, fields: &EventFields) ->
     match edge {
         Edge::Other if component == "etcd" && port == Some(2380) => Edge::EtcdPeer,
         Edge::Other | Edge::Kubelet if client.contains(&component) => Edge::Apiserver,
+        // etcd is the API server's only gRPC server on the network
+        Edge::Other if component == "kube-apiserver" && fields.grpc_code.is_some() => Edge::Etcd,
+        // the API server's own view of its clients
+        Edge::Server if component == "kube-apiserver" => Edge::Apiserver,
         edge => edge,
     }
 }

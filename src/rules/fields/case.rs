@@ -82,6 +82,7 @@ pub(super) const VIEWS: &[Field] = &[
     Field::new("views.synack_at_far", Kind::Flag, "A vantage point nearer to the server shows a SYN-ACK.", "views.synack_at_far", |v| views(v, |w| w.synack_at_far)),
     Field::new("views.synack_at_near", Kind::Flag, "The vantage point nearest to the caller shows a SYN-ACK.", "views.synack_at_near", |v| views(v, |w| w.synack_at_near)),
     Field::new("views.absent_at_far", Kind::Flag, "A vantage point nearer to the server covers time and address and shows nothing of the connection.", "views.absent_at_far", |v| views(v, |w| w.absent_at_far)),
+    Field::new("views.stops_at_far", Kind::Flag, "A vantage point nearer to the server shows what it forwards twice, and the packets of this connection only once.", "views.stops_at_far", |v| views(v, |w| w.stops_at_far)),
     Field::new("views.reset_only_near", Kind::Flag, "The reset is seen near the caller and not near the server.", "views.reset_only_near", |v| views(v, |w| w.reset_only_near)),
 ];
 

@@ -45,6 +45,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("log.server_side", Kind::Flag, "The line is a server's view of its client.", "log.server_side", |v| v.log(|e| e.server_side.into())),
     Field::new("log.reason", Kind::Text, "The reason in the message's own words, after all wrappers.", "log.reason contains \"refused\"", |v| fields(v, |f| (&f.reason).into())),
     Field::new("log.op", Kind::Text, "Operation of the network error: dial, read, write, lookup.", "log.op == \"dial\"", |v| text(v, |f| &f.op)),
+    Field::new("log.grpc_code", Kind::Text, "Status of a gRPC call, as etcd's client words it.", "log.grpc_code == \"Unavailable\"", |v| text(v, |f| &f.grpc_code)),
     Field::new("log.deadline", Kind::Span, "Deadline as the message gives it.", "log.deadline < 5s", |v| fields(v, |f| f.deadline.into())),
     Field::new("log.webhook", Kind::Text, "Webhook name.", "log.webhook == \"validate.policy.example.com\"", |v| text(v, |f| &f.webhook)),
     Field::new("log.fail_open", Kind::Flag, "The call failed open: the request went through unchecked.", "log.fail_open", |v| fields(v, |f| f.fail_open.into())),
