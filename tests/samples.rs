@@ -9,7 +9,16 @@ mod sample;
 /// Name of the sample; then verdict, cause, calls and target name of each finding of severity warning or error.
 type Answer = (&'static str, &'static [(&'static str, &'static str, u64, &'static str)]);
 
-const ANSWERS: [Answer; 15] = [
+const ANSWERS: [Answer; 21] = [
+    (
+        "connection-went-dead",
+        &[
+            ("io_timeout", "established_connection_blackholed", 1, "hook.shop.svc"),
+            ("io_timeout", "syn_dropped", 1, "hook.shop.svc"),
+        ],
+    ),
+    ("etcd-refused", &[("connection_refused", "rst_to_syn", 8, "192.168.64.30:2379")]),
+    ("firewall-resets-client-hello", &[("connection_reset", "rst_by_middlebox", 3, "hook.shop.svc")]),
     (
         "log-in-new-york-time",
         &[
@@ -18,6 +27,7 @@ const ANSWERS: [Answer; 15] = [
         ],
     ),
     ("lossy-link", &[]),
+    ("next-hop-down", &[("no_route", "arp_unanswered", 3, "192.168.64.30:8443")]),
     (
         "no-common-cipher",
         &[(
@@ -33,6 +43,11 @@ const ANSWERS: [Answer; 15] = [
             ("no_route", "icmp_admin_prohibited", 3, "capi-webhook-service"),
             ("no_route", "icmp_host_unreachable", 2, "capm3-webhook-service"),
         ],
+    ),
+    ("node-drops-syn", &[("io_timeout", "syn_dropped", 2, "hook.shop.svc")]),
+    (
+        "old-client-distrusts-server",
+        &[("x509_unknown_authority", "client_distrusts_server_ca", 3, "192.168.64.10:6443")],
     ),
     (
         "refused-no-endpoints",
