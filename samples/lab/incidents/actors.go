@@ -259,8 +259,7 @@ func raw(kind string, listener net.Listener) {
 }
 
 func listen(address string, backlog int) net.Listener {
-	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return nil }}
-	l, err := config.Listen(context.Background(), "tcp", address)
+	l, err := net.Listen("tcp", address)
 	check(err)
 	if backlog > 0 {
 		c, err := l.(*net.TCPListener).SyscallConn()
