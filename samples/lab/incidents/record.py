@@ -8,6 +8,7 @@ Each incident runs in network namespaces of its own, which end with it.
 import argparse, concurrent.futures, os, subprocess, sys, tempfile, traceback
 
 here = os.path.dirname(os.path.abspath(__file__))
+sys.dont_write_bytecode = True
 sys.path.insert(0, here)
 from lab import Lab
 from scenarios import SCENARIOS
