@@ -73,8 +73,12 @@ pub enum Command {
         #[command(subcommand)]
         command: RulesCommand,
     },
-    /// The JSON Schema of the report
-    Schema,
+    /// The JSON Schema of the report, or of what another command writes
+    Schema {
+        /// Of what
+        #[arg(value_enum, value_name = "KIND", default_value = "report")]
+        kind: SchemaKind,
+    },
     /// Completions for a shell, to be sourced
     Completions {
         /// The shell
@@ -395,6 +399,23 @@ pub struct ShowArguments {
     /// Print more
     #[arg(short, long, action = clap::ArgAction::Count, help_heading = "Printing")]
     pub verbose: u8,
+}
+
+/// What there is a JSON Schema of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    /// What `analyze --format json` and `batch` write.
+    Report,
+    /// One line of `analyze --format ndjson`.
+    Record,
+    /// What `timeline --format json` writes.
+    Timeline,
+    /// One line of `timeline --format ndjson`.
+    Moment,
+    /// One line of `logs --format ndjson`.
+    Event,
+    /// One line of `certs --format ndjson`.
+    Certificate,
 }
 
 /// Forms of records.

@@ -7,12 +7,12 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use self::args::{Arguments, Command, ShowArguments};
+use self::args::{Arguments, Command, SchemaKind, ShowArguments};
 use self::redact::Mask;
 use self::settings::Settings;
 use crate::bundle::{Bundle, InputReport};
 use crate::error::Error;
-use crate::report::words;
+use crate::report::{document, words};
 use crate::rules::expr::Expr;
 
 mod analyze;
@@ -84,8 +84,8 @@ fn dispatch(command: &Command) -> Result<Outcome, Error> {
         }
         Command::Batch(typed) => batch::run(typed, &Settings::of(&typed.how)?),
         Command::Rules { command } => rules::run(command),
-        Command::Schema => {
-            let text = format!("{:#}\n", crate::report::document::schema());
+        Command::Schema { kind } => {
+            let text = format!("{:#}\n", schema(*kind));
             output::write(None, |out| out.write_all(text.as_bytes()))?;
             Ok(Outcome::Done)
         }
@@ -103,6 +103,17 @@ fn dispatch(command: &Command) -> Result<Outcome, Error> {
             let settings = Settings::of_captures(&typed.read.how)?;
             with_threads(settings.threads, || flows::run(typed, &settings))
         }
+    }
+}
+
+fn schema(kind: SchemaKind) -> serde_json::Value {
+    match kind {
+        SchemaKind::Report => document::schema::<document::Report>(),
+        SchemaKind::Record => document::schema::<document::Record>(),
+        SchemaKind::Timeline => document::schema::<document::Timeline>(),
+        SchemaKind::Moment => document::schema::<document::Moment>(),
+        SchemaKind::Event => document::schema::<crate::report::events::Event>(),
+        SchemaKind::Certificate => document::schema::<document::Certificate>(),
     }
 }
 

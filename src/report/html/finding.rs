@@ -106,7 +106,7 @@ fn calls(f: &Finding, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(
         out,
-        "<h3>Calls</h3><div class=wide><table><thead><tr><th>Time<th>Log<th>Flow<th>Joined by</tr></thead><tbody>"
+        "<h3>Calls</h3><div class=wide><table class=calls><thead><tr><th>Time<th>Log<th>Flow<th>Joined by</tr></thead><tbody>"
     )?;
     for call in f.occurrences.iter().take(CALLS) {
         let time = call.time.as_deref().map_or_else(String::new, words::short_time);

@@ -75,7 +75,7 @@ fn packet(
         out,
         "<text x={middle} y={y} text-anchor=middle><title>{}</title>{}</text>",
         escape(&said),
-        escape(&short(&said, x1.abs_diff(x2) / CHARACTER + 6))
+        escape(&short(&said, x1.abs_diff(x2) / CHARACTER + 8))
     )?;
     let frames = match way.seen.as_slice() {
         [] => moment.frame.map_or_else(String::new, |f| format!("#{f}")),
@@ -97,7 +97,7 @@ fn log(moment: &Moment, y: usize, out: &mut dyn Write) -> io::Result<()> {
     let x = LEFT - 20;
     writeln!(out, "<rect class=log x={x} y={top} width={width} height=19 rx=3 />")?;
     let said = format!("log:{} {}", moment.line.unwrap_or_default(), words::message(&moment.text));
-    let text = short(&said, width / CHARACTER - 1);
+    let text = words::shortened(&said, width / CHARACTER - 2);
     writeln!(out, "<text x={} y={y}><title>{}</title>{}</text>", x + 4, escape(&moment.text), escape(&text))
 }
 
@@ -125,7 +125,7 @@ const RIGHT: usize = 60;
 const TOP: usize = 48;
 /// From rung to rung.
 const STEP: usize = 26;
-/// Width of a character of 12 px monospace.
-const CHARACTER: usize = 7;
+/// Width of a character of 12 px monospace, the widest of usual fonts rounded up.
+const CHARACTER: usize = 8;
 /// Rungs drawn at most.
 const RUNGS: usize = 200;

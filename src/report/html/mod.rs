@@ -9,8 +9,9 @@ use std::io::{self, Write};
 use base64::Engine as _;
 use sha2::Digest as _;
 
-use super::document::Report;
-use super::view::finding::{target, when};
+use super::document::{Finding, Report};
+use super::view::coverage;
+use super::view::finding::{details, name};
 use super::words::{self, counted, printable};
 
 mod finding;
@@ -25,7 +26,8 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "<header><h1>{}</h1>", escape(&answer))?;
     let tool = &report.tool;
     let made = format!("{} {}, rules {}", tool.name, tool.version, tool.rules_digest);
-    writeln!(out, "<p class=quiet>Times are UTC. {}.</p></header>", escape(&made))?;
+    let looked_at = coverage::looked_at(report);
+    writeln!(out, "<p class=quiet>{} Times are UTC. {}.</p></header>", escape(&looked_at), escape(&made))?;
     if !report.findings.is_empty() {
         overview(report, out)?;
         plot::write(&report.findings, out)?;
@@ -70,24 +72,40 @@ fn answer(report: &Report) -> String {
 fn overview(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
-        "<main><div class=wide><table><thead><tr><th><th>Severity<th>Cause<th>Target<th class=number>Calls\
+        "<main><div class=wide><table class=overview><thead><tr><th><th>Severity<th>Cause<th>Target<th class=number>Calls\
          <th>When<th>Standing</tr></thead><tbody>"
     )?;
     for f in &report.findings {
         writeln!(
             out,
-            "<tr><td><a href=\"#{id}\">{id}</a><td><span class=\"tag {severity}\">{severity}</span><td>{}<td>{}\
-             <td class=number>{}<td>{}<td>{}</tr>",
+            "<tr><td><a href=\"#{id}\">{id}</a><td><span class=\"tag {severity}\">{severity}</span><td>{}\
+             <td class=target>{}<br><span class=quiet>{}</span><td class=number>{}<td class=when>{}<td>{}</tr>",
             escape(&f.cause),
-            escape(&target(f)),
+            escape(name(f).unwrap_or("an unknown target")),
+            escape(&details(f).join(", ")),
             words::grouped(f.count),
-            escape(&when(f)),
+            when(f),
             escape(&f.standing.replace('_', " ")),
             id = escape(&f.id),
             severity = escape(&f.severity),
         )?;
     }
     writeln!(out, "</tbody></table></div>")
+}
+
+/// Day, then first and last time of day to the second.
+fn when(f: &Finding) -> String {
+    let short = |time: &Option<String>| time.as_deref().map(words::short_time).unwrap_or_default();
+    let (first, last) = (short(&f.first_time), short(&f.last_time));
+    let (day, clock) =
+        (first.get(..10).unwrap_or_default(), |text: &str| text.get(11..19).unwrap_or_default().to_owned());
+    let end = if last.get(..10) == Some(day) {
+        clock(&last)
+    } else {
+        last.get(..19).unwrap_or_default().to_owned()
+    };
+    let span = if end == clock(&first) { end } else { format!("{} to {end}", clock(&first)) };
+    escape(day) + "<br>" + &escape(&span)
 }
 
 fn tools(out: &mut dyn Write) -> io::Result<()> {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::super::document::Finding;
-use super::super::view::finding::target;
+use super::super::view::finding::name;
 use super::super::words::{self, counted};
 use super::escape;
 
@@ -28,7 +28,8 @@ pub(super) fn write(findings: &[Finding], out: &mut dyn Write) -> io::Result<()>
 
 fn lane(f: &Finding, n: usize, first: i64, span: f64, out: &mut dyn Write) -> io::Result<()> {
     let ground = (n + 1) * LANE;
-    let label: String = format!("{} {} {}", f.id, f.cause, target(f)).chars().take(LABEL).collect();
+    let name = name(f).unwrap_or("an unknown target");
+    let label: String = format!("{} {} · {name}", f.id, f.cause).chars().take(LABEL).collect();
     writeln!(
         out,
         "<a href=\"#{}\"><text x=0 y={}>{}</text></a>",

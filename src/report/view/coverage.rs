@@ -7,7 +7,7 @@ use super::super::words::{self, counted, grouped, printable};
 use super::text::{self, Style, labelled};
 
 /// One sentence for when nothing was found.
-pub(super) fn looked_at(report: &Report) -> String {
+pub(in crate::report) fn looked_at(report: &Report) -> String {
     let events: u64 = report.logs.iter().map(|l| l.events).sum();
     let flows: u64 = report.captures.iter().map(|c| c.flows).sum();
     format!(

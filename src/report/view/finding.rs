@@ -94,8 +94,15 @@ pub(in crate::report) fn when(finding: &Finding) -> String {
 
 /// What the calls were to reach, in the words of the log and of the wire.
 pub(in crate::report) fn target(finding: &Finding) -> String {
-    let target = &finding.target;
     let Some(name) = name(finding) else { return "an unknown target".to_owned() };
+    let more = details(finding);
+    let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join(", ")) };
+    printable(&format!("{name}{more}"))
+}
+
+/// What else is known of a target, beside its name.
+pub(in crate::report) fn details(finding: &Finding) -> Vec<String> {
+    let (target, name) = (&finding.target, name(finding).unwrap_or_default());
     let mut more = Vec::new();
     if let Some(webhook) = target.webhook.as_ref().filter(|w| w.as_str() != name) {
         let kind = if finding.edge == "aggregated_api" { "APIService" } else { "webhook" };
@@ -104,12 +111,11 @@ pub(in crate::report) fn target(finding: &Finding) -> String {
     let backend = target.backend.as_ref().or(target.address.as_ref()).filter(|b| b.as_str() != name);
     more.extend(backend.map(|b| format!("at {b}")));
     more.extend(target.pod.as_ref().map(|p| format!("pod {p}")));
-    let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join(", ")) };
-    printable(&format!("{name}{more}"))
+    more
 }
 
 /// The name that says most.
-fn name(finding: &Finding) -> Option<&str> {
+pub(in crate::report) fn name(finding: &Finding) -> Option<&str> {
     let target = &finding.target;
     let names = [&target.url_host, &target.service, &target.webhook, &target.address, &target.backend];
     names.into_iter().flatten().next().map(String::as_str)

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use super::document::{Finding, Report};
 use super::words;
 
-mod coverage;
+pub(super) mod coverage;
 mod detail;
 pub(super) mod finding;
 pub mod ladder;
