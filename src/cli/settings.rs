@@ -60,12 +60,12 @@ impl Settings {
     }
 
     /// The same for a command that reads captures alone: rules and events are loaded only where some are named, so that
-    /// mistakes in them are still told.
+    /// mistakes in them are still told, and where logs are read for the names to redact.
     ///
     /// # Errors
     /// As [`Settings::of`].
     pub fn of_captures(typed: &HowArguments) -> Result<Self, Error> {
-        if typed.rules.is_empty() {
+        if typed.rules.is_empty() && !typed.redact {
             return Self::with(typed, RuleSet::default(), EventSet::default());
         }
         Self::of(typed)
