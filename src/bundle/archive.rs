@@ -16,6 +16,7 @@ use super::spool::Region;
 use super::tar::{Member, TarReader};
 use super::{SourceKind, SourceReader, sniff, tar};
 use crate::error::{Place, Weirds};
+use crate::time::Timestamp;
 
 impl Finder<'_> {
     /// Walks a tar archive, compressed or not.
@@ -24,6 +25,7 @@ impl Finder<'_> {
             let mut tar = TarReader::new(region.clone());
             while let Some(member) = self.next_member(&mut tar, shown) {
                 if let Some(path) = self.admit(&member, shown) {
+                    self.written = written_at(&member);
                     let part = region.part(member.offset, member.size);
                     self.known(Origin::Region(part), &path, depth + 1);
                 }
@@ -36,6 +38,7 @@ impl Finder<'_> {
                 let mut tar: TarReader<SourceReader> = TarReader::new(reader);
                 while let Some(member) = self.next_member(&mut tar, shown) {
                     if let Some(path) = self.admit(&member, shown) {
+                        self.written = written_at(&member);
                         self.spool_member(&mut tar.data(member.size), &path, u64::MAX, depth);
                     }
                 }
@@ -231,6 +234,12 @@ fn as_archive(opening: &Opening) -> Opening {
     let mut opening = opening.clone();
     opening.limits.member_bytes = u64::MAX;
     opening
+}
+
+/// When a member was last written.
+fn written_at(member: &Member) -> Option<Timestamp> {
+    let seconds = i64::try_from(member.written?).ok()?;
+    seconds.checked_mul(1_000_000_000).map(Timestamp)
 }
 
 fn is_utf16(head: &[u8]) -> bool {

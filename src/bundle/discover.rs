@@ -16,6 +16,7 @@ use super::spool::{Region, Spool};
 use super::{Bundle, Limits, Source, SourceIndex, SourceKind, sniff, tar};
 use crate::bundle::codec::Codec;
 use crate::error::{Error, Place, Weirds};
+use crate::time::Timestamp;
 
 pub(super) fn discover(inputs: &[PathBuf], limits: &Limits) -> Result<Bundle, Error> {
     let mut inputs = inputs.to_vec();
@@ -63,6 +64,8 @@ pub(super) struct Finder<'l> {
     pub(super) limits: &'l Limits,
     pub(super) bundle: Bundle,
     pub(super) spool: Spool,
+    /// When what is looked at was last written.
+    pub(super) written: Option<Timestamp>,
     names: Names,
     /// Members and directory entries so far.
     members: u64,
@@ -81,6 +84,7 @@ impl<'l> Finder<'l> {
             limits,
             bundle: Bundle::default(),
             spool: Spool::default(),
+            written: None,
             names: Names::default(),
             members: 0,
             spooled: 0,
@@ -179,6 +183,9 @@ impl<'l> Finder<'l> {
             });
             return;
         }
+        let written = std::fs::metadata(path).ok().and_then(|m| m.modified().ok());
+        let since = written.and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+        self.written = since.and_then(|d| i64::try_from(d.as_nanos()).ok()).map(Timestamp);
         self.known(Origin::File(path.to_owned()), shown, 0);
     }
 
@@ -232,7 +239,8 @@ impl<'l> Finder<'l> {
             problems.loss("not_a_capture", Place::Whole, || not_a_capture(kind));
         }
         let index = SourceIndex(u32::try_from(self.bundle.sources.len()).unwrap_or(u32::MAX));
-        self.bundle.sources.push(Source { index, path, kind, stored_bytes, problems, opening });
+        let written = self.written;
+        self.bundle.sources.push(Source { index, path, kind, stored_bytes, written, problems, opening });
         self.input_of.push(self.input);
     }
 
@@ -312,6 +320,7 @@ pub(super) fn add_key_log(bundle: &mut Bundle, path: &Path) -> Result<SourceInde
         path: shown,
         kind: SourceKind::KeyLog,
         stored_bytes,
+        written: None,
         problems,
         opening,
     });
@@ -327,8 +336,8 @@ impl Bundle {
         let origin = Origin::Memory(text.into());
         let opening = Opening { origin, codecs: Vec::new(), utf16: None, limits: Limits::default() };
         let index = SourceIndex(self.sources.len() as u32);
-        let problems = Weirds::default();
-        self.sources.push(Source { index, path, kind: SourceKind::Log, stored_bytes, problems, opening });
+        let (kind, written, problems) = (SourceKind::Log, None, Weirds::default());
+        self.sources.push(Source { index, path, kind, stored_bytes, written, problems, opening });
     }
 }
 

@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use crate::error::{Error, Weirds};
+use crate::time::Timestamp;
 
 /// What a source holds, from its first (decompressed) bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,6 +123,8 @@ pub struct Source {
     pub kind: SourceKind,
     /// Size as stored, in bytes.
     pub stored_bytes: u64,
+    /// When it was last written, as its file system or archive says; copies often say when they were copied.
+    pub written: Option<Timestamp>,
     /// What was surprising while finding it.
     pub problems: Weirds,
     opening: open::Opening,

@@ -25,6 +25,8 @@ pub(super) struct Member {
     pub(super) size: u64,
     /// Where they begin in the stream.
     pub(super) offset: u64,
+    /// When it was last written, in seconds since 1970.
+    pub(super) written: Option<u64>,
     /// Holes are left out of the bytes.
     pub(super) sparse: bool,
 }
@@ -102,6 +104,7 @@ impl<R: Skip> TarReader<R> {
                         link: link.unwrap_or_else(held),
                         size,
                         offset: self.position,
+                        written: header.mtime().ok().filter(|t| *t > 0),
                         sparse: sparse || kind == EntryType::GNUSparse,
                     }));
                 }

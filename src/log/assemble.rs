@@ -71,6 +71,7 @@ fn no_log(file: &FileScan) -> bool {
 fn log(mut files: Vec<FileScan>, path: String) -> Log {
     let mut anchors = Anchors::default();
     for file in &files {
+        anchors.written = anchors.written.max(file.written);
         for line in file.head.iter().chain(&file.tail) {
             anchors.add(&line.stamps, None);
             if let Some(name) = &line.zone_name {
@@ -120,6 +121,11 @@ fn finish(
     for mut file in log.files {
         reversed(&mut file, &clock);
         file.input.skipped = no_log(&file);
+        if clock.assumed_year && !file.input.skipped {
+            file.input.problems.note("year_assumed", Place::Whole, || {
+                format!("its stamps name no year, and nothing else in the input does: {}", clock.base.from)
+            });
+        }
         report.lines += file.lines;
         report.unrecognised += file.unrecognised;
         for mut line in file.unrecognised_lines {

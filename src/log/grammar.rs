@@ -172,6 +172,7 @@ fn names(headline: &str, values: &[(String, String)], out: &mut Parsed) {
     if let Some(node) = value(values, "node").or_else(|| value(values, "nodeName")) {
         fields.node = Some(node.to_owned());
     }
+    out.anchored |= value(values, "remote-peer-id").is_some();
     if headline.starts_with("rejected connection") {
         out.server_side = true;
         out.anchored = true;
@@ -224,11 +225,12 @@ fn wrappers<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
     if rest.contains("webhook") {
         rest = webhook(rest, out);
     }
-    if let Some(at) = rest.find(" failed with: failing or missing response from ") {
+    for marker in [" failed with: failing or missing response from ", " failed with: timed out waiting for "] {
+        let Some(at) = rest.find(marker) else { continue };
         let name = rest.get(..at).and_then(|head| head.rsplit(' ').next()).unwrap_or_default();
         out.fields.apiservice = Some(name.trim_matches('"').to_owned());
         out.anchored = true;
-        rest = rest.get(at..).unwrap_or_default();
+        rest = rest.get(at + " failed with: ".len()..).unwrap_or_default();
     }
     rest = grpc(rest, out);
     for marker in PREFIXES {

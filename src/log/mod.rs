@@ -4,7 +4,7 @@
 //! fields, true times and the lines that say so. Envelopes are recognised from content and peeled recursively.
 //! What a message means stands in `rules/events/`, each event with the lines it must match. Knows nothing of packets.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::bundle::{InputReport, SourceIndex};
@@ -338,8 +338,6 @@ pub struct Logs {
     pub reports: Vec<LogReport>,
     /// One for each source read.
     pub inputs: Vec<InputReport>,
-    /// Host addresses that envelopes and messages name for their own host, if any.
-    pub host_addresses: Vec<(String, IpAddr)>,
 }
 
 impl Logs {

@@ -19,6 +19,7 @@ use super::read::{self, Finds, Hit, MAX_LINE, MAX_UNRECOGNISED};
 use super::{EventSet, LogLine};
 use crate::bundle::{InputReport, Source, SourceIndex, SourceKind};
 use crate::error::Place;
+use crate::time::Timestamp;
 
 /// Bytes read before they are scanned.
 const WINDOW: usize = 1 << 20;
@@ -35,6 +36,8 @@ const MAX_HITS: usize = 2_000_000;
 #[derive(Debug)]
 pub(super) struct FileScan {
     pub input: InputReport,
+    /// When it was last written, as far as that is known.
+    pub written: Option<Timestamp>,
     pub lines: u64,
     /// In file order, as they were found: many short lists, so that each can go when it is worked off.
     pub hits: Vec<Vec<Hit>>,
@@ -50,6 +53,7 @@ pub(super) struct FileScan {
 pub(super) fn file(source: &Source, events: &EventSet) -> FileScan {
     let mut scan = FileScan {
         input: InputReport::of(source),
+        written: source.written,
         lines: 0,
         hits: Vec::new(),
         head: Vec::new(),

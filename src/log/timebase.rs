@@ -13,6 +13,9 @@ use super::stamp::Stamp;
 use super::{LogOptions, TimeBase};
 use crate::time::{Civil, TimeDelta, Timestamp};
 
+/// Where a year comes from that no time within the input tells.
+pub(super) const FROM_WRITTEN: &str = "the date of the file (an assumption: give --year)";
+
 /// Zones lie whole quarters of an hour apart.
 pub(super) const QUARTER: i64 = 900 * 1_000_000_000;
 /// Two stamps of one line are written within so much of each other, besides their resolutions.
@@ -33,6 +36,8 @@ pub(super) struct Anchors {
     pub first: Option<Civil>,
     /// Zone that the stamps themselves name (short-full).
     pub named: Option<(String, i64)>,
+    /// When the file was last written, as its file system or archive says: the weakest anchor of all.
+    pub written: Option<Timestamp>,
 }
 
 /// Turns stamps into times.
@@ -41,6 +46,8 @@ pub(super) struct Clock {
     zone: TimeZone,
     near: Option<Timestamp>,
     pub base: TimeBase,
+    /// The year is assumed: no time within the input tells it.
+    pub assumed_year: bool,
 }
 
 impl Anchors {
@@ -76,11 +83,11 @@ impl Anchors {
         if self.stamped > 0 && self.absolute == self.stamped {
             let from = "absolute stamps".to_owned();
             let base = TimeBase { zone: Some("UTC".to_owned()), from, absolute: true, assumed_zone: false };
-            return Clock { zone: TimeZone::UTC, near: self.near.map(|(t, _)| t), base };
+            return Clock { zone: TimeZone::UTC, near: self.near.map(|(t, _)| t), base, assumed_year: false };
         }
         if self.stamped == 0 {
             let base = TimeBase { from: "its lines have no stamps".to_owned(), ..TimeBase::default() };
-            return Clock { zone: TimeZone::UTC, near: None, base };
+            return Clock { zone: TimeZone::UTC, near: None, base, assumed_year: false };
         }
         let (near, year_from) = self.year(options, elsewhere);
         let (zone, name, zone_from) = self.zone(options);
@@ -88,12 +95,14 @@ impl Anchors {
             (Some(y), Some(z)) if y == z => y.to_owned(),
             (y, z) => format!(
                 "year from {}, zone {}",
-                y.unwrap_or("nothing (assumed 1970: use --year)"),
+                y.unwrap_or("nothing (assumed to be 1970: give --year)"),
                 z.map_or_else(|| "assumed to be UTC".to_owned(), |z| format!("from {z}"))
             ),
         };
         let assumed_zone = zone_from.is_none();
-        Clock { zone, near, base: TimeBase { zone: name, from, absolute: false, assumed_zone } }
+        let assumed_year = year_from.is_none_or(|from| from == FROM_WRITTEN);
+        let base = TimeBase { zone: name, from, absolute: false, assumed_zone };
+        Clock { zone, near, base, assumed_year }
     }
 
     /// A time near the log's own, and where it comes from.
@@ -114,7 +123,13 @@ impl Anchors {
         if let Some((first, _)) = options.capture_span {
             return (Some(first), Some("the captures' span"));
         }
-        (elsewhere, elsewhere.map(|_| "other logs"))
+        if elsewhere.is_some() {
+            return (elsewhere, Some("other logs"));
+        }
+        // a log ends before it is copied: the year is the one that puts its stamps into the year before that, and a day
+        // for zones
+        let written = self.written.map(|t| t - TimeDelta::from_secs(181 * 86_400));
+        (written, written.map(|_| FROM_WRITTEN))
     }
 
     fn zone(&self, options: &LogOptions) -> (TimeZone, Option<String>, Option<&'static str>) {
@@ -298,6 +313,26 @@ mod tests {
         assert_eq!(clock.civil(civil(12, 31, 23)), at("2026-12-31T23:00:00Z"));
         assert_eq!(clock.civil(civil(1, 1, 0)), at("2027-01-01T00:00:00Z"));
         assert!(clock.base.assumed_zone && clock.base.from.contains("captures"), "{}", clock.base.from);
+    }
+
+    #[test]
+    fn without_any_other_anchor_the_file_was_written_after_its_lines() {
+        for (written, month, expected) in [
+            ("2027-01-05T00:00:00Z", 12, "2026-12-20T07:00:00Z"),
+            ("2027-01-05T00:00:00Z", 2, "2026-02-20T07:00:00Z"),
+            ("2026-11-20T06:00:00Z", 11, "2026-11-20T07:00:00Z"),
+            ("2026-10-05T00:00:00Z", 11, "2025-11-20T07:00:00Z"),
+        ] {
+            let mut anchors = Anchors { written: Some(at(written)), ..Anchors::default() };
+            anchors.add(&[Stamp::Civil(civil(month, 20, 7), SECOND)], None);
+            let clock = anchors.clock(&LogOptions::default(), None);
+            assert_eq!(clock.civil(civil(month, 20, 7)), at(expected), "{written}");
+            assert!(clock.assumed_year && clock.base.from.contains("an assumption"), "{}", clock.base.from);
+        }
+        let mut anchors = Anchors::default();
+        anchors.add(&[Stamp::Civil(civil(7, 4, 12), SECOND)], None);
+        let clock = anchors.clock(&LogOptions::default(), None);
+        assert!(clock.assumed_year && clock.base.from.contains("give --year"), "{}", clock.base.from);
     }
 
     #[test]
