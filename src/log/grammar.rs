@@ -12,8 +12,9 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use super::envelope::{Layer, Peeled, unquote};
-use super::stamp;
+use super::envelope::{Layer, Peeled};
+use super::structured::{structure, value};
+use super::{edge, stamp};
 use super::{Edge, EventFields, Url};
 use crate::time::TimeDelta;
 
@@ -70,7 +71,7 @@ pub(super) fn parse(peeled: &Peeled<'_>) -> Parsed {
         out.headline = headline.to_string();
     }
     read_text(&mut out);
-    out.edge = edge(peeled, &headline, &values, &out);
+    out.edge = edge::edge(peeled, &headline, &values, &out);
     if out.edge == Edge::AggregatedApi && out.fields.apiservice.is_some() {
         out.fields.deadline.get_or_insert(AVAILABILITY_DEADLINE);
     }
@@ -85,53 +86,6 @@ fn truncate(text: &mut String) {
         }
         text.truncate(end);
     }
-}
-
-/// Headline and values of a structured entry; a plain message is all headline.
-fn structure<'p>(peeled: &'p Peeled<'_>) -> (Cow<'p, str>, Cow<'p, [(String, String)]>) {
-    let message: &str = &peeled.message;
-    if peeled.layers.last() != Some(&Layer::Klog) || !message.starts_with('"') {
-        return (Cow::Borrowed(message), Cow::Borrowed(&peeled.values));
-    }
-    match unquote(message) {
-        Some((headline, taken)) => {
-            let values = key_values(message.get(taken..).unwrap_or_default());
-            (Cow::Owned(headline), Cow::Owned(values))
-        }
-        None => (Cow::Borrowed(message), Cow::Borrowed(&peeled.values)),
-    }
-}
-
-/// ` key="value" err=<` newline, tab-indented lines, ` >` … as klog's `internal/serialize/keyvalues.go` prints them.
-fn key_values(mut rest: &str) -> Vec<(String, String)> {
-    let mut out = Vec::new();
-    while out.len() < 64 {
-        rest = rest.trim_start();
-        let Some((key, value)) = rest.split_once('=') else { break };
-        if key.contains(' ') {
-            break;
-        }
-        let (text, taken) = if value.starts_with('"') {
-            match unquote(value) {
-                Some(found) => found,
-                None => (value.trim_start_matches('"').to_owned(), value.len()),
-            }
-        } else if let Some(lines) = value.strip_prefix("<\n") {
-            let end = lines.find("\n >").unwrap_or(lines.len());
-            let text: Vec<_> = lines[..end].lines().map(|l| l.trim_start_matches('\t')).collect();
-            (text.join("\n"), (end + 5).min(value.len()))
-        } else {
-            let end = value.find(' ').unwrap_or(value.len());
-            (value[..end].to_owned(), end)
-        };
-        out.push((key.to_owned(), text));
-        rest = value.get(taken..).unwrap_or_default();
-    }
-    out
-}
-
-fn value<'v>(values: &'v [(String, String)], key: &str) -> Option<&'v str> {
-    values.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
 }
 
 /// Where the failure is told: the error value if there is one, else the headline.
@@ -449,86 +403,4 @@ fn lookup<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
     out.fields.dns_server = server.and_then(|s| s.parse().ok());
     out.fields.destination = out.fields.dns_server;
     tail
-}
-
-/// Which connection of the control plane the message is about.
-fn edge(peeled: &Peeled<'_>, headline: &str, values: &[(String, String)], out: &Parsed) -> Edge {
-    if headline.contains("peer endpoint") || value(values, "remote-peer-id").is_some() {
-        return Edge::EtcdPeer;
-    }
-    if headline.starts_with("rejected connection") || out.text.contains("rejected connection from \"") {
-        return Edge::Etcd;
-    }
-    if out.server_side {
-        return Edge::Server;
-    }
-    let caller = peeled.caller.as_deref().unwrap_or_default();
-    for (needle, edge) in WORDS {
-        if out.text.contains(needle) || headline.contains(needle) {
-            return edge;
-        }
-    }
-    if out.edge != Edge::Other {
-        return out.edge;
-    }
-    if out.fields.webhook.is_some() {
-        return Edge::Webhook;
-    }
-    if out.fields.apiservice.is_some() {
-        return Edge::AggregatedApi;
-    }
-    for (file, edge) in FILES {
-        if caller.starts_with(file) {
-            return edge;
-        }
-    }
-    by_port(out)
-}
-
-/// Words of a wrapper that name the connection; the first that stands in the message counts.
-const WORDS: [(&str, Edge); 17] = [
-    ("conversion webhook for ", Edge::ConversionWebhook),
-    ("webhook authenticator", Edge::AuthWebhook),
-    ("webhook authorizer", Edge::AuthWebhook),
-    ("in audit plugin", Edge::AuditWebhook),
-    ("openid-configuration", Edge::Oidc),
-    ("oidc", Edge::Oidc),
-    ("error dialing backend", Edge::Kubelet),
-    ("failing or missing response from", Edge::AggregatedApi),
-    ("OpenAPI spec for", Edge::AggregatedApi),
-    ("error trying to reach service", Edge::AggregatedApi),
-    ("robe failed", Edge::Probe),
-    ("proxyconnect", Edge::Proxy),
-    ("No agent available", Edge::Konnectivity),
-    ("while dialing A", Edge::Konnectivity),
-    ("etcdserver", Edge::Etcd),
-    ("etcd-client", Edge::Etcd),
-    ("addrConn.createTransport", Edge::Etcd),
-];
-
-/// Source files that write about one kind of connection only.
-const FILES: [(&str, Edge); 6] = [
-    ("remote_available_controller.go", Edge::AggregatedApi),
-    ("prober.go", Edge::Probe),
-    ("oidc.go", Edge::Oidc),
-    ("etcd", Edge::Etcd),
-    ("reflector.go", Edge::Apiserver),
-    ("leaderelection.go", Edge::Apiserver),
-];
-
-/// The ports that Kubernetes gives its parts.
-fn by_port(out: &Parsed) -> Edge {
-    let url = out.fields.url.as_ref();
-    let port = out.fields.destination.map(|d| d.port()).or(url.map(|u| u.port));
-    match port {
-        Some(2379) => Edge::Etcd,
-        Some(2380) => Edge::EtcdPeer,
-        Some(6443 | 8443) if url.is_none_or(|u| u.path.starts_with("/api")) => Edge::Apiserver,
-        Some(10250) => Edge::Kubelet,
-        Some(8090 | 8091 | 8131 | 8132) => Edge::Konnectivity,
-        _ if url.is_some_and(|u| u.path.starts_with("/api/") || u.path.starts_with("/apis/")) => {
-            Edge::Apiserver
-        }
-        _ => Edge::Other,
-    }
 }

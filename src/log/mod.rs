@@ -15,6 +15,7 @@ mod assemble;
 mod block_scan;
 mod blocks;
 mod classify;
+mod edge;
 mod endings;
 mod entry;
 mod envelope;
@@ -30,6 +31,7 @@ mod quick;
 mod read;
 mod scan;
 mod stamp;
+mod structured;
 #[cfg(test)]
 mod tests;
 mod text;

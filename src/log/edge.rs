@@ -1,0 +1,91 @@
+//! Which connection of the control plane a message is about.
+//!
+//! Takes what the grammar read; gives an [`Edge`] from the words of wrappers, the file that wrote the message, and the
+//! ports that Kubernetes gives its parts. What the writer of the log adds to it is for `origin`.
+
+use super::Edge;
+use super::envelope::Peeled;
+use super::grammar::Parsed;
+use super::structured::value;
+
+/// Which connection of the control plane the message is about.
+pub(super) fn edge(peeled: &Peeled<'_>, headline: &str, values: &[(String, String)], out: &Parsed) -> Edge {
+    if headline.contains("peer endpoint") || value(values, "remote-peer-id").is_some() {
+        return Edge::EtcdPeer;
+    }
+    if headline.starts_with("rejected connection") || out.text.contains("rejected connection from \"") {
+        return Edge::Etcd;
+    }
+    if out.server_side {
+        return Edge::Server;
+    }
+    let caller = peeled.caller.as_deref().unwrap_or_default();
+    for (needle, edge) in WORDS {
+        if out.text.contains(needle) || headline.contains(needle) {
+            return edge;
+        }
+    }
+    if out.edge != Edge::Other {
+        return out.edge;
+    }
+    if out.fields.webhook.is_some() {
+        return Edge::Webhook;
+    }
+    if out.fields.apiservice.is_some() {
+        return Edge::AggregatedApi;
+    }
+    for (file, edge) in FILES {
+        if caller.starts_with(file) {
+            return edge;
+        }
+    }
+    by_port(out)
+}
+
+/// Words of a wrapper that name the connection; the first that stands in the message counts.
+const WORDS: [(&str, Edge); 17] = [
+    ("conversion webhook for ", Edge::ConversionWebhook),
+    ("webhook authenticator", Edge::AuthWebhook),
+    ("webhook authorizer", Edge::AuthWebhook),
+    ("in audit plugin", Edge::AuditWebhook),
+    ("openid-configuration", Edge::Oidc),
+    ("oidc", Edge::Oidc),
+    ("error dialing backend", Edge::Kubelet),
+    ("failing or missing response from", Edge::AggregatedApi),
+    ("OpenAPI spec for", Edge::AggregatedApi),
+    ("error trying to reach service", Edge::AggregatedApi),
+    ("robe failed", Edge::Probe),
+    ("proxyconnect", Edge::Proxy),
+    ("No agent available", Edge::Konnectivity),
+    ("while dialing A", Edge::Konnectivity),
+    ("etcdserver", Edge::Etcd),
+    ("etcd-client", Edge::Etcd),
+    ("addrConn.createTransport", Edge::Etcd),
+];
+
+/// Source files that write about one kind of connection only.
+const FILES: [(&str, Edge); 6] = [
+    ("remote_available_controller.go", Edge::AggregatedApi),
+    ("prober.go", Edge::Probe),
+    ("oidc.go", Edge::Oidc),
+    ("etcd", Edge::Etcd),
+    ("reflector.go", Edge::Apiserver),
+    ("leaderelection.go", Edge::Apiserver),
+];
+
+/// The ports that Kubernetes gives its parts.
+fn by_port(out: &Parsed) -> Edge {
+    let url = out.fields.url.as_ref();
+    let port = out.fields.destination.map(|d| d.port()).or(url.map(|u| u.port));
+    match port {
+        Some(2379) => Edge::Etcd,
+        Some(2380) => Edge::EtcdPeer,
+        Some(6443 | 8443) if url.is_none_or(|u| u.path.starts_with("/api")) => Edge::Apiserver,
+        Some(10250) => Edge::Kubelet,
+        Some(8090 | 8091 | 8131 | 8132) => Edge::Konnectivity,
+        _ if url.is_some_and(|u| u.path.starts_with("/api/") || u.path.starts_with("/apis/")) => {
+            Edge::Apiserver
+        }
+        _ => Edge::Other,
+    }
+}
