@@ -12,7 +12,8 @@ use super::progress::Progress;
 use super::redact::Mask;
 use super::settings::{Look, Settings};
 use super::{Outcome, output};
-use crate::correlate;
+use crate::bundle::SourceIndex;
+use crate::correlate::{self, World};
 use crate::error::Error;
 use crate::log::LogEvent;
 use crate::report::build;
@@ -30,6 +31,7 @@ pub(super) fn logs(typed: &RecordsArguments, settings: &Settings) -> Result<Outc
     let world = load::world(&typed.read.inputs, settings, &Progress::new(&typed.read.show))?;
     let mut mask = Mask::of(&typed.read.how, &world);
     super::say_problems(&typed.read.show, &world.bundle, &world.logs.inputs, &mut mask);
+    say_doubts(typed, &world, &mut mask);
     let wanted = |event: &LogEvent| {
         let view = CaseView { world: Some(&world), event: Some(event), ..CaseView::default() };
         condition.as_ref().is_none_or(|c| c.truth(&view) == Truth::True)
@@ -50,6 +52,35 @@ pub(super) fn logs(typed: &RecordsArguments, settings: &Settings) -> Result<Outc
     mask.save()?;
     Ok(super::worst_input(&world.bundle, &world.logs.inputs))
 }
+
+/// Names every log whose year is assumed, and every one with lines that look like failures and match no event.
+fn say_doubts(typed: &RecordsArguments, world: &World, mask: &mut Mask) {
+    let path =
+        |source: SourceIndex| world.bundle.sources.get(source.0 as usize).map_or("", |s| s.path.as_str());
+    let mut say = |source: SourceIndex, text: &str| {
+        let text = mask.text(&format!("{}: {text}", path(source)));
+        super::say(&typed.read.show, &words::printable(&text));
+    };
+    for input in &world.logs.inputs {
+        for doubt in
+            input.problems.iter().filter(|p| p.name == "year_assumed" && typed.read.show.verbose == 0)
+        {
+            say(input.source, &doubt.detail);
+        }
+    }
+    for log in &world.logs.reports {
+        let Some(first) = log.unrecognised_lines.first() else { continue };
+        let lines = words::counted(log.unrecognised, "line");
+        let text: String = first.text.to_string().chars().take(SHOWN_CHARS).collect();
+        say(
+            first.source,
+            &format!("{lines} that look like a failure and match no event, first {}: {text}", first.number),
+        );
+    }
+}
+
+/// Characters of a line that no event knows which are shown.
+const SHOWN_CHARS: usize = 240;
 
 /// `wirecause certs`.
 pub(super) fn certs(typed: &RecordsArguments, settings: &Settings) -> Result<Outcome, Error> {

@@ -438,12 +438,12 @@ mod tests {
                 "journal with-unit / klog | 2026-11-21T02:45:50.489106000Z | cp-1 | kube-apiserver | m",
             ),
             (
-                "1795227874.123456 cp-1 kubelet[812]: E1121 02:24:34.123001     812 a.go:1] m",
-                "journal short-unix / klog | 2026-11-21T02:24:34.123456000Z | cp-1 | kubelet | m",
+                "1795227991.766670 cp-1 kube-apiserver[2780]: E1121 02:26:31.766616    2780 a.go:493] m",
+                "journal short-unix / klog | 2026-11-21T02:26:31.766670000Z | cp-1 | kube-apiserver | m",
             ),
             (
-                "[   12.345678] cp-1 kubelet[812]: E1121 02:24:34.123001     812 a.go:1] m",
-                "journal short-monotonic / klog | 2026-11-21T02:24:34.123001000Z | cp-1 | kubelet | m",
+                "[  991.766670] cp-1 kube-apiserver[2780]: E1121 02:26:31.766616    2780 a.go:493] m",
+                "journal short-monotonic / klog | 2026-11-21T02:26:31.766616000Z | cp-1 | kube-apiserver | m",
             ),
             (
                 "W1121 02:25:49.766606   31227 dispatcher.go:205] m",
@@ -488,6 +488,14 @@ mod tests {
             (
                 "<30>1 2026-11-21T02:24:39.187770Z cp-1 kubelet 812 - - m",
                 "syslog | 2026-11-21T02:24:39.187770000Z | cp-1 | kubelet | m",
+            ),
+            (
+                r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"5f","stage":"ResponseComplete","requestURI":"/api/v1/pods","verb":"create","responseStatus":{"code":500,"message":"m"},"requestReceivedTimestamp":"2026-11-21T02:24:37.187770Z","stageTimestamp":"2026-11-21T02:24:39.187770Z"}"#,
+                "audit | 2026-11-21T02:24:39.187770000Z | - | kube-apiserver | m",
+            ),
+            (
+                "\u{1e}{\"__REALTIME_TIMESTAMP\":\"1795227887529354\",\"MESSAGE\":\"m\"}",
+                "journal json | 2026-11-21T02:24:47.529354000Z | - | - | m",
             ),
             ("# 2026-11-21T02:24:47Z", " | - | - | - | # 2026-11-21T02:24:47Z"),
         ] {

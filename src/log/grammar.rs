@@ -14,8 +14,8 @@ use std::net::SocketAddr;
 
 use super::envelope::{Layer, Peeled};
 use super::structured::{structure, value};
-use super::{edge, stamp};
 use super::{Edge, EventFields, Url};
+use super::{edge, stamp};
 use crate::time::TimeDelta;
 
 /// Whose words a line repeats, where it is not the first to say them.
@@ -179,7 +179,8 @@ fn wrappers<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
     if rest.contains("webhook") {
         rest = webhook(rest, out);
     }
-    for marker in [" failed with: failing or missing response from ", " failed with: timed out waiting for "] {
+    for marker in [" failed with: failing or missing response from ", " failed with: timed out waiting for "]
+    {
         let Some(at) = rest.find(marker) else { continue };
         let name = rest.get(..at).and_then(|head| head.rsplit(' ').next()).unwrap_or_default();
         out.fields.apiservice = Some(name.trim_matches('"').to_owned());

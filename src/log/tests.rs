@@ -218,6 +218,124 @@ fn every_output_of_journalctl_tells_the_same_failures() {
     }
 }
 
+/// Outputs with stamps of seconds, of another zone, or without any date: klog's own header gives the microseconds.
+#[test]
+fn coarse_outputs_of_journalctl_take_their_microseconds_from_klog() {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals");
+    let klog = ["26:31.766616", "26:31.767112", "26:31.772817", "26:32.154053"];
+    for (name, format, zone) in [
+        ("journalctl-short.txt", "journal short", "UTC"),
+        ("journalctl-short-iso.txt", "journal short-iso", "UTC"),
+        ("journalctl-short-full.txt", "journal short-full", "UTC"),
+        ("journalctl-with-unit.txt", "journal with-unit", "UTC"),
+        ("journalctl-new-york.txt", "journal short-full", "EST"),
+        ("journalctl-short-monotonic.txt", "journal short-monotonic", "UTC"),
+        ("journalctl-cat.txt", "klog", "UTC"),
+    ] {
+        let bundle = bundle::discover(&[dir.join(name)], &Limits::default()).unwrap();
+        let logs = read(&bundle.sources, &EventSet::builtin(), &year_2026());
+        let report = &logs.reports[0];
+        assert!(report.format.starts_with(format), "{name}: {}", report.format);
+        let named = report.base.zone.as_deref().unwrap_or("UTC");
+        assert!(named == zone || named == "-05:00" && zone == "EST", "{name}: {named}");
+        let times: Vec<_> = logs
+            .events
+            .iter()
+            .filter(|e| e.edge == Edge::AggregatedApi)
+            .map(|e| e.time.unwrap().to_string())
+            .collect();
+        let expected: Vec<_> = klog.iter().map(|t| format!("2026-11-21T02:{t}000Z")).collect();
+        assert_eq!(times, expected, "{name}");
+    }
+}
+
+/// Who wrote a log is told by its path, its units, or what only one program writes.
+#[test]
+fn components_are_named_from_path_unit_and_content() {
+    let refused =
+        "Get \"https://10.0.0.1:6443/api/v1/nodes/n1\": dial tcp 10.0.0.1:6443: connect: connection refused";
+    let klog = |file: &str| format!("E1121 02:00:05.000001    7 {file}:99] {refused}\n");
+    for (path, text, component, edge) in [
+        ("logs/kubelet.cp-1.log", klog("x.go"), "kubelet", Edge::Apiserver),
+        ("host_service_logs/masters/kubelet_service.log", klog("x.go"), "kubelet", Edge::Apiserver),
+        ("pods/kube-system_kube-scheduler-cp-1_0c2e/kube-scheduler/0.log", klog("x.go"), "kube-scheduler", Edge::Apiserver),
+        ("namespaces/a/pods/hook-1/hook/hook/logs/current.log", klog("x.go"), "hook", Edge::Apiserver),
+        ("a.log", format!("Nov 21 02:00:05 cp-1 kube-controller-manager[9]: {}", klog("x.go")), "kube-controller-manager", Edge::Apiserver),
+        ("a.log", format!("Sat 2026-11-21 02:00:05 UTC cp-1 kubelet.service[9]: {}", klog("x.go")), "kubelet", Edge::Apiserver),
+        ("a.log", klog("dispatcher.go"), "kube-apiserver", Edge::Apiserver),
+        ("a.log", klog("kubelet_node_status.go"), "kubelet", Edge::Apiserver),
+        ("a.log", format!("# 2026-11-21T02:00:00Z\n$ kubectl get nodes\nUnable to connect to the server: {refused}\n"), "kubectl", Edge::Apiserver),
+        (
+            "konnectivity-agent.log",
+            "E1121 02:00:05.000001    1 client.go:540] \"error dialing backend\" err=\"dial tcp 10.0.0.7:9443: connect: \
+             connection refused\" dialAddress=\"10.0.0.7:9443\"\n".to_owned(),
+            "konnectivity-agent",
+            Edge::Kubelet,
+        ),
+    ] {
+        let logs = read_files(&[(path, &text)]);
+        let event = logs.events.first().unwrap_or_else(|| panic!("{path}: {text}"));
+        assert_eq!((event.component.as_deref(), event.edge), (Some(component), edge), "{path}: {text}");
+    }
+}
+
+/// The kubelet's own words of a pod that does not answer, as `kubectl get events` prints them.
+#[test]
+fn events_of_kubernetes_are_a_log() {
+    let json = r#"{
+    "apiVersion": "v1",
+    "items": [
+        {
+            "apiVersion": "v1",
+            "count": 7,
+            "firstTimestamp": "2026-11-21T01:58:00Z",
+            "kind": "Event",
+            "lastTimestamp": "2026-11-21T02:00:05Z",
+            "message": "Readiness probe failed: Get \"https://10.244.1.7:8443/readyz\": dial tcp 10.244.1.7:8443: connect: connection refused",
+            "reason": "Unhealthy",
+            "source": {
+                "component": "kubelet",
+                "host": "node-1"
+            },
+            "type": "Warning"
+        }
+    ],
+    "kind": "List"
+}
+"#;
+    let yaml = "apiVersion: v1\nitems:\n- apiVersion: v1\n  count: 7\n  kind: Event\n  lastTimestamp: \"2026-11-21T02:00:05Z\"\n  \
+                message: 'Readiness probe failed: Get \"https://10.244.1.7:8443/readyz\": dial tcp\n    10.244.1.7:8443: connect: \
+                connection refused'\n  reason: Unhealthy\n  source:\n    component: kubelet\n    host: node-1\nkind: List\n";
+    for (name, text, line) in [("events.json", json, 10), ("events.yaml", yaml, 7)] {
+        let logs = read_files(&[(name, text)]);
+        assert_eq!(
+            shown(&logs),
+            [format!("2026-11-21T02:00:05.000000000Z connection_refused {line}")],
+            "{name}"
+        );
+        let event = &logs.events[0];
+        assert_eq!((event.edge, event.host.as_deref()), (Edge::Probe, Some("node-1")));
+        assert_eq!(event.component.as_deref(), Some("kubelet"));
+        assert_eq!(event.fields.destination.unwrap().to_string(), "10.244.1.7:8443");
+    }
+}
+
+/// Rotated parts of one container, one of them packed, are one log in order of time.
+#[test]
+fn parts_of_a_log_are_read_in_order_of_time() {
+    let line = |second: u32| {
+        cri(&format!("02:00:{second:02}.0000"), &dispatcher(&format!("02:00:{second:02}.000000")))
+    };
+    let dir = "pods/kube-system_kube-apiserver-cp-1_0c2e/kube-apiserver";
+    let (new, old) = (format!("{dir}/0.log"), format!("{dir}/0.log.20261121-020010"));
+    let logs = read_files(&[(&new, &line(20)), (&old, &line(5))]);
+    assert_eq!(logs.reports.len(), 1);
+    assert_eq!(logs.reports[0].sources.len(), 2);
+    assert_eq!(logs.reports[0].sources, [SourceIndex(1), SourceIndex(0)], "oldest first");
+    let times: Vec<_> = logs.events.iter().map(|e| e.time.unwrap().to_string()).collect();
+    assert_eq!(times, ["2026-11-21T02:00:05.000000000Z", "2026-11-21T02:00:20.000000000Z"]);
+}
+
 fn year_2026() -> LogOptions {
     LogOptions { year: Some(2026), ..LogOptions::default() }
 }

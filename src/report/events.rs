@@ -100,9 +100,11 @@ pub fn table(events: impl Iterator<Item = Event>, style: Style, out: &mut dyn Wr
     for event in events {
         let time = event.time.as_deref().map_or_else(|| "no time".to_owned(), words::short_time);
         let names = [&event.webhook, &event.url, &event.destination, &event.dns_name];
-        let whom = names.into_iter().flatten().next().map_or("", String::as_str);
+        // a server knows its client by address alone
+        let client = event.source.as_ref().filter(|_| event.server_side).map(|s| format!("from {s}"));
+        let whom = client.as_ref().or_else(|| names.into_iter().flatten().next()).map_or("", String::as_str);
         let (name, whom) = (style.bold(&words::printable(&event.event)), words::printable(whom));
-        writeln!(out, "{time}  {name}  {}  {whom}", event.edge)?;
+        writeln!(out, "{}", format!("{time}  {name}  {}  {whom}", event.edge).trim_end())?;
         writeln!(out, "    {}", words::printable(&event.reason))?;
         for line in &event.lines {
             writeln!(out, "    {}:{}", words::printable(&line.path), line.line)?;
