@@ -44,7 +44,7 @@ pub(super) fn piece(
         at = group.last().map_or(at, |b| b.end.max(at));
         let kept: Vec<LogLine> = group
             .iter()
-            .filter(|b| b.start == from || b.said.peeled.message.ends_with("=<"))
+            .filter(|b| b.start == from || b.opens())
             .map(|b| lines.line(b.start + b.said.at))
             .collect();
         let Some(peeled) = joined(group) else { continue };
@@ -74,18 +74,18 @@ pub(super) fn sample(piece: &[u8], framing: Framing, most: usize, from_end: bool
 
 /// Adds the blocks before and after that the message goes over.
 fn complete(group: &mut Vec<Block>, piece: &[u8], framing: Framing) {
+    let Some(hit) = group.first().map(|b| b.start) else { return };
     while let Some(first) =
         group.first().filter(|b| group.len() < MAX_ENTRIES && b.continues() && b.start > 0)
     {
         let start = framing.start(piece, first.start - 1);
-        let Some(before) = block(piece, framing, start, first.start) else { return };
-        if before.said.pid != first.said.pid {
-            return;
-        }
+        let before = block(piece, framing, start, first.start);
+        let Some(before) = before.filter(|b| b.said.pid == first.said.pid) else { break };
         group.insert(0, before);
     }
-    if !group.first().is_some_and(|b| b.said.peeled.message.ends_with("=<")) {
-        group.retain(|b| !b.said.peeled.message.ends_with("=<") && b.start > 0 || b.continues());
+    if !group.first().is_some_and(Block::opens) {
+        // what it continues is not there: it stands for itself
+        group.retain(|b| b.start == hit);
         return;
     }
     while let Some(last) = group.last().filter(|b| group.len() < MAX_ENTRIES && b.end < piece.len()) {
@@ -107,6 +107,10 @@ fn block(piece: &[u8], framing: Framing, start: usize, end: usize) -> Option<Blo
 }
 
 impl Block {
+    fn opens(&self) -> bool {
+        self.said.peeled.message.ends_with("=<")
+    }
+
     fn continues(&self) -> bool {
         self.said.peeled.message.starts_with('\t')
     }
