@@ -296,7 +296,7 @@ fn call<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
             out.anchored = true;
         } else if out.fields.url.is_none() {
             out.fields.url = Some(url);
-            if out.fields.apiservice.is_some() {
+            if out.fields.apiservice.is_some() && !after.is_empty() {
                 rest = after;
             }
         }
