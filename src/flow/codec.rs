@@ -1,7 +1,7 @@
 //! Facts as a few bytes: a flow that has ended is kept so, and unpacked when someone asks.
 //!
-//! One walk over the fields serves both ways: [`Pack`] writes what the fields hold, [`Unpack`] fills them. A control byte
-//! says how long each of the next four numbers is; times and frames are differences from the one before. Bytes come from [`Pack`] only and never leave the program;
+//! One walk over the fields serves both ways: [`Pack`] writes what the fields hold, [`Unpack`] fills them. Numbers are
+//! LEB128, times and frames differences from the one before. Bytes come from [`Pack`] only and never leave the program;
 //! [`Unpack`] still gives zeros, not a panic, where they end early.
 
 use super::seq::Seq;
@@ -28,57 +28,38 @@ pub(super) trait Coded {
 /// Writes.
 #[derive(Default)]
 pub(super) struct Pack {
-    /// Written up to `at`; what lies behind is of before.
-    buffer: Vec<u8>,
-    at: usize,
-    /// Place of the control byte, and how many of its numbers were written.
-    control: usize,
-    in_group: u8,
+    bytes: Vec<u8>,
     last: (Moment, Seq),
 }
 
 impl Pack {
     /// Begins anew; the buffer is kept.
     pub(super) fn clear(&mut self) {
-        (self.at, self.in_group, self.last) = (0, 0, Default::default());
+        self.bytes.clear();
+        self.last = Default::default();
     }
 
     /// What was written.
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.buffer[..self.at]
-    }
-
-    /// Room for a control byte and a number.
-    #[inline]
-    fn reserve(&mut self, bytes: usize) {
-        if self.buffer.len() < self.at + bytes {
-            self.buffer.resize((self.at + bytes).max(1024), 0);
-        }
+        &self.bytes
     }
 }
 
 impl Codec for Pack {
     #[inline]
     fn number(&mut self, n: &mut u64) {
-        self.reserve(9);
-        if self.in_group == 0 {
-            self.control = self.at;
-            self.buffer[self.at] = 0;
-            self.at += 1;
+        let mut rest = *n;
+        while rest >= 0x80 {
+            self.bytes.push(rest as u8 | 0x80);
+            rest >>= 7;
         }
-        let size = u8::from(*n > 0) + u8::from(*n > 0xff) + u8::from(*n > 0xffff_ffff);
-        self.buffer[self.at..self.at + 8].copy_from_slice(&n.to_le_bytes());
-        self.at += LENGTHS[usize::from(size)];
-        self.buffer[self.control] |= size << (2 * self.in_group);
-        self.in_group = (self.in_group + 1) % 4;
+        self.bytes.push(rest as u8);
     }
 
     fn text(&mut self, text: &mut Vec<u8>) {
         text.truncate(255);
-        self.number(&mut (text.len() as u64));
-        self.reserve(text.len());
-        self.buffer[self.at..self.at + text.len()].copy_from_slice(text);
-        self.at += text.len();
+        self.bytes.push(text.len() as u8);
+        self.bytes.extend_from_slice(text);
     }
 
     #[inline]
@@ -89,56 +70,43 @@ impl Codec for Pack {
 
 /// Reads.
 pub(super) struct Unpack<'a> {
-    rest: &'a [u8],
-    /// What is left of the control byte, and of how many numbers.
-    control: u8,
-    in_group: u8,
+    bytes: &'a [u8],
     last: (Moment, Seq),
 }
 
 impl<'a> Unpack<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, control: 0, in_group: 0, last: Default::default() }
+        Self { bytes, last: Default::default() }
     }
 }
 
 impl Codec for Unpack<'_> {
     #[inline]
     fn number(&mut self, n: &mut u64) {
-        if self.in_group == 0 {
-            let (control, rest) = self.rest.split_first().unwrap_or((&0, &[]));
-            (self.control, self.rest) = (*control, rest);
+        let (mut value, mut shift) = (0, 0);
+        while let Some((&byte, rest)) = self.bytes.split_first() {
+            self.bytes = rest;
+            value |= u64::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte < 0x80 || shift > 63 {
+                break;
+            }
         }
-        let size = usize::from(self.control & 3);
-        self.control >>= 2;
-        self.in_group = (self.in_group + 1) % 4;
-        *n = u64::from_le_bytes(eight(self.rest)) & MASKS[size];
-        self.rest = self.rest.get(LENGTHS[size]..).unwrap_or_default();
+        *n = value;
     }
 
     fn text(&mut self, text: &mut Vec<u8>) {
-        let mut length = 0;
-        self.number(&mut length);
-        let (run, rest) = self.rest.split_at(self.rest.len().min(length as usize));
+        let Some((&length, rest)) = self.bytes.split_first() else { return };
+        let (run, rest) = rest.split_at(rest.len().min(usize::from(length)));
         text.clear();
         text.extend_from_slice(run);
-        self.rest = rest;
+        self.bytes = rest;
     }
 
     #[inline]
     fn last(&mut self) -> &mut (Moment, Seq) {
         &mut self.last
     }
-}
-
-/// The first eight bytes, zeros where there are fewer.
-#[inline]
-fn eight(bytes: &[u8]) -> [u8; 8] {
-    bytes.first_chunk().copied().unwrap_or_else(|| {
-        let mut short = [0; 8];
-        short[..bytes.len()].copy_from_slice(bytes);
-        short
-    })
 }
 
 macro_rules! unsigned {
@@ -288,9 +256,6 @@ const fn unzigzag(n: u64) -> i64 {
     (n >> 1) as i64 ^ -((n & 1) as i64)
 }
 
-/// Bytes of a number by the two bits that stand for it, and what of eight bytes is the number.
-const LENGTHS: [usize; 4] = [0, 1, 4, 8];
-const MASKS: [u64; 4] = [0, 0xff, 0xffff_ffff, u64::MAX];
 /// Longest list that is packed.
 const LONGEST: u64 = 1024;
 
@@ -308,7 +273,7 @@ mod tests {
             pack.number(&mut { n });
         }
         pack.text(&mut b"ShADad".to_vec());
-        assert_eq!(pack.bytes().len(), 4 + (3 + 4 * 2 + 8 * 2) + 2 + 6);
+        assert_eq!(pack.bytes().len(), 38);
         let read = |bytes: &[u8]| {
             let (mut unpack, mut read, mut text) = (Unpack::new(bytes), [0; 12], Vec::new());
             read.iter_mut().for_each(|n| unpack.number(n));
@@ -318,7 +283,7 @@ mod tests {
         assert_eq!(read(pack.bytes()), (numbers, b"ShADad".to_vec()));
         for end in 0..pack.bytes().len() {
             let (read, _) = read(&pack.bytes()[..end]);
-            assert!(read.iter().zip(numbers).all(|(read, n)| *read <= n), "cut at {end}");
+            assert!(read.iter().zip(numbers).all(|(read, n)| *read <= n), "cut at {end}: {read:?}");
         }
     }
 }

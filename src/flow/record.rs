@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
 
 use super::codec::{Codec, Coded, Pack, Unpack, list, optional, rare};
-use super::{Analysis, ConnState, Dir, KeepAlive, Loss, Moment, Reset, Silence, TcpFacts, TcpOptions};
+use super::{Analysis, ConnState, Dir, KeepAlive, Loss, Reset, Silence, TcpFacts, TcpOptions};
 
 /// TCP facts, packed; unpacked for good when they are first read in place.
 ///
@@ -34,9 +34,11 @@ impl TcpRecord {
     /// What the first SYN said, told without unpacking the rest: the originator's initial sequence number and its
     /// timestamp value. Absent where no SYN was seen.
     pub fn dial(&self) -> Option<(u32, Option<u32>)> {
-        let (mut isn, mut options, mut syn_times) = (None, TcpOptions::default(), Vec::new());
-        code_dial(&mut isn, &mut options, &mut syn_times, &mut Unpack::new(&self.packed));
-        isn.filter(|_| !syn_times.is_empty()).map(|isn| (isn, options.timestamp))
+        let (mut isn, mut options, mut syns) = (None, TcpOptions::default(), 0);
+        let mut unpack = Unpack::new(&self.packed);
+        code_start(&mut isn, &mut options, &mut unpack);
+        unpack.number(&mut syns);
+        isn.filter(|_| syns > 0).map(|isn| (isn, options.timestamp))
     }
 
     pub(super) fn packed(&self) -> &[u8] {
@@ -138,7 +140,8 @@ impl Coded for TcpFacts {
             longest_silence,
             keep_alive,
         } = self;
-        code_dial(&mut isn.orig, &mut options.orig, syn_times, codec);
+        code_start(&mut isn.orig, &mut options.orig, codec);
+        list(syn_times, codec, Coded::code);
         list(synack_times, codec, Coded::code);
         optional(&mut isn.resp, codec, Coded::code);
         rare(&mut options.resp, codec, Coded::code);
@@ -171,16 +174,10 @@ impl Coded for TcpFacts {
     }
 }
 
-/// What is asked of every flow stands first.
-fn code_dial<C: Codec>(
-    isn: &mut Option<u32>,
-    options: &mut TcpOptions,
-    syn_times: &mut Vec<Moment>,
-    codec: &mut C,
-) {
+/// What is asked of every flow stands first; the number of SYNs follows.
+fn code_start<C: Codec>(isn: &mut Option<u32>, options: &mut TcpOptions, codec: &mut C) {
     optional(isn, codec, Coded::code);
     rare(options, codec, Coded::code);
-    list(syn_times, codec, Coded::code);
 }
 
 fn code_text<C: Codec>(text: &mut String, codec: &mut C) {
