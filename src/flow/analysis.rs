@@ -1,4 +1,5 @@
-//! Wireshark's findings, counted: the one list of `tcp.analysis.*` names that labels, records and output walk over.
+//! Wireshark's findings: on one segment as a set of labels, over a flow as counts. The one list of `tcp.analysis.*` names
+//! that labels, records and output walk over.
 
 use super::codec::{Codec, Coded};
 
@@ -69,6 +70,58 @@ impl Coded for Analysis {
         for (_, count) in self.walk() {
             count.code(codec);
         }
+    }
+}
+
+/// A set of findings on one segment; the bits are in the order of [`Analysis::walk`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Labels(u16);
+
+impl Labels {
+    pub(super) const RETRANSMISSION: Self = Self(1);
+    pub(super) const FAST_RETRANSMISSION: Self = Self(1 << 1);
+    pub(super) const SPURIOUS_RETRANSMISSION: Self = Self(1 << 2);
+    pub(super) const OUT_OF_ORDER: Self = Self(1 << 3);
+    pub(super) const DUPLICATE_ACK: Self = Self(1 << 4);
+    pub(super) const LOST_SEGMENT: Self = Self(1 << 5);
+    pub(super) const ACK_LOST_SEGMENT: Self = Self(1 << 6);
+    pub(super) const ZERO_WINDOW: Self = Self(1 << 7);
+    pub(super) const ZERO_WINDOW_PROBE: Self = Self(1 << 8);
+    pub(super) const ZERO_WINDOW_PROBE_ACK: Self = Self(1 << 9);
+    pub(super) const WINDOW_FULL: Self = Self(1 << 10);
+    pub(super) const WINDOW_UPDATE: Self = Self(1 << 11);
+    pub(super) const KEEP_ALIVE: Self = Self(1 << 12);
+    pub(super) const KEEP_ALIVE_ACK: Self = Self(1 << 13);
+    pub(super) const REUSED_PORTS: Self = Self(1 << 14);
+
+    /// Any of `other`'s is in it.
+    pub(super) const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Takes in `other`'s.
+    pub(super) const fn add(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    /// None is in it.
+    pub(super) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Counts each. Fast and spurious retransmissions are retransmissions too, as `tcp.analysis.retransmission` has it.
+    pub(super) fn count(self, into: &mut Analysis) {
+        let any = Self(Self::FAST_RETRANSMISSION.0 | Self::SPURIOUS_RETRANSMISSION.0);
+        let counted = if self.has(any) { self.0 | Self::RETRANSMISSION.0 } else { self.0 };
+        for (bit, (_, count)) in into.walk().into_iter().enumerate() {
+            *count = count.saturating_add(u32::from(counted >> bit & 1));
+        }
+    }
+}
+
+impl Coded for Labels {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        self.0.code(codec);
     }
 }
 

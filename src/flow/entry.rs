@@ -3,6 +3,7 @@
 use super::codec::Pack;
 use super::copies::{CapturePoint, Copies};
 use super::key::FlowKey;
+use super::listener::{App, Listener};
 use super::tcp::{Connection, Segment};
 use super::{
     Dir, Flow, FlowEnd, FrameRef, IcmpError, Moment, Observer, Part, Payload, PerDir, Proto, TcpRecord,
@@ -34,13 +35,6 @@ pub(super) struct Entry<O: Observer> {
     icmp: Vec<IcmpError>,
     parts: Vec<Part>,
     app: App<O>,
-}
-
-/// What the observer has of the flow.
-enum App<O: Observer> {
-    Open(O::Flow),
-    /// It was ended when the flow was frozen, and stays so.
-    Ended(O::Facts),
 }
 
 #[expect(
@@ -334,37 +328,6 @@ impl<O: Observer> Entry<O> {
             icmp: flow.icmp,
             parts: flow.parts,
             app: App::Ended(flow.app),
-        }
-    }
-}
-
-/// The observer, as far as it still follows one flow.
-pub(super) enum Listener<'a, O: Observer> {
-    Open(&'a mut O, &'a mut O::Flow),
-    Ended,
-}
-
-impl<'a, O: Observer> Listener<'a, O> {
-    fn of(observer: &'a mut O, app: &'a mut App<O>) -> Self {
-        match app {
-            App::Open(flow) => Self::Open(observer, flow),
-            App::Ended(_) => Self::Ended,
-        }
-    }
-
-    /// Shows payload, if it is wanted.
-    pub(super) fn payload<'p>(&mut self, dir: Dir, payload: impl FnOnce() -> Payload<'p>) {
-        if let Self::Open(observer, flow) = self
-            && observer.wants(flow, dir)
-        {
-            observer.payload(flow, &payload());
-        }
-    }
-
-    /// Tells of an acknowledgment.
-    pub(super) fn acked(&mut self, by: Dir, offset: i64, at: Moment) {
-        if let Self::Open(observer, flow) = self {
-            observer.acked(flow, by, offset, at);
         }
     }
 }

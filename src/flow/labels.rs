@@ -4,10 +4,11 @@
 //! each side what Wireshark keeps, zero as "not known yet" included: its quirks are part of the definition.
 //! Source: the "TCP Analysis" chapter of the Wireshark User's Guide, and tshark's answers.
 
+use super::analysis::Labels;
 use super::codec::{Codec, Coded, optional};
 use super::seq::Seq;
 use super::unacked::Unacked;
-use super::{Analysis, Dir, PerDir};
+use super::{Dir, PerDir};
 use crate::packet::tcp_flag::{ACK, FIN, RST, SYN};
 use crate::time::{TimeDelta, Timestamp};
 
@@ -24,52 +25,6 @@ pub(super) struct Seen {
     /// Unscaled.
     pub(super) window: u16,
     pub(super) time: Timestamp,
-}
-
-/// A set of findings on one segment; the bits are in the order of [`Analysis::walk`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Labels(u16);
-
-impl Labels {
-    pub(super) const RETRANSMISSION: Self = Self(1);
-    pub(super) const FAST_RETRANSMISSION: Self = Self(1 << 1);
-    pub(super) const SPURIOUS_RETRANSMISSION: Self = Self(1 << 2);
-    pub(super) const OUT_OF_ORDER: Self = Self(1 << 3);
-    pub(super) const DUPLICATE_ACK: Self = Self(1 << 4);
-    pub(super) const LOST_SEGMENT: Self = Self(1 << 5);
-    pub(super) const ACK_LOST_SEGMENT: Self = Self(1 << 6);
-    pub(super) const ZERO_WINDOW: Self = Self(1 << 7);
-    pub(super) const ZERO_WINDOW_PROBE: Self = Self(1 << 8);
-    pub(super) const ZERO_WINDOW_PROBE_ACK: Self = Self(1 << 9);
-    pub(super) const WINDOW_FULL: Self = Self(1 << 10);
-    pub(super) const WINDOW_UPDATE: Self = Self(1 << 11);
-    pub(super) const KEEP_ALIVE: Self = Self(1 << 12);
-    pub(super) const KEEP_ALIVE_ACK: Self = Self(1 << 13);
-    pub(super) const REUSED_PORTS: Self = Self(1 << 14);
-
-    /// Any of `other`'s is in it.
-    pub(super) const fn has(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    /// Takes in `other`'s.
-    pub(super) const fn add(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
-
-    /// None is in it.
-    pub(super) const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// Counts each. Fast and spurious retransmissions are retransmissions too, as `tcp.analysis.retransmission` has it.
-    pub(super) fn count(self, into: &mut Analysis) {
-        let any = Self(Self::FAST_RETRANSMISSION.0 | Self::SPURIOUS_RETRANSMISSION.0);
-        let counted = if self.has(any) { self.0 | Self::RETRANSMISSION.0 } else { self.0 };
-        for (bit, (_, count)) in into.walk().into_iter().enumerate() {
-            *count = count.saturating_add(u32::from(counted >> bit & 1));
-        }
-    }
 }
 
 /// Window scaling of a side (RFC 7323 §2.2).
@@ -264,7 +219,7 @@ impl Coded for Memory {
         scale.code(codec);
         first_ack.code(codec);
         duplicate_acks.code(codec);
-        last.0.code(codec);
+        last.code(codec);
         last_ack.code(codec);
         unacked.code(codec);
     }

@@ -17,6 +17,7 @@ mod icmp;
 mod ids;
 mod key;
 mod labels;
+mod listener;
 mod moment;
 mod options;
 mod record;

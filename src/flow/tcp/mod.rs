@@ -3,9 +3,10 @@
 //! Every segment is counted and judged as Wireshark does; copies of one segment go no further. What is left moves
 //! Zeek's machine and the facts that rules see, and its payload goes to the observer. Never rejects a segment.
 
+use super::analysis::Labels;
 use super::copies::{CapturePoint, Copies};
-use super::entry::Listener;
-use super::labels::{Finding, Labels, Seen, Wireshark};
+use super::labels::{Finding, Seen, Wireshark};
+use super::listener::Listener;
 use super::seq::Seq;
 use super::stream::{Acked, Stream};
 use super::zeek::{Input, Machine};
