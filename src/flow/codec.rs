@@ -276,7 +276,9 @@ mod tests {
         assert_eq!(pack.bytes().len(), 38);
         let read = |bytes: &[u8]| {
             let (mut unpack, mut read, mut text) = (Unpack::new(bytes), [0; 12], Vec::new());
-            read.iter_mut().for_each(|n| unpack.number(n));
+            for n in &mut read {
+                unpack.number(n);
+            }
             unpack.text(&mut text);
             (read, text)
         };

@@ -59,7 +59,7 @@ fn plain(frame: &[u8]) -> Option<Packet> {
         && payload >= PLAIN_HEADERS
         && payload <= end
         && end <= frame.len()
-        && frame.len() <= usize::from(u16::MAX);
+        && u16::try_from(frame.len()).is_ok();
     if !is_plain {
         return None;
     }

@@ -42,12 +42,11 @@ impl Records<'_> {
         out.extend_from_slice(b",\"file\":");
         out.extend_from_slice(file(flow.first.frame.file()));
         parts(out, flow, file);
-        match flow.stream.filter(|_| !flow.quoted_only) {
-            Some(stream) => field(out, b",\"display_filter\":\"tcp.stream == ", u64::from(stream)),
-            None => {
-                out.extend_from_slice(b",\"display_filter\":\"");
-                out.extend_from_slice(words::display_filter(flow).as_bytes());
-            }
+        if let Some(stream) = flow.stream.filter(|_| !flow.quoted_only) {
+            field(out, b",\"display_filter\":\"tcp.stream == ", u64::from(stream));
+        } else {
+            out.extend_from_slice(b",\"display_filter\":\"");
+            out.extend_from_slice(words::display_filter(flow).as_bytes());
         }
         out.extend_from_slice(b"\"}");
     }
