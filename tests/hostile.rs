@@ -149,7 +149,7 @@ fn a_spreadsheet_sees_no_formula() {
     let out = String::from_utf8(out).expect("UTF-8");
     assert!(out.contains("HYPERLINK"), "{out}");
     let cells = out.lines().flat_map(|line| line.split([',', '"']));
-    let formula = |cell: &str| cell.starts_with(['=', '+', '@']) || cell.starts_with("-") && cell.len() > 1;
+    let formula = |cell: &str| cell.starts_with(['=', '+', '@']) || cell.starts_with('-') && cell.len() > 1;
     assert!(!cells.into_iter().any(formula), "{out}");
 }
 

@@ -185,7 +185,9 @@ fn fingerprint(path: &Path) -> String {
     let about = fs::metadata(path).ok();
     let changed = about.as_ref().and_then(|m| m.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok());
     let text = format!("{}\0{}\0{changed:?}", name_of(path), about.map_or(0, |m| m.len()));
-    sha2::Sha256::digest(text).iter().take(6).map(|b| format!("{b:02x}")).collect()
+    let digest = sha2::Sha256::digest(text);
+    let short = digest.iter().take(6).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
+    format!("{short:012x}")
 }
 
 fn name_of(path: &Path) -> String {

@@ -201,17 +201,17 @@ impl<'w> Finder<'w> {
         let strangers = self.strangers();
         let world = self.world;
         let alike = &alike[..alike.len().min(MAX_ALIKE)];
-        let mut votes: BTreeMap<SocketAddr, (BTreeSet<u32>, BTreeSet<(FlowIndex, u32)>)> = BTreeMap::new();
+        let mut votes = BTreeMap::<SocketAddr, Votes>::new();
         for call in alike {
             let event = &world.logs.events[call.event as usize];
             let ends = near(self.ends(strangers, event, clock), call.at);
             for ended in ends.iter().filter(|e| coincides(e, call, event.fields.timer())) {
                 let vote = votes.entry(world.flow(ended.flow).resp).or_default();
-                vote.0.insert(call.event);
-                vote.1.insert((ended.flow, ended.turn));
+                vote.calls.insert(call.event);
+                vote.ends.insert((ended.flow, ended.turn));
             }
         }
-        let counted = votes.iter().map(|(address, (calls, ends))| (calls.len().min(ends.len()), *address));
+        let counted = votes.iter().map(|(address, v)| (v.calls.len().min(v.ends.len()), *address));
         let best = counted.clone().max_by_key(|(n, address)| (*n, std::cmp::Reverse(*address)));
         let sure = best.filter(|(n, address)| {
             let rival = counted.filter(|(_, a)| a != address).map(|(n, _)| n).max().unwrap_or(0);
@@ -510,3 +510,10 @@ const LONGEST_BACKOFF: TimeDelta = TimeDelta::from_secs(30);
 
 /// A dial ends within this where no deadline is known: 127 s is the kernel's default of six SYN retries.
 const LONGEST_DIAL: TimeDelta = TimeDelta::from_secs(130);
+
+/// What speaks for an address: the calls that ended when a flow to it did, and those ends.
+#[derive(Default)]
+struct Votes {
+    calls: BTreeSet<u32>,
+    ends: BTreeSet<(FlowIndex, u32)>,
+}

@@ -161,9 +161,10 @@ mod tests {
                 }
                 _ => "x509: certificate signed by unknown authority (\u{1} \"x\")".to_owned(),
             };
-            text += &format!(
+            let line = format!(
                 "Nov 21 02:00:{n:02} \u{e9}\u{2}-1 kube-apiserver[7]: W1121 02:00:{n:02}.000001    7 dispatcher.go:205] {call}{cause}\n"
             );
+            text += &line;
         }
         text += "The connection to the server 10.0.0.1:6443 was refused - did you specify the right host or port?\n";
         let dir = tempfile::tempdir().unwrap();

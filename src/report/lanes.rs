@@ -28,7 +28,7 @@ impl Lanes {
     pub(super) fn of(flows: &[FlowRef], ladder: &Ladder<'_>) -> Self {
         let mut names: Vec<String> = Vec::new();
         let call = || ladder.views.iter().filter_map(|v| flows.get(*v));
-        if let (Some(near), Some(far)) = (call().next(), call().last()) {
+        if let (Some(near), Some(far)) = (call().next(), call().next_back()) {
             names.push(caller(&near.orig));
             names.extend(call().map(|f| point(&f.capture).to_owned()));
             names.push(end(&far.resp));
@@ -72,8 +72,10 @@ impl Lanes {
 pub(super) fn point(capture: &str) -> &str {
     let file = capture.rsplit(['/', '!']).next().unwrap_or(capture);
     let bare = file.trim_end_matches(".gz").trim_end_matches(".zst").trim_end_matches(".xz");
-    let bare = bare.strip_suffix("ng").filter(|b| b.ends_with(".pcap")).unwrap_or(bare);
-    bare.strip_suffix(".pcap").filter(|b| !b.is_empty()).unwrap_or(bare)
+    bare.strip_suffix(".pcapng")
+        .or_else(|| bare.strip_suffix(".pcap"))
+        .filter(|b| !b.is_empty())
+        .unwrap_or(bare)
 }
 
 /// Its port is of one attempt only.

@@ -9,7 +9,7 @@ use crate::log::LogEvent;
 const NAME: &str = "a.b.svc";
 
 /// The case of one line about a connection that lasts from second 0 to 900 and carries these bursts.
-fn case_of(line: LogEvent, bursts: &[(crate::flow::Dir, f64, u64)]) -> (World, Case) {
+fn case_of(line: LogEvent, bursts: &[Sent]) -> (World, Case) {
     let connection = used(flow("10.0.0.1:4020", "10.2.0.8:10250", 0.0, 900.0), NAME, "h2", bursts);
     let mut world = world(1, vec![connection], vec![line]);
     let mut found = join(&mut world);
@@ -21,10 +21,13 @@ fn seconds(delta: Option<crate::time::TimeDelta>) -> Option<f64> {
     delta.map(|d| (d.as_secs_f64() * 10.0).round() / 10.0)
 }
 
+/// Who sent so many bytes when, in seconds.
+type Sent = (crate::flow::Dir, f64, u64);
+
 #[test]
 fn the_request_that_was_open_when_the_deadline_passed_is_the_attempt() {
     let served = [(Orig, 0.1, 900), (Resp, 0.2, 500)];
-    let cases: [(&str, &[(crate::flow::Dir, f64, u64)], Option<f64>); 5] = [
+    let cases: [(&str, &[Sent], Option<f64>); 5] = [
         (
             "no answer, then more calls",
             &[(Orig, 60.0, 900), (Orig, 70.0, 35), (Orig, 90.0, 900), (Resp, 90.1, 9)],
@@ -51,7 +54,7 @@ fn the_request_that_was_open_when_the_deadline_passed_is_the_attempt() {
 #[test]
 fn near_misses_on_a_connection_in_use() {
     let deadline = |at| within(event("deadline_exceeded", NAME, at), 10);
-    let cases: [(&str, LogEvent, &[(crate::flow::Dir, f64, u64)]); 4] = [
+    let cases: [(&str, LogEvent, &[Sent]); 4] = [
         ("answered in time", deadline(70.0), &[(Orig, 60.0, 900), (Resp, 69.0, 500)]),
         ("sent before the deadline's window", deadline(70.0), &[(Orig, 40.0, 900)]),
         ("sent after the line", deadline(70.0), &[(Orig, 71.0, 900)]),

@@ -125,7 +125,9 @@ impl Redactor {
     pub fn map(&self) -> String {
         let names = self.names.iter().map(|(name, new)| (name.clone(), new.clone()));
         let lines = names.chain(self.addresses.pairs());
-        lines.map(|(original, replacement)| format!("{original}\t{replacement}\n")).collect()
+        lines
+            .flat_map(|(original, replacement)| [original, "\t".to_owned(), replacement, "\n".to_owned()])
+            .collect()
     }
 
     fn walk(&mut self, tree: &mut Value, key: &str) {

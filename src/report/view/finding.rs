@@ -15,8 +15,9 @@ pub(super) fn overview(findings: &[&Finding], style: Style, out: &mut dyn Write)
     let calls = widest(&|f| words::grouped(f.count).len(), 5);
     let cause = widest(&|f| f.cause.chars().count(), 5);
     let line = |cells: [&str; 6]| {
-        let [a, b, c, d, e, f] = cells;
-        let row = format!(" {a:<id$}  {b:<8}  {c:>calls$}  {d:<19}  {e:<cause$}  {f}");
+        let [number, severity, count, first, why, target] = cells;
+        let row =
+            format!(" {number:<id$}  {severity:<8}  {count:>calls$}  {first:<19}  {why:<cause$}  {target}");
         text::cut(row.trim_end(), style.width)
     };
     writeln!(out, "{}", line(["", "SEVERITY", "CALLS", "FIRST (UTC)", "CAUSE", "TARGET"]))?;

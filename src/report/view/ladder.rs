@@ -102,27 +102,23 @@ impl Drawing<'_> {
             return format!("{place}{arrow} {said}{}", self.elsewhere(moment));
         }
         let unseen = if rung.is_seen_everywhere() { UNSEEN } else { " " };
-        let cells: Vec<String> = match &self.columns {
-            Columns::Wide(widths) => {
-                let cell = |m: &Option<&Moment>| {
-                    m.map_or_else(|| unseen.to_owned(), |m| format!("{arrow} {}", frame(m)))
-                };
-                rung.seen.iter().zip(widths).map(|(m, width)| format!("{:<width$} ", cell(m))).collect()
-            }
-            _ => {
-                let mark = |seen: bool| {
-                    if !seen {
-                        unseen
-                    } else if back {
-                        "◀"
-                    } else {
-                        "▶"
-                    }
-                };
-                let shown: Vec<_> = rung.seen.iter().flatten().map(|m| frame(m)).collect();
-                let marks: Vec<_> = rung.seen.iter().map(|m| mark(m.is_some()).to_owned()).collect();
-                vec![marks.join(" "), format!(" {:<13}", shown.join(" "))]
-            }
+        let cells: Vec<String> = if let Columns::Wide(widths) = &self.columns {
+            let cell =
+                |m: Option<&Moment>| m.map_or_else(|| unseen.to_owned(), |m| format!("{arrow} {}", frame(m)));
+            rung.seen.iter().zip(widths).map(|(m, width)| format!("{:<width$} ", cell(*m))).collect()
+        } else {
+            let mark = |seen: bool| {
+                if !seen {
+                    unseen
+                } else if back {
+                    "◀"
+                } else {
+                    "▶"
+                }
+            };
+            let shown: Vec<_> = rung.seen.iter().flatten().map(|m| frame(m)).collect();
+            let marks: Vec<_> = rung.seen.iter().map(|m| mark(m.is_some()).to_owned()).collect();
+            vec![marks.join(" "), format!(" {:<13}", shown.join(" "))]
         };
         format!("{} {said}", cells.join(" "))
     }
