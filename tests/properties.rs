@@ -32,7 +32,7 @@ proptest! {
 
     #[test]
     fn splitting_a_capture_into_files_changes_nothing(which in any::<prop::sample::Index>(), cuts in prop::collection::vec(0.0..1.0_f64, 1..4)) {
-        let bundle = Copy::of(&which);
+        let bundle = Copy::of(which);
         let (path, capture) = bundle.capture();
         let before = (bundle.flows(), bundle.findings());
         fs::remove_file(&path).unwrap();
@@ -49,7 +49,7 @@ proptest! {
 
     #[test]
     fn frames_of_different_flows_may_change_places(which in any::<prop::sample::Index>(), swaps in prop::collection::vec(any::<prop::sample::Index>(), 1..200)) {
-        let bundle = Copy::of(&which);
+        let bundle = Copy::of(which);
         let (path, mut capture) = bundle.capture();
         let before = (bundle.flows(), bundle.findings());
         for swap in swaps {
@@ -66,7 +66,7 @@ proptest! {
 
     #[test]
     fn unrelated_traffic_changes_no_finding(which in any::<prop::sample::Index>(), seed in any::<u64>()) {
-        let bundle = Copy::of(&which);
+        let bundle = Copy::of(which);
         let (path, mut capture) = bundle.capture();
         let before = bundle.findings();
         let more = unrelated(&bundle, &capture, seed);
@@ -79,7 +79,7 @@ proptest! {
 
     #[test]
     fn any_part_of_a_bundle_gives_a_report_that_agrees_with_itself(which in any::<prop::sample::Index>(), keep in prop::collection::vec(any::<bool>(), 40)) {
-        let bundle = Copy::of(&which);
+        let bundle = Copy::of(which);
         let files = files(bundle.path());
         for (file, _) in files.iter().zip(&keep).filter(|(_, keep)| !**keep).take(files.len() - 1) {
             fs::remove_file(file).unwrap();
@@ -119,7 +119,7 @@ fn agrees(report: &Value) -> Result<(), TestCaseError> {
 struct Copy(TempDir);
 
 impl Copy {
-    fn of(which: &prop::sample::Index) -> Self {
+    fn of(which: prop::sample::Index) -> Self {
         let bundles: Vec<_> =
             sample::bundles().into_iter().filter(|b| captures(b).next().is_some()).collect();
         let from = which.get(&bundles);
