@@ -20,6 +20,7 @@ pub fn decode(window: &Window, range: Range<usize>, options: &DecodeOptions, out
         let end = start.saturating_add(header.captured as usize);
         let Some(bytes) = window.bytes.get(start..end) else { continue };
         if header.link_type == LinkType::ETHERNET
+            && header.length == header.captured
             && let Some(packet) = plain(bytes)
         {
             debug_assert_eq!(
