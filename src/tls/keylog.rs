@@ -69,7 +69,7 @@ impl KeyLog {
         self.0.is_empty()
     }
 
-    /// Takes the lines of a text; sessions beyond [`MAX_SESSIONS`] are counted as unused.
+    /// Takes the lines of a text; sessions beyond `MAX_SESSIONS` are counted as unused.
     pub fn add(&mut self, text: &str) -> KeyLogLines {
         let mut told = KeyLogLines::default();
         for (number, line) in (1..).zip(text.lines()) {

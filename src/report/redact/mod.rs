@@ -1,7 +1,7 @@
 //! Replaces addresses and names consistently, so that a report can leave the house.
 //!
-//! Takes what was read (to learn which names there are: [`names`]) and gives a [`Redactor`] for text, for values and,
-//! with [`frames`], for packets: the same original always becomes the same replacement in whatever is written, subnets
+//! Takes what was read (to learn which names there are: `names`) and gives a [`Redactor`] for text, for values and,
+//! with `frames`, for packets: the same original always becomes the same replacement in whatever is written, subnets
 //! stay subnets, ports and times stay. Known are the names that objects, logs and packets give to hosts, nodes, pods,
 //! namespaces, Services, webhooks, servers, certificates, users and accounts; a word that nothing points to as a name
 //! (a policy's reason in free text) is not known and stays. `--redact` says so in the manual.
