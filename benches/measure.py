@@ -1,7 +1,8 @@
 """Runs the programs of benches/compare.sh in turn and prints Markdown: python3 benches/measure.py WIRECAUSE FOLDER
 
-Each input has its group; the programs of a group run one after the other, the whole round five times after a warm-up,
-and the best of the five counts, by CPU time (user + system of the process and its children). tshark runs once.
+Each input has its group; the programs of a group run one after the other, the whole round five times (ROUNDS in the
+environment) after a warm-up, and the best counts, by CPU time (user + system of the process and its children). Slow
+peers run less often, tshark once.
 """
 
 import os
@@ -12,7 +13,7 @@ import sys
 import time
 
 BINARY, FOLDER = sys.argv[1:3]
-ROUNDS = 5
+ROUNDS = max(1, int(os.environ.get("ROUNDS", "5")))
 # The facts that a record of `wirecause flows` holds, by Wireshark's names (community_id, JA4 and Zeek's it has not).
 TSHARK_FIELDS = [
     "frame.number", "frame.time_epoch", "tcp.stream", "ip.src", "ip.dst", "tcp.srcport", "tcp.dstport", "tcp.len", "tcp.flags",
@@ -47,31 +48,33 @@ def groups():
         ("Mixed capture", mixed, [
             ("cat", ["cat", mixed], ROUNDS),
             ("tcpdump, flags only", ["tcpdump", "-n", "-r", mixed, "-w", "/dev/null", "tcp[13]&7!=0"], ROUNDS),
-            ("tcptrace -n", ["tcptrace", "-n", mixed], 2),
-            ("ndpiReader -q", ["ndpiReader", "-q", "-i", mixed], 2),
+            ("tcptrace -n", ["tcptrace", "-n", mixed], min(2, ROUNDS)),
+            ("ndpiReader -q", ["ndpiReader", "-q", "-i", mixed], min(2, ROUNDS)),
             ("Suricata", ["suricata", "-r", mixed, "-l", FOLDER], 1),
             ("tshark, tcp.analysis and tls fields", tshark, 1),
             ("wirecause flows", [*flows, mixed], ROUNDS),
             ("wirecause flows, 1 thread", [*flows, "--threads", "1", mixed], ROUNDS),
         ]),
         ("The same, gzip", path("mixed.pcap.gz"), [
-            ("gzip -dc", ["gzip", "-dc", path("mixed.pcap.gz")], 2),
-            ("wirecause flows", [*flows, path("mixed.pcap.gz")], 2),
+            ("gzip -dc", ["gzip", "-dc", path("mixed.pcap.gz")], ROUNDS),
+            ("wirecause flows", [*flows, path("mixed.pcap.gz")], ROUNDS),
         ]),
-        ("SYN flood, 10 million flows", path("flood.pcap"), [
+        ("SYN flood, each packet a flow", path("flood.pcap"), [
             ("cat", ["cat", path("flood.pcap")], ROUNDS),
-            ("wirecause analyze --max-memory 256M", [*analyze, "--max-memory", "256M", path("flood.pcap")], 3),
+            ("wirecause analyze", [*analyze, path("flood.pcap")], ROUNDS),
+            ("wirecause analyze --max-memory 256M", [*analyze, "--max-memory", "256M", path("flood.pcap")], ROUNDS),
+            ("wirecause analyze, 1 thread", [*analyze, "--threads", "1", path("flood.pcap")], ROUNDS),
         ]),
         ("API server journal, ten failure texts", journal, [
             ("rg -c", ["rg", "-c", "-F", "-f", "benches/failure-texts.txt", journal], ROUNDS),
             ("wirecause logs", wirecause("logs", "--format", "ndjson", "--quiet", journal), ROUNDS),
         ]),
-        ("Join: 100,000 failures, 1,000,000 flows", path("failures"), [
-            ("wirecause analyze", [*analyze, path("failures")], 2),
+        ("Join: ten flows for each failure", path("failures"), [
+            ("wirecause analyze", [*analyze, path("failures")], ROUNDS),
         ]),
         ("A small bundle", sample, [
-            ("wirecause analyze", [*analyze, sample], 20),
-            ("wirecause rules list (start-up)", wirecause("rules", "list"), 20),
+            ("wirecause analyze", [*analyze, sample], 4 * ROUNDS),
+            ("wirecause rules list (start-up)", wirecause("rules", "list"), 4 * ROUNDS),
         ]),
     ]
 

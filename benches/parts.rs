@@ -138,12 +138,17 @@ fn flows_with<O: Observer + Default>(bencher: Bencher) {
     let windows = Input::capture().windows();
     let packets: Vec<Vec<Packet>> = windows.iter().map(decode).collect();
     bencher.counter(ItemsCount::new(packets.iter().map(Vec::len).sum::<usize>())).bench(|| {
-        let options = ShardOptions { capture: CaptureIndex(0), max_flows: 1 << 20, several_files: false };
+        let options = ShardOptions {
+            capture: CaptureIndex(0),
+            live_bytes: 1 << 30,
+            record_bytes: 1 << 28,
+            several_files: false,
+        };
         let mut shard = Shard::new(O::default(), options);
         for (window, packets) in windows.iter().zip(&packets) {
             shard.process(window, 0, packets);
         }
-        shard.finish().0.len()
+        shard.finish().len()
     });
 }
 

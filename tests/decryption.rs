@@ -22,9 +22,9 @@ fn read(paths: &[PathBuf]) -> Ingested {
     ingest::run(&bundle.sources, &IngestOptions::default())
 }
 
-fn tls_of(mut wire: Ingested) -> TlsFacts {
+fn tls_of(wire: Ingested) -> TlsFacts {
     assert_eq!(wire.flows.len(), 1);
-    *wire.flows.remove(0).app.session.tls.expect("it speaks TLS")
+    *wire.flows.iter().next().expect("a flow").app.session.tls.expect("it speaks TLS")
 }
 
 fn tls(name: &str) -> TlsFacts {

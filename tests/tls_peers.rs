@@ -12,9 +12,9 @@ use wirecause::tls::{Confidence, FirstBytes, Phase, SessionFacts, TlsFacts};
 fn session(name: &str) -> SessionFacts {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/tls").join(format!("{name}.pcap"));
     let bundle = bundle::discover(&[path], &Limits::default()).expect("the sample is there");
-    let mut flows = ingest::run(&bundle.sources, &IngestOptions::default()).flows;
+    let flows = ingest::run(&bundle.sources, &IngestOptions::default()).flows;
     assert_eq!(flows.len(), 1, "{name} is one connection");
-    flows.remove(0).app.session
+    flows.iter().next().expect("a flow").app.session
 }
 
 fn tls(name: &str) -> TlsFacts {

@@ -111,6 +111,7 @@ mod tar;
 
 pub use codec::{unpacked, unpacked_lz4_block};
 pub use layout::Layout;
+pub(crate) use spool::read_at;
 
 /// One readable thing of a bundle.
 #[derive(Clone, Debug)]

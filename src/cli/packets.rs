@@ -77,7 +77,7 @@ pub(super) fn extract(typed: &ExtractArguments, settings: &Settings) -> Result<O
     output::write(Some(&typed.output), |out| {
         let mut writer = Writer::new(out)?;
         timeline::each_packet(&world, &flows, &decode, &mut |place, packet, step| {
-            let flow = flows.get(place).and_then(|f| world.wire.flows.get(f.0 as usize));
+            let flow = flows.get(place).and_then(|f| world.wire.flows.get(*f));
             let capture = flow.and_then(|f| world.wire.captures.get(usize::from(f.capture.0)));
             frames += 1;
             let point = capture.map_or("", |c| c.set.name.as_str());
@@ -164,15 +164,14 @@ fn find_flow(world: &World, text: &str) -> Result<FlowIndex, Error> {
     let named =
         |n: u16| captures.get(usize::from(n)).is_some_and(|c| name.is_none_or(|name| c.set.name == name));
     let all = world.wire.flows.iter().enumerate();
-    let found: Vec<_> = all.filter(|(_, f)| f.stream == Some(stream) && named(f.capture.0)).collect();
+    let wanted = all.filter(|(_, f)| f.stream == Some(stream) && named(f.capture.0));
+    let found: Vec<_> = wanted.map(|(n, f)| (n, f.capture)).collect();
     match found.as_slice() {
         [(n, _)] => Ok(FlowIndex(*n as u32)),
         [] => Err(wrong("no such stream in the captures: wirecause flows lists them".to_owned())),
         many => {
-            let name = |f: &crate::ingest::Conversation| {
-                captures.get(usize::from(f.capture.0)).map(|c| c.set.name.as_str())
-            };
-            let names: Vec<_> = many.iter().filter_map(|(_, f)| name(f)).collect();
+            let name = |n: u16| captures.get(usize::from(n)).map(|c| c.set.name.as_str());
+            let names: Vec<_> = many.iter().filter_map(|(_, capture)| name(capture.0)).collect();
             Err(wrong(format!("several captures have that stream: name one of {}", names.join(", "))))
         }
     }

@@ -1,26 +1,30 @@
 //! What is no call's fault: loss that healed, duplicates, cut packets, drops, one-sided captures, sources of the address
 //! map that disagree.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use super::index::{FlowTable, LONE_SHOWN};
 use super::{Anomaly, World};
 use crate::bundle::SourceIndex;
-use crate::flow::Analysis;
+use crate::capture::CaptureIndex;
 use crate::ingest::{CaptureReport, Conversation};
 use crate::tls::DecryptionStop;
 
 /// The anomalies of all captures, in their order.
-pub(super) fn of(world: &World) -> Vec<Anomaly> {
-    let mut counts = vec![(0_u64, Sealed::default()); world.wire.captures.len()];
-    for flow in &world.wire.flows {
-        if let Some((retransmitted, sealed)) = counts.get_mut(flow.capture.0 as usize) {
-            *retransmitted += retransmissions(flow);
+pub(super) fn of(world: &World, table: &FlowTable) -> Vec<Anomaly> {
+    let mut sealed = vec![Sealed::default(); world.wire.captures.len()];
+    world.wire.flows.each_but_lone_syns(|_, flow| {
+        if let Some(sealed) = sealed.get_mut(flow.capture.0 as usize) {
             sealed.count(flow);
         }
-    }
-    let all = world.wire.captures.iter().zip(counts);
-    let of_captures = all.flat_map(|(c, (n, sealed))| of_capture(c, n).into_iter().chain(sealed.anomaly(c)));
-    of_captures.chain(disagreements(world)).collect()
+    });
+    let captures = world.wire.captures.iter().zip(sealed).enumerate();
+    let one = |(n, (capture, sealed)): (usize, (&CaptureReport, Sealed))| {
+        let floods = floods(capture, CaptureIndex(n as u16), table);
+        of_capture(capture).into_iter().chain(sealed.anomaly(capture)).chain(floods)
+    };
+    captures.flat_map(one).chain(disagreements(world)).collect()
 }
 
 /// What two sources say otherwise, the first of each pair of sources: a rollout between two dumps makes hundreds.
@@ -80,7 +84,23 @@ impl Sealed {
     }
 }
 
-fn of_capture(capture: &CaptureReport, retransmitted: u64) -> Vec<Anomaly> {
+/// Destinations with more single SYNs than become cases.
+fn floods(capture: &CaptureReport, index: CaptureIndex, table: &FlowTable) -> Option<Anomaly> {
+    let many = table.lone_syns().filter(|(c, _, lone)| *c == index && lone.count > LONE_SHOWN);
+    let mut many: Vec<_> = many.map(|(_, resp, lone)| (Reverse(lone.count), resp)).collect();
+    many.sort_unstable();
+    let count = many.iter().map(|(Reverse(n), _)| n).sum();
+    let shown = many.iter().take(FLOODS_NAMED).map(|(Reverse(n), resp)| format!("{resp} ({n})"));
+    let text = format!(
+        "{count} SYNs that nothing followed went to {}{}: only the first {LONE_SHOWN} to each are judged one by one",
+        shown.collect::<Vec<_>>().join(", "),
+        if many.len() > FLOODS_NAMED { " and others" } else { "" },
+    );
+    (count > 0).then(|| Anomaly { kind: "lone_syns", place: capture.set.name.clone(), count, text })
+}
+
+fn of_capture(capture: &CaptureReport) -> Vec<Anomaly> {
+    let retransmitted = capture.retransmissions;
     let share = |n: u64| format!("{:.1} %", n as f64 * 100.0 / capture.frames.max(1) as f64);
     let rows: [(&'static str, u64, String); 7] = [
         (
@@ -137,10 +157,5 @@ fn many(count: u64, one: &str, more: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { more })
 }
 
-fn retransmissions(flow: &Conversation) -> u64 {
-    let of = |a: &Analysis| u64::from(a.retransmission) + u64::from(a.fast_retransmission);
-    flow.tcp.as_ref().map_or(0, |t| {
-        let facts = t.facts();
-        of(&facts.analysis.orig) + of(&facts.analysis.resp)
-    })
-}
+/// Destinations of a flood that are named.
+const FLOODS_NAMED: usize = 5;

@@ -20,6 +20,10 @@ pub(super) struct Ended {
     pub(super) start: Timestamp,
     pub(super) flow: FlowIndex,
     pub(super) ending: Ending,
+    /// The strongest key by which the flow leads to the goal that it was looked up for.
+    pub(super) key: Key,
+    /// The responder.
+    pub(super) resp: SocketAddr,
     /// Which of the flow's responses, for [`Ending::Response`] on a kept-alive connection; which of its requests, from
     /// 1, for [`Ending::Unanswered`] on what was established; else 0.
     pub(super) turn: u32,
@@ -43,7 +47,8 @@ pub(super) struct Finder<'w> {
     table: &'w FlowTable,
     connections: &'w Connections,
     goals: HashMap<Goal, u32>,
-    flows: Vec<Vec<FlowIndex>>,
+    /// For each number, the goal and the flows that lead to it; without a goal, flows to strangers.
+    flows: Vec<(Option<Goal>, Vec<FlowIndex>)>,
     ends: HashMap<EndsKey, Vec<Ended>>,
     /// Source before translation → places in the connection tables.
     translations: HashMap<SocketAddr, Vec<u32>>,
@@ -90,7 +95,7 @@ impl<'w> Finder<'w> {
             return n;
         }
         let n = self.flows.len() as u32;
-        self.flows.push(self.flows_of(goal));
+        self.flows.push((Some(goal.clone()), self.flows_of(goal)));
         self.goals.insert(goal.clone(), n);
         n
     }
@@ -112,11 +117,13 @@ impl<'w> Finder<'w> {
     ) -> &[Ended] {
         let kinds = &event.endings;
         let deadline = event.fields.timer().filter(|_| kinds.iter().any(|k| endings::is_open(*k)));
-        let (world, connections, flows) = (self.world, self.connections, &self.flows[goal as usize]);
+        let (world, connections) = (self.world, self.connections);
+        let (goal_named, flows) = &self.flows[goal as usize];
+        let key = |flow: &Conversation| goal_named.as_ref().map_or(Key::Time, |goal| key_of(goal, flow));
         self.ends.entry((goal, kinds.clone(), deadline)).or_insert_with(|| {
             let mut ends: Vec<Ended> = flows
                 .iter()
-                .flat_map(|f| endings_of(world, connections, *f, kinds, deadline, clock))
+                .flat_map(|f| endings_of(world, connections, *f, (kinds, deadline), clock, &key))
                 .collect();
             ends.sort_by_key(|e| (e.at, e.flow, e.ending, e.turn));
             ends
@@ -136,9 +143,8 @@ impl<'w> Finder<'w> {
         let deadline = event.fields.timer();
         let mut found = self.by_tuple(call, event, goal, clock);
         if found.is_empty() && !(event.server_side && event.fields.source.is_some()) {
-            let world = self.world;
             for ended in near(self.ends(call.goal, event, clock), call.at) {
-                let key = key_of(world, goal, ended.flow);
+                let key = ended.key;
                 let retold = event.fields.grpc_code.is_some();
                 let fit = if retold { retold_fit } else { fit }(ended, call.at, deadline, call.slack);
                 let heard = if ended.ending == Ending::Unheard { 0.5 } else { 1.0 };
@@ -173,10 +179,7 @@ impl<'w> Finder<'w> {
         let coincident = if ports.is_empty() { self.coincident(call.goal, alike, clock) } else { None };
         let strangers = self.strangers();
         let near = near(self.ends(strangers, event, clock), call.at).to_vec();
-        let leads = |e: &&Ended| {
-            let resp = self.world.flow(e.flow).resp;
-            ports.contains(&resp.port()) || coincident == Some(resp)
-        };
+        let leads = |e: &&Ended| ports.contains(&e.resp.port()) || coincident == Some(e.resp);
         let fits = near.iter().filter(leads).map(|e| (e, fit(e, call.at, event.fields.timer(), call.slack)));
         let candidate = |(e, fit): (&Ended, f64)| Candidate {
             event: call.event,
@@ -206,7 +209,7 @@ impl<'w> Finder<'w> {
             let event = &world.logs.events[call.event as usize];
             let ends = near(self.ends(strangers, event, clock), call.at);
             for ended in ends.iter().filter(|e| coincides(e, call, event.fields.timer())) {
-                let vote = votes.entry(world.flow(ended.flow).resp).or_default();
+                let vote = votes.entry(ended.resp).or_default();
                 vote.calls.insert(call.event);
                 vote.ends.insert((ended.flow, ended.turn));
             }
@@ -231,13 +234,13 @@ impl<'w> Finder<'w> {
         let mut known: BTreeSet<SocketAddr> = map.endpoints.iter().map(|e| e.address).collect();
         known.extend(map.destinations.iter().flat_map(|d| d.backends.iter().copied()));
         let stranger = |f: &FlowIndex| {
-            let resp = self.world.flow(*f).resp;
+            let resp = self.world.read(*f).resp;
             !known.contains(&resp) && !self.table.is_learnt(resp)
         };
         let nameless = self.table.nameless().iter().filter(|f| stranger(f));
         let flows: BTreeSet<FlowIndex> = nameless.map(|f| self.connections.root(*f)).collect();
         let n = self.flows.len() as u32;
-        self.flows.push(flows.into_iter().collect());
+        self.flows.push((None, flows.into_iter().collect()));
         self.strangers = Some(n);
         n
     }
@@ -254,7 +257,7 @@ impl<'w> Finder<'w> {
         let roots: BTreeSet<FlowIndex> =
             self.with_source(event, goal, source).map(|f| self.connections.root(f)).collect();
         let first = |root| {
-            let ends = endings_of(self.world, self.connections, root, kinds, event.fields.timer(), clock);
+            let ends = self.endings_of_tuple(root, event, clock);
             ends.into_iter().min_by_key(|e| kinds.iter().position(|k| *k == e.ending))
         };
         roots.into_iter().filter_map(first).filter(|e| !endings::is_open(e.ending)).collect()
@@ -269,12 +272,11 @@ impl<'w> Finder<'w> {
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> Vec<Candidate> {
         let Some(source) = event.fields.source else { return Vec::new() };
-        let kinds = &event.endings;
         let mut found = Vec::new();
         let roots: BTreeSet<FlowIndex> =
             self.with_source(event, goal, source).map(|f| self.connections.root(f)).collect();
         for flow in roots {
-            let ends = endings_of(self.world, self.connections, flow, kinds, event.fields.timer(), clock);
+            let ends = self.endings_of_tuple(flow, event, clock);
             let best = ends
                 .into_iter()
                 .map(|e| (tuple_fit(&e, call.at, call.slack), e))
@@ -287,6 +289,16 @@ impl<'w> Finder<'w> {
         found
     }
 
+    fn endings_of_tuple(
+        &self,
+        root: FlowIndex,
+        event: &LogEvent,
+        clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
+    ) -> Vec<Ended> {
+        let kinds = (event.endings.as_ref(), event.fields.timer());
+        endings_of(self.world, self.connections, root, kinds, clock, &|_| Key::Tuple)
+    }
+
     /// Flows from this source that lead to the goal, or anywhere when the goal is not known.
     fn with_source<'a>(
         &'a self,
@@ -295,7 +307,7 @@ impl<'w> Finder<'w> {
         source: SocketAddr,
     ) -> impl Iterator<Item = FlowIndex> + 'a {
         let leads = move |f: &FlowIndex| {
-            let flow = self.world.flow(*f);
+            let flow = self.world.read(*f);
             let direct = event.fields.destination == Some(flow.resp);
             direct || event.server_side || goal.backends.contains_key(&flow.resp) || goal.backends.is_empty()
         };
@@ -305,7 +317,7 @@ impl<'w> Finder<'w> {
             translated.filter(move |t| event.fields.destination.is_none_or(|d| d == t.original.1));
         let through = translated.flat_map(|t| {
             let flows = self.table.of_orig(t.reply.1).iter();
-            flows.filter(|f| self.world.flow(**f).resp == t.reply.0)
+            flows.filter(|f| self.world.read(**f).resp == t.reply.0)
         });
         self.table.of_orig(source).iter().filter(move |f| leads(f)).chain(through).copied()
     }
@@ -327,14 +339,14 @@ fn coincides(ended: &Ended, call: &Call, deadline: Option<TimeDelta>) -> bool {
     }
 }
 
-/// The endings of a connection: of whichever of its views shows each.
+/// The endings of a connection: of whichever of its views shows each; `key` tells how it leads to what is looked for.
 fn endings_of(
     world: &World,
     connections: &Connections,
     root: FlowIndex,
-    kinds: &[Ending],
-    deadline: Option<TimeDelta>,
+    (kinds, deadline): (&[Ending], Option<TimeDelta>),
     clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
+    key: &dyn Fn(&Conversation) -> Key,
 ) -> Vec<Ended> {
     let mut ends: Vec<Ended> = Vec::new();
     let mut add = |ended: Ended| {
@@ -342,8 +354,11 @@ fn endings_of(
             ends.push(ended);
         }
     };
+    let mut of_root = None;
     for (view, _) in connections.views(root) {
-        let flow = world.flow(view);
+        // Unpacked for a moment: an address may have a million flows, of which few come to be of a case.
+        let flow = &world.read(view);
+        let (key, resp) = *of_root.get_or_insert_with(|| (key(flow), flow.resp));
         let start = clock(flow, endings::start(flow));
         let requests = requests::of(flow);
         for &ending in kinds {
@@ -352,7 +367,7 @@ fn endings_of(
                 let open = endings::is_open(ending);
                 let start = if open { at } else { attempt_start(flow, at, start, &requests, clock) };
                 let at = if open { at + deadline.unwrap_or_default() } else { at };
-                add(Ended { at, start, flow: root, ending, turn: turn as u32 });
+                add(Ended { at, start, flow: root, ending, key, resp, turn: turn as u32 });
             }
         }
         for (turn, request) in requests.iter().enumerate().filter(|_| kinds.contains(&Ending::Unanswered)) {
@@ -361,7 +376,8 @@ fn endings_of(
             let answered = request.answer.map(|a| clock(flow, a.first.time));
             // An answer that came in time leaves nothing open; one that came later is what this is about.
             if answered.is_none_or(|a| deadline.is_some() && a + SLACK >= at) {
-                add(Ended { at, start, flow: root, ending: Ending::Unanswered, turn: turn as u32 + 1 });
+                let (ending, turn) = (Ending::Unanswered, turn as u32 + 1);
+                add(Ended { at, start, flow: root, ending, key, resp, turn });
             }
         }
     }
@@ -422,16 +438,16 @@ fn fallback(
     slack: TimeDelta,
     clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
 ) -> (f64, Ended) {
-    let flow = world.flow(root);
+    let flow = &world.read(root);
     let (start, end) = (clock(flow, endings::start(flow)), clock(flow, flow.last.time));
-    let ended = Ended { at: end, start, flow: root, ending: Ending::GaveUp, turn: 0 };
+    let (key, resp) = (Key::Tuple, flow.resp);
+    let ended = Ended { at: end, start, flow: root, ending: Ending::GaveUp, key, resp, turn: 0 };
     let during = at + slack >= start && at <= end + TimeDelta::from_secs(60);
     (if during { 0.5 } else { 0.0 }, ended)
 }
 
 /// The strongest key by which a flow leads to a goal.
-fn key_of(world: &World, goal: &Goal, flow: FlowIndex) -> Key {
-    let flow = world.flow(flow);
+fn key_of(goal: &Goal, flow: &Conversation) -> Key {
     if [sni(flow), connect_host(flow)].into_iter().flatten().any(|name| goal.names.contains(name)) {
         return Key::Sni;
     }

@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 
+use rayon::prelude::*;
+
+use super::backends::Backends;
 use super::endings;
 use super::index::sni;
 use super::join::{Assigned, Join};
@@ -12,7 +15,7 @@ use super::{
 };
 use crate::cluster::ClusterMap;
 use crate::flow::{Dir, Proto};
-use crate::ingest::{Conversation, FlowIndex};
+use crate::ingest::{Conversation, FlowIndex, Flows};
 use crate::log::{Edge, Ending, LogEvent};
 use crate::time::{TimeDelta, Timestamp};
 use crate::tls::Phase;
@@ -25,9 +28,10 @@ pub(super) fn build(join: &Join<'_>, assigned: &Assigned, options: &JoinOptions)
         seen.into_iter().flat_map(|f| join.connections.views(f)).map(|v| v.0).collect();
     cases.extend(of_wire(join, &cases, &seen));
     let dialers = coverage::dialers(join, &cases);
+    let mut backends = Backends::new(join.world, join.table);
     for case in &mut cases {
         name_backend(case, join);
-        case.facts = facts::of(join, case);
+        case.facts = facts::of(join, case, &mut backends);
         case.coverage = coverage::of(join, case, &dialers);
     }
     let certificates = certificates::inventory_of(join.world, options);
@@ -35,7 +39,8 @@ pub(super) fn build(join: &Join<'_>, assigned: &Assigned, options: &JoinOptions)
     cases.extend(certificates::cases(join.world, &cases, &certificates));
     cases.retain(|c| selected(c, options, join));
     cases.sort_by_key(|c| (c.time, c.event, c.attempt()));
-    Correlated { cases, certificates, anomalies: anomalies::of(join.world), ..Correlated::default() }
+    let anomalies = anomalies::of(join.world, join.table);
+    Correlated { cases, certificates, anomalies, ..Correlated::default() }
 }
 
 /// Callers' events, each with the server's own view of the same connection as its echo.
@@ -130,17 +135,37 @@ impl Kin {
 /// Flows that failed and that no event's case holds: a case each, at most [`MAX_WIRE_CASES`].
 fn of_wire(join: &Join<'_>, cases: &[Case], seen: &BTreeSet<FlowIndex>) -> Vec<Case> {
     let explained = Explained::new(join, cases);
+    let lone = join.table.lone_syns().flat_map(|(_, _, lone)| lone.first.iter().copied());
+    let lone: BTreeSet<FlowIndex> = lone.collect();
     let flows = &join.world.wire.flows;
-    (0..flows.len() as u32)
-        .map(FlowIndex)
-        .filter(|f| join.connections.root(*f) == *f && !seen.contains(f))
-        // A copy is unpacked and dropped: unpacked in place, the facts of all flows would fill the memory.
-        .filter(|f| failed(&join.world.flow(*f).clone()))
-        .map(|f| join.near_view(f))
-        .filter(|f| !explained.covers(join, *f))
-        .take(MAX_WIRE_CASES)
-        .map(|f| wire_case(join, f))
-        .collect()
+    let mut found = Vec::new();
+    for wave in (0..flows.blocks()).step_by(WAVE) {
+        let blocks = (wave..(wave + WAVE).min(flows.blocks())).into_par_iter();
+        let failed: Vec<FlowIndex> = blocks.flat_map_iter(|block| failed_of(flows, block, &lone)).collect();
+        let own = failed.into_iter().filter(|f| join.connections.root(*f) == *f && !seen.contains(f));
+        let near = own.map(|f| join.near_view(f)).filter(|f| !explained.covers(join, *f));
+        found.extend(near.take(MAX_WIRE_CASES - found.len()).map(|f| wire_case(join, f)));
+        if found.len() >= MAX_WIRE_CASES {
+            break;
+        }
+    }
+    found
+}
+
+/// The flows of a block that failed; of single SYNs only those of `lone`.
+fn failed_of(flows: &Flows, block: usize, lone: &BTreeSet<FlowIndex>) -> Vec<FlowIndex> {
+    let mut found = Vec::new();
+    let (from, to) = flows.indices(block);
+    if flows.is_lone(block) {
+        return lone.range(from..to).copied().collect();
+    }
+    flows.each(block, |record| {
+        let is_lone = record.is_lone_syn();
+        if is_lone && lone.contains(&record.index) || !is_lone && failed(&record.open()) {
+            found.push(record.index);
+        }
+    });
+    found
 }
 
 fn wire_case(join: &Join<'_>, index: FlowIndex) -> Case {
@@ -210,11 +235,11 @@ impl Explained {
     }
 
     fn covers(&self, join: &Join<'_>, index: FlowIndex) -> bool {
-        let flow = join.world.flow(index);
+        let flow = join.world.read(index);
         let start = join.start(index);
         self.by_resp.get(&flow.resp).is_some_and(|(signatures, from, to)| {
             let inside = start >= *from - LEFTOVER && start <= *to + LEFTOVER;
-            inside && signatures.contains(&signature(flow))
+            inside && signatures.contains(&signature(&flow))
         })
     }
 }
@@ -287,6 +312,8 @@ const UNNAMED_REACH: TimeDelta = TimeDelta::from_secs(1);
 
 /// Pods of one target that are looked at.
 const MAX_PODS: usize = 64;
+/// Blocks of flows that are looked through at a time.
+const WAVE: usize = 256;
 
 /// Failed flows without a log line that become cases; more are counted, not judged one by one.
 const MAX_WIRE_CASES: usize = 20_000;

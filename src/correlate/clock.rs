@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use super::link::Connections;
 use super::{ClockModel, Drift};
-use crate::ingest::{Conversation, FlowIndex};
+use crate::ingest::{Conversation, FlowIndex, Flows};
 use crate::time::{TimeDelta, Timestamp};
 
 /// One instant on two clocks: when by the first, and how far the second is ahead of it.
@@ -131,11 +131,11 @@ type Edges = BTreeMap<(usize, usize), (Ahead, TimeDelta, u32)>;
 
 impl CaptureOffsets {
     /// From connections seen by several captures.
-    pub(super) fn new(flows: &[Conversation], captures: usize, connections: &Connections) -> Self {
+    pub(super) fn new(flows: &Flows, captures: usize, connections: &Connections) -> Self {
         let mut pairs: BTreeMap<(usize, usize), Vec<Instant>> = BTreeMap::new();
         for (a, b, _) in connections.pairs() {
-            let (a, b) = (&flows[a.0 as usize], &flows[b.0 as usize]);
-            if let Some((here, there)) = same_instant(a, b).filter(|_| a.capture != b.capture) {
+            let (Some(a), Some(b)) = (flows.read(a), flows.read(b)) else { continue };
+            if let Some((here, there)) = same_instant(&a, &b).filter(|_| a.capture != b.capture) {
                 let (x, y) = (a.capture.0 as usize, b.capture.0 as usize);
                 pairs.entry((x, y)).or_default().push((here, there - here));
                 pairs.entry((y, x)).or_default().push((there, here - there));

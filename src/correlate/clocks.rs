@@ -7,7 +7,7 @@ use super::goal::Goal;
 use super::index::FlowTable;
 use super::join::Goals;
 use super::link::Connections;
-use super::{ClockModel, World};
+use super::{ClockModel, Key, World};
 use crate::ingest::Conversation;
 use crate::log::{Ending, LogEvent};
 use crate::time::{TimeDelta, Timestamp};
@@ -219,12 +219,15 @@ fn failed_lookups<'w>(
     let name = goal.lookup.as_deref();
     let flows = name.into_iter().flat_map(|n| table.of_name(n).iter().chain(table.of_suffixed(n)));
     let failed = flows.flat_map(move |f| {
-        let flow = world.flow(*f);
+        let flow = world.read(*f);
         let lookups = flow.app.dns.iter().flat_map(|d| &d.lookups).enumerate();
-        lookups.filter(|(_, l)| l.rcode.is_some_and(|r| r != 0)).filter_map(move |(turn, l)| {
-            let at = base(flow, l.answer?.time);
-            Some(Ended { at, start: at, flow: *f, ending: Ending::Response, turn: turn as u32 })
-        })
+        let failed = lookups.filter(|(_, l)| l.rcode.is_some_and(|r| r != 0));
+        let ended = failed.filter_map(|(turn, l)| {
+            let at = base(&flow, l.answer?.time);
+            let (key, resp, turn) = (Key::DnsName, flow.resp, turn as u32);
+            Some(Ended { at, start: at, flow: *f, ending: Ending::Response, key, resp, turn })
+        });
+        ended.collect::<Vec<_>>()
     });
     failed.take(PAIRED_FLOWS)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::backends::{Backend, Backends, MAX_COMPARED};
 use super::endings;
 use super::goal::Goal;
 use super::join::Join;
@@ -13,7 +14,7 @@ use crate::log::Ending;
 use crate::time::{TimeDelta, Timestamp};
 
 /// All facts of a case.
-pub(super) fn of(join: &Join<'_>, case: &Case) -> CaseFacts {
+pub(super) fn of(join: &Join<'_>, case: &Case, backends: &mut Backends<'_>) -> CaseFacts {
     let world = join.world;
     let event = world.event(case);
     let at = event.and_then(|e| join.clocks.of_event(e));
@@ -25,7 +26,7 @@ pub(super) fn of(join: &Join<'_>, case: &Case) -> CaseFacts {
         ..CaseFacts::default()
     };
     let goal = case.event.map(|n| join.goals.of(n));
-    facts.neighbours = neighbours(join, case, goal);
+    facts.neighbours = neighbours(join, case, goal, backends);
     if let Some(index) = case.attempt() {
         let flow = world.flow(index);
         let until = at.map(|t| join.clocks.in_capture(flow.capture.0 as usize, t));
@@ -33,7 +34,7 @@ pub(super) fn of(join: &Join<'_>, case: &Case) -> CaseFacts {
         timing(&mut facts, join, flow, &step, at);
         facts.views = views(join, case, index);
         facts.cluster_ip_on_wire = cluster_ip_on_wire(join, flow);
-        facts.neighbours.server_choice_missing = server_choice_missing(join, flow);
+        facts.neighbours.server_choice_missing = server_choice_missing(flow, &backends.of(flow.resp));
     }
     facts
 }
@@ -174,7 +175,7 @@ fn stops(join: &Join<'_>, flow: &Conversation) -> Option<bool> {
         established && f.capture == flow.capture && f.duplicates * 3 >= f.packets.orig + f.packets.resp
     };
     let mut flows = hosts.flat_map(|ip| join.table.of_host(ip).take(MAX_COMPARED));
-    flows.any(|f| forwarded(join.world.flow(f))).then_some(flow.duplicates == 0)
+    flows.any(|f| forwarded(&join.world.read(f))).then_some(flow.duplicates == 0)
 }
 
 /// Whether a capture that spans the flow and shows its responder's other packets does not show this connection.
@@ -197,7 +198,7 @@ fn absent_at_far(
     known
 }
 
-fn neighbours(join: &Join<'_>, case: &Case, goal: Option<&Goal>) -> Neighbours {
+fn neighbours(join: &Join<'_>, case: &Case, goal: Option<&Goal>, backends: &mut Backends<'_>) -> Neighbours {
     let map = &join.world.cluster;
     let mut facts = Neighbours::default();
     if let Some((namespace, name)) = goal.and_then(|g| g.service.as_ref()) {
@@ -209,35 +210,21 @@ fn neighbours(join: &Join<'_>, case: &Case, goal: Option<&Goal>) -> Neighbours {
         facts.endpoints_ready = map.endpoints_known.then_some(ready.len() as u32);
     }
     let Some(flow) = case.attempt().map(|f| join.world.flow(f)) else { return facts };
-    let established =
-        |f: &FlowIndex| join.world.flow(*f).tcp.as_deref().is_some_and(|t| t.established.is_some());
-    let refused = |f: &FlowIndex| endings::moment(join.world.flow(*f), Ending::Refused).is_some();
-    let same: Vec<FlowIndex> = join.table.of_resp(flow.resp).iter().take(MAX_COMPARED).copied().collect();
-    facts.backend_established = same.iter().filter(|f| established(f)).count() as u32;
-    facts.backend_refused = same.iter().filter(|f| refused(f)).count() as u32;
-    let silent = |f: &FlowIndex| {
-        let flow = join.world.flow(*f);
-        let acked = flow.tcp.as_deref().is_some_and(|t| t.loss.orig.unacked_bytes == 0);
-        established(f) && acked && flow.bytes.orig > 0 && flow.bytes.resp == 0
-    };
-    facts.backend_silent = same.iter().filter(|f| silent(f)).count() as u32;
-    let spoke = |f: &FlowIndex| established(f) && join.world.flow(*f).bytes.resp > 0;
+    let same = backends.of(flow.resp);
+    facts.backend_established = same.established;
+    facts.backend_refused = same.refused;
+    facts.backend_silent = same.silent;
     let others = goal.into_iter().flat_map(|g| g.backends.keys()).filter(|b| **b != flow.resp);
-    facts.other_endpoints_ok =
-        others.filter(|b| join.table.of_resp(**b).iter().take(MAX_COMPARED).any(spoke)).count() as u32;
-    facts.backend_ttls = ttls_of(join, flow);
+    facts.other_endpoints_ok = others.filter(|b| backends.of(**b).spoke).count() as u32;
+    facts.backend_ttls = ttls_of(join, flow, backends);
     facts.backend_is_node = is_node(join, flow);
     facts
 }
 
 /// TTLs of the responder's packets that are no RST, on any flow of this capture with its address; where there are
 /// none, those of other endpoints on the same node.
-fn ttls_of(join: &Join<'_>, flow: &Conversation) -> Vec<u8> {
-    let of_host = |ip| {
-        let flows = join.table.of_host(ip).take(MAX_COMPARED).map(|f| join.world.flow(f));
-        let same = flows.filter(|f| f.capture == flow.capture);
-        same.filter_map(|f| f.tcp.as_deref().and_then(|t| t.ttl.resp)).collect::<BTreeSet<u8>>()
-    };
+fn ttls_of(join: &Join<'_>, flow: &Conversation, backends: &mut Backends<'_>) -> Vec<u8> {
+    let mut of_host = |ip| backends.ttls(flow.capture, ip).clone();
     let mut ttls = of_host(flow.resp.ip());
     // pods of one node are as far away as each other; the node itself is nearer
     if ttls.is_empty() && is_node(join, flow) != Some(true) {
@@ -268,19 +255,12 @@ fn is_node(join: &Join<'_>, flow: &Conversation) -> Option<bool> {
 }
 
 /// Whether what this server chose with other clients is missing from the hello of this flow.
-fn server_choice_missing(join: &Join<'_>, flow: &Conversation) -> Option<bool> {
+fn server_choice_missing(flow: &Conversation, server: &Backend) -> Option<bool> {
     let hello = flow.app.session.tls.as_deref()?.client_hello.as_ref()?;
-    let same = join.table.of_resp(flow.resp).iter().take(MAX_COMPARED).map(|f| join.world.flow(*f));
-    let chosen: Vec<_> = same
-        .filter_map(|f| f.app.session.tls.as_deref()?.server_hello.as_ref())
-        .map(|s| (s.cipher, s.version))
-        .collect();
-    if chosen.is_empty() {
-        return None;
-    }
-    let offered =
-        |(cipher, version)| hello.shape.ciphers.contains(cipher) && hello.shape.versions.contains(version);
-    Some(!chosen.iter().any(|(cipher, version)| offered((cipher, version))))
+    let offered = |(cipher, version): &(_, _)| {
+        hello.shape.ciphers.contains(cipher) && hello.shape.versions.contains(version)
+    };
+    (!server.chosen.is_empty()).then(|| !server.chosen.iter().any(offered))
 }
 
 /// The destination is a ClusterIP, on the wire, where only a missing translation leaves it (and no ICMP reject names it).
@@ -313,6 +293,3 @@ fn unanswered_neighbors(join: &Join<'_>, case: &Case) -> Option<u32> {
     });
     Some(open.map(|n| n.requests).fold(0, u32::saturating_add))
 }
-
-/// Flows of one address that are compared with a case's.
-const MAX_COMPARED: usize = 256;

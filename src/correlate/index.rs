@@ -1,48 +1,106 @@
 //! Finds flows by what a log line can name: tuple, server name, destination, name looked up.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
+use foldhash::quality::RandomState;
+
 use crate::capture::CaptureIndex;
-use crate::flow::Proto;
-use crate::ingest::{Conversation, FlowIndex};
+use crate::flow::{Brief, Dir, Proto};
+use crate::ingest::{Conversation, FlowIndex, Flows};
 
 /// Indices over all flows. Lists are in flow order.
 #[derive(Debug, Default)]
 pub(super) struct FlowTable {
     /// Only of the sources that events name: 4-tuples are asked for by nothing else.
     by_orig: HashMap<SocketAddr, Vec<FlowIndex>>,
-    by_resp: BTreeMap<SocketAddr, Vec<FlowIndex>>,
+    by_resp: HashMap<SocketAddr, Vec<FlowIndex>, RandomState>,
+    /// The keys of `by_resp`, in order.
+    destinations: Vec<SocketAddr>,
     by_sni: HashMap<String, Vec<FlowIndex>>,
     by_name: BTreeMap<String, Vec<FlowIndex>>,
     /// Server name → addresses that flows with it went to.
     learnt: BTreeMap<String, BTreeSet<SocketAddr>>,
-    /// Address → captures that show packets of it.
-    addresses: BTreeMap<IpAddr, BTreeSet<CaptureIndex>>,
+    /// Addresses and captures that show packets of them.
+    addresses: HashSet<(IpAddr, CaptureIndex)>,
     /// TCP flows that ended before any server name was sent.
     nameless: Vec<FlowIndex>,
     /// Responders' ports in each capture.
-    ports: BTreeSet<(u16, CaptureIndex)>,
+    ports: HashSet<(u16, CaptureIndex)>,
     /// Capture and originator → flows with packets of both sides, and of one side only.
     sided: BTreeMap<(CaptureIndex, IpAddr), (u64, u64)>,
+    /// Where single SYNs went.
+    lone: HashMap<(CaptureIndex, SocketAddr), LoneSyns, RandomState>,
+}
+
+/// SYNs to one address of which nothing else was seen.
+#[derive(Debug, Default)]
+pub(super) struct LoneSyns {
+    /// How many.
+    pub(super) count: u64,
+    /// The first of them, at most [`LONE_SHOWN`].
+    pub(super) first: Vec<FlowIndex>,
 }
 
 impl FlowTable {
     /// `sources`: near ends that events name, translated or not.
-    pub(super) fn new(flows: &[Conversation], sources: impl Iterator<Item = SocketAddr>) -> Self {
+    pub(super) fn new(flows: &Flows, sources: impl Iterator<Item = SocketAddr>) -> Self {
         let by_orig = sources.map(|s| (s, Vec::new())).collect();
         let mut table = Self { by_orig, ..Self::default() };
-        for (n, flow) in flows.iter().enumerate() {
-            table.add(FlowIndex(n as u32), flow);
+        for block in 0..flows.blocks() {
+            flows.each(block, |record| {
+                if record.is_lone_syn() {
+                    table.add_lone(record.index, record.capture(), &record.brief());
+                } else {
+                    table.add(record.index, &record.open());
+                }
+            });
         }
+        table.destinations = table.by_resp.keys().copied().collect();
+        table.destinations.sort_unstable();
         table
+    }
+
+    /// A SYN alone. A flood invents originators, and a scan destinations: both are kept up to a bound.
+    fn add_lone(&mut self, index: FlowIndex, capture: CaptureIndex, brief: &Brief) {
+        let (orig, resp) = (brief.endpoint(Dir::Orig), brief.endpoint(Dir::Resp));
+        let full = self.lone.len() >= MAX_UNANSWERED;
+        if full && !self.lone.contains_key(&(capture, resp)) {
+            return;
+        }
+        let lone = self.lone.entry((capture, resp)).or_default();
+        lone.count += 1;
+        if lone.count == 1 {
+            self.addresses.insert((resp.ip(), capture));
+            self.ports.insert((resp.port(), capture));
+        }
+        if lone.count <= LONE_SHOWN {
+            lone.first.push(index);
+        }
+        if lone.count <= LONE_LISTED {
+            self.by_resp.entry(resp).or_default().push(index);
+            self.push_nameless(index);
+        }
+        if self.sided.len() < MAX_UNANSWERED {
+            self.addresses.insert((orig.ip(), capture));
+            self.sided.entry((capture, orig.ip())).or_default().1 += 1;
+        }
+        if let Some(list) = self.by_orig.get_mut(&orig) {
+            list.push(index);
+        }
+    }
+
+    fn push_nameless(&mut self, index: FlowIndex) {
+        if self.nameless.len() < MAX_NAMELESS {
+            self.nameless.push(index);
+        }
     }
 
     fn add(&mut self, index: FlowIndex, flow: &Conversation) {
         let answered = flow.packets.resp > 0 || !flow.icmp.is_empty();
-        self.addresses.entry(flow.resp.ip()).or_default().insert(flow.capture);
-        if answered || self.addresses.len() < MAX_UNANSWERED {
-            self.addresses.entry(flow.orig.ip()).or_default().insert(flow.capture);
+        self.addresses.insert((flow.resp.ip(), flow.capture));
+        if answered || self.sided.len() < MAX_UNANSWERED {
+            self.addresses.insert((flow.orig.ip(), flow.capture));
         }
         self.ports.insert((flow.resp.port(), flow.capture));
         for lookup in flow.app.dns.iter().flat_map(|d| &d.lookups) {
@@ -60,7 +118,7 @@ impl FlowTable {
         }
         self.by_resp.entry(flow.resp).or_default().push(index);
         if flow.bytes.orig == 0 && flow.bytes.resp == 0 {
-            self.nameless.push(index);
+            self.push_nameless(index);
         }
         if let Some(host) = connect_host(flow) {
             self.by_sni.entry(host.to_owned()).or_default().push(index);
@@ -128,8 +186,24 @@ impl FlowTable {
 
     /// Flows to any port of this address.
     pub(super) fn of_host(&self, host: IpAddr) -> impl Iterator<Item = FlowIndex> {
-        let ports = SocketAddr::new(host, 0)..=SocketAddr::new(host, u16::MAX);
-        self.by_resp.range(ports).flat_map(|(_, flows)| flows).copied()
+        let from = self.destinations.partition_point(|d| *d < SocketAddr::new(host, 0));
+        let ports = self.destinations[from..].iter().take_while(move |d| d.ip() == host);
+        ports.flat_map(|d| self.of_resp(*d)).copied()
+    }
+
+    /// More single SYNs went there than there can be calls.
+    pub(super) fn is_flooded(&self, capture: CaptureIndex, resp: SocketAddr) -> bool {
+        self.lone.get(&(capture, resp)).is_none_or(|lone| lone.count > FLOOD)
+    }
+
+    /// Some single SYNs are no flood.
+    pub(super) fn has_lone_calls(&self) -> bool {
+        self.lone.values().any(|lone| lone.count <= FLOOD)
+    }
+
+    /// SYNs alone, by capture and destination.
+    pub(super) fn lone_syns(&self) -> impl Iterator<Item = (CaptureIndex, SocketAddr, &LoneSyns)> {
+        self.lone.iter().map(|((capture, resp), lone)| (*capture, *resp, lone))
     }
 
     /// Responders at this port.
@@ -139,7 +213,7 @@ impl FlowTable {
 
     /// Whether this capture shows a packet to or from this address.
     pub(super) fn shown(&self, address: IpAddr, capture: CaptureIndex) -> bool {
-        self.addresses.get(&address).is_some_and(|c| c.contains(&capture))
+        self.addresses.contains(&(address, capture))
     }
 
     /// Whether this capture shows a flow to this port.
@@ -167,5 +241,18 @@ pub(super) fn connect_host(flow: &Conversation) -> Option<&str> {
     target.rsplit_once(':').map(|(host, _)| host)
 }
 
-/// Addresses kept of originators that nobody answered: a flood invents millions.
+/// Originators kept that nobody answered, and destinations that were sent single SYNs: floods and scans invent
+/// millions.
 const MAX_UNANSWERED: usize = 100_000;
+
+/// SYNs alone to one destination that an event may be about.
+const LONE_LISTED: u64 = 1 << 20;
+
+/// SYNs alone to one destination that become cases of their own where no log line tells of them.
+pub(super) const LONE_SHOWN: u64 = 1000;
+
+/// Single SYNs to one destination of one capture that are looked at for other views of them.
+const FLOOD: u64 = 1 << 16;
+
+/// Flows without a name that an event may be about for want of anything better.
+const MAX_NAMELESS: usize = 1 << 20;

@@ -148,7 +148,7 @@ impl Inventoried {
 /// All certificates, by subject and digest. `warning`: how long before its end a certificate expires soon.
 pub fn inventory(world: &World, warning: TimeDelta) -> Vec<Inventoried> {
     let mut all = Collected::default();
-    world.wire.flows.iter().for_each(|flow| all.flow(flow));
+    world.wire.flows.each_but_lone_syns(|_, flow| all.flow(flow));
     for held in &world.cluster.certificates {
         let kind = match held.holder {
             Holder::Secret => FoundIn::Secret,

@@ -18,7 +18,7 @@ use crate::time::{TimeDelta, Timestamp};
 /// Joins everything. The world is changed in one respect: events of a log whose zone was assumed wrongly are shifted.
 pub fn correlate(world: &mut World, options: &JoinOptions) -> Correlated {
     let table = FlowTable::new(&world.wire.flows, sources(world));
-    let connections = Connections::new(world);
+    let connections = Connections::new(world, Some(&table));
     let captures = CaptureOffsets::new(&world.wire.flows, world.wire.captures.len(), &connections);
     let goals = Goals::new(world, &table);
     let clocks = Clocks::new(world, &table, &connections, captures, &goals);
@@ -247,7 +247,7 @@ impl Join<'_> {
         let flows = self.table.of_name(name).iter().chain(self.table.of_suffixed(name));
         let mut found: Vec<(Timestamp, FlowIndex)> = flows
             .filter_map(|f| {
-                let flow = self.world.flow(*f);
+                let flow = &self.world.read(*f);
                 let start = self.clocks.of_packet(flow, flow.first.time);
                 let inside = start >= at - deadline - slack && start <= at + slack;
                 let exact = event.fields.source.is_none_or(|s| s == flow.orig || flow.orig.ip() != s.ip());
@@ -344,8 +344,8 @@ impl Join<'_> {
 
     /// The start of a flow on the reference clock.
     pub(super) fn start(&self, flow: FlowIndex) -> Timestamp {
-        let flow = self.world.flow(flow);
-        self.clocks.of_packet(flow, endings::start(flow))
+        let flow = self.world.read(flow);
+        self.clocks.of_packet(&flow, endings::start(&flow))
     }
 
     /// An event's case without facts.

@@ -1,40 +1,38 @@
 //! Which flows are one connection: the same one at several vantage points, or the two halves of a translation.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher as _, Hash};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use rayon::prelude::*;
+
+use super::index::FlowTable;
 use super::{Ends, World};
-use crate::flow::Proto;
-use crate::ingest::{Conversation, FlowIndex};
-use crate::time::TimeDelta;
+use crate::capture::CaptureIndex;
+use crate::flow::{Dir, Proto};
+use crate::ingest::{Conversation, FlowIndex, Flows, Record};
+use crate::time::{TimeDelta, Timestamp};
 
 /// Flows by connection.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
-    /// For each flow, the first flow of its connection.
-    root: Vec<u32>,
+    /// Flows that are not the first of their connection, each with the first one.
+    root: HashMap<u32, u32>,
     /// Connections of more than one flow: root → (flow, why), in flow order.
     groups: HashMap<u32, Vec<(FlowIndex, &'static str)>>,
 }
 
 impl Connections {
-    /// Links the flows of a world.
-    pub(super) fn new(world: &World) -> Self {
-        let flows = &world.wire.flows;
-        let mut linker = Linker { root: (0..flows.len() as u32).collect(), why: HashMap::new() };
-        linker.by_key(flows, "client_hello_random", |_, flow| random(flow));
-        let beside = (world.wire.captures.len() < 2).then(|| beside_another(flows));
-        linker.by_key(flows, "tcp_isn", |n, flow| {
-            let possible = beside.as_ref().is_none_or(|b| b.contains(&n));
-            possible.then(|| isn(flow)).flatten()
-        });
+    /// Links the flows of a world; `table` tells which are a flood and not looked at.
+    pub(super) fn new(world: &World, table: Option<&FlowTable>) -> Self {
+        let mut linker = Linker::default();
+        linker.by_prints(&world.wire.flows, table);
         linker.by_translation(world);
         linker.finish()
     }
 
     /// The flow that stands for the connection of this one.
     pub(super) fn root(&self, flow: FlowIndex) -> FlowIndex {
-        FlowIndex(self.root[flow.0 as usize])
+        FlowIndex(self.root.get(&flow.0).copied().unwrap_or(flow.0))
     }
 
     /// All flows of the connection, this one included; `why` is what linked each to the first.
@@ -52,17 +50,19 @@ impl Connections {
     }
 }
 
-/// Union-find over flow numbers; the root is the smallest.
+/// Union-find over flow numbers; the root is the smallest. Flows that are linked with none are not in it.
+#[derive(Default)]
 struct Linker {
-    root: Vec<u32>,
+    root: BTreeMap<u32, u32>,
     why: HashMap<u32, &'static str>,
 }
 
 impl Linker {
     fn find(&mut self, mut n: u32) -> u32 {
-        while self.root[n as usize] != n {
-            let up = self.root[self.root[n as usize] as usize];
-            self.root[n as usize] = up;
+        while let Some(up) = self.root.get(&n).copied() {
+            if let Some(further) = self.root.get(&up).copied() {
+                self.root.insert(n, further);
+            }
             n = up;
         }
         n
@@ -72,33 +72,25 @@ impl Linker {
         let (a, b) = (self.find(a), self.find(b));
         if a != b {
             let (low, high) = (a.min(b), a.max(b));
-            self.root[high as usize] = low;
+            self.root.insert(high, low);
             self.why.entry(high).or_insert(why);
         }
     }
 
-    /// Links flows with the same key, each to the first that may be its other view.
-    fn by_key<K: Eq + Hash>(
-        &mut self,
-        flows: &[Conversation],
-        why: &'static str,
-        key: impl Fn(u32, &Conversation) -> Option<K>,
-    ) {
-        let hasher = foldhash::fast::FixedState::default();
-        let numbered = flows.iter().enumerate().map(|(n, flow)| (n as u32, flow));
-        let mut hashed: Vec<(u64, u32)> =
-            numbered.filter_map(|(n, flow)| key(n, flow).map(|k| (hasher.hash_one(k), n))).collect();
-        keep_repeated(&mut hashed);
-        hashed.sort_unstable();
-        for same in hashed.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
-            for (place, (_, n)) in same.iter().enumerate().skip(1) {
-                let flow = &flows[*n as usize];
-                let view = same[..place].iter().take(MAX_SAME_KEY).map(|(_, other)| *other).find(|other| {
-                    let other_flow = &flows[*other as usize];
-                    may_be_view(flow, other_flow) && key(*n, flow) == key(*other, other_flow)
-                });
-                if let Some(other) = view {
-                    self.join(other, *n, why);
+    /// Links flows with the same ClientHello random, then those with the same SYN, each to the first that may be its
+    /// other view.
+    fn by_prints(&mut self, flows: &Flows, table: Option<&FlowTable>) {
+        let same_print = same_prints(flows, table);
+        for same in same_print.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).filter(|same| same.len() > 1) {
+            let mut earlier: Vec<(u32, View)> = Vec::new();
+            for (kind, _, n) in same.iter().take(MAX_SAME_PRINT) {
+                let flow = flows.read(FlowIndex(*n));
+                let Some(view) = flow.and_then(|flow| View::of(&flow, *kind)) else { continue };
+                if let Some((other, _)) = earlier.iter().find(|(_, other)| view.may_be(other)) {
+                    self.join(*other, *n, kind.name());
+                }
+                if earlier.len() < MAX_SAME_KEY {
+                    earlier.push((*n, view));
                 }
             }
         }
@@ -106,23 +98,20 @@ impl Linker {
 
     /// Links flows before and after a translation that a conntrack table names.
     fn by_translation(&mut self, world: &World) {
-        let mut by_ends: HashMap<Ends, Vec<u32>> = HashMap::new();
-        if world.cluster.translations.is_empty() {
-            return;
-        }
-        for (n, flow) in world.wire.flows.iter().enumerate().filter(|(_, f)| f.proto == Proto::Tcp) {
-            by_ends.entry((flow.orig, flow.resp)).or_default().push(n as u32);
-        }
-        for t in world.cluster.translations.iter().filter(|t| t.protocol == 6) {
-            let translated = (t.reply.1, t.reply.0);
-            if t.original == translated {
-                continue;
-            }
-            let (Some(before), Some(after)) = (by_ends.get(&t.original), by_ends.get(&translated)) else {
+        let flows = &world.wire.flows;
+        let tcp = world.cluster.translations.iter().filter(|t| t.protocol == 6);
+        let pairs = tcp.map(|t| (t.original, (t.reply.1, t.reply.0))).filter(|(a, b)| a != b);
+        let pairs: Vec<(Ends, Ends)> = pairs.collect();
+        let by_ends = with_ends(flows, pairs.iter().flat_map(|(a, b)| [*a, *b]).collect());
+        for (original, translated) in &pairs {
+            let (Some(before), Some(after)) = (by_ends.get(original), by_ends.get(translated)) else {
                 continue;
             };
             for (&a, &b) in before.iter().zip(after) {
-                if may_be_view(&world.wire.flows[a as usize], &world.wire.flows[b as usize]) {
+                let (Some(x), Some(y)) = (flows.read(FlowIndex(a)), flows.read(FlowIndex(b))) else {
+                    continue;
+                };
+                if Place::of(&x).may_be(&Place::of(&y)) {
                     self.join(a, b, "conntrack");
                 }
             }
@@ -131,68 +120,179 @@ impl Linker {
 
     fn finish(mut self) -> Connections {
         let mut groups: HashMap<u32, Vec<(FlowIndex, &'static str)>> = HashMap::new();
-        for n in 0..self.root.len() as u32 {
+        let linked: Vec<u32> = self.root.keys().copied().collect();
+        let mut roots = HashMap::new();
+        for n in linked {
             let root = self.find(n);
-            self.root[n as usize] = root;
-            if root != n {
-                let why = self.why.get(&n).copied().unwrap_or("linked");
-                groups.entry(root).or_insert_with(|| vec![(FlowIndex(root), "")]).push((FlowIndex(n), why));
+            roots.insert(n, root);
+            let why = self.why.get(&n).copied().unwrap_or("linked");
+            groups.entry(root).or_insert_with(|| vec![(FlowIndex(root), "")]).push((FlowIndex(n), why));
+        }
+        Connections { root: roots, groups }
+    }
+}
+
+/// TCP flows with these ends, by them.
+fn with_ends(flows: &Flows, wanted: HashSet<Ends>) -> HashMap<Ends, Vec<u32>> {
+    let mut by_ends: HashMap<Ends, Vec<u32>> = HashMap::new();
+    if wanted.is_empty() {
+        return by_ends;
+    }
+    for block in 0..flows.blocks() {
+        flows.each(block, |record| {
+            let brief = record.brief();
+            let ends = (brief.endpoint(Dir::Orig), brief.endpoint(Dir::Resp));
+            if brief.proto() == Proto::Tcp && wanted.contains(&ends) {
+                by_ends.entry(ends).or_default().push(record.index.0);
+            }
+        });
+    }
+    by_ends
+}
+
+/// What two views of a connection have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    ClientHelloRandom,
+    Isn,
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::ClientHelloRandom => "client_hello_random",
+            Self::Isn => "tcp_isn",
+        }
+    }
+}
+
+/// Flows whose digest others have too, by digest, in flow order: two passes, of which the first only marks digests in
+/// a table of fixed size, so that a flood does not make a list of all its flows.
+fn same_prints(flows: &Flows, table: Option<&FlowTable>) -> Vec<(Kind, u32, u32)> {
+    let marks = Marks::for_flows(flows.len());
+    let lone_calls = table.is_none_or(FlowTable::has_lone_calls);
+    let is_flood = |record: &Record<'_>| {
+        let resp = || record.brief().endpoint(Dir::Resp);
+        record.is_lone_syn() && table.is_some_and(|table| table.is_flooded(record.capture(), resp()))
+    };
+    let prints = |block: usize, show: &mut dyn FnMut(Kind, u32, u32)| {
+        if flows.is_lone(block) && !lone_calls {
+            return;
+        }
+        flows.each(block, |record| {
+            if is_flood(record) {
+                return;
+            }
+            let prints = record.prints();
+            let random = prints.app.map(|print| (Kind::ClientHelloRandom, print));
+            let isn = prints.dial.map(|print| (Kind::Isn, print));
+            random.into_iter().chain(isn).for_each(|(kind, print)| show(kind, print, record.index.0));
+        });
+    };
+    let blocks = 0..flows.blocks();
+    blocks
+        .clone()
+        .into_par_iter()
+        .for_each(|block| prints(block, &mut |kind, print, _| marks.mark(kind, print)));
+    let found = blocks.into_par_iter().flat_map_iter(|block| {
+        let mut found = Vec::new();
+        prints(block, &mut |kind, print, n| {
+            if marks.is_repeated(kind, print) {
+                found.push((kind, print, n));
+            }
+        });
+        found
+    });
+    let mut found: Vec<_> = found.collect();
+    found.par_sort_unstable();
+    found
+}
+
+/// Digests that were seen once (even bits), and more than once (odd bits).
+struct Marks(Vec<AtomicU64>);
+
+impl Marks {
+    /// Room for eight digests for each flow, within bounds: few flows then share a place by chance.
+    fn for_flows(flows: usize) -> Self {
+        let words = (flows / 4).next_power_of_two().clamp(1 << 10, MAX_MARKS / 32);
+        Self((0..words).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    fn place(&self, kind: Kind, print: u32) -> (&AtomicU64, u64) {
+        let mixed = (u64::from(print) << 1 | kind as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (&self.0[(mixed >> 16) as usize & (self.0.len() - 1)], 1 << (mixed >> 59 << 1))
+    }
+
+    fn mark(&self, kind: Kind, print: u32) {
+        let (word, once) = self.place(kind, print);
+        if word.fetch_or(once, Ordering::Relaxed) & once != 0 {
+            word.fetch_or(once << 1, Ordering::Relaxed);
+        }
+    }
+
+    fn is_repeated(&self, kind: Kind, print: u32) -> bool {
+        let (word, once) = self.place(kind, print);
+        word.load(Ordering::Relaxed) & once << 1 != 0
+    }
+}
+
+/// A flow as far as it tells whether another is the same connection.
+struct View {
+    place: Place,
+    random: Option<[u8; 32]>,
+    /// Initial sequence number with the SYN's timestamp value, or with the originator's port where it sends none.
+    dial: Option<(u32, Option<u32>, u16)>,
+}
+
+impl View {
+    /// None of a flow without what `kind` compares.
+    fn of(flow: &Conversation, kind: Kind) -> Option<Self> {
+        let place = Place::of(flow);
+        match kind {
+            Kind::ClientHelloRandom => {
+                let random = *flow.app.session.tls.as_ref()?.client_random()?;
+                Some(Self { place, random: Some(random), dial: None })
+            }
+            Kind::Isn => {
+                let (isn, stamp) = flow.tcp.as_ref()?.dial()?;
+                let port = if stamp.is_some() { 0 } else { flow.orig.port() };
+                Some(Self { place, random: None, dial: Some((isn, stamp, port)) })
             }
         }
-        Connections { root: self.root, groups }
+    }
+
+    fn may_be(&self, other: &Self) -> bool {
+        self.random == other.random && self.dial == other.dial && self.place.may_be(&other.place)
     }
 }
 
-/// Leaves out what no other has the hash of, all but a few: most keys stand alone, and sorting is what costs.
-fn keep_repeated(hashed: &mut Vec<(u64, u32)>) {
-    let bits = (hashed.len() * 16).next_power_of_two().max(64);
-    let (mut once, mut twice) = (vec![0_u64; bits / 64], vec![0_u64; bits / 64]);
-    let place = |hash: u64| ((hash as usize % bits) / 64, 1 << (hash % 64));
-    for (hash, _) in &*hashed {
-        let (word, bit) = place(*hash);
-        twice[word] |= once[word] & bit;
-        once[word] |= bit;
+/// Where a flow was seen.
+struct Place {
+    capture: CaptureIndex,
+    ends: Ends,
+    vni: Option<u32>,
+    at: Timestamp,
+}
+
+impl Place {
+    fn of(flow: &Conversation) -> Self {
+        let ends = (flow.orig, flow.resp);
+        Self { capture: flow.capture, ends, vni: flow.vni, at: flow.first.time }
     }
-    hashed.retain(|(hash, _)| {
-        let (word, bit) = place(*hash);
-        twice[word] & bit != 0
-    });
-}
 
-/// Flows of one capture beside which another with the same originator's port and other ends began: only those can be
-/// the halves of a translation, which leaves the port alone where it can.
-fn beside_another(flows: &[Conversation]) -> HashSet<u32> {
-    let mut last = vec![None; usize::from(u16::MAX) + 1];
-    let mut beside = HashSet::new();
-    for (n, flow) in flows.iter().enumerate().filter(|(_, f)| f.proto == Proto::Tcp) {
-        let before: Option<u32> = last[usize::from(flow.orig.port())].replace(n as u32);
-        beside.extend(
-            before.filter(|b| may_be_view(flow, &flows[*b as usize])).into_iter().flat_map(|b| [b, n as u32]),
-        );
+    /// Another capture, or other addresses in the same one at the same time (a translation).
+    fn may_be(&self, other: &Self) -> bool {
+        let apart = (self.at - other.at).abs();
+        let elsewhere = self.ends != other.ends || self.vni != other.vni;
+        self.capture != other.capture || elsewhere && apart < TimeDelta::from_secs(5)
     }
-    beside
-}
-
-/// Another capture, or other addresses in the same one at the same time (a translation).
-fn may_be_view(a: &Conversation, b: &Conversation) -> bool {
-    if a.capture != b.capture {
-        return true;
-    }
-    let ends = |f: &Conversation| (f.orig, f.resp);
-    let apart = (a.first.time - b.first.time).abs();
-    (ends(a) != ends(b) || a.vni != b.vni) && apart < TimeDelta::from_secs(5)
-}
-
-fn random(flow: &Conversation) -> Option<[u8; 32]> {
-    let hello = flow.app.session.tls.as_ref()?.client_hello.as_ref()?;
-    (!hello.cut || hello.random != [0; 32]).then_some(hello.random)
-}
-
-/// Initial sequence number with the SYN's timestamp value, or with the originator's port where it sends none.
-fn isn(flow: &Conversation) -> Option<(u32, Option<u32>, u16)> {
-    let (isn, stamp) = flow.tcp.as_ref()?.dial()?;
-    Some((isn, stamp, if stamp.is_some() { 0 } else { flow.orig.port() }))
 }
 
 /// Flows with one key that are compared; more are a flood, not views.
 const MAX_SAME_KEY: usize = 8;
+
+/// Flows with one digest that are looked at.
+const MAX_SAME_PRINT: usize = 1 << 16;
+
+/// Digests told apart: 16 MB.
+const MAX_MARKS: usize = 1 << 26;

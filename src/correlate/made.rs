@@ -246,7 +246,7 @@ pub(super) fn world(captures: u16, mut flows: Vec<Conversation>, events: Vec<Log
     flows.sort_by_key(|f| (f.capture, f.first.frame, f.orig));
     let mut world = World::default();
     world.wire.captures = (0..captures).map(capture).collect();
-    world.wire.flows = flows;
+    world.wire.flows = flows.into_iter().collect();
     world.logs.events = events;
     let base = TimeBase { assumed_zone: true, ..TimeBase::default() };
     world.logs.reports = vec![log_report(base)];
@@ -273,6 +273,9 @@ fn capture(n: u16) -> CaptureReport {
         backwards: 0,
         one_sided: 0.0,
         evicted: 0,
+        flows: 0,
+        retransmissions: 0,
+        spilled_bytes: 0,
     }
 }
 

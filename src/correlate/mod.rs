@@ -15,6 +15,7 @@ use crate::log::{Edge, LogEvent, Logs};
 use crate::time::{TimeDelta, Timestamp};
 
 mod anomalies;
+mod backends;
 mod candidates;
 mod cases;
 mod certificates;
@@ -55,9 +56,14 @@ pub struct World {
 }
 
 impl World {
-    /// The conversation at `index`.
+    /// The conversation at `index`, unpacked for good: for those of cases.
     pub fn flow(&self, index: FlowIndex) -> &Conversation {
-        &self.wire.flows[index.0 as usize]
+        self.wire.flows.at(index)
+    }
+
+    /// The conversation at `index`, unpacked for a moment: for those that no case holds.
+    pub fn read(&self, index: FlowIndex) -> Conversation {
+        self.wire.flows.read(index).unwrap_or_default()
     }
 
     /// The event of a case, if a log tells of it.
@@ -379,7 +385,7 @@ pub struct Correlated {
 
 /// Flows that are one connection: other views of it, or the other half of a translation, with what links them.
 pub fn counterparts(world: &World) -> Vec<(FlowIndex, FlowIndex, &'static str)> {
-    link::Connections::new(world).pairs()
+    link::Connections::new(world, None).pairs()
 }
 
 /// What the user restricts the join to.

@@ -7,6 +7,7 @@ use crate::flow::{Dir, FlowEnd, Moment, Payload, PerDir, Proto};
 use crate::time::TimeDelta;
 
 mod message;
+mod record;
 mod stream;
 
 use message::{Message, MessageKind, Question};

@@ -1,42 +1,114 @@
 //! Facts as a few bytes: a flow that has ended is kept so, and unpacked when someone asks.
 //!
 //! One walk over the fields serves both ways: [`Pack`] writes what the fields hold, [`Unpack`] fills them. Numbers are
-//! LEB128, times and frames differences from the one before. Bytes come from [`Pack`] only and never leave the program;
-//! [`Unpack`] still gives zeros, not a panic, where they end early.
+//! LEB128, times and frames differences from the one before; what many flows share is kept once ([`Shared`]). Bytes come
+//! from [`Pack`] only and never leave the program; [`Unpack`] still gives zeros, not a panic, where they end early.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use super::seq::Seq;
 use super::{FrameRef, Moment, PerDir};
 use crate::time::{TimeDelta, Timestamp};
 
 /// Walks over numbers: writes them, or reads them into place.
-pub(super) trait Codec {
+pub trait Codec {
     /// The next number.
     fn number(&mut self, n: &mut u64);
 
-    /// A run of bytes, at most 255.
-    fn text(&mut self, text: &mut Vec<u8>);
+    /// As many bytes as there are.
+    fn raw(&mut self, bytes: &mut [u8]);
 
-    /// The moment and the sequence number that were last, which the next ones differ little from.
-    fn last(&mut self) -> &mut (Moment, Seq);
+    /// The same of a number that is known.
+    fn array<const N: usize>(&mut self, bytes: &mut [u8; N]);
+
+    /// A run of bytes and how many they are, at most 64 KiB.
+    fn run(&mut self, run: &mut Vec<u8>);
+
+    /// What was last, which the next values differ little from.
+    fn last(&mut self) -> &mut Last;
+
+    /// What many flows share.
+    fn shared<T: Coded + Clone + Default + Send + Sync + 'static>(&mut self, value: &mut Arc<T>);
 }
 
 /// A value whose fields can be walked over.
-pub(super) trait Coded {
+pub trait Coded {
+    /// Writes or fills every field.
     fn code<C: Codec>(&mut self, codec: &mut C);
+
+    /// A digest of what another capture of the same thing would show too, if there is something of the kind.
+    fn print(&self) -> Option<u32> {
+        None
+    }
+}
+
+/// The moment and the sequence number that were last.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Last {
+    moment: Moment,
+    seq: Seq,
+}
+
+impl Last {
+    /// What follows lies near this moment.
+    pub(super) fn begin(&mut self, at: Moment) {
+        self.moment = at;
+    }
+}
+
+/// Something that records share.
+pub type SharedValue = Arc<dyn Any + Send + Sync>;
+
+/// What records of one shard share, each once: records hold its place here. Bounded; what comes later stands in the
+/// records themselves.
+#[derive(Default)]
+pub(super) struct Shared {
+    values: Vec<SharedValue>,
+    /// By where they lie: each is held here, so that nothing else can come to lie there.
+    places: HashMap<usize, u64>,
+}
+
+impl Shared {
+    pub(super) fn values(&self) -> &[SharedValue] {
+        &self.values
+    }
+
+    pub(super) fn into_values(self) -> Vec<SharedValue> {
+        self.values
+    }
+
+    fn place<T: Send + Sync + 'static>(&mut self, value: &Arc<T>) -> Option<u64> {
+        let address = Arc::as_ptr(value).addr();
+        if let Some(place) = self.places.get(&address) {
+            return Some(*place);
+        }
+        if self.values.len() >= MAX_SHARED {
+            return None;
+        }
+        let place = self.values.len() as u64;
+        self.places.insert(address, place);
+        let value: SharedValue = Arc::<T>::clone(value);
+        self.values.push(value);
+        Some(place)
+    }
 }
 
 /// Writes.
 #[derive(Default)]
 pub(super) struct Pack {
     bytes: Vec<u8>,
-    last: (Moment, Seq),
+    pub(super) shared: Shared,
+    last: Last,
 }
 
 impl Pack {
-    /// Begins anew; the buffer is kept.
-    pub(super) fn clear(&mut self) {
+    /// Begins anew, near `at`; the buffer and what is shared are kept.
+    pub(super) fn begin(&mut self, at: Moment) {
         self.bytes.clear();
-        self.last = Default::default();
+        self.last = Last { moment: at, seq: Seq::default() };
     }
 
     /// What was written.
@@ -56,27 +128,45 @@ impl Codec for Pack {
         self.bytes.push(rest as u8);
     }
 
-    fn text(&mut self, text: &mut Vec<u8>) {
-        text.truncate(255);
-        self.bytes.push(text.len() as u8);
-        self.bytes.extend_from_slice(text);
+    fn raw(&mut self, bytes: &mut [u8]) {
+        self.bytes.extend_from_slice(bytes);
     }
 
     #[inline]
-    fn last(&mut self) -> &mut (Moment, Seq) {
+    fn array<const N: usize>(&mut self, bytes: &mut [u8; N]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn run(&mut self, run: &mut Vec<u8>) {
+        run.truncate(LONGEST as usize);
+        self.number(&mut (run.len() as u64));
+        self.raw(run);
+    }
+
+    #[inline]
+    fn last(&mut self) -> &mut Last {
         &mut self.last
+    }
+
+    fn shared<T: Coded + Clone + Default + Send + Sync + 'static>(&mut self, value: &mut Arc<T>) {
+        if let Some(place) = self.shared.place(value) {
+            return self.number(&mut (place + 1));
+        }
+        self.number(&mut 0);
+        T::clone(value).code(self);
     }
 }
 
 /// Reads.
 pub(super) struct Unpack<'a> {
     bytes: &'a [u8],
-    last: (Moment, Seq),
+    shared: &'a [SharedValue],
+    last: Last,
 }
 
 impl<'a> Unpack<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, last: Default::default() }
+    pub(super) fn new(bytes: &'a [u8], shared: &'a [SharedValue]) -> Self {
+        Self { bytes, shared, last: Last::default() }
     }
 }
 
@@ -95,17 +185,45 @@ impl Codec for Unpack<'_> {
         *n = value;
     }
 
-    fn text(&mut self, text: &mut Vec<u8>) {
-        let Some((&length, rest)) = self.bytes.split_first() else { return };
-        let (run, rest) = rest.split_at(rest.len().min(usize::from(length)));
-        text.clear();
-        text.extend_from_slice(run);
+    fn raw(&mut self, bytes: &mut [u8]) {
+        let (from, rest) = self.bytes.split_at(self.bytes.len().min(bytes.len()));
+        bytes[..from.len()].copy_from_slice(from);
         self.bytes = rest;
     }
 
     #[inline]
-    fn last(&mut self) -> &mut (Moment, Seq) {
+    fn array<const N: usize>(&mut self, bytes: &mut [u8; N]) {
+        match self.bytes.split_first_chunk::<N>() {
+            Some((from, rest)) => (*bytes, self.bytes) = (*from, rest),
+            None => self.raw(bytes),
+        }
+    }
+
+    fn run(&mut self, run: &mut Vec<u8>) {
+        let mut length = 0;
+        self.number(&mut length);
+        let (from, rest) = self.bytes.split_at(self.bytes.len().min(length as usize));
+        run.clear();
+        run.extend_from_slice(from);
+        self.bytes = rest;
+    }
+
+    #[inline]
+    fn last(&mut self) -> &mut Last {
         &mut self.last
+    }
+
+    fn shared<T: Coded + Clone + Default + Send + Sync + 'static>(&mut self, value: &mut Arc<T>) {
+        let mut place = 0;
+        self.number(&mut place);
+        let known = place.checked_sub(1).and_then(|n| self.shared.get(n as usize));
+        if let Some(known) = known.and_then(|v| Arc::clone(v).downcast::<T>().ok()) {
+            *value = known;
+        } else {
+            let mut own = T::default();
+            own.code(self);
+            *value = Arc::new(own);
+        }
     }
 }
 
@@ -150,22 +268,22 @@ impl Coded for TimeDelta {
 impl Coded for Timestamp {
     #[inline]
     fn code<C: Codec>(&mut self, codec: &mut C) {
-        let before = codec.last().0.time;
+        let before = codec.last().moment.time;
         let mut delta = self.0.wrapping_sub(before.0);
         delta.code(codec);
         self.0 = before.0.wrapping_add(delta);
-        codec.last().0.time = *self;
+        codec.last().moment.time = *self;
     }
 }
 
 impl Coded for Seq {
     #[inline]
     fn code<C: Codec>(&mut self, codec: &mut C) {
-        let before = codec.last().1;
+        let before = codec.last().seq;
         let mut delta = i64::from(self.since(before));
         delta.code(codec);
         *self = before.plus(delta as u32);
-        codec.last().1 = *self;
+        codec.last().seq = *self;
     }
 }
 
@@ -181,16 +299,57 @@ impl Coded for Moment {
 impl Coded for Option<Moment> {
     #[inline]
     fn code<C: Codec>(&mut self, codec: &mut C) {
-        let before = codec.last().0.frame.to_bits();
+        let before = codec.last().moment.frame.to_bits();
         let mut n = self.map_or(0, |at| zigzag(at.frame.to_bits().wrapping_sub(before) as i64) + 1);
         codec.number(&mut n);
         *self = n.checked_sub(1).map(|delta| {
             let frame = FrameRef::from_bits(before.wrapping_add(unzigzag(delta) as u64));
             let mut time = self.map_or(Timestamp::default(), |at| at.time);
-            codec.last().0.frame = frame;
+            codec.last().moment.frame = frame;
             time.code(codec);
             Moment { frame, time }
         });
+    }
+}
+
+impl Coded for () {
+    fn code<C: Codec>(&mut self, _codec: &mut C) {}
+}
+
+impl Coded for String {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let mut bytes = std::mem::take(self).into_bytes();
+        codec.run(&mut bytes);
+        *self = String::from_utf8(bytes).unwrap_or_default();
+    }
+}
+
+impl<T: Coded + Default> Coded for Vec<T> {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        list(self, codec, Coded::code);
+    }
+}
+
+impl Coded for IpAddr {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let mut v6 = self.is_ipv6();
+        v6.code(codec);
+        let mut octets = match self {
+            Self::V4(ip) => ip.to_ipv6_compatible().octets(),
+            Self::V6(ip) => ip.octets(),
+        };
+        codec.raw(if v6 { &mut octets } else { &mut octets[12..] });
+        let [.., a, b, c, d] = octets;
+        *self = if v6 { Ipv6Addr::from(octets).into() } else { Ipv4Addr::new(a, b, c, d).into() };
+    }
+}
+
+impl Coded for SocketAddr {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let (mut ip, mut port) = (self.ip(), self.port().to_be_bytes());
+        ip.code(codec);
+        codec.raw(&mut port);
+        *self = Self::new(ip, u16::from_be_bytes(port));
     }
 }
 
@@ -203,7 +362,7 @@ impl<T: Coded> Coded for PerDir<T> {
 }
 
 /// Fills in or leaves out: a number that says whether there is one, then the value.
-pub(super) fn optional<T: Default, C: Codec>(
+pub fn optional<T: Default, C: Codec>(
     value: &mut Option<T>,
     codec: &mut C,
     code: impl FnOnce(&mut T, &mut C),
@@ -218,7 +377,7 @@ pub(super) fn optional<T: Default, C: Codec>(
 }
 
 /// A value that is mostly its default: a number that says whether it is not, then the value.
-pub(super) fn rare<T: Default + PartialEq, C: Codec>(
+pub fn rare<T: Default + PartialEq, C: Codec>(
     value: &mut T,
     codec: &mut C,
     code: impl FnOnce(&mut T, &mut C),
@@ -233,7 +392,7 @@ pub(super) fn rare<T: Default + PartialEq, C: Codec>(
 }
 
 /// A count, and each item.
-pub(super) fn list<T: Default, C: Codec>(items: &mut Vec<T>, codec: &mut C, code: impl Fn(&mut T, &mut C)) {
+pub fn list<T: Default, C: Codec>(items: &mut Vec<T>, codec: &mut C, code: impl Fn(&mut T, &mut C)) {
     let mut count = items.len() as u64;
     codec.number(&mut count);
     // What was packed had at most as many; bytes that are cut give an empty tail.
@@ -256,8 +415,10 @@ const fn unzigzag(n: u64) -> i64 {
     (n >> 1) as i64 ^ -((n & 1) as i64)
 }
 
-/// Longest list that is packed.
-const LONGEST: u64 = 1024;
+/// Longest list or run that is packed.
+const LONGEST: u64 = 1 << 16;
+/// Values that the records of one shard share: a few clients and servers make most of the hellos and certificates.
+const MAX_SHARED: usize = 2048;
 
 #[cfg(test)]
 mod tests {
@@ -268,18 +429,18 @@ mod tests {
         let numbers = [0, 1, 255, 256, 0xffff_ffff, 1 << 32, u64::MAX, 7, 0, 0, 0, 9];
         let mut pack = Pack::default();
         pack.number(&mut 77);
-        pack.clear();
+        pack.begin(Moment::default());
         for n in numbers {
             pack.number(&mut { n });
         }
-        pack.text(&mut b"ShADad".to_vec());
+        pack.run(&mut b"ShADad".to_vec());
         assert_eq!(pack.bytes().len(), 38);
         let read = |bytes: &[u8]| {
-            let (mut unpack, mut read, mut text) = (Unpack::new(bytes), [0; 12], Vec::new());
+            let (mut unpack, mut read, mut text) = (Unpack::new(bytes, &[]), [0; 12], Vec::new());
             for n in &mut read {
                 unpack.number(n);
             }
-            unpack.text(&mut text);
+            unpack.run(&mut text);
             (read, text)
         };
         assert_eq!(read(pack.bytes()), (numbers, b"ShADad".to_vec()));

@@ -1,10 +1,12 @@
 //! A flow while it may go on: counters of every protocol, and the TCP timeline.
 
+use super::ages::Age;
 use super::codec::Pack;
 use super::copies::{CapturePoint, Copies};
 use super::key::FlowKey;
 use super::listener::{App, Listener};
 use super::tcp::{Connection, Segment};
+use super::totals::TcpSum;
 use super::{
     Dir, Flow, FlowEnd, FrameRef, IcmpError, Moment, Observer, Part, Payload, PerDir, Proto, TcpRecord,
 };
@@ -239,26 +241,33 @@ impl<O: Observer> Entry<O> {
         matches!(&self.transport, Transport::Tcp(connection) if connection.is_settled())
     }
 
+    /// Its last frame, and what finds it.
+    pub(super) fn age(&self) -> Age {
+        Age { last: self.last.frame, opened: self.opened, hash: self.hash }
+    }
+
     /// Ends the flow.
     pub(super) fn finish(
         &mut self,
         capture: CaptureIndex,
         observer: &mut O,
         pack: &mut Pack,
-    ) -> Flow<O::Facts> {
+    ) -> (Flow<O::Facts>, TcpSum) {
+        let first = self.first;
         self.conclude(capture, observer, |connection, bytes, quoted_only| {
-            connection.finish(bytes, quoted_only, pack)
+            connection.finish(bytes, quoted_only, first, pack)
         })
     }
 
-    /// The flow as it stands, small, and able to go on.
+    /// The flow as it stands; `pack` is left with what it takes to go on.
     pub(super) fn freeze(
         &mut self,
         capture: CaptureIndex,
         observer: &mut O,
         pack: &mut Pack,
-    ) -> Flow<O::Facts> {
-        self.conclude(capture, observer, |connection, bytes, _| connection.freeze(bytes, pack))
+    ) -> (Flow<O::Facts>, TcpSum) {
+        let first = self.first;
+        self.conclude(capture, observer, |connection, bytes, _| connection.freeze(bytes, first, pack))
     }
 
     /// Takes the facts out; what is left is of no use but its memory.
@@ -266,17 +275,19 @@ impl<O: Observer> Entry<O> {
         &mut self,
         capture: CaptureIndex,
         observer: &mut O,
-        record: impl FnOnce(&mut Connection, PerDir<u64>, bool) -> TcpRecord,
-    ) -> Flow<O::Facts> {
+        record: impl FnOnce(&mut Connection, PerDir<u64>, bool) -> (TcpRecord, TcpSum),
+    ) -> (Flow<O::Facts>, TcpSum) {
         let quoted_only = self.packets.orig == 0 && self.packets.resp == 0;
         let none = FlowEnd { last: self.last, fin: PerDir::default(), reset: None, established: None };
-        let (end, tcp) = match &mut self.transport {
+        let (end, tcp, sum) = match &mut self.transport {
             Transport::Tcp(connection) => {
-                (connection.end(self.last), Some(record(connection, self.bytes, quoted_only)))
+                let end = connection.end(self.last);
+                let (tcp, sum) = record(connection, self.bytes, quoted_only);
+                (end, Some(tcp), sum)
             }
-            Transport::Datagrams(_) => (none, None),
+            Transport::Datagrams(_) => (none, None, TcpSum::default()),
         };
-        Flow {
+        let flow = Flow {
             capture,
             stream: None,
             stream_frame: self.stream_frame,
@@ -301,13 +312,14 @@ impl<O: Observer> Entry<O> {
                 App::Open(app) => observer.finish(app, &end),
                 App::Ended(facts) => facts,
             },
-        }
+        };
+        (flow, sum)
     }
 
-    /// The flow that [`Entry::freeze`] froze, to go on with.
-    pub(super) fn thaw(flow: Flow<O::Facts>, hash: u64) -> Self {
+    /// The flow that [`Entry::freeze`] froze, to go on with; `rest` is what it left in `pack`.
+    pub(super) fn thaw(flow: Flow<O::Facts>, hash: u64, rest: &[u8]) -> Self {
         let transport = match &flow.tcp {
-            Some(record) => Transport::Tcp(Connection::thaw(record)),
+            Some(record) => Transport::Tcp(Connection::thaw(record.facts(), flow.first, rest)),
             None => Transport::Datagrams(Copies::default()),
         };
         Self {

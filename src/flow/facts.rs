@@ -214,6 +214,12 @@ pub struct TcpFacts {
 }
 
 impl TcpFacts {
+    /// What another capture of the same SYN shows too: its initial sequence number and timestamp value.
+    pub fn dial(&self) -> Option<(u32, Option<u32>)> {
+        let isn = self.isn.orig.filter(|_| !self.syn_times.is_empty())?;
+        Some((isn, self.options.orig.timestamp))
+    }
+
     /// A SYN was answered with SYN-ACK, and the originator never acknowledged that: half open.
     pub fn is_half_open(&self) -> bool {
         self.established.is_none() && !self.synack_times.is_empty()

@@ -2,12 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::codec::{Codec, Coded};
 use super::{Dir, Flow, PerDir, Proto};
 use crate::capture::Window;
 use crate::packet::Packet;
 
 /// Key of a flow, with its sides told apart. 45 bytes, compared as they stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct FlowKey {
     addresses: PerDir<[u8; 16]>,
     ports: PerDir<u16>,
@@ -120,6 +121,33 @@ impl FlowKey {
     /// Overlay network identifier.
     pub(super) const fn vni(&self) -> Option<u32> {
         self.vni.checked_sub(1)
+    }
+}
+
+impl Coded for FlowKey {
+    #[inline]
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let mut form = [self.protocol, u8::from(self.v6) | u8::from(self.vni > 0) << 1];
+        codec.array(&mut form);
+        self.protocol = form[0];
+        self.v6 = form[1] & 1 != 0;
+        for dir in [Dir::Orig, Dir::Resp] {
+            let address = &mut self.addresses[dir];
+            if self.v6 {
+                codec.array(address);
+            } else {
+                let [a, b, c, d, ..] = *address;
+                let mut short = [a, b, c, d];
+                codec.array(&mut short);
+                *address = padded(short);
+            }
+            let mut port = self.ports[dir].to_le_bytes();
+            codec.array(&mut port);
+            self.ports[dir] = u16::from_le_bytes(port);
+        }
+        if form[1] & 2 != 0 {
+            self.vni.code(codec);
+        }
     }
 }
 

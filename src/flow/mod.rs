@@ -8,8 +8,11 @@ use std::net::SocketAddr;
 
 use crate::capture::CaptureIndex;
 
+mod ages;
 mod analysis;
-mod codec;
+mod archive;
+pub mod codec;
+mod compact;
 mod copies;
 mod entry;
 mod facts;
@@ -18,27 +21,34 @@ mod ids;
 mod key;
 mod labels;
 mod listener;
+mod lone;
 mod moment;
 mod options;
 mod record;
 mod seq;
 mod shard;
 mod side;
+mod slot;
 mod stream;
 mod tcp;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod timeline;
+mod totals;
 mod unacked;
 mod zeek;
 
 pub use analysis::Analysis;
+pub use archive::{Run, RunReader, put_record, record_at};
+pub use codec::{Codec, Coded};
+pub use compact::{Brief, Prints, RecordContext, first_frame, is_lone_syn, pack_all, place_of};
 pub use facts::{ConnState, KeepAlive, Loss, Reset, Silence, TcpFacts, TcpOptions};
 pub use moment::{FrameRef, Moment};
 pub use record::TcpRecord;
-pub use shard::{Shard, ShardOptions};
+pub use shard::{Shard, ShardEnd, ShardOptions};
 pub use side::{Dir, PerDir};
+pub use totals::{LateStream, Totals};
 
 /// Transport protocol of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,8 +89,15 @@ pub struct IcmpError {
     pub quotes: Dir,
 }
 
+impl Default for IcmpError {
+    fn default() -> Self {
+        let from = std::net::Ipv4Addr::UNSPECIFIED.into();
+        Self { at: Moment::default(), from, kind: 0, code: 0, v6: false, quotes: Dir::Orig }
+    }
+}
+
 /// One file's share of a flow, where a capture is several files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Part {
     /// Which of the capture's files, from 0.
     pub file: u16,
@@ -94,6 +111,13 @@ pub struct Part {
     pub stream_frame: Option<u64>,
     /// Only ICMP errors that quote the flow are there.
     pub quoted_only: bool,
+}
+
+impl Part {
+    /// Where Wireshark begins its stream.
+    pub fn stream_place(&self) -> Option<FrameRef> {
+        self.stream_frame.map(|number| FrameRef::new(self.file, number))
+    }
 }
 
 /// A finished flow with what the observer made of its payload.
@@ -170,8 +194,8 @@ pub struct Payload<'a> {
 pub trait Observer {
     /// State of one flow.
     type Flow: Default + Send;
-    /// What is left of it in the end.
-    type Facts: Send;
+    /// What is left of it in the end; the default is that of a flow without payload.
+    type Facts: Coded + Default + Send;
 
     /// Payload, once per packet that has any and is no copy of one seen just before (duplicate capture points).
     fn payload(&mut self, flow: &mut Self::Flow, payload: &Payload<'_>);

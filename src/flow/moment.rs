@@ -11,6 +11,9 @@ use crate::time::Timestamp;
 pub struct FrameRef(NonZeroU64);
 
 impl FrameRef {
+    /// After every frame.
+    pub const LAST: Self = Self(NonZeroU64::MAX);
+
     /// The frame `number` (from 1) of the capture's `file` (from 0).
     pub const fn new(file: u16, number: u64) -> Self {
         Self(NonZeroU64::MIN.saturating_add((file as u64) << 48 | (number & 0xffff_ffff_ffff)))

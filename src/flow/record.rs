@@ -5,44 +5,46 @@ use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
 
 use super::codec::{Codec, Coded, Pack, Unpack, list, optional, rare};
-use super::{Analysis, ConnState, Dir, KeepAlive, Loss, Reset, Silence, TcpFacts, TcpOptions};
+use super::{ConnState, Dir, KeepAlive, Loss, Moment, Reset, Silence, TcpFacts, TcpOptions};
 
 /// TCP facts, packed; unpacked for good when they are first read in place.
 ///
 /// [`TcpRecord::facts`] reads them without that: for passes over all flows, whose memory would else grow.
 pub struct TcpRecord {
     packed: Box<[u8]>,
-    /// The capture missed nothing of the flow as far as the segments show.
-    whole: bool,
+    /// First packet of the flow: moments are packed as what lies between.
+    base: Moment,
     facts: OnceLock<Box<TcpFacts>>,
 }
 
 impl TcpRecord {
-    /// `packed` begins with these facts.
-    pub(super) fn from_packed(packed: &[u8], facts: &TcpFacts) -> Self {
-        let seen = |side: &Analysis, loss: &Loss| side.ack_lost_segment == 0 && loss.gap_bytes == 0;
-        let whole =
-            seen(&facts.analysis.orig, &facts.loss.orig) && seen(&facts.analysis.resp, &facts.loss.resp);
-        Self { packed: packed.into(), whole, facts: OnceLock::new() }
+    /// Packs the facts of a flow that begins at `base`; `pack` is emptied and left with the same bytes.
+    pub(super) fn new(base: Moment, facts: &mut TcpFacts, pack: &mut Pack) -> Self {
+        pack.begin(base);
+        facts.code(pack);
+        Self { packed: pack.bytes().into(), base, facts: OnceLock::new() }
     }
 
-    /// No acknowledgment of unseen data and no gap is among the facts; told without unpacking them.
-    pub fn is_whole(&self) -> bool {
-        self.whole
+    /// Of a flow that begins at `base`, to be filled.
+    pub(super) fn empty(base: Moment) -> Self {
+        Self { packed: Box::default(), base, facts: OnceLock::new() }
     }
 
     /// What the first SYN said, told without unpacking the rest: the originator's initial sequence number and its
     /// timestamp value. Absent where no SYN was seen.
     pub fn dial(&self) -> Option<(u32, Option<u32>)> {
         let (mut isn, mut options, mut syns) = (None, TcpOptions::default(), 0);
-        let mut unpack = Unpack::new(&self.packed);
+        let mut unpack = Unpack::new(&self.packed, &[]);
         code_start(&mut isn, &mut options, &mut unpack);
         unpack.number(&mut syns);
         isn.filter(|_| syns > 0).map(|isn| (isn, options.timestamp))
     }
 
-    pub(super) fn packed(&self) -> &[u8] {
-        &self.packed
+    /// Packs the facts as they are, as those of a flow that begins at `base`.
+    pub(super) fn settle(&mut self, base: Moment) {
+        if self.base != base || self.facts.get().is_some() {
+            *self = Self::new(base, &mut self.facts(), &mut Pack::default());
+        }
     }
 
     /// The facts, unpacked anew.
@@ -54,22 +56,34 @@ impl TcpRecord {
     pub fn read_into(&self, facts: &mut TcpFacts) {
         match self.facts.get() {
             Some(unpacked) => facts.clone_from(unpacked),
-            None => facts.code(&mut Unpack::new(&self.packed)),
+            None => {
+                let mut unpack = Unpack::new(&self.packed, &[]);
+                unpack.last().begin(self.base);
+                facts.code(&mut unpack);
+            }
         }
     }
 
     fn unpack(&self) -> TcpFacts {
         let mut facts = TcpFacts::default();
-        facts.code(&mut Unpack::new(&self.packed));
+        let mut unpack = Unpack::new(&self.packed, &[]);
+        unpack.last().begin(self.base);
+        facts.code(&mut unpack);
         facts
     }
 }
 
 impl From<TcpFacts> for TcpRecord {
     fn from(mut facts: TcpFacts) -> Self {
-        let mut pack = Pack::default();
-        facts.code(&mut pack);
-        Self::from_packed(pack.bytes(), &facts)
+        Self::new(Moment::default(), &mut facts, &mut Pack::default())
+    }
+}
+
+impl Coded for TcpRecord {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let mut packed = std::mem::take(&mut self.packed).into_vec();
+        codec.run(&mut packed);
+        self.packed = packed.into();
     }
 }
 
@@ -95,7 +109,7 @@ impl DerefMut for TcpRecord {
 
 impl Clone for TcpRecord {
     fn clone(&self) -> Self {
-        Self { packed: self.packed.clone(), whole: self.whole, facts: self.facts.clone() }
+        Self { packed: self.packed.clone(), base: self.base, facts: self.facts.clone() }
     }
 }
 
@@ -182,7 +196,8 @@ fn code_start<C: Codec>(isn: &mut Option<u32>, options: &mut TcpOptions, codec: 
 
 fn code_text<C: Codec>(text: &mut String, codec: &mut C) {
     let mut bytes = std::mem::take(text).into_bytes();
-    codec.text(&mut bytes);
+    bytes.truncate(MAX_HISTORY);
+    codec.run(&mut bytes);
     *text = String::from_utf8(bytes).unwrap_or_default();
 }
 
@@ -270,3 +285,6 @@ impl Coded for ConnState {
         *self = Self::ALL.get(n as usize).copied().unwrap_or_default();
     }
 }
+
+/// Letters of a Zeek `history` at most.
+const MAX_HISTORY: usize = 255;

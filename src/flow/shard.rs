@@ -1,18 +1,23 @@
 //! One shard of the flow table.
 //!
-//! Finds or opens the flow of each packet, splits epochs, and ends the flow with the oldest last frame when there are
-//! more than the budget allows. A flood of flows costs a bounded time for each: the flows in order of age are kept in
-//! a heap that is built only once the budget is reached.
+//! Finds or opens the flow of each packet, splits epochs, and ends the flow with the oldest last frame when the flows
+//! take more memory than the budget allows. A flow of one SYN and a flow that is over are kept small. Records of flows
+//! that ended go to an archive, which writes them to a file when they are many.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
 
-use super::codec::Pack;
+use super::ages::Ages;
+use super::archive::{Archive, Run, RunReader};
+use super::codec::{Pack, SharedValue};
+use super::compact::RecordContext;
 use super::entry::{Arrival, Entry};
 use super::key::FlowKey;
+use super::lone::{Lone, Said};
+use super::slot::{Frozen, LIVE_BYTES, Lones, Slot, Spare};
+use super::totals::Totals;
 use super::{Dir, Flow, FrameRef, Moment, Observer, icmp};
 use crate::capture::{CaptureIndex, Window};
 use crate::packet::{Kind, Packet};
@@ -23,8 +28,10 @@ use crate::time::TimeDelta;
 pub struct ShardOptions {
     /// Which capture its flows are of.
     pub capture: CaptureIndex,
-    /// Live flows at most; past it the flow with the oldest last frame is finished early.
-    pub max_flows: usize,
+    /// Memory for live flows, in bytes; past it the flow with the oldest last frame is finished early.
+    pub live_bytes: usize,
+    /// Memory for records of ended flows, in bytes; past it they are written to a file.
+    pub record_bytes: usize,
     /// The capture is several files: [`Flow::parts`] is filled.
     pub several_files: bool,
 }
@@ -35,38 +42,36 @@ pub struct Shard<O: Observer> {
     table: Table<O>,
 }
 
+/// What is left of a shard.
+#[derive(Debug)]
+pub struct ShardEnd {
+    /// Sorted records.
+    pub runs: Vec<Run>,
+    /// What they are read with.
+    pub context: RecordContext,
+    /// What the flows sum up to.
+    pub totals: Totals,
+    /// Bytes of records that were written to a file.
+    pub spilled: u64,
+    /// Why no more could be written, if it failed.
+    pub failed: Option<String>,
+}
+
 struct Table<O: Observer> {
     options: ShardOptions,
-    live: HashTable<Slot<O>>,
-    /// Entries whose flows have ended, to be used again.
-    spare: Vec<Box<Entry<O>>>,
-    /// Flows that are over or were ended. One that went on after all leaves its place empty.
-    ended: Vec<Option<Ended<O::Facts>>>,
+    slots: HashTable<Slot<O>>,
+    lones: Lones,
+    spare: Spare<O>,
+    /// Assumed memory of all slots.
+    weight: usize,
     /// Flows that are over, in the order in which they came to be over: to be frozen soon, where nothing can be missing.
     over: VecDeque<Over>,
     /// Those that may go on after all: to be frozen later.
     lingering: VecDeque<Over>,
-    /// Live flows by the last frame that is known here; empty until the budget is reached.
-    oldest: BinaryHeap<Reverse<Age>>,
+    ages: Ages,
     pack: Pack,
-}
-
-/// A flow of the table. Its hash stands here, so that the table can grow without looking at flows.
-struct Slot<O: Observer> {
-    hash: u64,
-    state: State<O>,
-}
-
-/// Where a flow stands.
-enum State<O: Observer> {
-    Live(Box<Entry<O>>),
-    /// Over and idle: its place in [`Table::ended`].
-    Frozen(u32),
-}
-
-struct Ended<A> {
-    hash: u64,
-    flow: Flow<A>,
+    scratch: Pack,
+    archive: Archive,
 }
 
 /// What finds a flow that is over, and its last packet when it was put in the queue.
@@ -76,26 +81,21 @@ struct Over {
     last: Moment,
 }
 
-/// Last frame of a flow when it was put into the heap, and what finds the flow.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Age {
-    last: FrameRef,
-    opened: FrameRef,
-    hash: u64,
-}
-
 impl<O: Observer> Shard<O> {
     /// An empty shard.
     pub fn new(observer: O, options: ShardOptions) -> Self {
         let table = Table {
             options,
-            live: HashTable::new(),
-            spare: Vec::new(),
-            ended: Vec::new(),
+            slots: HashTable::new(),
+            lones: Lones::default(),
+            spare: Spare::default(),
+            weight: 0,
             over: VecDeque::new(),
             lingering: VecDeque::new(),
-            oldest: BinaryHeap::new(),
+            ages: Ages::default(),
             pack: Pack::default(),
+            scratch: Pack::default(),
+            archive: Archive::new(options.record_bytes),
         };
         Self { observer, table }
     }
@@ -128,95 +128,117 @@ impl<O: Observer> Shard<O> {
     /// Freezes every flow, over and idle or not.
     #[cfg(test)]
     pub(super) fn freeze_all(&mut self) {
-        let Table { options, live, ended, pack, spare, .. } = &mut self.table;
-        for slot in live.iter_mut() {
-            spare.extend(slot.freeze(options.capture, ended, &mut self.observer, pack));
+        let Table { options, slots, spare, pack, scratch, .. } = &mut self.table;
+        for slot in slots.iter_mut() {
+            slot.freeze(*options, spare, &mut self.observer, (pack, scratch));
         }
     }
 
-    /// Ends all flows and gives them, with the observer, in order of first frame.
-    pub fn finish(mut self) -> (Vec<Flow<O::Facts>>, O) {
-        let Table { options, live, ended, pack, .. } = &mut self.table;
-        let mut flows = Vec::with_capacity(live.len() + ended.len());
-        for slot in live.drain() {
-            if let State::Live(mut entry) = slot.state {
-                flows.push(entry.finish(options.capture, &mut self.observer, pack));
+    /// Ends all flows and gives their records.
+    pub fn end(mut self) -> ShardEnd {
+        let mut slots = std::mem::take(&mut self.table.slots);
+        for slot in slots.drain() {
+            self.table.archive(slot, false, &mut self.observer);
+        }
+        let ShardOptions { capture, several_files, .. } = self.table.options;
+        let shared: Vec<SharedValue> = self.table.pack.shared.into_values();
+        let (runs, totals, spilled, failed) = self.table.archive.finish();
+        ShardEnd { runs, context: RecordContext { capture, several_files, shared }, totals, spilled, failed }
+    }
+
+    /// Ends all flows and gives them, in order of first frame.
+    pub fn finish(self) -> Vec<Flow<O::Facts>> {
+        let ShardEnd { runs, context, .. } = self.end();
+        let mut flows = Vec::new();
+        for run in runs {
+            let mut reader = RunReader::new(run, 1 << 16);
+            while let Some(record) = reader.record() {
+                flows.push(context.unpack(record));
+                reader.advance();
             }
         }
-        flows.extend(std::mem::take(ended).into_iter().flatten().map(|ended| ended.flow));
-        // The table's order is that of hashes: nothing of it may be left.
-        flows.sort_unstable_by_key(|flow| (flow.first.frame, flow.proto, flow.orig, flow.resp, flow.vni));
-        (flows, self.observer)
+        flows.sort_by_key(|flow| (flow.first.frame, flow.proto, flow.orig, flow.resp, flow.vni));
+        flows
     }
 }
 
 impl<O: Observer> Table<O> {
     fn packet(&mut self, arrival: &Arrival<'_>, observer: &mut O) {
         let several_files = self.options.several_files;
-        let (entry, dir) = self.find_or_open(arrival, arrival.packet.flags, Entry::new, observer);
-        let was_over = entry.is_over();
-        entry.packet(arrival, dir, several_files, observer);
-        if !was_over && entry.is_over() {
-            let over = Over { hash: entry.hash, opened: entry.opened, last: entry.last };
-            self.over.push_back(over);
+        if let Some((entry, dir)) = self.find_or_open(arrival, arrival.packet.flags, Opens::Own, observer) {
+            let was_over = entry.is_over();
+            entry.packet(arrival, dir, several_files, observer);
+            if !was_over && entry.is_over() {
+                let over = Over { hash: entry.hash, opened: entry.opened, last: entry.last };
+                self.over.push_back(over);
+            }
         }
         self.freeze_idle(arrival.at, observer);
-        if self.live.len() > self.options.max_flows {
-            self.keep_budget(observer);
-        }
+        self.keep_budget(observer);
     }
 
     fn icmp(&mut self, arrival: &Arrival<'_>, observer: &mut O) {
         let quote = icmp::quoted_tcp_flags(arrival.packet, arrival.window);
         let flags = quote.unwrap_or_default();
         let several_files = self.options.several_files;
-        let (entry, dir) = self.find_or_open(arrival, flags, Entry::quoted, observer);
-        entry.icmp(icmp::error(arrival, dir), quote, several_files);
+        if let Some((entry, dir)) = self.find_or_open(arrival, flags, Opens::Quoted, observer) {
+            entry.icmp(icmp::error(arrival, dir), quote, several_files);
+        }
         self.keep_budget(observer);
     }
 
-    /// The flow of a packet with TCP `flags`, and which side sent it.
+    /// The flow of a packet with TCP `flags`, and which side sent it; none when the packet is a SYN that is kept as it
+    /// is, which takes it in.
     fn find_or_open(
         &mut self,
         arrival: &Arrival<'_>,
         flags: u16,
-        open: fn(&Arrival<'_>) -> Entry<O>,
+        opens: Opens,
         observer: &mut O,
-    ) -> (&mut Entry<O>, Dir) {
-        let Self { options, live, ended, over, lingering: _, oldest, pack, spare } = self;
+    ) -> Option<(&mut Entry<O>, Dir)> {
+        let Self { options, slots, lones, spare, weight, over, lingering: _, ages, pack, scratch, archive } =
+            self;
         let hash = arrival.hash();
-        let is_it = |slot: &Slot<O>| slot.hash == hash && slot.is_of(&arrival.key, ended);
-        let slot = match live.entry(hash, is_it, |slot| slot.hash) {
+        let is_it = |slot: &Slot<O>| slot.is_of(&arrival.key, lones);
+        let slot = match slots.entry(hash, is_it, |slot| slot.hash(lones)) {
             Place::Occupied(place) => place.into_mut(),
             Place::Vacant(place) => {
-                let entry = boxed(spare, open(arrival));
-                let slot = place.insert(Slot { hash, state: State::Live(entry) }).into_mut();
-                note_age(slot, oldest);
+                let lone = if opens == Opens::Own { Lone::of(arrival) } else { None };
+                let is_lone = lone.is_some();
+                let slot = place.insert(match lone {
+                    Some(lone) => Slot::Lone(lones.add(lone)),
+                    None => Slot::Live(spare.boxed(opens.open(arrival))),
+                });
+                let slot = slot.into_mut();
+                *weight += slot.weight();
+                ages.note(slot.age(lones));
+                if is_lone {
+                    return None;
+                }
                 slot
             }
         };
-        if let State::Frozen(at) = slot.state
-            && let Some(ended) = ended.get_mut(at as usize).and_then(Option::take)
-        {
-            let entry = Entry::thaw(ended.flow, ended.hash);
+        *weight -= slot.weight();
+        let (entry, was_frozen) = slot.wake(*options, (lones, spare), pack.shared.values(), observer);
+        *weight += LIVE_BYTES;
+        if was_frozen {
             over.push_back(Over { hash, opened: entry.opened, last: arrival.at });
-            slot.state = State::Live(boxed(spare, entry));
-            note_age(slot, oldest);
         }
-        let entry = slot.entry(|| open(arrival));
         let dir = entry.key.sender(&arrival.key).unwrap_or(Dir::Orig);
         if !entry.is_other_epoch(dir, flags, arrival.packet.seq) {
-            return (entry, dir);
+            return Some((entry, dir));
         }
-        let mut old = std::mem::replace(entry, open(arrival));
+        let mut old = std::mem::replace(entry, opens.open(arrival));
         old.shares_tuple = true;
         entry.reuse_ports();
-        ended.push(Some(Ended { hash, flow: old.finish(options.capture, observer, pack) }));
-        if !oldest.is_empty() {
-            oldest.push(Reverse(entry.age()));
-        }
+        ages.note(entry.age());
+        let (flow, sum) = old.finish(options.capture, observer, scratch);
+        archive.totals.add(Totals::of(&flow, sum, options.several_files));
+        pack.begin(Moment::default());
+        flow.pack(options.several_files, sum.dial, pack);
+        archive.push(pack.bytes());
         let dir = entry.key.sender(&arrival.key).unwrap_or(Dir::Orig);
-        (entry, dir)
+        Some((entry, dir))
     }
 
     /// Freezes flows that are over and have been idle: while they are still in the cache, if both sides have everything.
@@ -224,7 +246,7 @@ impl<O: Observer> Table<O> {
     fn freeze_idle(&mut self, now: Moment, observer: &mut O) {
         while self.over.front().is_some_and(|first| first.is_idle(now, SETTLED)) {
             let Some(over) = self.over.pop_front() else { return };
-            if self.waiting(&over).is_some_and(|slot| slot.is_settled()) {
+            if self.slots.find(over.hash, |slot| slot.waits(&over)).is_some_and(Slot::is_settled) {
                 let again = self.freeze(&over, now, SETTLED, observer);
                 self.over.extend(again);
             } else {
@@ -238,113 +260,97 @@ impl<O: Observer> Table<O> {
         }
     }
 
-    /// The live flow that waits to be frozen.
-    fn waiting(&mut self, over: &Over) -> Option<&mut Slot<O>> {
-        self.live.find_mut(over.hash, |slot| slot.waits(over))
-    }
-
     /// Freezes a flow; gives it back where it went on and has not been idle for so long.
     fn freeze(&mut self, over: &Over, now: Moment, idle: TimeDelta, observer: &mut O) -> Option<Over> {
-        let State::Live(entry) = &self.waiting(over)?.state else { return None };
+        let slot = self.slots.find_mut(over.hash, |slot| slot.waits(over))?;
+        let Slot::Live(entry) = slot else { return None };
         if entry.last.frame != over.last.frame && now.time - entry.last.time < idle {
             return Some(Over { last: entry.last, ..*over });
         }
-        let Self { options, live, ended, pack, spare, .. } = self;
-        let slot = live.find_mut(over.hash, |slot| slot.waits(over))?;
-        let freed = slot.freeze(options.capture, ended, observer, pack);
-        spare.extend(freed.filter(|_| spare.len() < SPARE));
+        self.weight -= slot.weight();
+        slot.freeze(self.options, &mut self.spare, observer, (&mut self.pack, &mut self.scratch));
+        self.weight += slot.weight();
         None
     }
 
-    /// Ends the flows with the oldest last frame until no more than the budget are live.
+    /// Ends the flows with the oldest last frame until they take no more than the budget.
     fn keep_budget(&mut self, observer: &mut O) {
-        while self.live.len() > self.options.max_flows {
-            if self.oldest.is_empty() {
-                let ages = self.live.iter().map(|slot| Reverse(slot.age(&self.ended)));
-                self.oldest = ages.collect();
+        while self.weight > self.options.live_bytes {
+            if !self.ages.is_in_use() {
+                self.ages.begin(self.slots.iter().map(|slot| slot.age(&self.lones)));
             }
-            let Some(Reverse(age)) = self.oldest.pop() else { return };
-            let Self { options, live, ended, pack, spare, .. } = self;
-            let is_it = |slot: &Slot<O>| slot.age(ended).opened == age.opened;
-            let Ok(place) = live.find_entry(age.hash, is_it) else { continue };
-            let now = place.get().age(ended);
+            let Some(age) = self.ages.pop() else { return };
+            let lones = &self.lones;
+            let is_it = |slot: &Slot<O>| slot.age(lones).opened == age.opened;
+            let Ok(place) = self.slots.find_entry(age.hash, is_it) else { continue };
+            let now = place.get().age(lones);
             if now != age {
-                self.oldest.push(Reverse(now));
+                self.ages.note(now);
                 continue;
             }
-            if let State::Live(mut entry) = place.remove().0.state {
-                entry.evicted = !entry.is_over();
-                let flow = entry.finish(options.capture, observer, pack);
-                ended.push(Some(Ended { hash: age.hash, flow }));
-                spare.extend((spare.len() < SPARE).then_some(entry));
+            let (slot, _) = place.remove();
+            self.weight -= slot.weight();
+            self.archive(slot, true, observer);
+        }
+    }
+
+    /// Ends a flow. `early`: for the budget, not because the capture ends.
+    fn archive(&mut self, slot: Slot<O>, early: bool, observer: &mut O) {
+        let Self { options, lones, spare, pack, scratch, archive, .. } = self;
+        let several_files = options.several_files;
+        match slot {
+            Slot::Live(mut entry) => {
+                entry.evicted = early && !entry.is_over();
+                let (flow, sum) = entry.finish(options.capture, observer, scratch);
+                archive.totals.add(Totals::of(&flow, sum, several_files));
+                pack.begin(Moment::default());
+                flow.pack(several_files, sum.dial, pack);
+                archive.push(pack.bytes());
+                spare.keep(entry);
+            }
+            Slot::Frozen(frozen) => {
+                archive.push(frozen.record());
+                archive.totals.add(frozen.totals);
+            }
+            Slot::Lone(n) => {
+                let lone = lones.take(n);
+                let in_order = several_files || lone.key.vni().is_none();
+                pack.begin(Moment::default());
+                lone.pack(Said { evicted: early, shares_tuple: false, in_order }, pack);
+                archive.push(pack.bytes());
+                archive.totals.add(Totals::of_lone(early));
             }
         }
     }
 }
 
 impl<O: Observer> Slot<O> {
-    /// Makes a live flow a frozen one; gives the entry that it needs no longer.
+    /// Makes a live flow a frozen one.
     fn freeze(
         &mut self,
-        capture: CaptureIndex,
-        ended: &mut Vec<Option<Ended<O::Facts>>>,
+        options: ShardOptions,
+        spare: &mut Spare<O>,
         observer: &mut O,
-        pack: &mut Pack,
-    ) -> Option<Box<Entry<O>>> {
-        let place = match self.state {
-            State::Live(_) => State::Frozen(ended.len() as u32),
-            State::Frozen(_) => return None,
-        };
-        let State::Live(mut entry) = std::mem::replace(&mut self.state, place) else { return None };
-        let flow = entry.freeze(capture, observer, pack);
-        ended.push(Some(Ended { hash: self.hash, flow }));
-        Some(entry)
+        packs: (&mut Pack, &mut Pack),
+    ) {
+        if !matches!(self, Self::Live(_)) {
+            return;
+        }
+        // Something must stand in the place meanwhile.
+        if let Self::Live(mut entry) = std::mem::replace(self, Self::Lone(u32::MAX)) {
+            *self = Self::Frozen(Box::new(Frozen::new(&mut entry, options, observer, packs)));
+            spare.keep(entry);
+        }
     }
 
     /// It is the live flow that was put in a queue.
     fn waits(&self, over: &Over) -> bool {
-        matches!(&self.state, State::Live(entry) if entry.opened == over.opened)
+        matches!(self, Self::Live(entry) if entry.opened == over.opened)
     }
 
     /// Both sides have closed and have all that the other sent.
     fn is_settled(&self) -> bool {
-        matches!(&self.state, State::Live(entry) if entry.is_settled())
-    }
-
-    #[inline]
-    fn is_of(&self, sender_first: &FlowKey, ended: &[Option<Ended<O::Facts>>]) -> bool {
-        match &self.state {
-            State::Live(entry) => entry.key.sender(sender_first).is_some(),
-            State::Frozen(at) => {
-                let ended = ended.get(*at as usize).and_then(Option::as_ref);
-                ended.is_some_and(|ended| FlowKey::of_flow(&ended.flow).sender(sender_first).is_some())
-            }
-        }
-    }
-
-    fn age(&self, ended: &[Option<Ended<O::Facts>>]) -> Age {
-        match &self.state {
-            State::Live(entry) => entry.age(),
-            State::Frozen(at) => {
-                let ended = ended.get(*at as usize).and_then(Option::as_ref);
-                ended.map_or_else(Age::default, |ended| Age {
-                    last: ended.flow.last.frame,
-                    opened: ended.flow.first.frame,
-                    hash: ended.hash,
-                })
-            }
-        }
-    }
-
-    /// The live flow; one that `open` gives where there is none.
-    fn entry(&mut self, open: impl FnOnce() -> Entry<O>) -> &mut Entry<O> {
-        if let State::Frozen(_) = self.state {
-            self.state = State::Live(Box::new(open()));
-        }
-        match &mut self.state {
-            State::Live(entry) => entry,
-            State::Frozen(_) => unreachable!("made live above"),
-        }
+        matches!(self, Self::Live(entry) if entry.is_settled())
     }
 }
 
@@ -355,32 +361,24 @@ impl Over {
     }
 }
 
-/// An entry on the heap, in the memory of one that was used up where there is one.
-fn boxed<O: Observer>(spare: &mut Vec<Box<Entry<O>>>, entry: Entry<O>) -> Box<Entry<O>> {
-    match spare.pop() {
-        Some(mut used) => {
-            *used = entry;
-            used
+/// What a packet opens a flow as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opens {
+    /// Its own.
+    Own,
+    /// That of the packet that an ICMP error quotes.
+    Quoted,
+}
+
+impl Opens {
+    fn open<O: Observer>(self, arrival: &Arrival<'_>) -> Entry<O> {
+        match self {
+            Self::Own => Entry::new(arrival),
+            Self::Quoted => Entry::quoted(arrival),
         }
-        None => Box::new(entry),
     }
 }
 
-/// Puts a new live flow into the heap, if that is in use.
-fn note_age<O: Observer>(slot: &Slot<O>, oldest: &mut BinaryHeap<Reverse<Age>>) {
-    if let (State::Live(entry), false) = (&slot.state, oldest.is_empty()) {
-        oldest.push(Reverse(entry.age()));
-    }
-}
-
-impl<O: Observer> Entry<O> {
-    fn age(&self) -> Age {
-        Age { last: self.last.frame, opened: self.opened, hash: self.hash }
-    }
-}
-
-/// Used entries kept for new flows.
-const SPARE: usize = 256;
 /// How long a flow is kept whole of which both sides have everything: copies come within 100 ms.
 const SETTLED: TimeDelta = TimeDelta::from_millis(200);
 /// How long any other flow that is over is kept whole: later segments of it are rare.

@@ -1,5 +1,6 @@
 //! Timelines as text: epochs, findings, facts, copies, budget, and what the observer is shown.
 
+use super::slot::{LIVE_BYTES, LONE_BYTES};
 use super::timeline::{flow, flows, flows_frozen, flows_in_files, flows_within, tcp};
 use super::{Analysis, Dir, Moment, PerDir, Reset, TcpFacts};
 use crate::time::TimeDelta;
@@ -318,7 +319,7 @@ fn large_segments_are_lost_and_small_ones_pass() {
 #[test]
 fn past_the_budget_the_flow_with_the_oldest_last_frame_ends() {
     let text = "0 > S sport=1001 \n 1 > S sport=1002 \n 2 > S sport=1001 \n 3 > S sport=1003 \n 4 > A sport=1002 seq=1 ack=1";
-    let all = flows_within(text, 2);
+    let all = flows_within(text, LIVE_BYTES + LONE_BYTES + 1);
     let seen: Vec<_> =
         all.iter().map(|flow| (flow.orig.port(), flow.packets.orig, flow.evicted, flow.midstream)).collect();
     assert_eq!(

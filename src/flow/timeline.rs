@@ -11,6 +11,14 @@ use crate::capture::{CaptureIndex, FrameHeader, LinkType, Window};
 use crate::packet::{Kind, Packet, tcp_flag};
 use crate::time::Timestamp;
 
+/// Room enough for every flow.
+const OPTIONS: ShardOptions = ShardOptions {
+    capture: CaptureIndex(0),
+    live_bytes: 1 << 24,
+    record_bytes: 1 << 24,
+    several_files: false,
+};
+
 /// What an observer was shown, as text.
 #[derive(Default)]
 pub(super) struct Recorder;
@@ -47,39 +55,38 @@ impl Observer for Recorder {
 
 /// The flows of a timeline.
 pub(super) fn flows(text: &str) -> Vec<Flow<Vec<String>>> {
-    flows_within(text, 1000)
+    flows_within(text, OPTIONS.live_bytes)
 }
 
-/// The same with at most `max_flows` live.
-pub(super) fn flows_within(text: &str, max_flows: usize) -> Vec<Flow<Vec<String>>> {
+/// The same with so much memory for live flows.
+pub(super) fn flows_within(text: &str, live_bytes: usize) -> Vec<Flow<Vec<String>>> {
     let (window, packets) = Script::default().read(text);
-    let options = ShardOptions { capture: CaptureIndex(0), max_flows, several_files: false };
+    let options = ShardOptions { live_bytes, ..OPTIONS };
     let mut shard = Shard::new(Recorder, options);
     shard.process(&window, 0, &packets);
-    shard.finish().0
+    shard.finish()
 }
 
 /// The same with every flow frozen after every packet.
 pub(super) fn flows_frozen(text: &str) -> Vec<Flow<Vec<String>>> {
     let (window, packets) = Script::default().read(text);
-    let options = ShardOptions { capture: CaptureIndex(0), max_flows: 1000, several_files: false };
-    let mut shard = Shard::new(Recorder, options);
+    let mut shard = Shard::new(Recorder, OPTIONS);
     for packet in &packets {
         shard.process(&window, 0, std::slice::from_ref(packet));
         shard.freeze_all();
     }
-    shard.finish().0
+    shard.finish()
 }
 
 /// The flows of one timeline for each file of a capture.
 pub(super) fn flows_in_files(texts: &[&str]) -> Vec<Flow<Vec<String>>> {
-    let options = ShardOptions { capture: CaptureIndex(0), max_flows: 1000, several_files: true };
+    let options = ShardOptions { several_files: true, ..OPTIONS };
     let mut shard = Shard::new(Recorder, options);
     for (file, text) in texts.iter().enumerate() {
         let (window, packets) = Script::default().read(text);
         shard.process(&window, file as u16, &packets);
     }
-    shard.finish().0
+    shard.finish()
 }
 
 /// The only flow of a timeline.

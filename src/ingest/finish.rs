@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use super::{CaptureReport, Conversation, Ingested, NeighborFact};
+use super::merge::{self, Merged};
+use super::{CaptureReport, Ingested, NeighborFact};
 use crate::capture::{CaptureIndex, CaptureSet, Interface, LinkType, Window};
-use crate::error::Weirds;
-use crate::flow::{FrameRef, Moment, Proto, TcpRecord};
+use crate::error::{Place, Weirds};
+use crate::flow::{FrameRef, Moment, ShardEnd};
 use crate::packet::{Neighbor, Packet, neighbor};
 use crate::time::Timestamp;
 
@@ -90,11 +91,9 @@ impl Tally {
     fn request(&mut self, capture: CaptureIndex, address: IpAddr, asked_by: IpAddr, at: Moment) {
         let key = (address, asked_by);
         if self.neighbors.len() >= MAX_NEIGHBORS && !self.neighbors.contains_key(&key) {
-            return self.problems.note(
-                "neighbor_limit",
-                crate::error::Place::Frame(at.frame.number()),
-                || format!("more than {MAX_NEIGHBORS} ARP or ND questions; later ones are not kept"),
-            );
+            return self.problems.note("neighbor_limit", Place::Frame(at.frame.number()), || {
+                format!("more than {MAX_NEIGHBORS} ARP or ND questions; later ones are not kept")
+            });
         }
         let fact = self.neighbors.entry(key).or_insert_with(|| NeighborFact {
             capture,
@@ -122,18 +121,20 @@ pub(super) fn finish(
     index: CaptureIndex,
     set: CaptureSet,
     tally: Tally,
-    flows: Vec<Vec<Conversation>>,
+    ends: Vec<ShardEnd>,
     all: &mut Ingested,
 ) {
-    let mut flows = in_order(flows);
-    number_streams(&mut flows, set.files.len());
-    let (mut ack_lost_segments, mut gap_bytes) = (0, 0_u64);
-    let gappy = flows.iter().filter_map(|f| f.tcp.as_ref()).filter(|t| !t.is_whole());
-    for tcp in gappy.map(TcpRecord::facts) {
-        let (orig, resp) = (tcp.analysis.orig, tcp.analysis.resp);
-        ack_lost_segments += u64::from(orig.ack_lost_segment) + u64::from(resp.ack_lost_segment);
-        gap_bytes = gap_bytes.saturating_add(tcp.loss.orig.gap_bytes).saturating_add(tcp.loss.resp.gap_bytes);
+    let written = all.flows.spilled();
+    let Merged { totals, spilled, mut failures } = merge::merge(index, set.files.len(), ends, &mut all.flows);
+    failures.extend(all.flows.failed().map(str::to_owned));
+    if let (Some(why), Some(report)) = (failures.first(), all.inputs.last_mut()) {
+        report.problems.loss("spill_failed", Place::Whole, || {
+            format!(
+                "flow records could not be kept in a temporary file ({why}): free space or raise --max-memory"
+            )
+        });
     }
+    let share = |n: u64| if totals.tcp == 0 { 0.0 } else { n as f64 / totals.tcp as f64 };
     all.captures.push(CaptureReport {
         interfaces: tally.interfaces.clone(),
         link_types: tally.link_types.iter().map(|l| l.name()).collect(),
@@ -142,101 +143,20 @@ pub(super) fn finish(
         frames: tally.frames,
         drops: tally.interfaces.iter().filter_map(|i| i.drops).reduce(u64::saturating_add),
         snaplen_cut: tally.snaplen_cut,
-        duplicates: flows.iter().map(|f| u64::from(f.duplicates)).sum(),
-        ack_lost_segments,
-        gap_bytes,
+        duplicates: totals.duplicates,
+        ack_lost_segments: totals.ack_lost_segments,
+        gap_bytes: totals.gap_bytes,
         backwards: tally.backwards,
-        one_sided: one_sided(&flows),
-        evicted: flows.iter().filter(|f| f.evicted).count() as u64,
+        one_sided: share(totals.one_sided),
+        evicted: totals.evicted,
+        flows: totals.flows,
+        retransmissions: totals.retransmissions,
+        spilled_bytes: spilled + all.flows.spilled() - written,
         set,
     });
     let mut neighbors: Vec<_> = tally.neighbors.into_values().collect();
     neighbors.sort_by_key(|n| (n.capture, n.first, n.address, n.asked_by));
     all.neighbors.extend(neighbors);
-    debug_assert!(flows.iter().all(|f| f.capture == index));
-    if all.flows.is_empty() {
-        all.flows = flows;
-    } else {
-        all.flows.append(&mut flows);
-    }
-}
-
-/// All flows by first frame, protocol, originator. Sorts numbers and moves each flow once or twice: flows are large.
-fn in_order(shards: Vec<Vec<Conversation>>) -> Vec<Conversation> {
-    let mut flows = Vec::with_capacity(shards.iter().map(Vec::len).sum());
-    for mut shard in shards {
-        flows.append(&mut shard);
-    }
-    let rest = |n: u32| {
-        let f: &Conversation = &flows[n as usize];
-        (f.proto, f.orig, f.resp, f.vni)
-    };
-    let mut order: Vec<(FrameRef, u32)> = flows.iter().zip(0..).map(|(f, n)| (f.first.frame, n)).collect();
-    order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| rest(a.1).cmp(&rest(b.1))).then(a.1.cmp(&b.1)));
-    // Each cycle of the permutation is walked once; a place that is done points to itself.
-    for start in 0..order.len() {
-        let mut place = start;
-        while order[place].1 as usize != start {
-            let from = order[place].1 as usize;
-            flows.swap(place, from);
-            order[place].1 = place as u32;
-            place = from;
-        }
-        order[place].1 = place as u32;
-    }
-    flows
-}
-
-/// `tcp.stream`: TCP flows of a file in the order in which Wireshark begins their streams there.
-fn number_streams(flows: &mut [Conversation], files: usize) {
-    if files <= 1 {
-        let mut tcp: Vec<_> = flows.iter_mut().filter(|f| f.stream_frame.is_some()).collect();
-        tcp.sort_by_key(|flow| flow.stream_frame);
-        return number_file(&mut tcp);
-    }
-    let mut order: Vec<(u16, u64, usize, usize)> = Vec::new();
-    for (f, flow) in flows.iter().enumerate().filter(|(_, f)| f.proto == Proto::Tcp) {
-        let begun = flow.parts.iter().enumerate();
-        order.extend(begun.filter_map(|(p, part)| Some((part.file, part.stream_frame?, f, p))));
-    }
-    order.sort_unstable();
-    let mut next = vec![0_u32; files];
-    for (file, _, f, p) in order {
-        let number = &mut next[file as usize];
-        flows[f].parts[p].stream = Some(*number);
-        if p == 0 {
-            flows[f].stream = Some(*number);
-        }
-        *number += 1;
-    }
-}
-
-/// Numbers the streams of one file. Wireshark does not tell overlays apart: a flow whose start is missing goes on in the
-/// stream that has the same endpoints in another overlay.
-fn number_file(flows: &mut [&mut Conversation]) {
-    let mut overlays: BTreeMap<_, (Option<u32>, Option<u32>)> = BTreeMap::new();
-    let mut next = 0;
-    for flow in flows {
-        let ends = (flow.orig.min(flow.resp), flow.orig.max(flow.resp));
-        let other =
-            overlays.get(&ends).filter(|(vni, _)| flow.midstream && flow.vni.is_some() && *vni != flow.vni);
-        if let Some((_, number)) = other {
-            flow.stream = *number;
-            continue;
-        }
-        flow.stream = Some(next);
-        next += 1;
-        if flow.vni.is_some() {
-            overlays.insert(ends, (flow.vni, flow.stream));
-        }
-    }
-}
-
-/// Share of the TCP flows with packets of one side only, among those of which an answer could be expected.
-fn one_sided(flows: &[Conversation]) -> f64 {
-    let tcp: Vec<_> = flows.iter().filter(|f| f.proto == Proto::Tcp && !f.quoted_only).collect();
-    let single = tcp.iter().filter(|f| f.packets.orig == 0 || f.packets.resp == 0).count();
-    if tcp.is_empty() { 0.0 } else { single as f64 / tcp.len() as f64 }
 }
 
 /// Distinct pairs of asker and address kept for a capture.

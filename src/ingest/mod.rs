@@ -9,17 +9,21 @@ use std::net::IpAddr;
 use crate::bundle::{InputReport, Limits, Source, SourceIndex};
 use crate::capture::{CaptureIndex, CaptureSet, Interface};
 use crate::dns::DnsFacts;
+use crate::flow::codec::{Codec, Coded, optional};
 use crate::flow::{Flow, Moment};
 use crate::packet::fragments::Reassembler;
 use crate::time::Timestamp;
 use crate::tls::SessionFacts;
 
 mod finish;
+mod flows;
 mod keys;
+mod merge;
 mod observer;
 pub mod replay;
 mod run;
 
+pub use flows::{Flows, Record};
 pub use run::run;
 
 /// What the payload of a flow turned out to be.
@@ -29,6 +33,19 @@ pub struct App {
     pub session: SessionFacts,
     /// DNS lookups.
     pub dns: Option<Box<DnsFacts>>,
+}
+
+impl Coded for App {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let Self { session, dns } = self;
+        session.code(codec);
+        optional(dns, codec, |dns, codec| dns.code(codec));
+    }
+
+    fn print(&self) -> Option<u32> {
+        let random = self.session.tls.as_ref()?.client_random()?;
+        random.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
+    }
 }
 
 /// A finished flow with all its facts.
@@ -69,6 +86,12 @@ pub struct CaptureReport {
     pub one_sided: f64,
     /// Flows finished early for the memory budget.
     pub evicted: u64,
+    /// Flows.
+    pub flows: u64,
+    /// Segments sent again.
+    pub retransmissions: u64,
+    /// Bytes of flow records that were written to a temporary file for the memory budget.
+    pub spilled_bytes: u64,
 }
 
 /// An ARP or ND request for an address, and whether it was answered.
@@ -96,7 +119,7 @@ pub struct Ingested {
     /// One for each capture set, in order.
     pub captures: Vec<CaptureReport>,
     /// By capture, first frame, protocol, originator.
-    pub flows: Vec<Conversation>,
+    pub flows: Flows,
     /// Neighbour requests, by capture and first frame.
     pub neighbors: Vec<NeighborFact>,
     /// Names of name resolution blocks.

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::finish::{self, Tally};
 use super::keys::Keys;
 use super::observer::AppObserver;
-use super::{IngestOptions, Ingested};
+use super::{Flows, IngestOptions, Ingested};
 use crate::bundle::{InputReport, Source};
 use crate::capture::{self, CaptureIndex, CaptureReader, CaptureSet, Window};
 use crate::error::{Place, Weirds};
@@ -16,7 +16,8 @@ use crate::time::Timestamp;
 
 /// Reads all captures among `sources`; one after the other, each with all threads of the current rayon pool.
 pub fn run(sources: &[Source], options: &IngestOptions) -> Ingested {
-    let mut all = Ingested::default();
+    let records = share_of(options.max_memory, RECORD_SHARE);
+    let mut all = Ingested { flows: Flows::with_limit(records), ..Ingested::default() };
     let mut keys = Keys::read(sources, &mut all.inputs);
     for set in capture::group(sources) {
         let index = CaptureIndex(u16::try_from(all.captures.len()).unwrap_or(u16::MAX));
@@ -57,10 +58,10 @@ impl<'o> Capture<'o> {
         keys: &'o mut Keys,
         reassembler: Reassembler,
     ) -> Self {
-        let max_flows = usize::try_from(options.max_memory / LIVE_FLOW_BYTES).unwrap_or(usize::MAX) / SHARDS;
         let shard = ShardOptions {
             capture: index,
-            max_flows: max_flows.max(1024),
+            live_bytes: (share_of(options.max_memory, LIVE_SHARE) / SHARDS).max(MIN_LIVE_BYTES),
+            record_bytes: share_of(options.max_memory, RECORD_SHARE) / SHARDS,
             several_files: set.files.len() > 1,
         };
         let mut capture = Self {
@@ -93,8 +94,8 @@ impl<'o> Capture<'o> {
         if let Some(report) = all.inputs.last_mut() {
             self.reassembler.finish(&mut report.problems);
         }
-        let flows = self.shards.into_par_iter().map(Shard::finish).map(|(flows, _)| flows).collect();
-        finish::finish(self.index, self.set, self.tally, flows, all);
+        let ends = self.shards.into_par_iter().map(Shard::end).collect();
+        finish::finish(self.index, self.set, self.tally, ends, all);
     }
 
     /// Reads one file to its end.
@@ -220,5 +221,17 @@ const SHARDS: usize = 16;
 /// Frames decoded by one task (measured best on 1 to 2 MiB windows).
 const CHUNK_FRAMES: usize = 1024;
 
-/// Assumed memory of one live flow with its table slot and handshake buffers; turns `--max-memory` into flows.
-const LIVE_FLOW_BYTES: u64 = 2048;
+/// Of `--max-memory`, the share in percent.
+fn share_of(max_memory: u64, percent: u64) -> usize {
+    usize::try_from(max_memory / 100 * percent).unwrap_or(usize::MAX)
+}
+
+/// Percent of `--max-memory` for live flows.
+const LIVE_SHARE: u64 = 50;
+
+/// Percent of `--max-memory` for records of ended flows, while a capture is read and once more when it is merged; the
+/// rest is for windows, tables of what flows share, and the join.
+const RECORD_SHARE: u64 = 16;
+
+/// Live flows of a shard in bytes at least: a few dozen.
+const MIN_LIVE_BYTES: usize = 128 << 10;

@@ -69,6 +69,7 @@ fn capture() -> Capture {
         backwards: 0,
         one_sided: 0.0,
         evicted: 0,
+        spilled_bytes: 0,
         clock: Clock {
             offset: Some(90.2),
             drift_ppm: None,

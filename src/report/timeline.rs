@@ -64,7 +64,7 @@ pub fn each_packet(
     each: Each<'_>,
 ) -> io::Result<()> {
     let mut by_capture: BTreeMap<CaptureIndex, Vec<usize>> = BTreeMap::new();
-    let known = |index: &FlowIndex| world.wire.flows.get(index.0 as usize);
+    let known = |index: &FlowIndex| world.wire.flows.get(*index);
     for (n, flow) in flows.iter().enumerate().filter_map(|(n, index)| Some((n, known(index)?))) {
         by_capture.entry(flow.capture).or_default().push(n);
     }
@@ -90,7 +90,7 @@ fn packets(
 ) -> io::Result<Vec<(Timestamp, Moment)>> {
     let mut moments = Vec::new();
     each_packet(world, flows, options, &mut |place, packet, step| {
-        let flow = flows.get(place).and_then(|index| world.wire.flows.get(index.0 as usize));
+        let flow = flows.get(place).and_then(|index| world.wire.flows.get(*index));
         let text = step.map_or_else(|| packet.text(), str::to_owned);
         if moments.len() < PACKETS {
             moments.extend(flow.map(|f| findings.packet(place, f, packet.at, packet.dir, text)));

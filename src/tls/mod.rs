@@ -25,6 +25,7 @@ pub mod names;
 mod openvpn;
 mod order;
 mod plain;
+mod record;
 mod records;
 mod reveal;
 mod seal;
@@ -119,7 +120,7 @@ pub struct ClientHelloShape {
 }
 
 /// A ClientHello.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ClientHello {
     /// Frame of its first byte.
     pub at: Moment,
@@ -142,7 +143,7 @@ pub struct ClientHello {
 }
 
 /// A ServerHello.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ServerHello {
     /// Frame of its first byte.
     pub at: Moment,
@@ -156,7 +157,7 @@ pub struct ServerHello {
     pub alpn: Option<String>,
     /// A session was resumed.
     pub resumed: bool,
-    /// `random`.
+    /// `random`, as long as the session lasts: records do not keep it.
     pub random: [u8; 32],
 }
 
@@ -205,7 +206,7 @@ pub enum ClientCertificate {
 }
 
 /// An alert, seen or inferred.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Alert {
     /// Who sent it.
     pub from: Dir,
@@ -270,7 +271,7 @@ impl Phase {
 }
 
 /// Consecutive application data of one side, without a pause of a second or more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Burst {
     /// Who sent it.
     pub dir: Dir,
@@ -362,7 +363,7 @@ pub struct Decrypted {
 }
 
 /// Where and why decryption of a side ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stopped {
     /// The record that could not be opened, or the last one before a hole.
     pub at: Moment,
@@ -386,7 +387,7 @@ pub enum DecryptionStop {
 }
 
 /// GOAWAY of HTTP/2 (RFC 9113 §6.8).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GoAway {
     /// Who sent it.
     pub from: Dir,
@@ -399,7 +400,7 @@ pub struct GoAway {
 }
 
 /// RST_STREAM of HTTP/2 (RFC 9113 §6.4).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamReset {
     /// Who sent it.
     pub from: Dir,
@@ -409,6 +410,14 @@ pub struct StreamReset {
     pub stream: u32,
     /// Name of the error code, such as `REFUSED_STREAM`.
     pub error: String,
+}
+
+impl TlsFacts {
+    /// The random of the ClientHello, where all of it was captured: no other connection has it.
+    pub fn client_random(&self) -> Option<&[u8; 32]> {
+        let hello = self.client_hello.as_ref()?;
+        (!hello.cut || hello.random != [0; 32]).then_some(&hello.random)
+    }
 }
 
 /// What a side spoke that is not TLS.

@@ -3,7 +3,8 @@
 use super::Connection;
 use crate::flow::codec::{Codec, Coded, Pack, Unpack};
 use crate::flow::labels::Scale;
-use crate::flow::{Dir, FlowEnd, Moment, PerDir, TcpRecord};
+use crate::flow::totals::TcpSum;
+use crate::flow::{Dir, FlowEnd, Moment, PerDir, TcpFacts, TcpRecord};
 
 impl Connection {
     /// What the observer is told at the end.
@@ -22,35 +23,40 @@ impl Connection {
         self.streams.orig.is_closed() && self.streams.resp.is_closed()
     }
 
-    /// The facts in the end, packed. `bytes`: payload of each side; `quoted_only`: no segment was seen.
+    /// The facts in the end. `bytes`: payload of each side; `quoted_only`: no segment was seen; `first`: the flow's
+    /// first packet.
     pub(in crate::flow) fn finish(
         &mut self,
         bytes: PerDir<u64>,
         quoted_only: bool,
+        first: Moment,
         pack: &mut Pack,
-    ) -> TcpRecord {
+    ) -> (TcpRecord, TcpSum) {
         self.conclude(bytes, quoted_only);
-        pack.clear();
-        self.facts.code(pack);
-        TcpRecord::from_packed(pack.bytes(), &self.facts)
+        (TcpRecord::new(first, &mut self.facts, pack), TcpSum::of(&self.facts))
     }
 
-    /// The same, with what it takes to go on behind the facts.
-    pub(in crate::flow) fn freeze(&mut self, bytes: PerDir<u64>, pack: &mut Pack) -> TcpRecord {
+    /// The same, and in `pack` what it takes to go on.
+    pub(in crate::flow) fn freeze(
+        &mut self,
+        bytes: PerDir<u64>,
+        first: Moment,
+        pack: &mut Pack,
+    ) -> (TcpRecord, TcpSum) {
         let mut completeness = self.facts.completeness;
         self.conclude(bytes, false);
-        pack.clear();
-        self.facts.code(pack);
+        let record = TcpRecord::new(first, &mut self.facts, pack);
+        pack.begin(first);
         completeness.code(pack);
         self.code_rest(pack);
-        TcpRecord::from_packed(pack.bytes(), &self.facts)
+        (record, TcpSum::of(&self.facts))
     }
 
     /// What [`Connection::freeze`] froze. The memory of copies is lost: they come at once or not at all.
-    pub(in crate::flow) fn thaw(record: &TcpRecord) -> Self {
-        let mut this = Self::new(false);
-        let mut unpack = Unpack::new(record.packed());
-        this.facts.code(&mut unpack);
+    pub(in crate::flow) fn thaw(facts: TcpFacts, first: Moment, rest: &[u8]) -> Self {
+        let mut this = Self { facts, ..Self::new(false) };
+        let mut unpack = Unpack::new(rest, &[]);
+        unpack.last().begin(first);
         this.facts.completeness.code(&mut unpack);
         this.code_rest(&mut unpack);
         *this.zeek.history() = std::mem::take(&mut this.facts.history);

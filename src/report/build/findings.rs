@@ -100,7 +100,7 @@ impl<'a> Findings<'a> {
     }
 
     fn flow(&self, index: FlowIndex) -> Option<&'a Conversation> {
-        self.world.wire.flows.get(index.0 as usize)
+        self.world.wire.flows.get(index)
     }
 
     fn capture_name(&self, flow: &Conversation) -> String {

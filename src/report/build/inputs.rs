@@ -56,18 +56,12 @@ fn problems(weirds: &Weirds) -> Vec<Problem> {
 
 /// One for each vantage point.
 pub(super) fn captures(world: &World, correlated: &Correlated) -> Vec<Capture> {
-    let mut flows = vec![0; world.wire.captures.len()];
-    for flow in &world.wire.flows {
-        if let Some(count) = flows.get_mut(usize::from(flow.capture.0)) {
-            *count += 1;
-        }
-    }
     let clock = |n: usize| clock(correlated.capture_clocks.get(n));
-    let all = world.wire.captures.iter().zip(flows).enumerate();
-    all.map(|(n, (report, flows))| capture(world, report, flows, clock(n))).collect()
+    let all = world.wire.captures.iter().enumerate();
+    all.map(|(n, report)| capture(world, report, clock(n))).collect()
 }
 
-fn capture(world: &World, report: &CaptureReport, flows: u64, clock: Clock) -> Capture {
+fn capture(world: &World, report: &CaptureReport, clock: Clock) -> Capture {
     let mut interfaces: Vec<_> = report.interfaces.iter().filter_map(|i| i.name.clone()).collect();
     let mut filters: Vec<_> = report.interfaces.iter().filter_map(|i| i.filter.clone()).collect();
     interfaces.dedup();
@@ -82,7 +76,7 @@ fn capture(world: &World, report: &CaptureReport, flows: u64, clock: Clock) -> C
         first_time: text(report.first),
         last_time: text(report.last),
         frames: report.frames,
-        flows,
+        flows: report.flows,
         drops: report.drops,
         snaplen_cut: report.snaplen_cut,
         duplicates: report.duplicates,
@@ -91,6 +85,7 @@ fn capture(world: &World, report: &CaptureReport, flows: u64, clock: Clock) -> C
         backwards: report.backwards,
         one_sided: (report.one_sided * 1000.0).round() / 1000.0,
         evicted: report.evicted,
+        spilled_bytes: report.spilled_bytes,
         clock,
     }
 }

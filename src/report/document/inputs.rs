@@ -83,6 +83,9 @@ pub struct Capture {
     /// Flows finished early to stay within the memory budget.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub evicted: u64,
+    /// Bytes of flow records that were written to a temporary file to stay within the memory budget.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub spilled_bytes: u64,
     /// Its clock.
     pub clock: Clock,
 }

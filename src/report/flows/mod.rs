@@ -100,9 +100,8 @@ impl<'a> Records<'a> {
         let (mut ready, mut filling) = (new_slots(slots), new_slots(slots));
         let mut separator = Separator::new(framing);
         out.write_all(separator.open())?;
-        for (n, wave) in self.wire.flows.chunks(slots * CHUNK_FLOWS).enumerate() {
-            let first = n * slots * CHUNK_FLOWS;
-            let render = || self.render(wave, first, framing, select, &mut filling);
+        for first in (0..self.wire.flows.blocks()).step_by(slots * CHUNK_BLOCKS) {
+            let render = || self.render(first, framing, select, &mut filling);
             let ((), written) = rayon::join(render, || separator.write(&ready, out));
             written?;
             std::mem::swap(&mut ready, &mut filling);
@@ -115,32 +114,34 @@ impl<'a> Records<'a> {
         out.flush()
     }
 
-    /// Renders a wave of flows, one chunk to each slot; `first` is the place of the first of them.
-    fn render(
-        &self,
-        wave: &[Conversation],
-        first: usize,
-        framing: Framing,
-        select: Selector<'_>,
-        slots: &mut [Slot],
-    ) {
-        slots.par_iter_mut().zip(wave.par_chunks(CHUNK_FLOWS)).enumerate().for_each(|(n, (slot, flows))| {
-            for (at, flow) in flows.iter().enumerate().filter(|(_, flow)| select(flow)) {
-                let index = FlowIndex((first + n * CHUNK_FLOWS + at) as u32);
-                if framing == Framing::Array && !slot.out.is_empty() {
-                    slot.out.extend_from_slice(b",\n");
-                }
-                self.record(index, flow, slot);
-                if framing == Framing::Lines {
-                    slot.out.push(b'\n');
-                }
+    /// Renders flows from the block `first` on, a few blocks to each slot.
+    fn render(&self, first: usize, framing: Framing, select: Selector<'_>, slots: &mut [Slot]) {
+        slots.par_iter_mut().enumerate().for_each(|(n, slot)| {
+            let first = first + n * CHUNK_BLOCKS;
+            for block in first..first + CHUNK_BLOCKS {
+                self.wire.flows.each(block, |record| {
+                    let flow = record.open();
+                    if select(&flow) {
+                        self.one(record.index, &flow, framing, slot);
+                    }
+                });
             }
         });
     }
 
+    fn one(&self, index: FlowIndex, flow: &Conversation, framing: Framing, slot: &mut Slot) {
+        if framing == Framing::Array && !slot.out.is_empty() {
+            slot.out.extend_from_slice(b",\n");
+        }
+        self.record(index, flow, slot);
+        if framing == Framing::Lines {
+            slot.out.push(b'\n');
+        }
+    }
+
     fn counterpart(&self, index: FlowIndex) -> Option<(&Flow<crate::ingest::App>, &'static str)> {
         let (other, why) = self.counterparts.get(&index)?;
-        Some((self.wire.flows.get(other.0 as usize)?, why))
+        Some((self.wire.flows.get(*other)?, why))
     }
 }
 
@@ -193,8 +194,8 @@ fn path_of(sources: &[Source], index: u32) -> Vec<u8> {
     quoted(sources.get(index as usize).map_or("", |s| s.path.as_str()))
 }
 
-/// Flows rendered by one task: about 256 KiB of text.
-const CHUNK_FLOWS: usize = 256;
+/// Blocks of flows rendered by one task: about 256 KiB of text.
+const CHUNK_BLOCKS: usize = 4;
 
 /// Chunks under way for each thread, so that uneven ones even out.
 const SLOTS_PER_THREAD: usize = 4;
@@ -243,7 +244,7 @@ mod tests {
             stream: Some(n),
             proto: Proto::Tcp,
             vni: None,
-            orig: "10.0.0.1:40000".parse().expect("an address"),
+            orig: "[fd00::1]:40000".parse().expect("an address"),
             resp: "[fd00::2]:443".parse().expect("an address"),
             first: moment(1),
             last: moment(9),
@@ -277,6 +278,9 @@ mod tests {
             backwards: 0,
             one_sided: 0.0,
             evicted: 0,
+            flows: 0,
+            retransmissions: 0,
+            spilled_bytes: 0,
         };
         Ingested { captures: vec![capture], flows: (0..flows).map(flow).collect(), ..Ingested::default() }
     }

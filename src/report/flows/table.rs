@@ -28,9 +28,9 @@ pub fn table(
     for flow in selected.by_ref().take(MAX_ROWS) {
         if many && capture != Some(flow.capture) {
             capture = Some(flow.capture);
-            table.add_row([show(name_of(wire, flow))]);
+            table.add_row([show(name_of(wire, &flow))]);
         }
-        table.add_row(row(flow).map(&mut *show));
+        table.add_row(row(&flow).map(&mut *show));
     }
     for n in [4, 5, 6] {
         if let Some(column) = table.column_mut(n) {

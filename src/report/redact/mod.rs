@@ -6,7 +6,7 @@
 //! namespaces, Services, webhooks, servers, certificates, users and accounts; a word that nothing points to as a name
 //! (a policy's reason in free text) is not known and stays. `--redact` says so in the manual.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use aho_corasick::AhoCorasick;
@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::correlate::World;
+use crate::flow::Dir;
 
 mod addresses;
 mod frames;
@@ -57,9 +58,12 @@ impl Redactor {
         let mut redactor = Self::default();
         let names = names::Names::of(world);
         redactor.learn(names);
-        let mut ips: Vec<_> = world.wire.flows.iter().flat_map(|f| [f.orig.ip(), f.resp.ip()]).collect();
-        ips.sort_unstable();
-        ips.dedup();
+        let mut ips = BTreeSet::new();
+        for block in 0..world.wire.flows.blocks() {
+            world.wire.flows.each(block, |record| {
+                ips.extend([Dir::Orig, Dir::Resp].map(|dir| record.brief().endpoint(dir).ip()));
+            });
+        }
         for ip in ips {
             redactor.addresses.ip(ip);
         }

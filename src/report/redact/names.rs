@@ -25,7 +25,7 @@ impl Names {
         names.of_cluster(&world.cluster);
         names.of_certificates(world);
         names.of_logs(world);
-        world.wire.flows.iter().for_each(|flow| names.of_flow(flow));
+        world.wire.flows.each_but_lone_syns(|_, flow| names.of_flow(flow));
         for source in &world.bundle.sources {
             names.of_text(&source.path);
             if let Some((archive, _)) = source.path.split_once('!') {

@@ -81,7 +81,11 @@ fn capture_text(capture: &Capture) -> String {
         parts.push(format!("{} copies", grouped(capture.duplicates)));
     }
     if capture.evicted > 0 {
-        parts.push(format!("{} ended early for memory", counted(capture.evicted, "flow")));
+        parts.push(format!("{} ended early for --max-memory", counted(capture.evicted, "flow")));
+    }
+    if capture.spilled_bytes > 0 {
+        let mb = grouped(capture.spilled_bytes.div_ceil(1_000_000));
+        parts.push(format!("{mb} MB of records in a temporary file for --max-memory"));
     }
     parts.extend(clock(&capture.clock));
     printable(&format!("{}: {}", capture.name, parts.join(", ")))

@@ -1,0 +1,82 @@
+//! How the calls to one address fared, summed up once: thousands of cases ask the same of it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+use super::World;
+use super::endings;
+use super::index::FlowTable;
+use crate::capture::CaptureIndex;
+use crate::ingest::Conversation;
+use crate::log::Ending;
+use crate::tls::{CipherSuite, ProtocolVersion};
+
+/// What is known of the first [`MAX_COMPARED`] flows to an address.
+#[derive(Debug, Default)]
+pub(super) struct Backend {
+    /// Established.
+    pub(super) established: u32,
+    /// Refused.
+    pub(super) refused: u32,
+    /// Established, with a hello or request that was acknowledged and never answered.
+    pub(super) silent: u32,
+    /// One was established and answered.
+    pub(super) spoke: bool,
+    /// What the server chose, without repeats.
+    pub(super) chosen: BTreeSet<(CipherSuite, ProtocolVersion)>,
+}
+
+/// Answers for each address, as they are asked for.
+pub(super) struct Backends<'w> {
+    world: &'w World,
+    table: &'w FlowTable,
+    known: HashMap<SocketAddr, Rc<Backend>>,
+    ttls: HashMap<(CaptureIndex, IpAddr), BTreeSet<u8>>,
+}
+
+impl<'w> Backends<'w> {
+    pub(super) fn new(world: &'w World, table: &'w FlowTable) -> Self {
+        Self { world, table, known: HashMap::new(), ttls: HashMap::new() }
+    }
+
+    /// What is known of the flows to an address.
+    pub(super) fn of(&mut self, address: SocketAddr) -> Rc<Backend> {
+        let (world, table) = (self.world, self.table);
+        let known = self.known.entry(address).or_insert_with(|| {
+            let mut backend = Backend::default();
+            let flows = table.of_resp(address).iter().take(MAX_COMPARED);
+            flows.for_each(|flow| backend.add(&world.read(*flow)));
+            Rc::new(backend)
+        });
+        Rc::clone(known)
+    }
+
+    /// TTLs of a host's packets that are no RST, on any flow to it in this capture.
+    pub(super) fn ttls(&mut self, capture: CaptureIndex, host: IpAddr) -> &BTreeSet<u8> {
+        let (world, table) = (self.world, self.table);
+        self.ttls.entry((capture, host)).or_insert_with(|| {
+            let flows = table.of_host(host).take(MAX_COMPARED).map(|f| world.read(f));
+            let same = flows.filter(|f| f.capture == capture);
+            same.filter_map(|f| f.tcp.as_deref().and_then(|t| t.ttl.resp)).collect()
+        })
+    }
+}
+
+impl Backend {
+    fn add(&mut self, flow: &Conversation) {
+        let tcp = flow.tcp.as_deref();
+        let established = tcp.is_some_and(|t| t.established.is_some());
+        let acked = tcp.is_some_and(|t| t.loss.orig.unacked_bytes == 0);
+        let silent = established && acked && flow.bytes.orig > 0 && flow.bytes.resp == 0;
+        self.established += u32::from(established);
+        self.refused += u32::from(endings::moment(flow, Ending::Refused).is_some());
+        self.silent += u32::from(silent);
+        self.spoke |= established && flow.bytes.resp > 0;
+        let hello = flow.app.session.tls.as_deref().and_then(|t| t.server_hello.as_ref());
+        self.chosen.extend(hello.map(|hello| (hello.cipher, hello.version)));
+    }
+}
+
+/// Flows of one address that are compared with a case's.
+pub(super) const MAX_COMPARED: usize = 256;

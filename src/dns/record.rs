@@ -1,0 +1,32 @@
+//! DNS facts as a few bytes, for the records of flows that have ended: every field in its order.
+
+use super::{DnsFacts, Lookup};
+use crate::flow::codec::{Codec, Coded, list, optional};
+
+impl Coded for DnsFacts {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let Self { lookups, omitted } = self;
+        list(lookups, codec, Coded::code);
+        omitted.code(codec);
+    }
+}
+
+impl Coded for Lookup {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let Self { name, qtype, query, tries, answer, rcode, addresses, truncated } = self;
+        name.code(codec);
+        qtype.code(codec);
+        query.code(codec);
+        tries.code(codec);
+        answer.code(codec);
+        optional(rcode, codec, Coded::code);
+        let mut count = addresses.len() as u64;
+        codec.number(&mut count);
+        addresses.resize(count.min(MAX_ADDRESSES) as usize, std::net::Ipv4Addr::UNSPECIFIED.into());
+        addresses.iter_mut().for_each(|address| address.code(codec));
+        truncated.code(codec);
+    }
+}
+
+/// Addresses of one lookup at most.
+const MAX_ADDRESSES: u64 = 1024;

@@ -1,0 +1,294 @@
+//! A flow that has ended as a few bytes: what the capture is summed up from, and what is unpacked when someone asks.
+//!
+//! A record begins with its head (first packet, endpoints), which is all that ordering and most passes look at. Records
+//! are made by one shard and read with what the records of that shard share.
+
+use std::net::SocketAddr;
+
+use super::codec::{Codec, Coded, Pack, SharedValue, Unpack, list, optional};
+use super::lone::{Head, Lone, Said};
+use super::totals::dial_print;
+use super::{Dir, Flow, FrameRef, IcmpError, Moment, Part, PerDir, Proto, TcpRecord};
+use crate::capture::CaptureIndex;
+
+/// What the records of one shard share.
+#[derive(Clone, Debug, Default)]
+pub struct RecordContext {
+    /// Which capture the flows are of.
+    pub capture: CaptureIndex,
+    /// The capture is several files.
+    pub several_files: bool,
+    /// Values that records hold the place of.
+    pub shared: Vec<SharedValue>,
+}
+
+/// The head of a record: told without unpacking it.
+#[derive(Clone, Copy, Debug)]
+pub struct Brief {
+    head: Head,
+}
+
+impl Brief {
+    /// Reads the head of a record.
+    pub fn of(record: &[u8]) -> Self {
+        Self { head: Head::read(&mut Unpack::new(record, &[])) }
+    }
+
+    /// First packet.
+    pub fn first(&self) -> Moment {
+        self.head.at
+    }
+
+    /// Transport protocol.
+    pub fn proto(&self) -> Proto {
+        self.head.key.proto()
+    }
+
+    /// Overlay network identifier.
+    pub fn vni(&self) -> Option<u32> {
+        self.head.key.vni()
+    }
+
+    /// Endpoint of a side.
+    pub fn endpoint(&self, dir: Dir) -> SocketAddr {
+        self.head.key.endpoint(dir)
+    }
+}
+
+/// Digests of what another capture of the same connection shows too; equal ones are worth a look, no more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Prints {
+    /// Of [`TcpFacts::dial`].
+    pub dial: Option<u32>,
+    /// Of what the observer made of the payload.
+    pub app: Option<u32>,
+}
+
+impl Prints {
+    /// Those of a record.
+    pub fn of(record: &[u8]) -> Self {
+        let mut unpack = Unpack::new(record, &[]);
+        let head = Head::read(&mut unpack);
+        if head.lone {
+            let dial = Lone::unpack(&head, &mut unpack).dial();
+            return Self { dial: Some(dial_print(dial)), app: None };
+        }
+        Self::read(&mut unpack)
+    }
+
+    fn read(unpack: &mut Unpack<'_>) -> Self {
+        let mut prints = Self::default();
+        prints.code(unpack);
+        prints
+    }
+}
+
+impl Coded for Prints {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        for print in [&mut self.dial, &mut self.app] {
+            let mut n = print.map_or(0, |n| u64::from(n) + 1);
+            codec.number(&mut n);
+            *print = n.checked_sub(1).map(|n| n as u32);
+        }
+    }
+}
+
+/// First frame of a record, which is how records are ordered: no two flows of a capture begin with the same frame.
+pub fn first_frame(record: &[u8]) -> FrameRef {
+    begin(record).0
+}
+
+/// First frame of a record, and whether the flow's stream is numbered by it.
+pub fn place_of(record: &[u8]) -> (FrameRef, bool) {
+    let (frame, form) = begin(record);
+    (frame, Head::says_in_order(form))
+}
+
+/// Whether one plain SYN is all that was seen of the flow of a record.
+pub fn is_lone_syn(record: &[u8]) -> bool {
+    Head::says_lone(begin(record).1)
+}
+
+/// The first two values of a head.
+fn begin(record: &[u8]) -> (FrameRef, u8) {
+    let mut unpack = Unpack::new(record, &[]);
+    let (mut bits, mut form) = (0, [0]);
+    unpack.number(&mut bits);
+    unpack.array(&mut form);
+    (FrameRef::from_bits(bits), form[0])
+}
+
+impl RecordContext {
+    /// Unpacks a flow; what was not packed with this context gives an empty one.
+    pub fn unpack<A: Coded + Default>(&self, record: &[u8]) -> Flow<A> {
+        let mut unpack = Unpack::new(record, &self.shared);
+        unpack_flow(&mut unpack, self.capture, self.several_files)
+    }
+}
+
+/// Packs flows that were not captured; gives their records and what these share.
+pub fn pack_all<A: Coded + Default>(
+    flows: impl IntoIterator<Item = Flow<A>>,
+) -> (Vec<Vec<u8>>, Vec<SharedValue>) {
+    let mut pack = Pack::default();
+    let records = flows.into_iter().map(|flow| {
+        pack.begin(Moment::default());
+        let several_files = !flow.parts.is_empty();
+        let dial = flow.tcp.as_ref().and_then(|tcp| tcp.facts().dial()).map(dial_print);
+        flow.pack(several_files, dial, &mut pack);
+        pack.bytes().to_vec()
+    });
+    let records = records.collect();
+    (records, pack.shared.into_values())
+}
+
+/// Reads a flow, and leaves what follows it.
+pub(super) fn unpack_flow<A: Coded + Default>(
+    unpack: &mut Unpack<'_>,
+    capture: CaptureIndex,
+    several_files: bool,
+) -> Flow<A> {
+    let head = Head::read(unpack);
+    if head.lone {
+        return Lone::unpack(&head, unpack).flow(&head, capture, several_files);
+    }
+    let _ = Prints::read(unpack);
+    let mut flow = Flow::blank(capture, &head);
+    flow.code_rest(unpack);
+    flow
+}
+
+impl<A: Coded + Default> Flow<A> {
+    /// Its record, behind what is packed already.
+    pub(super) fn pack(mut self, several_files: bool, dial: Option<u32>, pack: &mut Pack) {
+        if let Some(tcp) = &mut self.tcp {
+            tcp.settle(self.first);
+        }
+        let in_order = self.is_numbered_in_order(several_files);
+        let said = Said { evicted: self.evicted, shares_tuple: self.shares_tuple, in_order };
+        let key = super::key::FlowKey::of_flow(&self);
+        Head { at: self.first, lone: false, said, key }.code(pack);
+        Prints { dial, app: self.app.print() }.code(pack);
+        self.code_rest(pack);
+    }
+
+    fn blank(capture: CaptureIndex, head: &Head) -> Self {
+        Self {
+            capture,
+            stream: None,
+            stream_frame: None,
+            shares_tuple: head.said.shares_tuple,
+            proto: head.key.proto(),
+            vni: head.key.vni(),
+            orig: head.key.endpoint(Dir::Orig),
+            resp: head.key.endpoint(Dir::Resp),
+            first: head.at,
+            last: Moment::default(),
+            packets: PerDir::default(),
+            bytes: PerDir::default(),
+            duplicates: 0,
+            truncated: false,
+            midstream: false,
+            evicted: head.said.evicted,
+            quoted_only: false,
+            tcp: None,
+            icmp: Vec::new(),
+            parts: Vec::new(),
+            app: A::default(),
+        }
+    }
+
+    /// What the head does not hold.
+    fn code_rest<C: Codec>(&mut self, codec: &mut C) {
+        self.last.code(codec);
+        self.packets.code(codec);
+        self.bytes.code(codec);
+        let mut form = [u8::from(self.truncated)
+            | u8::from(self.midstream) << 1
+            | u8::from(self.quoted_only) << 2
+            | u8::from(self.tcp.is_some()) << 3
+            | u8::from(self.stream_frame == Some(self.first.frame)) << 4
+            | u8::from(self.duplicates > 0 || !self.icmp.is_empty() || !self.parts.is_empty()) << 5
+            | u8::from(self.stream_frame.is_some_and(|f| f != self.first.frame)) << 6];
+        codec.array(&mut form);
+        let has = |bit: u8| form[0] & 1 << bit != 0;
+        (self.truncated, self.midstream, self.quoted_only) = (has(0), has(1), has(2));
+        if has(4) {
+            self.stream_frame = Some(self.first.frame);
+        }
+        if has(6) {
+            let mut bits = self.stream_frame.map_or(0, FrameRef::to_bits);
+            codec.number(&mut bits);
+            self.stream_frame = Some(FrameRef::from_bits(bits));
+        }
+        if has(5) {
+            self.duplicates.code(codec);
+            list(&mut self.icmp, codec, Coded::code);
+            list(&mut self.parts, codec, Coded::code);
+        }
+        if has(3) {
+            self.tcp.get_or_insert_with(|| TcpRecord::empty(self.first)).code(codec);
+        }
+        self.app.code(codec);
+    }
+}
+
+impl<A: Coded + Default> Default for Flow<A> {
+    /// Without a packet: what stands where a record cannot be read.
+    fn default() -> Self {
+        RecordContext::default().unpack(&[])
+    }
+}
+
+impl<A> Flow<A> {
+    /// With other facts of the observer.
+    pub(super) fn with<B>(self, app: B) -> Flow<B> {
+        Flow {
+            capture: self.capture,
+            stream: self.stream,
+            stream_frame: self.stream_frame,
+            shares_tuple: self.shares_tuple,
+            proto: self.proto,
+            vni: self.vni,
+            orig: self.orig,
+            resp: self.resp,
+            first: self.first,
+            last: self.last,
+            packets: self.packets,
+            bytes: self.bytes,
+            duplicates: self.duplicates,
+            truncated: self.truncated,
+            midstream: self.midstream,
+            evicted: self.evicted,
+            quoted_only: self.quoted_only,
+            tcp: self.tcp,
+            icmp: self.icmp,
+            parts: self.parts,
+            app,
+        }
+    }
+}
+
+impl Coded for IcmpError {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let Self { at, from, kind, code, v6, quotes } = self;
+        at.code(codec);
+        from.code(codec);
+        kind.code(codec);
+        code.code(codec);
+        v6.code(codec);
+        quotes.code(codec);
+    }
+}
+
+impl Coded for Part {
+    fn code<C: Codec>(&mut self, codec: &mut C) {
+        let Self { file, stream, first_frame, last_frame, stream_frame, quoted_only } = self;
+        file.code(codec);
+        optional(stream, codec, Coded::code);
+        first_frame.code(codec);
+        last_frame.code(codec);
+        optional(stream_frame, codec, Coded::code);
+        quoted_only.code(codec);
+    }
+}

@@ -1,0 +1,198 @@
+//! A place of the flow table: a flow in whatever form is the smallest that it can go on from.
+
+use super::ages::Age;
+use super::codec::{Pack, SharedValue, Unpack};
+use super::compact::unpack_flow;
+use super::entry::Entry;
+use super::key::FlowKey;
+use super::lone::Lone;
+use super::shard::ShardOptions;
+use super::totals::Totals;
+use super::{FrameRef, Moment, Observer};
+
+/// A flow of the table.
+pub(super) enum Slot<O: Observer> {
+    /// Anything may come.
+    Live(Box<Entry<O>>),
+    /// Over and idle.
+    Frozen(Box<Frozen>),
+    /// One plain SYN: its place among the [`Lones`].
+    Lone(u32),
+}
+
+/// A flow that is over and idle, packed.
+pub(super) struct Frozen {
+    key: FlowKey,
+    hash: u64,
+    opened: FrameRef,
+    last: Moment,
+    /// The record, and behind it what it takes to go on.
+    bytes: Box<[u8]>,
+    record: usize,
+    pub(super) totals: Totals,
+}
+
+impl Frozen {
+    /// The record of the flow as it stands.
+    pub(super) fn record(&self) -> &[u8] {
+        self.bytes.get(..self.record).unwrap_or_default()
+    }
+
+    /// Packs a flow.
+    pub(super) fn new<O: Observer>(
+        entry: &mut Entry<O>,
+        options: ShardOptions,
+        observer: &mut O,
+        (pack, scratch): (&mut Pack, &mut Pack),
+    ) -> Self {
+        let (key, hash) = (entry.key, entry.hash);
+        let (flow, sum) = entry.freeze(options.capture, observer, scratch);
+        let opened = flow.stream_frame.map_or(flow.first.frame, |frame| frame.min(flow.first.frame));
+        let totals = Totals::of(&flow, sum, options.several_files);
+        let last = flow.last;
+        pack.begin(Moment::default());
+        flow.pack(options.several_files, sum.dial, pack);
+        let record = pack.bytes().len();
+        let bytes = [pack.bytes(), scratch.bytes()].concat().into();
+        Self { key, hash, opened, last, bytes, record, totals }
+    }
+
+    /// The flow, to go on.
+    fn thaw<O: Observer>(&self, options: ShardOptions, shared: &[SharedValue]) -> Entry<O> {
+        let mut unpack = Unpack::new(self.record(), shared);
+        let flow = unpack_flow(&mut unpack, options.capture, options.several_files);
+        Entry::thaw(flow, self.hash, self.bytes.get(self.record..).unwrap_or_default())
+    }
+}
+
+impl<O: Observer> Slot<O> {
+    #[inline]
+    pub(super) fn is_of(&self, sender_first: &FlowKey, lones: &Lones) -> bool {
+        let key = match self {
+            Self::Live(entry) => &entry.key,
+            Self::Frozen(frozen) => &frozen.key,
+            Self::Lone(n) => &lones.at(*n).key,
+        };
+        key.sender(sender_first).is_some()
+    }
+
+    pub(super) fn hash(&self, lones: &Lones) -> u64 {
+        match self {
+            Self::Live(entry) => entry.hash,
+            Self::Frozen(frozen) => frozen.hash,
+            Self::Lone(n) => lones.at(*n).hash,
+        }
+    }
+
+    pub(super) fn age(&self, lones: &Lones) -> Age {
+        match self {
+            Self::Live(entry) => entry.age(),
+            Self::Frozen(f) => Age { last: f.last.frame, opened: f.opened, hash: f.hash },
+            Self::Lone(n) => {
+                let lone = lones.at(*n);
+                Age { last: lone.at.frame, opened: lone.at.frame, hash: lone.hash }
+            }
+        }
+    }
+
+    /// Assumed memory, with the place in the table.
+    pub(super) const fn weight(&self) -> usize {
+        match self {
+            Self::Live(_) => LIVE_BYTES,
+            Self::Frozen(_) => FROZEN_BYTES,
+            Self::Lone(_) => LONE_BYTES,
+        }
+    }
+
+    /// The flow, to go on with; whether it was frozen.
+    pub(super) fn wake(
+        &mut self,
+        options: ShardOptions,
+        (lones, spare): (&mut Lones, &mut Spare<O>),
+        shared: &[SharedValue],
+        observer: &mut O,
+    ) -> (&mut Entry<O>, bool) {
+        let woken = match self {
+            Self::Live(_) => None,
+            Self::Frozen(frozen) => Some((frozen.thaw(options, shared), true)),
+            Self::Lone(n) => Some((lones.take(*n).grow(options.several_files, observer), false)),
+        };
+        let mut was_frozen = false;
+        if let Some((entry, frozen)) = woken {
+            was_frozen = frozen;
+            *self = Self::Live(spare.boxed(entry));
+        }
+        match self {
+            Self::Live(entry) => (entry, was_frozen),
+            Self::Frozen(_) | Self::Lone(_) => unreachable!("made live above"),
+        }
+    }
+}
+
+/// Memory of entries whose flows have ended, to be used again.
+pub(super) struct Spare<O: Observer>(Vec<Box<Entry<O>>>);
+
+impl<O: Observer> Default for Spare<O> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<O: Observer> Spare<O> {
+    /// An entry on the heap, in the memory of one that was used up where there is one.
+    pub(super) fn boxed(&mut self, entry: Entry<O>) -> Box<Entry<O>> {
+        match self.0.pop() {
+            Some(mut used) => {
+                *used = entry;
+                used
+            }
+            None => Box::new(entry),
+        }
+    }
+
+    /// Takes an entry that is used up.
+    pub(super) fn keep(&mut self, used: Box<Entry<O>>) {
+        if self.0.len() < SPARE {
+            self.0.push(used);
+        }
+    }
+}
+
+/// Flows of one SYN, side by side.
+#[derive(Debug, Default)]
+pub(super) struct Lones {
+    all: Vec<Lone>,
+    free: Vec<u32>,
+}
+
+impl Lones {
+    pub(super) fn add(&mut self, lone: Lone) -> u32 {
+        if let Some(n) = self.free.pop() {
+            self.all[n as usize] = lone;
+            return n;
+        }
+        self.all.push(lone);
+        (self.all.len() - 1) as u32
+    }
+
+    pub(super) fn at(&self, n: u32) -> &Lone {
+        &self.all[n as usize]
+    }
+
+    pub(super) fn take(&mut self, n: u32) -> Lone {
+        self.free.push(n);
+        self.all[n as usize]
+    }
+}
+
+/// Used entries kept for new flows.
+const SPARE: usize = 256;
+
+/// Assumed memory of a live flow with handshake buffers and its place in the table, in bytes (measured on TLS flows).
+pub(super) const LIVE_BYTES: usize = 2560;
+
+/// The same of a frozen one.
+const FROZEN_BYTES: usize = 640;
+
+/// The same of a lone SYN.
+pub(super) const LONE_BYTES: usize = size_of::<Lone>() + 64;
