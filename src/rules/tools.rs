@@ -150,9 +150,13 @@ pub fn check(rules: &RuleSet, events: &EventSet) -> Vec<String> {
         if rule.references.is_empty() && !rule.builtin {
             found.push(format!("{place}: no reference: say where this failure is documented"));
         }
+        for pattern in rule.when.iter().chain(&rule.unless).flat_map(Expr::costly_patterns) {
+            found.push(format!(
+                "{place}: the pattern {pattern:?} is costly: repeat fewer times, or anchor it"
+            ));
+        }
         found.extend(
-            shadow(rules, rule)
-                .map(|by| format!("{place}: always loses to {by}, which has the same conditions")),
+            shadow(rules, rule).map(|by| format!("{place}: always loses to {by}, which asks for no more")),
         );
     }
     let unused = unused_events(rules, events).into_iter().filter(|e| !events.is_benign(e));
@@ -160,13 +164,15 @@ pub fn check(rules: &RuleSet, events: &EventSet) -> Vec<String> {
     found
 }
 
-/// A rule before this one in precedence with the same conditions on the same events.
+/// A rule before this one in precedence that matches whatever this one does: the same conditions or none, on the same
+/// events and edges.
 fn shadow<'r>(rules: &'r RuleSet, rule: &Rule) -> Option<&'r str> {
     let text = |e: &Option<Expr>| e.as_ref().map(|e| e.source().trim().to_owned());
     let before = rules.rules().iter().take_while(|r| r.id != rule.id);
     let same = |r: &&Rule| {
-        text(&r.when) == text(&rule.when)
-            && text(&r.unless) == text(&rule.unless)
+        (r.when.is_none() || text(&r.when) == text(&rule.when))
+            && (r.unless.is_none() || text(&r.unless) == text(&rule.unless))
+            && r.needs.is_empty()
             && (rule.edge == r.edge || r.edge.is_empty())
             && rule.log.iter().all(|e| r.log.contains(e))
             && (r.log.is_empty() || !rule.log.is_empty())
@@ -382,6 +388,25 @@ mod tests {
     fn the_built_in_rules_have_no_warnings() {
         let found = check(&RuleSet::builtin(), &EventSet::builtin());
         assert!(found.is_empty(), "{}", found.join("\n"));
+    }
+
+    #[test]
+    fn a_costly_pattern_and_a_rule_that_always_loses_are_told() {
+        let rule = |id: &str, rank: u8, when: &str| {
+            format!(
+                "- rule: {id}\n  rev: 1\n  verdict: eof\n  cause: made_up\n  severity: error\n  rank: {rank}\n  \
+                 title: t\n  log: [connection_refused]\n{when}  explain: e\n  next: [n]\n  references: \
+                 [https://example.com]\n  tests:\n  - {{name: a, log: x, expect: match}}\n  - {{name: b, log: x, expect: no-match}}\n"
+            )
+        };
+        let costly = "  when: |\n    log.reason matches \"\\\\w{8}\"\n";
+        let text = rule("my/any", 90, "") + &rule("my/costly", 80, costly);
+        let file = RuleFile { path: "my.yaml".into(), text, builtin: false };
+        let rules = RuleSet::of(&[file]).unwrap_or_else(|e| panic!("{e}"));
+        let found = check(&rules, &EventSet::builtin()).join("\n");
+        assert!(found.contains("my/costly: the pattern"), "{found}");
+        assert!(found.contains("my/costly: always loses to my/any"), "{found}");
+        assert!(!found.contains("my/any: always loses"), "{found}");
     }
 
     #[test]

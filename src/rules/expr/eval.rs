@@ -42,6 +42,15 @@ impl Node {
             Self::Test(_, test) => test.fields(visit),
         }
     }
+
+    pub(super) fn patterns(&self, visit: &mut dyn FnMut(&str)) {
+        match self {
+            Self::Or(all) | Self::And(all) => all.iter().for_each(|n| n.patterns(visit)),
+            Self::Not(inner) => inner.patterns(visit),
+            Self::Test(_, Test::Matches(_, regex)) => visit(regex.as_str()),
+            Self::Test(..) => {}
+        }
+    }
 }
 
 fn fold(all: &[Node], view: &CaseView<'_>, sure: Truth, join: fn(Truth, Truth) -> Truth) -> Truth {

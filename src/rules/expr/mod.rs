@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use regex::RegexBuilder;
+
 use super::fields::{CaseView, Field};
 use super::mistakes::{Mistake, render};
 
@@ -81,7 +83,21 @@ impl Expr {
         });
         all
     }
+
+    /// The patterns of its `matches` whose compiled form is unusually large: big counted repeats, mostly.
+    pub fn costly_patterns(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        self.root.patterns(&mut |pattern| {
+            if RegexBuilder::new(pattern).size_limit(COSTLY_BYTES).build().is_err() {
+                all.push(pattern.to_owned());
+            }
+        });
+        all
+    }
 }
+
+/// A pattern that compiles to more is called costly; an ordinary one with a word class takes about 20 KiB.
+const COSTLY_BYTES: usize = 64 << 10;
 
 /// Bytes of an expression's text.
 type At = Range<usize>;
