@@ -399,7 +399,7 @@ mod tests {
                  [https://example.com]\n  tests:\n  - {{name: a, log: x, expect: match}}\n  - {{name: b, log: x, expect: no-match}}\n"
             )
         };
-        let costly = "  when: |\n    log.reason matches \"\\\\w{8}\"\n";
+        let costly = "  when: |\n    log.reason matches \"\\\\w{4}\"\n";
         let text = rule("my/any", 90, "") + &rule("my/costly", 80, costly);
         let file = RuleFile { path: "my.yaml".into(), text, builtin: false };
         let rules = RuleSet::of(&[file]).unwrap_or_else(|e| panic!("{e}"));

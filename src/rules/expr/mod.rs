@@ -96,8 +96,8 @@ impl Expr {
     }
 }
 
-/// A pattern that compiles to more is called costly; an ordinary one with a word class takes about 20 KiB.
-const COSTLY_BYTES: usize = 64 << 10;
+/// A pattern that compiles to more is called costly; one Unicode word class takes about 40 KiB.
+const COSTLY_BYTES: usize = 128 << 10;
 
 /// Bytes of an expression's text.
 type At = Range<usize>;
