@@ -198,6 +198,13 @@ impl Stream {
             filled += cut_to - cut_from;
             left.extend([(from, cut_from), (cut_to, to)].into_iter().filter(|(from, to)| from < to));
         }
+        // A segment amid a hole makes two of it: past the bound the last takes in what lies between, as in `open_hole`.
+        if let Some(end) = left.get(HOLES..).and_then(|rest| rest.last()).map(|last| last.1) {
+            left.truncate(HOLES);
+            if let Some(last) = left.last_mut() {
+                last.1 = end;
+            }
+        }
         self.holes = left;
         filled
     }
@@ -290,5 +297,17 @@ mod tests {
             stream.send(Seq(n * 20 + 10), 10);
         }
         assert!(stream.holes.len() <= HOLES);
+    }
+
+    #[test]
+    fn one_hole_filled_in_endless_pieces_stays_bounded() {
+        let mut stream = Stream::default();
+        stream.start(Seq(0));
+        stream.send(Seq(1_000_000), 10);
+        for n in (1..200_000).rev() {
+            stream.send(Seq(n * 5), 1);
+            assert!(stream.holes.len() <= HOLES);
+        }
+        assert!(stream.gap_bytes() <= 1_000_000);
     }
 }
