@@ -170,10 +170,8 @@ fn times_out_of_any_range_are_read() {
         "2262-04-12T00:00:00Z",
         "9999-12-31T23:59:60Z",
     ];
-    let mut log = String::new();
-    for stamp in stamps {
-        log += &format!("{stamp} stderr F {}", line_with(""));
-    }
+    let log: String =
+        stamps.iter().flat_map(|s| [s, " stderr F ", &line_with("")].map(str::to_owned)).collect();
     for times in seconds {
         let capture = pcap(times.iter().enumerate().map(|(n, s)| (*s, syn(n as u16))));
         let folder = bundle(&[("a.pcap", &capture), ("0.log", log.as_bytes())]);

@@ -40,7 +40,7 @@ pub(super) fn build(join: &Join<'_>, assigned: &Assigned, options: &JoinOptions)
     cases.retain(|c| selected(c, options, join));
     cases.sort_by_key(|c| (c.time, c.event, c.attempt()));
     let anomalies = anomalies::of(join.world, join.table);
-    Correlated { cases, certificates, anomalies, ..Correlated::default() }
+    Correlated { cases, anomalies, certificates, ..Correlated::default() }
 }
 
 /// Callers' events, each with the server's own view of the same connection as its echo.

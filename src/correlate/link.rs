@@ -102,7 +102,7 @@ impl Linker {
         let tcp = world.cluster.translations.iter().filter(|t| t.protocol == 6);
         let pairs = tcp.map(|t| (t.original, (t.reply.1, t.reply.0))).filter(|(a, b)| a != b);
         let pairs: Vec<(Ends, Ends)> = pairs.collect();
-        let by_ends = with_ends(flows, pairs.iter().flat_map(|(a, b)| [*a, *b]).collect());
+        let by_ends = with_ends(flows, &pairs.iter().flat_map(|(a, b)| [*a, *b]).collect());
         for (original, translated) in &pairs {
             let (Some(before), Some(after)) = (by_ends.get(original), by_ends.get(translated)) else {
                 continue;
@@ -133,7 +133,7 @@ impl Linker {
 }
 
 /// TCP flows with these ends, by them.
-fn with_ends(flows: &Flows, wanted: HashSet<Ends>) -> HashMap<Ends, Vec<u32>> {
+fn with_ends(flows: &Flows, wanted: &HashSet<Ends>) -> HashMap<Ends, Vec<u32>> {
     let mut by_ends: HashMap<Ends, Vec<u32>> = HashMap::new();
     if wanted.is_empty() {
         return by_ends;

@@ -23,7 +23,9 @@ impl Coded for Lookup {
         let mut count = addresses.len() as u64;
         codec.number(&mut count);
         addresses.resize(count.min(MAX_ADDRESSES) as usize, std::net::Ipv4Addr::UNSPECIFIED.into());
-        addresses.iter_mut().for_each(|address| address.code(codec));
+        for address in addresses.iter_mut() {
+            address.code(codec);
+        }
         truncated.code(codec);
     }
 }

@@ -236,7 +236,9 @@ fn refill(file: &File, range: &mut Range<u64>, buffer: &mut Vec<u8>, chunk: usiz
 pub fn put_record(bytes: &mut Vec<u8>, parts: &[&[u8]]) {
     // Writing to a Vec does not fail.
     let _ = put_length(bytes, parts.iter().map(|part| part.len()).sum());
-    parts.iter().for_each(|part| bytes.extend_from_slice(part));
+    for part in parts {
+        bytes.extend_from_slice(part);
+    }
 }
 
 fn put_length(out: &mut impl Write, length: usize) -> io::Result<()> {

@@ -1,8 +1,8 @@
 //! Facts as a few bytes: a flow that has ended is kept so, and unpacked when someone asks.
 //!
-//! One walk over the fields serves both ways: [`Pack`] writes what the fields hold, [`Unpack`] fills them. Numbers are
-//! LEB128, times and frames differences from the one before; what many flows share is kept once ([`Shared`]). Bytes come
-//! from [`Pack`] only and never leave the program; [`Unpack`] still gives zeros, not a panic, where they end early.
+//! One walk over the fields serves both ways: `Pack` writes what the fields hold, `Unpack` fills them. Numbers are
+//! LEB128, times and frames differences from the one before; what many flows share is kept once (`Shared`). Bytes come
+//! from `Pack` only and never leave the program; `Unpack` still gives zeros, not a panic, where they end early.
 
 use std::any::Any;
 use std::collections::HashMap;

@@ -58,7 +58,7 @@ impl Brief {
 /// Digests of what another capture of the same connection shows too; equal ones are worth a look, no more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Prints {
-    /// Of [`TcpFacts::dial`].
+    /// Of `TcpRecord::dial`.
     pub dial: Option<u32>,
     /// Of what the observer made of the payload.
     pub app: Option<u32>,

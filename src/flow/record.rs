@@ -54,13 +54,12 @@ impl TcpRecord {
 
     /// The facts, unpacked into those of another flow: their memory is used again.
     pub fn read_into(&self, facts: &mut TcpFacts) {
-        match self.facts.get() {
-            Some(unpacked) => facts.clone_from(unpacked),
-            None => {
-                let mut unpack = Unpack::new(&self.packed, &[]);
-                unpack.last().begin(self.base);
-                facts.code(&mut unpack);
-            }
+        if let Some(unpacked) = self.facts.get() {
+            facts.clone_from(unpacked);
+        } else {
+            let mut unpack = Unpack::new(&self.packed, &[]);
+            unpack.last().begin(self.base);
+            facts.code(&mut unpack);
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::Write as _;
+use std::io::Write;
 use std::sync::{Arc, OnceLock};
 
 use super::{Conversation, FlowIndex};
@@ -99,7 +99,7 @@ impl Flows {
 
     /// The flow at `index`, unpacked for good; an empty one where there is none.
     pub fn at(&self, index: FlowIndex) -> &Conversation {
-        self.get(index).unwrap_or_else(|| self.blank.get_or_init(|| Box::default()))
+        self.get(index).unwrap_or_else(|| self.blank.get_or_init(Box::default))
     }
 
     /// The flow at `index`, unpacked for a moment.
@@ -159,13 +159,13 @@ impl Flows {
         match self.blocks.get(block).map(|b| &b.place) {
             Some(BlockPlace::Memory(bytes)) => Cow::Borrowed(bytes),
             Some(BlockPlace::File { offset, length }) => {
-                Cow::Owned(self.from_file(*offset, *length as usize).unwrap_or_default())
+                Cow::Owned(self.read_back(*offset, *length as usize).unwrap_or_default())
             }
             None => Cow::Borrowed(&[]),
         }
     }
 
-    fn from_file(&self, offset: u64, length: usize) -> Option<Vec<u8>> {
+    fn read_back(&self, offset: u64, length: usize) -> Option<Vec<u8>> {
         let file = self.file.as_ref()?;
         let mut bytes = vec![0; length];
         let mut done = 0;
@@ -375,7 +375,7 @@ fn number(bytes: &[u8]) -> (u32, &[u8]) {
     (value, &[])
 }
 
-fn put_number(out: &mut &mut [u8], number: u32) {
+fn put_number(out: &mut impl Write, number: u32) {
     let mut rest = number;
     while rest >= 0x80 {
         let _ = out.write(&[rest as u8 | 0x80]);
