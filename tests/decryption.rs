@@ -22,13 +22,13 @@ fn read(paths: &[PathBuf]) -> Ingested {
     ingest::run(&bundle.sources, &IngestOptions::default())
 }
 
-fn tls_of(wire: Ingested) -> TlsFacts {
+fn tls_of(wire: &Ingested) -> TlsFacts {
     assert_eq!(wire.flows.len(), 1);
     *wire.flows.iter().next().expect("a flow").app.session.tls.expect("it speaks TLS")
 }
 
 fn tls(name: &str) -> TlsFacts {
-    tls_of(read(&[sample(&format!("{name}.pcap")), sample(&format!("{name}.keys"))]))
+    tls_of(&read(&[sample(&format!("{name}.pcap")), sample(&format!("{name}.keys"))]))
 }
 
 fn inside(facts: &TlsFacts) -> &Decrypted {
@@ -116,12 +116,12 @@ fn what_cannot_be_opened_is_said() {
         let other = |l: &str| l[..l.len() - 1].to_owned() + if l.ends_with('0') { "1" } else { "0" };
         let wrong: Vec<String> = text.lines().map(other).collect();
         fs::write(&keys, wrong.join("\n")).expect("written");
-        let facts = tls_of(read(&[sample(&format!("{name}.pcap")), keys]));
+        let facts = tls_of(&read(&[sample(&format!("{name}.pcap")), keys]));
         let stopped = inside(&facts).stopped;
         assert_eq!(stopped.orig.map(|s| s.why), Some(why), "{name}");
         assert_eq!(inside(&facts).records, PerDir::default(), "{name}");
         assert!(facts.alerts.iter().all(|a| !a.decrypted), "{name}");
-        assert_eq!(facts.alerts.len(), tls_of(read(&[sample(&format!("{name}.pcap"))])).alerts.len());
+        assert_eq!(facts.alerts.len(), tls_of(&read(&[sample(&format!("{name}.pcap"))])).alerts.len());
     }
 }
 
@@ -149,7 +149,7 @@ fn a_hole_ends_one_side_and_a_cut_packet_one_record() {
     let without: Vec<u8> =
         all.iter().enumerate().filter(|(n, _)| *n != 12).flat_map(|(_, f)| f.clone()).collect();
     fs::write(&pcap, [head.clone(), without].concat()).expect("written");
-    let facts = tls_of(read(&[pcap.clone(), keys.clone()]));
+    let facts = tls_of(&read(&[pcap.clone(), keys.clone()]));
     let stopped = inside(&facts).stopped;
     assert_eq!((stopped.orig, stopped.resp.map(|s| s.why)), (None, Some(DecryptionStop::BytesMissing)));
     assert_eq!(inside(&facts).records.orig, 5);
@@ -161,7 +161,7 @@ fn a_hole_ends_one_side_and_a_cut_packet_one_record() {
     let whole: Vec<u8> =
         all.iter().enumerate().flat_map(|(n, f)| if n == 12 { cut.clone() } else { f.clone() }).collect();
     fs::write(&pcap, [head, whole].concat()).expect("written");
-    let facts = tls_of(read(&[pcap, keys]));
+    let facts = tls_of(&read(&[pcap, keys]));
     assert_eq!(inside(&facts).stopped, PerDir::default());
     assert_eq!((inside(&facts).records.resp, inside(&facts).key_updates.resp), (7, 1));
 }
@@ -196,7 +196,7 @@ fn secrets_inside_a_capture_are_used() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("a.pcapng");
     fs::write(&path, file).expect("written");
-    let facts = tls_of(read(&[path]));
+    let facts = tls_of(&read(&[path]));
     assert_eq!(facts.alerts.iter().map(|a| a.description.map(|d| d.0)).collect::<Vec<_>>(), [Some(42)]);
 }
 

@@ -78,7 +78,9 @@ fn fits(value: &Value, schema: &Value, root: &Value, at: &str) -> Result<(), Str
     }
     let kind = kind(value);
     let allowed = schema.get("type").map(ToString::to_string).unwrap_or_default();
-    if !allowed.is_empty() && !allowed.contains(kind) && !(kind == "integer" && allowed.contains("number")) {
+    let is_of_type =
+        allowed.is_empty() || allowed.contains(kind) || (kind == "integer" && allowed.contains("number"));
+    if !is_of_type {
         return Err(format!("{at}: {kind}, not {allowed}"));
     }
     for (n, item) in value.as_array().into_iter().flatten().enumerate() {
