@@ -10,6 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 mod sample;
+use sample::files;
 
 /// Cuts and flips tried on each file, about.
 const TRIES: usize = 31;
@@ -151,17 +152,4 @@ fn logs() -> Vec<PathBuf> {
 
 fn members(folder: &str) -> Vec<PathBuf> {
     sample::bundles().iter().flat_map(|bundle| files(&bundle.join(folder))).collect()
-}
-
-/// All files under a folder, in order of path.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let (mut found, mut open) = (Vec::new(), vec![folder.to_owned()]);
-    while let Some(dir) = open.pop() {
-        for entry in fs::read_dir(dir).expect("a readable folder") {
-            let path = entry.expect("a readable entry").path();
-            if path.is_dir() { open.push(path) } else { found.push(path) }
-        }
-    }
-    found.sort();
-    found
 }

@@ -15,6 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 mod sample;
+use sample::files;
 
 /// The generator of benchmark captures, for traffic that has nothing to do with an incident.
 #[path = "../examples/generate/main.rs"]
@@ -329,17 +330,4 @@ fn captures(bundle: &Path) -> impl Iterator<Item = PathBuf> {
             && head.len() < 1 << 20
             && matches!(head.first(), Some(0xd4 | 0x4d))
     })
-}
-
-/// All files under a folder, in order of path.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let (mut found, mut open) = (Vec::new(), vec![folder.to_owned()]);
-    while let Some(dir) = open.pop() {
-        for entry in fs::read_dir(dir).into_iter().flatten() {
-            let path = entry.expect("a readable entry").path();
-            if path.is_dir() { open.push(path) } else { found.push(path) }
-        }
-    }
-    found.sort();
-    found
 }

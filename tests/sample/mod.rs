@@ -30,3 +30,17 @@ pub(crate) fn run(arguments: &[&str], inputs: &[PathBuf]) -> (u8, Vec<u8>) {
     let code = wirecause::cli::run(line);
     (code, fs::read(out).unwrap_or_default())
 }
+
+/// All files under a folder, in order of path.
+#[allow(dead_code, reason = "not every test file changes bundles")]
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let (mut found, mut open) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(dir) = open.pop() {
+        for entry in fs::read_dir(dir).expect("a readable folder") {
+            let path = entry.expect("a readable entry").path();
+            if path.is_dir() { open.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort();
+    found
+}
