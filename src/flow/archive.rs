@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use super::FrameRef;
 use super::compact::first_frame;
+use super::segments::{Drain, Place, Segments, put_length, record_range};
 use super::totals::Totals;
 use crate::bundle::read_at;
 
 /// The records of one shard, and what they sum up to.
 #[derive(Debug)]
 pub(super) struct Archive {
-    /// Each record behind its length.
-    bytes: Vec<u8>,
+    records: Segments,
     /// Bytes at most before they are written to the file.
     limit: usize,
     /// First frame of the latest record, as long as they come in order.
@@ -25,6 +25,8 @@ pub(super) struct Archive {
     written: u64,
     /// Each in order.
     runs: Vec<Range<u64>>,
+    /// Records that were set aside: what follows is a run of its own.
+    aside: Option<Run>,
     /// First frame of the last record of the last run.
     latest: FrameRef,
     /// Why nothing can be written any more: from then on everything stays in memory.
@@ -35,12 +37,13 @@ pub(super) struct Archive {
 impl Archive {
     pub(super) fn new(limit: usize) -> Self {
         Self {
-            bytes: Vec::new(),
+            records: Segments::default(),
             limit: limit.clamp(MIN_RUN, MAX_RUN),
             ordered: Some(FrameRef::default()),
             file: None,
             written: 0,
             runs: Vec::new(),
+            aside: None,
             latest: FrameRef::default(),
             failed: None,
             totals: Totals::default(),
@@ -51,17 +54,36 @@ impl Archive {
     pub(super) fn push(&mut self, record: &[u8]) {
         let frame = first_frame(record);
         self.ordered = self.ordered.filter(|last| *last < frame).map(|_| frame);
-        put_record(&mut self.bytes, &[record]);
-        if self.bytes.len() >= self.limit && self.failed.is_none() {
+        self.records.push(record);
+        if self.records.len() >= self.limit && self.failed.is_none() {
             self.spill();
         }
+    }
+
+    /// What came until now is one run; what follows is another, which may be in order where the whole would not.
+    pub(super) fn set_aside(&mut self) {
+        if self.records.len() > self.limit / 2 && self.failed.is_none() {
+            self.spill();
+        }
+        self.aside = self.run();
+        self.ordered = Some(FrameRef::default());
+    }
+
+    /// The records in memory as a run, taken out.
+    fn run(&mut self) -> Option<Run> {
+        let records = std::mem::take(&mut self.records);
+        if records.is_empty() {
+            return None;
+        }
+        let order = if self.ordered.is_some() { None } else { Some(sorted(&records)) };
+        Some(Run::Memory { records, order })
     }
 
     /// What is in memory becomes a run of the file.
     fn spill(&mut self) {
         match self.write() {
             Ok(()) => {
-                self.bytes.clear();
+                self.records.clear();
                 self.ordered = Some(FrameRef::default());
             }
             Err(error) => self.failed = Some(error.to_string()),
@@ -73,16 +95,17 @@ impl Archive {
             Some(file) => file,
             None => self.file.insert(Arc::new(tempfile::tempfile()?)),
         };
-        let length = self.bytes.len() as u64;
-        let follows = first_frame(record_at(&self.bytes, 0).0) > self.latest;
+        let length = self.records.len() as u64;
+        let first = self.records.places().next();
+        let follows = first.is_some_and(|(_, record)| first_frame(record) > self.latest);
         // A run that is not in order is not gone on with.
         let latest = self.ordered.unwrap_or(FrameRef::LAST);
         if self.ordered.is_some() {
-            (&mut &**file).write_all(&self.bytes)?;
+            self.records.write(&mut &**file)?;
         } else {
             let mut out = BufWriter::with_capacity(WRITE_BYTES, &**file);
-            for at in sorted(&self.bytes) {
-                let (record, _) = record_at(&self.bytes, at as usize);
+            for place in sorted(&self.records) {
+                let record = self.records.at(place);
                 put_length(&mut out, record.len())?;
                 out.write_all(record)?;
             }
@@ -105,36 +128,29 @@ impl Archive {
             file.as_ref().map(|file| Run::File { file: Arc::clone(file), range: range.clone() })
         });
         let mut runs: Vec<Run> = files.collect();
-        if !self.bytes.is_empty() {
-            let order = if self.ordered.is_some() { None } else { Some(sorted(&self.bytes)) };
-            runs.push(Run::Memory { bytes: self.bytes, order });
-        }
+        runs.extend(self.aside.take());
+        runs.extend(self.run());
         (runs, self.totals, self.written, self.failed)
     }
 }
 
 /// Where the records lie, in order.
-fn sorted(bytes: &[u8]) -> Vec<u32> {
-    let mut order: Vec<(FrameRef, u32)> = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let (record, next) = record_at(bytes, at);
-        order.push((first_frame(record), at as u32));
-        at = next;
-    }
+fn sorted(records: &Segments) -> Vec<Place> {
+    let mut order: Vec<(FrameRef, Place)> =
+        records.places().map(|(place, record)| (first_frame(record), place)).collect();
     order.sort_unstable();
-    order.into_iter().map(|(_, at)| at).collect()
+    order.into_iter().map(|(_, place)| place).collect()
 }
 
 /// Sorted records.
 #[derive(Debug)]
 pub enum Run {
-    /// In memory: bytes, and where the records lie where they do not follow each other.
+    /// In memory: the records, and their order where it is not that in which they came.
     Memory {
-        /// Each record behind its length.
-        bytes: Vec<u8>,
-        /// Offsets in order.
-        order: Option<Vec<u32>>,
+        /// All of them.
+        records: Segments,
+        /// Places in order.
+        order: Option<Vec<Place>>,
     },
     /// A stretch of a file.
     File {
@@ -153,41 +169,49 @@ pub struct RunReader {
     buffer: Vec<u8>,
     /// Bytes read at a time.
     chunk: usize,
-    /// The next record in `buffer` or the bytes of the run, and where it ends.
+    /// Of a file: the next record in `buffer`.
     record: Range<usize>,
-    /// Of a run in memory with an order: the place of the next record there.
-    place: usize,
+    /// Of memory without an order.
+    drain: Drain,
+    /// Of memory with an order: how many records were read.
+    read: usize,
     failed: Option<String>,
 }
 
 impl RunReader {
     /// At the first record; `chunk` bytes of a file are read at a time.
     pub fn new(run: Run, chunk: usize) -> Self {
-        let mut reader =
-            Self { run, buffer: Vec::new(), chunk: chunk.max(512), record: 0..0, place: 0, failed: None };
+        let mut reader = Self {
+            run,
+            buffer: Vec::new(),
+            chunk: chunk.max(512),
+            record: 0..0,
+            drain: Drain::default(),
+            read: 0,
+            failed: None,
+        };
         reader.advance();
         reader
     }
 
     /// The record it is at; none at the end.
     pub fn record(&self) -> Option<&[u8]> {
-        let bytes = match &self.run {
-            Run::Memory { bytes, .. } => bytes,
-            Run::File { .. } => &self.buffer,
-        };
-        bytes.get(self.record.clone()).filter(|r| !r.is_empty())
+        match &self.run {
+            Run::Memory { records, order: None } => self.drain.record(records),
+            Run::Memory { records, order: Some(order) } => {
+                Some(records.at(*order.get(self.read.checked_sub(1)?)?))
+            }
+            Run::File { .. } => self.buffer.get(self.record.clone()),
+        }
+        .filter(|record| !record.is_empty())
     }
 
     /// Goes to the next record.
     pub fn advance(&mut self) {
         let end = self.record.end;
         match &mut self.run {
-            Run::Memory { bytes, order: None } => self.record = record_range(bytes, end),
-            Run::Memory { bytes, order: Some(order) } => {
-                let at = order.get(self.place).map_or(bytes.len(), |at| *at as usize);
-                self.place += 1;
-                self.record = record_range(bytes, at);
-            }
+            Run::Memory { records, order: None } => self.drain.advance(records),
+            Run::Memory { order: Some(_), .. } => self.read += 1,
             Run::File { file, range } => {
                 self.record = record_range(&self.buffer, end);
                 if is_whole(&self.record, &self.buffer) {
@@ -232,47 +256,10 @@ fn refill(file: &File, range: &mut Range<u64>, buffer: &mut Vec<u8>, chunk: usiz
     }
 }
 
-/// Appends a record, given in parts, behind its length.
-pub fn put_record(bytes: &mut Vec<u8>, parts: &[&[u8]]) {
-    // Writing to a Vec does not fail.
-    let _ = put_length(bytes, parts.iter().map(|part| part.len()).sum());
-    for part in parts {
-        bytes.extend_from_slice(part);
-    }
-}
-
-fn put_length(out: &mut impl Write, length: usize) -> io::Result<()> {
-    let mut rest = length;
-    while rest >= 0x80 {
-        out.write_all(&[rest as u8 | 0x80])?;
-        rest >>= 7;
-    }
-    out.write_all(&[rest as u8])
-}
-
-/// The record at an offset, and where the next one lies.
-pub fn record_at(bytes: &[u8], at: usize) -> (&[u8], usize) {
-    let range = record_range(bytes, at);
-    (bytes.get(range.clone()).unwrap_or_default(), range.end.min(bytes.len()))
-}
-
-/// Where the record whose length stands at `at` lies; it may end behind the bytes. Empty at their end.
-fn record_range(bytes: &[u8], at: usize) -> Range<usize> {
-    let (mut length, mut shift) = (0_usize, 0);
-    for (n, &byte) in bytes.get(at..).unwrap_or_default().iter().enumerate().take(5) {
-        length |= usize::from(byte & 0x7f) << shift;
-        shift += 7;
-        if byte < 0x80 {
-            return at + n + 1..at + n + 1 + length;
-        }
-    }
-    bytes.len()..bytes.len()
-}
-
 /// Bytes of a run at least: the budget of a small shard must not make thousands of runs.
 const MIN_RUN: usize = 4 << 10;
 
-/// Bytes of a run at most: offsets in it have 32 bits.
+/// Bytes of a run at most.
 const MAX_RUN: usize = 1 << 30;
 
 /// Bytes written at a time.

@@ -62,7 +62,7 @@ impl Arrival<'_> {
     /// Hash of the flow within its shard. The shard was chosen by the highest bits, and the table tells its slots apart
     /// by them: they give way to others.
     pub(super) const fn hash(&self) -> u64 {
-        self.packet.hash.rotate_left(32)
+        spread(self.packet.hash as u32)
     }
 }
 
@@ -342,6 +342,11 @@ impl<O: Observer> Entry<O> {
             app: App::Ended(flow.app),
         }
     }
+}
+
+/// A hash of 64 bits from 32, which is what a place of the table has room for.
+pub(super) const fn spread(hash: u32) -> u64 {
+    (hash as u64) << 32 | hash as u64
 }
 
 /// Payload of a UDP datagram.

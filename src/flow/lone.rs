@@ -89,7 +89,7 @@ impl Lone {
     fn packet(&self, payload: u32) -> Packet {
         let ports = self.key.ports();
         Packet {
-            hash: self.hash.rotate_right(32),
+            hash: self.hash,
             frame: 0,
             ip: u32::from(self.depth),
             transport: LINK as u32,

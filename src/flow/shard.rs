@@ -136,10 +136,7 @@ impl<O: Observer> Shard<O> {
 
     /// Ends all flows and gives their records.
     pub fn end(mut self) -> ShardEnd {
-        let mut slots = std::mem::take(&mut self.table.slots);
-        for slot in slots.drain() {
-            self.table.archive(slot, false, &mut self.observer);
-        }
+        self.table.archive_all(&mut self.observer);
         let ShardOptions { capture, several_files, .. } = self.table.options;
         let shared: Vec<SharedValue> = self.table.pack.shared.into_values();
         let (runs, totals, spilled, failed) = self.table.archive.finish();
@@ -200,13 +197,13 @@ impl<O: Observer> Table<O> {
             self;
         let hash = arrival.hash();
         let is_it = |slot: &Slot<O>| slot.is_of(&arrival.key, lones);
-        let slot = match slots.entry(hash, is_it, |slot| slot.hash(lones)) {
+        let slot = match slots.entry(hash, is_it, Slot::hash) {
             Place::Occupied(place) => place.into_mut(),
             Place::Vacant(place) => {
                 let lone = if opens == Opens::Own { Lone::of(arrival) } else { None };
                 let is_lone = lone.is_some();
                 let slot = place.insert(match lone {
-                    Some(lone) => Slot::Lone(lones.add(lone)),
+                    Some(lone) => Slot::Lone { hash: lone.hash as u32, place: lones.add(lone) },
                     None => Slot::Live(spare.boxed(opens.open(arrival))),
                 });
                 let slot = slot.into_mut();
@@ -312,14 +309,38 @@ impl<O: Observer> Table<O> {
                 archive.push(frozen.record());
                 archive.totals.add(frozen.totals);
             }
-            Slot::Lone(n) => {
-                let lone = lones.take(n);
-                let in_order = several_files || lone.key.vni().is_none();
-                pack.begin(Moment::default());
-                lone.pack(Said { evicted: early, shares_tuple: false, in_order }, pack);
-                archive.push(pack.bytes());
-                archive.totals.add(Totals::of_lone(early));
+            Slot::Lone { place, .. } => {
+                let lone = lones.take(place);
+                self.archive_lone(&lone, early);
             }
+        }
+    }
+
+    fn archive_lone(&mut self, lone: &Lone, early: bool) {
+        let in_order = self.options.several_files || lone.key.vni().is_none();
+        self.pack.begin(Moment::default());
+        lone.pack(Said { evicted: early, shares_tuple: false, in_order }, &mut self.pack);
+        self.archive.push(self.pack.bytes());
+        self.archive.totals.add(Totals::of_lone(early));
+    }
+
+    /// Ends all flows, in order of their first frames: so their records need no sorting, and lie in the order in which
+    /// they will be read.
+    fn archive_all(&mut self, observer: &mut O) {
+        let slots = std::mem::take(&mut self.slots).into_iter();
+        let others = slots.filter(|slot| !matches!(slot, Slot::Lone { .. }));
+        let mut others: Vec<(FrameRef, Slot<O>)> = others.map(|slot| (slot.first_frame(), slot)).collect();
+        others.sort_unstable_by_key(|(first, _)| *first);
+        let mut others = others.into_iter().peekable();
+        self.archive.set_aside();
+        for lone in std::mem::take(&mut self.lones).into_rest() {
+            while let Some((_, other)) = others.next_if(|(first, _)| *first < lone.at.frame) {
+                self.archive(other, false, observer);
+            }
+            self.archive_lone(&lone, false);
+        }
+        for (_, other) in others {
+            self.archive(other, false, observer);
         }
     }
 }
@@ -337,7 +358,7 @@ impl<O: Observer> Slot<O> {
             return;
         }
         // Something must stand in the place meanwhile.
-        if let Self::Live(mut entry) = std::mem::replace(self, Self::Lone(u32::MAX)) {
+        if let Self::Live(mut entry) = std::mem::replace(self, Self::Lone { place: u32::MAX, hash: 0 }) {
             *self = Self::Frozen(Box::new(Frozen::new(&mut entry, options, observer, packs)));
             spare.keep(entry);
         }

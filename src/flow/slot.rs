@@ -2,8 +2,8 @@
 
 use super::ages::Age;
 use super::codec::{Pack, SharedValue, Unpack};
-use super::compact::unpack_flow;
-use super::entry::Entry;
+use super::compact::{first_frame, unpack_flow};
+use super::entry::{Entry, spread};
 use super::key::FlowKey;
 use super::lone::Lone;
 use super::shard::ShardOptions;
@@ -16,8 +16,13 @@ pub(super) enum Slot<O: Observer> {
     Live(Box<Entry<O>>),
     /// Over and idle.
     Frozen(Box<Frozen>),
-    /// One plain SYN: its place among the [`Lones`].
-    Lone(u32),
+    /// One plain SYN.
+    Lone {
+        /// Its place among the [`Lones`].
+        place: u32,
+        /// Half of its hash, which is all of it ([`spread`]): a table that grows does not look at its flows.
+        hash: u32,
+    },
 }
 
 /// A flow that is over and idle, packed.
@@ -71,16 +76,25 @@ impl<O: Observer> Slot<O> {
         let key = match self {
             Self::Live(entry) => &entry.key,
             Self::Frozen(frozen) => &frozen.key,
-            Self::Lone(n) => &lones.at(*n).key,
+            Self::Lone { place, .. } => &lones.at(*place).key,
         };
         key.sender(sender_first).is_some()
     }
 
-    pub(super) fn hash(&self, lones: &Lones) -> u64 {
+    pub(super) fn hash(&self) -> u64 {
         match self {
             Self::Live(entry) => entry.hash,
             Self::Frozen(frozen) => frozen.hash,
-            Self::Lone(n) => lones.at(*n).hash,
+            Self::Lone { hash, .. } => spread(*hash),
+        }
+    }
+
+    /// First frame of a flow that is more than one SYN, which its record begins with.
+    pub(super) fn first_frame(&self) -> FrameRef {
+        match self {
+            Self::Live(entry) => entry.first.frame,
+            Self::Frozen(frozen) => first_frame(frozen.record()),
+            Self::Lone { .. } => FrameRef::default(),
         }
     }
 
@@ -88,9 +102,9 @@ impl<O: Observer> Slot<O> {
         match self {
             Self::Live(entry) => entry.age(),
             Self::Frozen(f) => Age { last: f.last.frame, opened: f.opened, hash: f.hash },
-            Self::Lone(n) => {
-                let lone = lones.at(*n);
-                Age { last: lone.at.frame, opened: lone.at.frame, hash: lone.hash }
+            Self::Lone { place, hash } => {
+                let frame = lones.at(*place).at.frame;
+                Age { last: frame, opened: frame, hash: spread(*hash) }
             }
         }
     }
@@ -100,7 +114,7 @@ impl<O: Observer> Slot<O> {
         match self {
             Self::Live(_) => LIVE_BYTES,
             Self::Frozen(_) => FROZEN_BYTES,
-            Self::Lone(_) => LONE_BYTES,
+            Self::Lone { .. } => LONE_BYTES,
         }
     }
 
@@ -115,7 +129,9 @@ impl<O: Observer> Slot<O> {
         let woken = match self {
             Self::Live(_) => None,
             Self::Frozen(frozen) => Some((frozen.thaw(options, shared), true)),
-            Self::Lone(n) => Some((lones.take(*n).grow(options.several_files, observer), false)),
+            Self::Lone { place, .. } => {
+                Some((lones.take(*place).grow(options.several_files, observer), false))
+            }
         };
         let mut was_frozen = false;
         if let Some((entry, frozen)) = woken {
@@ -124,7 +140,7 @@ impl<O: Observer> Slot<O> {
         }
         match self {
             Self::Live(entry) => (entry, was_frozen),
-            Self::Frozen(_) | Self::Lone(_) => unreachable!("made live above"),
+            Self::Frozen(_) | Self::Lone { .. } => unreachable!("made live above"),
         }
     }
 }
@@ -158,32 +174,51 @@ impl<O: Observer> Spare<O> {
     }
 }
 
-/// Flows of one SYN, side by side.
+/// Flows of one SYN, side by side: in pieces, so that nothing is copied as they become more.
 #[derive(Debug, Default)]
 pub(super) struct Lones {
-    all: Vec<Lone>,
+    pieces: Vec<Vec<Lone>>,
     free: Vec<u32>,
 }
 
 impl Lones {
     pub(super) fn add(&mut self, lone: Lone) -> u32 {
         if let Some(n) = self.free.pop() {
-            self.all[n as usize] = lone;
+            self.pieces[n as usize / PIECE][n as usize % PIECE] = lone;
             return n;
         }
-        self.all.push(lone);
-        (self.all.len() - 1) as u32
+        if self.pieces.last().is_none_or(|last| last.len() == PIECE) {
+            // The first one grows: few flows should take little memory.
+            let capacity = if self.pieces.is_empty() { 0 } else { PIECE };
+            self.pieces.push(Vec::with_capacity(capacity));
+        }
+        let before = self.pieces.len() - 1;
+        let last = &mut self.pieces[before];
+        last.push(lone);
+        (before * PIECE + last.len() - 1) as u32
     }
 
     pub(super) fn at(&self, n: u32) -> &Lone {
-        &self.all[n as usize]
+        &self.pieces[n as usize / PIECE][n as usize % PIECE]
     }
 
     pub(super) fn take(&mut self, n: u32) -> Lone {
         self.free.push(n);
-        self.all[n as usize]
+        *self.at(n)
+    }
+
+    /// All that were not taken, in the order of their places: that in which they came, unless places were used again.
+    pub(super) fn into_rest(mut self) -> impl Iterator<Item = Lone> {
+        let mut taken = std::mem::take(&mut self.free);
+        taken.sort_unstable();
+        let mut taken = taken.into_iter().peekable();
+        let all = self.pieces.into_iter().flatten();
+        (0_u32..).zip(all).filter(move |(n, _)| taken.next_if_eq(n).is_none()).map(|(_, lone)| lone)
     }
 }
+
+/// Flows in a piece of [`Lones`].
+const PIECE: usize = 1024;
 
 /// Used entries kept for new flows.
 const SPARE: usize = 256;
