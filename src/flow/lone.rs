@@ -66,7 +66,8 @@ impl Lone {
 
     /// The flow as if the SYN had just come. `several_files`: the capture is several files.
     pub(super) fn grow<O: Observer>(&self, several_files: bool, observer: &mut O) -> Entry<O> {
-        let mut bytes = self.link.to_vec();
+        let mut bytes = Vec::with_capacity(LINK + TCP_HEADER + MAX_OPTIONS);
+        bytes.extend_from_slice(&self.link);
         bytes.resize(LINK + TCP_HEADER, 0);
         bytes.extend_from_slice(&self.options[..usize::from(self.options_length).min(MAX_OPTIONS)]);
         let captured = bytes.len() as u32;

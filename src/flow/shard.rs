@@ -305,9 +305,9 @@ impl<O: Observer> Table<O> {
                 archive.push(pack.bytes());
                 spare.keep(entry);
             }
-            Slot::Frozen(frozen) => {
+            Slot::Frozen(mut frozen) => {
                 archive.push(frozen.record());
-                archive.totals.add(frozen.totals);
+                archive.totals.add(frozen.totals());
             }
             Slot::Lone { place, .. } => {
                 let lone = lones.take(place);

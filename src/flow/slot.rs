@@ -34,13 +34,19 @@ pub(super) struct Frozen {
     /// The record, and behind it what it takes to go on.
     bytes: Box<[u8]>,
     record: usize,
-    pub(super) totals: Totals,
+    /// What it adds to the totals, where that is not what every ordinary connection adds.
+    totals: Option<Box<Totals>>,
 }
 
 impl Frozen {
     /// The record of the flow as it stands.
     pub(super) fn record(&self) -> &[u8] {
         self.bytes.get(..self.record).unwrap_or_default()
+    }
+
+    /// What the flow adds to the totals.
+    pub(super) fn totals(&mut self) -> Totals {
+        self.totals.take().map_or_else(Totals::ordinary, |totals| *totals)
     }
 
     /// Packs a flow.
@@ -54,6 +60,7 @@ impl Frozen {
         let (flow, sum) = entry.freeze(options.capture, observer, scratch);
         let opened = flow.stream_frame.map_or(flow.first.frame, |frame| frame.min(flow.first.frame));
         let totals = Totals::of(&flow, sum, options.several_files);
+        let totals = (totals != Totals::ordinary()).then(|| Box::new(totals));
         let last = flow.last;
         pack.begin(Moment::default());
         flow.pack(options.several_files, sum.dial, pack);

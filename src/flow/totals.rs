@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::{Flow, FrameRef, Part, Proto, TcpFacts};
 
 /// Sums over flows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Totals {
     /// Flows.
     pub flows: u64,
@@ -83,6 +83,11 @@ impl Totals {
             gap_bytes: sum.gap_bytes,
             late_streams: late_streams(flow, several_files),
         }
+    }
+
+    /// What a connection adds that both sides show and nothing befell.
+    pub(super) fn ordinary() -> Self {
+        Self { flows: 1, tcp: 1, ..Self::default() }
     }
 
     /// What a lone SYN adds.

@@ -261,6 +261,9 @@ impl Walker {
             }
             self.span = self.span_from(&body);
             let rest = self.whole_messages(body, sink);
+            if let Some((_, length)) = message_header(rest.data) {
+                self.message.reserve_exact((length as usize).min(MAX_MESSAGE));
+            }
             self.message.extend_from_slice(rest.data);
         } else {
             self.touch(&body);
