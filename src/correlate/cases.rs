@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::backends::Backends;
 use super::endings;
+use super::hosts::Hosts;
 use super::index::sni;
 use super::join::{Assigned, Join};
 use super::{
@@ -29,9 +30,11 @@ pub(super) fn build(join: &Join<'_>, assigned: &Assigned, options: &JoinOptions)
     cases.extend(of_wire(join, &cases, &seen));
     let dialers = coverage::dialers(join, &cases);
     let mut backends = Backends::new(join.world, join.table);
+    let mut hosts = Hosts::new(join.world);
     for case in &mut cases {
         name_backend(case, join);
         case.facts = facts::of(join, case, &mut backends);
+        case.facts.hosts = hosts.of(join, case);
         case.coverage = coverage::of(join, case, &dialers);
     }
     let certificates = certificates::inventory_of(join.world, options);

@@ -25,6 +25,7 @@ mod coverage;
 mod endings;
 mod facts;
 mod goal;
+mod hosts;
 mod index;
 mod inventory;
 mod join;
@@ -238,6 +239,31 @@ pub struct Neighbours {
     pub backend_is_node: Option<bool>,
 }
 
+/// What dumps of host state say of a call, each in words with its file. They are of the moment they were taken at.
+///
+/// In the doubled options the outer one is whether a dump covers it, the inner one whether it shows such a thing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostState {
+    /// Something listens on the address and port called.
+    pub listens: Option<bool>,
+    /// Recv-Q and Send-Q of the listener: connections that wait to be accepted, and how many may.
+    pub accept_queue: Option<(u32, u32)>,
+    /// The listener.
+    pub listener: Option<String>,
+    /// The table that shows no listener.
+    pub no_listener: Option<String>,
+    /// Counters of full accept queues that are not zero.
+    pub queue_drops: Option<String>,
+    /// The entry of the destination or its next hop in the caller's neighbour table, if nobody answers.
+    pub neighbor_failed: Option<Option<String>>,
+    /// The caller's route to the destination, if it is one that rejects.
+    pub no_route: Option<Option<String>>,
+    /// The entry of the connection in a connection table, if no packet came back.
+    pub unreplied: Option<Option<String>>,
+    /// The entry of the connection to a Service's own address, if it was not translated.
+    pub untranslated: Option<Option<String>>,
+}
+
 /// Facts about a case that are not facts of one flow; absent is unknown.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CaseFacts {
@@ -270,6 +296,8 @@ pub struct CaseFacts {
     pub views: Views,
     /// Other calls.
     pub neighbours: Neighbours,
+    /// Dumped state of the hosts.
+    pub hosts: HostState,
     /// A server log's own words on the same connection.
     pub server_says: Option<String>,
     /// A caBundle of the bundle that does not verify the certificate on the wire: what and why.

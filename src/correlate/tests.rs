@@ -2,6 +2,7 @@
 
 mod absence;
 mod clocks;
+mod hosts;
 mod requests;
 
 use super::made::{

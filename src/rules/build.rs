@@ -285,6 +285,7 @@ impl Builder<'_> {
             log: lines.into_iter().map(|(_, line)| line + "\n").collect(),
             packets: script.and_then(|n| n.text()).map(str::to_owned),
             objects: find("objects").and_then(|n| n.text()).map(str::to_owned),
+            state: find("state").and_then(|n| n.text()).map(str::to_owned),
             matches,
             standing,
             at: script.unwrap_or(node).at.clone(),

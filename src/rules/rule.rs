@@ -136,6 +136,8 @@ pub struct RuleTest {
     pub packets: Option<String>,
     /// Kubernetes objects (YAML), if any.
     pub objects: Option<String>,
+    /// Output of `ss`, `nstat`, `ip` and the like on one host, if any.
+    pub state: Option<String>,
     /// The rule must be the headline of a case; else it must not.
     pub matches: bool,
     /// Standing that the judgement must have, if stated.
@@ -225,6 +227,7 @@ pub const TEST_KEYS: &[Key] = &[
     key("log", "string or array", false, "Log line or lines."),
     key("packets", "string", false, "Packet script (see the language below)."),
     key("objects", "string", false, "Kubernetes objects as YAML."),
+    key("state", "string", false, "Output of ss, nstat, ip, conntrack, … on one host."),
     key("expect", "string", true, "`match` or `no-match`."),
     key("standing", "string", false, "Standing that the match must have."),
 ];

@@ -124,6 +124,9 @@ impl Made {
         if let Some(objects) = &test.objects {
             write("objects.yaml", objects.as_bytes())?;
         }
+        if let Some(state) = &test.state {
+            write("state.txt", state.as_bytes())?;
+        }
         let start = start_of(&dir.path().to_path_buf(), events, story.as_ref());
         for (name, bytes) in story.iter().flat_map(|s| s.pcaps(start)) {
             write(&format!("{}.pcap", file_name(&name)), &bytes)?;

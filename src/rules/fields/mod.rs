@@ -14,6 +14,7 @@ use super::expr::{Kind, Value};
 mod case;
 mod cert;
 mod dns;
+mod host;
 mod icmp;
 mod ip;
 mod log;
@@ -182,6 +183,7 @@ pub const TOPICS: &[(&str, &[Field])] = &[
     ("Coverage of the captures", case::COVERAGE),
     ("Other vantage points", case::VIEWS),
     ("Other calls", case::NEIGHBOURS),
+    ("Dumped state of the hosts, each of the moment of its dump", host::FIELDS),
 ];
 
 /// The field of this name.
