@@ -68,6 +68,8 @@ pub(super) struct Call {
     pub(super) at: Timestamp,
     /// How far its time may be off.
     pub(super) slack: TimeDelta,
+    /// How far it is off as a rule: an end later than this is more likely another call's.
+    pub(super) grain: TimeDelta,
 }
 
 impl<'w> Finder<'w> {
@@ -146,7 +148,7 @@ impl<'w> Finder<'w> {
             for ended in near(self.ends(call.goal, event, clock), call.at) {
                 let key = ended.key;
                 let retold = event.fields.grpc_code.is_some();
-                let fit = if retold { retold_fit } else { fit }(ended, call.at, deadline, call.slack);
+                let fit = if retold { retold_fit } else { fit }(ended, call, deadline);
                 let heard = if ended.ending == Ending::Unheard { 0.5 } else { 1.0 };
                 let score = weight(key) * fit * heard;
                 if fit > 0.0 {
@@ -180,7 +182,7 @@ impl<'w> Finder<'w> {
         let strangers = self.strangers();
         let near = near(self.ends(strangers, event, clock), call.at).to_vec();
         let leads = |e: &&Ended| ports.contains(&e.resp.port()) || coincident == Some(e.resp);
-        let fits = near.iter().filter(leads).map(|e| (e, fit(e, call.at, event.fields.timer(), call.slack)));
+        let fits = near.iter().filter(leads).map(|e| (e, fit(e, call, event.fields.timer())));
         let candidate = |(e, fit): (&Ended, f64)| Candidate {
             event: call.event,
             ended: *e,
@@ -465,9 +467,10 @@ const fn weight(key: Key) -> f64 {
     }
 }
 
-/// How well the time of a line fits an ending, 0 to 1. A packet after the line (beyond the slack) never caused it, and
-/// an attempt that began before the call's deadline could have started is not the call's.
-fn fit(ended: &Ended, at: Timestamp, deadline: Option<TimeDelta>, slack: TimeDelta) -> f64 {
+/// How well the time of a line fits an ending, 0 to 1. A packet after the line (beyond the slack) never caused it, one
+/// within the slack the less the longer after (calls in quick succession are told apart by that), and an attempt that began before the call's deadline could have started is not the call's.
+fn fit(ended: &Ended, call: &Call, deadline: Option<TimeDelta>) -> f64 {
+    let Call { at, slack, grain, .. } = *call;
     if endings::is_open(ended.ending) {
         let elapsed = at - ended.start;
         let limit = deadline.unwrap_or(LONGEST_DIAL) + slack;
@@ -481,17 +484,17 @@ fn fit(ended: &Ended, at: Timestamp, deadline: Option<TimeDelta>, slack: TimeDel
     }
     let after = at - ended.at;
     let late =
-        if after.0 < 0 { (after.abs() - slack).0.max(0) as f64 / 0.05e9 } else { after.as_secs_f64() / 0.25 };
+        if after.0 < 0 { (after.abs() - grain).0.max(0) as f64 / 0.05e9 } else { after.as_secs_f64() / 0.25 };
     let score = 1.0 / (1.0 + late);
     // Assume a line follows the packet that caused it within 2 s; a log under more pressure than that shows it false.
     if after > TimeDelta::from_secs(2) + slack || after < -(slack + slack) { 0.0 } else { score }
 }
 
 /// As [`fit`], for a call of gRPC: each tells how the last dial ended, until the connection is dialled again.
-fn retold_fit(ended: &Ended, at: Timestamp, deadline: Option<TimeDelta>, slack: TimeDelta) -> f64 {
-    let after = at - ended.at;
-    if endings::is_open(ended.ending) || after < -slack || after > LONGEST_BACKOFF {
-        return fit(ended, at, deadline, slack);
+fn retold_fit(ended: &Ended, call: &Call, deadline: Option<TimeDelta>) -> f64 {
+    let after = call.at - ended.at;
+    if endings::is_open(ended.ending) || after < -call.slack || after > LONGEST_BACKOFF {
+        return fit(ended, call, deadline);
     }
     1.0 / (1.0 + after.as_secs_f64().max(0.0))
 }

@@ -84,11 +84,18 @@ impl Clocks {
 
     /// Slack for lines of this log: 50 ms, or the resolution of its stamps, or the residual of its clock.
     pub(super) fn slack(&self, event: &LogEvent) -> TimeDelta {
-        let residual = self.logs.get(event.log as usize).and_then(|m| m.residual).unwrap_or_default();
-        [TimeDelta::from_millis(50), event.resolution, residual + residual]
-            .into_iter()
-            .max()
-            .unwrap_or_default()
+        TimeDelta::from_millis(50).max(self.grain_or(event, TimeDelta(0)))
+    }
+
+    /// As [`Self::slack`], where a clock that pairs with packets is as good as its residual.
+    pub(super) fn grain(&self, event: &LogEvent) -> TimeDelta {
+        FINEST.max(self.grain_or(event, TimeDelta::from_millis(50)))
+    }
+
+    /// The resolution of a log's stamps, or the residual of its clock; `unknown` where it has none.
+    fn grain_or(&self, event: &LogEvent, unknown: TimeDelta) -> TimeDelta {
+        let residual = self.logs.get(event.log as usize).and_then(|m| m.residual);
+        event.resolution.max(residual.map_or(unknown, |r| r + r))
     }
 
     /// A time on the reference clock as this capture would have stamped it.
@@ -237,3 +244,6 @@ const PAIRED_EVENTS: u32 = 60;
 
 /// Flows that one such event is paired with.
 const PAIRED_FLOWS: usize = 60;
+
+/// Packets and lines of one host are stamped by the kernel and by the program: this much lies between as a rule.
+const FINEST: TimeDelta = TimeDelta::from_millis(2);

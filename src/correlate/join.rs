@@ -157,7 +157,8 @@ impl Join<'_> {
             let goal = self.goals.of(n);
             let told = !goal.is_empty() || event.fields.source.is_some();
             let at = self.clocks.of_event(event).filter(|_| told)?;
-            Some(Call { event: n, goal: finder.goal(goal), at, slack: self.clocks.slack(event) })
+            let (slack, grain) = (self.clocks.slack(event), self.clocks.grain(event));
+            Some(Call { event: n, goal: finder.goal(goal), at, slack, grain })
         });
         calls.collect()
     }

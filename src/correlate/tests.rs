@@ -157,6 +157,18 @@ fn equal_calls_are_assigned_one_to_one_in_order() {
 }
 
 #[test]
+fn calls_in_quick_succession_keep_the_flow_that_ended_before_their_line() {
+    let at = |n: usize| 5.0 + 0.045 * n as f64;
+    let refusal = |n| refused(flow(&format!("10.0.0.1:{}", 5000 + n), "10.2.0.7:10250", at(n), at(n)), at(n));
+    let line = |n| dialled(event("connection_refused", "a.b.svc", at(n) + 0.0005), "10.96.0.9:443");
+    let mut world = world(1, (0..5).map(refusal).collect(), (0..5).map(line).collect());
+    service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.7:10250"]);
+    let found = join(&mut world);
+    let ports: Vec<_> = found.cases.iter().map(|c| orig_port(&world, c)).collect();
+    assert_eq!(ports, (5000..5005).map(Some).collect::<Vec<_>>(), "the next call's flow is within the slack");
+}
+
+#[test]
 fn a_packet_after_the_line_never_caused_it() {
     let later = refused(flow("10.0.0.1:4007", "10.2.0.7:10250", 9.0, 9.001), 9.001);
     let line = dialled(event("connection_refused", "a.b.svc", 5.0), "10.2.0.7:10250");
