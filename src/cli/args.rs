@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
+use super::choices::edge;
+pub use super::choices::{ColorChoice, PageFormat, RecordFormat, ReportFormat, SchemaKind, SeverityName};
 use crate::log::Edge;
-use crate::rules::{RuleSet, Severity};
+use crate::rules::RuleSet;
 
 /// What happened on the wire when the Kubernetes API server could not reach something.
 ///
@@ -167,15 +169,6 @@ pub struct RulesArguments {
     /// Add or override rules and events with the YAML files of DIR and DIR/events (repeatable)
     #[arg(long = "rules", value_name = "DIR")]
     pub directories: Vec<PathBuf>,
-}
-
-/// Forms of a list for people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PageFormat {
-    /// Columns.
-    Table,
-    /// A page of documentation.
-    Markdown,
 }
 
 /// `wirecause analyze`.
@@ -399,92 +392,6 @@ pub struct ShowArguments {
     /// Print more
     #[arg(short, long, action = clap::ArgAction::Count, help_heading = "Printing")]
     pub verbose: u8,
-}
-
-/// What there is a JSON Schema of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SchemaKind {
-    /// What `analyze --format json` and `batch` write.
-    Report,
-    /// One line of `analyze --format ndjson`.
-    Record,
-    /// What `timeline --format json` writes.
-    Timeline,
-    /// One line of `timeline --format ndjson`.
-    Moment,
-    /// One line of `logs --format ndjson`.
-    Event,
-    /// One line of `certs --format ndjson`.
-    Certificate,
-}
-
-/// Forms of records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum RecordFormat {
-    /// Columns for people.
-    Table,
-    /// One array.
-    Json,
-    /// One object a line.
-    Ndjson,
-    /// For a spreadsheet, the columns that one sorts by.
-    Csv,
-}
-
-/// Forms of the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    /// For a terminal: the answer first.
-    Table,
-    /// One document, wirecause.report/1.
-    Json,
-    /// The same, one record a line.
-    Ndjson,
-    /// One page that needs nothing else.
-    Html,
-    /// For a ticket.
-    Markdown,
-    /// For a spreadsheet: one line a finding.
-    Csv,
-}
-
-/// Severities as typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SeverityName {
-    /// Anything that was found.
-    Info,
-    /// What was survived, and worse.
-    Warning,
-    /// Failed calls.
-    Error,
-}
-
-impl SeverityName {
-    /// The severity meant.
-    pub fn severity(self) -> Severity {
-        match self {
-            Self::Info => Severity::Info,
-            Self::Warning => Severity::Warning,
-            Self::Error => Severity::Error,
-        }
-    }
-}
-
-/// When to colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ColorChoice {
-    /// On a terminal, unless the environment says otherwise.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-/// An edge by its name.
-fn edge(text: &str) -> Result<Edge, String> {
-    let known = Edge::ALL.into_iter().find(|e| e.name() == text);
-    known.ok_or_else(|| format!("there is {}", Edge::ALL.map(Edge::name).join(", ")))
 }
 
 /// What `--version` says: verdicts depend on the rules as much as on the program.

@@ -18,6 +18,7 @@ use crate::rules::expr::Expr;
 mod analyze;
 pub mod args;
 mod batch;
+pub mod choices;
 mod flows;
 mod load;
 pub mod output;
