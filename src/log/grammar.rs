@@ -197,6 +197,14 @@ fn wrappers<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
     rest
 }
 
+/// What gRPC was doing, outermost first (`internal/transport/http2_client.go`).
+const GRPC_PREFIXES: [&str; 4] = [
+    "transport: ",
+    "authentication handshake failed: ",
+    "error reading server preface: ",
+    "error reading from server: ",
+];
+
 /// Words in front of a cause that say that it is about a connection.
 const PREFIXES: [&str; 5] = [
     "error dialing backend: ",
@@ -253,9 +261,7 @@ fn grpc<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
         after.rsplit_once('"').map_or(after, |(inner, _)| inner)
     });
     let inner = inner.unwrap_or(text);
-    let inner = ["transport: ", "authentication handshake failed: ", "error reading from server: "]
-        .iter()
-        .fold(inner, |rest, prefix| rest.strip_prefix(prefix).unwrap_or(rest));
+    let inner = GRPC_PREFIXES.iter().fold(inner, |rest, prefix| rest.strip_prefix(prefix).unwrap_or(rest));
     match inner.split_once("rror while dialing: ").or_else(|| inner.split_once("rror while dialing ")) {
         Some((_, cause)) => cause,
         None => inner,
