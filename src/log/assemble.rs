@@ -11,11 +11,11 @@ use super::envelope::Peeled;
 use super::group;
 use super::merge::{self, Draft, TraceDraft};
 use super::origin;
-use super::read::{Hit, What};
+use super::read::{Hit, MAX_UNRECOGNISED, What};
 use super::scan::{self, FileScan};
 use super::timebase::{self, Anchors, Clock};
 use super::zones;
-use super::{EventSet, LogEvent, LogOptions, LogReport, Logs};
+use super::{EventSet, LogEvent, LogLine, LogOptions, LogReport, Logs};
 use crate::bundle::{InputReport, Source};
 use crate::error::Place;
 use crate::time::{TimeDelta, Timestamp};
@@ -119,29 +119,32 @@ fn finish(
         pod: origin::pod_of(&log.path).map(Arc::from),
     };
     for mut file in log.files {
-        reversed(&mut file, &clock);
+        let turned = reversed(&mut file, &clock);
         file.input.skipped = no_log(&file);
         if clock.assumed_year && !file.input.skipped {
             file.input.problems.note("year_assumed", Place::Whole, || {
                 format!("its stamps name no year, and nothing else in the input does: {}", clock.base.from)
             });
         }
-        report.lines += file.lines;
-        report.unrecognised += file.unrecognised;
-        for mut line in file.unrecognised_lines {
-            line.time = None;
-            if report.unrecognised_lines.len() < 20 {
-                report.unrecognised_lines.push(line);
-            }
-        }
+        count(&mut file, &mut report);
         drafts.reserve(file.hits.iter().map(Vec::len).sum());
+        let mut latest = None;
         for hit in file.hits.into_iter().flatten() {
-            drafter.draft(hit, drafts, traces);
+            latest = drafter.draft(hit, latest.filter(|_| !turned), drafts, traces).max(latest);
         }
         out.inputs.push(file.input);
     }
     report.base = clock.base;
     report
+}
+
+/// Adds what was counted in a file to the report of its log.
+fn count(file: &mut FileScan, report: &mut LogReport) {
+    report.lines += file.lines;
+    report.unrecognised += file.unrecognised;
+    let left = MAX_UNRECOGNISED.saturating_sub(report.unrecognised_lines.len());
+    let lines = file.unrecognised_lines.drain(..).map(|line| LogLine { time: None, ..line });
+    report.unrecognised_lines.extend(lines.take(left));
 }
 
 /// First and last time, format and origin of a log.
@@ -177,16 +180,17 @@ fn format<'p>(samples: impl Iterator<Item = &'p Peeled<'static>> + Clone) -> Str
 }
 
 /// A log printed newest first is noticed; its lines keep their numbers.
-fn reversed(file: &mut FileScan, clock: &Clock) {
+fn reversed(file: &mut FileScan, clock: &Clock) -> bool {
     let first = file.head.iter().find_map(|p| clock.resolve(&p.stamps));
     let last = file.tail.iter().find_map(|p| clock.resolve(&p.stamps));
-    if let (Some((first, _)), Some((last, _))) = (first, last)
-        && last < first - TimeDelta::from_secs(1)
-    {
+    let (Some((first, _)), Some((last, _))) = (first, last) else { return false };
+    let turned = last < first - TimeDelta::from_secs(1);
+    if turned {
         file.input.problems.note("reversed_log", Place::Whole, || {
             format!("the first line is of {first}, the last of {last}: newest first")
         });
     }
+    turned
 }
 
 /// Makes events of hits: all that is known of their log.
@@ -200,9 +204,17 @@ struct Drafter<'l> {
 }
 
 impl Drafter<'_> {
-    fn draft(&self, hit: Hit, drafts: &mut Vec<Draft>, traces: &mut Vec<TraceDraft>) {
+    /// Gives the time of the hit; `latest` is the latest time above it in the same file.
+    fn draft(
+        &self,
+        hit: Hit,
+        latest: Option<Timestamp>,
+        drafts: &mut Vec<Draft>,
+        traces: &mut Vec<TraceDraft>,
+    ) -> Option<Timestamp> {
         let (log, clock) = (self.log, self.clock);
-        let resolved = clock.resolve(&hit.stamps);
+        let resolved = clock.resolve(&hit.stamps).map(|(t, r)| (clock.after(t, latest), r));
+        let time = resolved.map(|(t, _)| t);
         let mut lines = hit.lines;
         for line in &mut lines {
             line.time = resolved.map(|(t, _)| t);
@@ -212,10 +224,10 @@ impl Drafter<'_> {
             What::Trace(trace) => {
                 let began = clock.civil(trace.began);
                 traces.push(TraceDraft { trace: *trace, log, began, lines });
-                return;
+                return time;
             }
         };
-        let Some(event) = self.events.event(known.event) else { return };
+        let Some(event) = self.events.event(known.event) else { return time };
         let component = hit.component.or_else(|| self.component.clone());
         drafts.push(Draft {
             copy: known.copy.or_else(|| hit.began.map(|_| super::grammar::CopyOf::Client)),
@@ -236,5 +248,6 @@ impl Drafter<'_> {
                 fields: known.fields,
             },
         });
+        time
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Takes the bytes around a line that was hit; gives the lines of its entry. Never reads what they say.
 
-use memchr::{memchr, memrchr};
+use std::borrow::Cow;
+
+use memchr::{memchr, memmem, memrchr};
 
 use super::envelope;
 
@@ -15,7 +17,7 @@ pub(super) struct Entry<'p> {
     /// Range of the line that was hit, without its end.
     pub hit: (usize, usize),
     pub number: u64,
-    /// Lines from the first of the entry to its last: number, start, end.
+    /// Lines from the first of the entry to its last, as they were written: number, start, end.
     pub lines: Vec<(u64, usize, usize)>,
     pub end: usize,
 }
@@ -25,19 +27,24 @@ impl<'p> Entry<'p> {
     pub(super) fn at(piece: &'p [u8], start: usize, end: usize, number: u64) -> Self {
         let mut entry = Self { piece, hit: (start, end), number, lines: vec![(number, start, end)], end };
         let raw = entry.raw(start, end);
-        // a continuation under a journal's header follows its colon: `ident[pid]: <TAB>text`
+        // a continuation under the header of a journal, of CRI or of `kubectl logs --prefix` follows it at once
         let tabbed = memchr(b'\t', raw).is_some_and(|n| {
-            raw.get(n.saturating_sub(3)..n).is_some_and(|h| h == b"]: " || h.ends_with(b"F "))
+            raw.get(n.saturating_sub(3)..n)
+                .is_some_and(|h| h == b"]: " || h.ends_with(b"] ") || h.ends_with(b"F "))
         });
         let continues = tabbed || continuation(entry.text(start, end));
+        if (continues || raw.ends_with(b"=<")) && entry.turned() {
+            entry.gather_turned();
+            return entry;
+        }
         if continues {
             entry.back();
         }
-        let open = entry.lines.first().is_some_and(|&(_, s, e)| entry.raw(s, e).ends_with(b"=<"));
+        let open = entry.lines.first().is_some_and(|&(_, s, e)| entry.opens(s, e));
         if open {
             entry.forward();
-        } else if !continues && partial(entry.raw(start, end)) {
-            entry.join_partial();
+        } else if !continues && let Some(stream) = stream(raw) {
+            entry.join_partial(stream);
         } else if continues {
             entry.lines.retain(|&(n, ..)| n == number);
         }
@@ -57,15 +64,10 @@ impl<'p> Entry<'p> {
     fn back(&mut self) {
         let (mut number, mut start) = (self.number, self.hit.0);
         for _ in 0..MAX_ENTRY_LINES {
-            if start == 0 {
-                break;
-            }
-            let end = start - 1;
-            start = memrchr(b'\n', self.piece.get(..end).unwrap_or_default()).map_or(0, |n| n + 1);
-            number = number.saturating_sub(1);
+            let Some((before, end)) = self.line_before(start) else { break };
+            (number, start) = (number.saturating_sub(1), before);
             self.lines.insert(0, (number, start, end));
-            let line = self.raw(start, end);
-            if line.ends_with(b"=<") {
+            if self.opens(start, end) {
                 return;
             }
         }
@@ -79,11 +81,71 @@ impl<'p> Entry<'p> {
             let Some((start, end)) = self.line_after(last) else { return };
             self.lines.push((number + 1, start, end));
             self.end = end;
-            let peeled = envelope::peel(self.text(start, end));
-            if peeled.message.starts_with(" >") {
+            if self.message(start, end).starts_with(" >") {
                 return;
             }
         }
+    }
+
+    /// Whether the entry stands last line first (`journalctl -r`): going up, the line that closes a value comes before
+    /// one that opens it. The line that opens it says so only with lines of its value above it and none below.
+    fn turned(&self) -> bool {
+        let (mut start, end) = self.hit;
+        let opens = self.opens(start, end);
+        if opens && self.line_after(end).is_some_and(|(s, e)| self.message(s, e).starts_with('\t')) {
+            return false;
+        }
+        for _ in 0..MAX_ENTRY_LINES {
+            let Some((before, end)) = self.line_before(start) else { return false };
+            let message = self.message(before, end);
+            if message.starts_with(" >") {
+                return true;
+            }
+            if self.opens(before, end) || (opens && !message.starts_with('\t')) {
+                return false;
+            }
+            start = before;
+        }
+        false
+    }
+
+    /// Lines of a turned entry in the order in which they were written: from the one below that opens the value up to
+    /// the one that closes it.
+    fn gather_turned(&mut self) {
+        let (mut number, mut start) = (self.number, self.hit.0);
+        while let Some((before, end)) = self.line_before(start).filter(|_| self.lines.len() < MAX_ENTRY_LINES)
+        {
+            (number, start) = (number.saturating_sub(1), before);
+            self.lines.push((number, start, end));
+            if self.message(start, end).starts_with(" >") {
+                break;
+            }
+        }
+        let (mut number, mut last) = (self.number, self.hit);
+        while !self.opens(last.0, last.1) {
+            let below = self.line_after(last.1).filter(|_| self.lines.len() < 2 * MAX_ENTRY_LINES);
+            let Some(below) = below else {
+                self.lines.retain(|&(n, ..)| n == self.number);
+                return;
+            };
+            (number, last) = (number + 1, below);
+            self.lines.insert(0, (number, below.0, below.1));
+        }
+        self.end = last.1;
+    }
+
+    fn opens(&self, start: usize, end: usize) -> bool {
+        self.raw(start, end).ends_with(b"=<")
+    }
+
+    fn message(&self, start: usize, end: usize) -> Cow<'p, str> {
+        envelope::peel(self.text(start, end)).message
+    }
+
+    fn line_before(&self, start: usize) -> Option<(usize, usize)> {
+        let end = start.checked_sub(1)?;
+        let before = memrchr(b'\n', self.piece.get(..end).unwrap_or_default());
+        Some((before.map_or(0, |n| n + 1), end))
     }
 
     fn line_after(&self, end: usize) -> Option<(usize, usize)> {
@@ -92,19 +154,57 @@ impl<'p> Entry<'p> {
         Some((start, memchr(b'\n', rest).map_or(self.piece.len(), |n| start + n)))
     }
 
-    /// CRI lines that the runtime cut: on to the first that is whole.
-    fn join_partial(&mut self) {
+    /// Lines of one stream that the runtime cut: back to the first part, and on to the first line that is whole.
+    /// Lines of the other stream may stand between them.
+    fn join_partial(&mut self, of: Stream) {
+        let (mut number, mut start) = (self.number, self.hit.0);
         for _ in 0..MAX_ENTRY_LINES {
-            let Some(&(number, s, e)) = self.lines.last() else { return };
-            if !partial(self.raw(s, e)) {
-                return;
+            let Some((before, end)) = self.line_before(start) else { break };
+            (number, start) = (number.saturating_sub(1), before);
+            let line = self.raw(start, end);
+            if stream(line) != Some(of) {
+                continue;
             }
-            let Some((start, end)) = self.line_after(e) else { return };
-            self.lines.push((number + 1, start, end));
-            self.end = end;
+            if !partial(line) {
+                break;
+            }
+            self.lines.insert(0, (number, start, end));
+        }
+        let (mut number, (mut s, mut e)) = (self.number, self.hit);
+        let mut open = partial(self.raw(s, e));
+        for _ in 0..MAX_ENTRY_LINES {
+            let Some(next) = self.line_after(e).filter(|_| open) else { return };
+            (number, (s, e)) = (number + 1, next);
+            if stream(self.raw(s, e)) == Some(of) {
+                self.lines.push((number, s, e));
+                self.end = e;
+                open = partial(self.raw(s, e));
+            }
         }
     }
 }
+
+/// Which of a container's two streams a line is of.
+#[derive(Clone, Copy, PartialEq)]
+enum Stream {
+    Out,
+    Err,
+}
+
+/// The stream that CRI or docker's json-file names.
+fn stream(line: &[u8]) -> Option<Stream> {
+    let (place, [out, err]) = match line.first()? {
+        b'0'..=b'9' => (line.get(..line.len().min(48))?, [&b" stdout "[..], b" stderr "]),
+        b'{' if line.starts_with(DOCKER) => (line, [&b"\"stream\":\"stdout\""[..], b"\"stream\":\"stderr\""]),
+        _ => return None,
+    };
+    if memmem::find(place, err).is_some() {
+        return Some(Stream::Err);
+    }
+    memmem::find(place, out).map(|_| Stream::Out)
+}
+
+const DOCKER: &[u8] = b"{\"log\":\"";
 
 /// The line at `start..end` without a carriage return.
 pub(super) fn raw(piece: &[u8], start: usize, end: usize) -> &[u8] {
@@ -112,11 +212,14 @@ pub(super) fn raw(piece: &[u8], start: usize, end: usize) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// `2026-11-21T02:24:45.699082123Z stderr P …`.
+/// `2026-11-21T02:24:45.699082123Z stderr P …`, or `{"log":"…","stream":…` without a line end in its text.
 fn partial(line: &[u8]) -> bool {
+    if line.starts_with(DOCKER) {
+        return memmem::find(line, b"\\n\",\"stream\"").is_none();
+    }
     let head = line.get(..line.len().min(48)).unwrap_or_default();
     head.first().is_some_and(u8::is_ascii_digit)
-        && [&b" stderr P "[..], b" stdout P "].iter().any(|tag| memchr::memmem::find(head, tag).is_some())
+        && [&b" stderr P "[..], b" stdout P "].iter().any(|tag| memmem::find(head, tag).is_some())
 }
 
 fn continuation(line: &str) -> bool {

@@ -16,6 +16,7 @@ pub(super) enum Layer {
     Cri,
     Docker,
     Timestamps,
+    Prefix,
     Klog,
     KlogJson,
     Zap,
@@ -35,6 +36,7 @@ impl Layer {
             Self::Cri => "cri",
             Self::Docker => "docker json-file",
             Self::Timestamps => "kubectl logs --timestamps",
+            Self::Prefix => "kubectl logs --prefix",
             Self::Klog => "klog",
             Self::KlogJson => "klog json",
             Self::Zap => "zap",
@@ -162,7 +164,7 @@ fn step(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
             Some(Step::Skip("MESSAGE=".len()))
         }
         b'A'..=b'Z' => journal_short(text, out).or_else(|| journal_full(text, out)),
-        b'[' => monotonic(text, out),
+        b'[' => prefix(text, out).or_else(|| monotonic(text, out)),
         b't' if text.starts_with("time=\"") => logrus(text, out),
         b'<' => syslog(text, out),
         b' ' if out.layers.is_empty() && text.trim_start().starts_with("MESSAGE=") => {
@@ -249,6 +251,23 @@ fn journal_full(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
     let step = journal(Layer::Journal(output), stamp, taken, text, out);
     out.zone_name = zone.filter(|_| step.is_some());
     step
+}
+
+/// `[pod/kube-apiserver-cp-1/kube-apiserver] message`: the container names the component. The pod's namespace stands
+/// nowhere, so the pod stays unnamed.
+fn prefix(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
+    let (inside, message) = text.strip_prefix("[pod/")?.split_once("] ")?;
+    let (pod, container) = inside.split_once('/')?;
+    let plain = |name: &str| {
+        !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'))
+    };
+    if !plain(pod) || !plain(container) {
+        return None;
+    }
+    out.layers.push(Layer::Prefix);
+    out.ident.get_or_insert_with(|| container.to_owned());
+    Some(Step::Skip(text.len() - message.len()))
 }
 
 /// `[   12.345678] host ident[pid]: message`: seconds since boot say nothing of the date.
@@ -490,7 +509,15 @@ mod tests {
                 "syslog | 2026-11-21T02:24:39.187770000Z | cp-1 | kubelet | m",
             ),
             (
-                r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"5f","stage":"ResponseComplete","requestURI":"/api/v1/pods","verb":"create","responseStatus":{"code":500,"message":"m"},"requestReceivedTimestamp":"2026-11-21T02:24:37.187770Z","stageTimestamp":"2026-11-21T02:24:39.187770Z"}"#,
+                "[pod/kube-apiserver-cp-1/kube-apiserver] W1121 02:24:47.529354   28800 dispatcher.go:217] m",
+                "kubectl logs --prefix / klog | 2026-11-21T02:24:47.529354000Z | - | kube-apiserver | m",
+            ),
+            (
+                "[pod/policy-webhook-6c9d7b5f4-x7k2p/webhook] 2026-11-21T02:24:47.529801123Z 2026/11/21 02:24:47 m",
+                "kubectl logs --prefix / kubectl logs --timestamps / go log | 2026-11-21T02:24:47.529801123Z | - | webhook | m",
+            ),
+            (
+                r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Request","auditID":"12839f9a-ba1d-4a6b-b681-5c577bf3d5a0","stage":"ResponseComplete","requestURI":"/api/v1/namespaces/default/pods","verb":"create","user":{"username":"kubernetes-admin","groups":["system:masters","system:authenticated"],"extra":{"authentication.kubernetes.io/credential-id":["X509SHA256=ab71fd6b"]}},"sourceIPs":["192.168.49.1"],"userAgent":"kubectl/v1.33.4 (linux/amd64) kubernetes/74cdb42","objectRef":{"resource":"pods","namespace":"default","name":"p","apiVersion":"v1"},"responseStatus":{"metadata":{},"status":"Failure","message":"m","reason":"InternalError","details":{"causes":[{"message":"m"}]},"code":500},"requestReceivedTimestamp":"2026-11-21T02:24:37.187770Z","stageTimestamp":"2026-11-21T02:24:39.187770Z","annotations":{"authorization.k8s.io/decision":"allow","authorization.k8s.io/reason":""}}"#,
                 "audit | 2026-11-21T02:24:39.187770000Z | - | kube-apiserver | m",
             ),
             (
@@ -513,6 +540,7 @@ mod tests {
             "2026-11-21T02:56:32.435427555Z stderr F W1121 02:56:32.435323    7396 dispatcher.go:217] m",
             r#"time="2026-11-21T02:24:39Z" level=info msg="E1121 02:24:39.187770     123 d.go:1] \"m\" \u00fc""#,
             "<30>1 2026-11-21T02:24:39.187770Z cp-1 kubelet 812 - - m",
+            "[pod/kube-apiserver-cp-1/kube-apiserver] W1121 02:24:47.529354   28800 dispatcher.go:217] mü",
         ];
         for line in lines {
             for n in (0..=line.len()).filter(|n| line.is_char_boundary(*n)) {

@@ -7,6 +7,10 @@ use crate::bundle::{self, Limits};
 
 /// Reads files given as path and text.
 fn read_files(files: &[(&str, &str)]) -> Logs {
+    read_files_with(files, &LogOptions::default())
+}
+
+fn read_files_with(files: &[(&str, &str)], options: &LogOptions) -> Logs {
     let dir = tempfile::tempdir().unwrap();
     for (path, text) in files {
         let path = dir.path().join(path);
@@ -14,7 +18,7 @@ fn read_files(files: &[(&str, &str)]) -> Logs {
         fs::write(path, text).unwrap();
     }
     let bundle = bundle::discover(&[dir.path().to_owned()], &Limits::default()).unwrap();
-    read(&bundle.sources, &EventSet::builtin(), &LogOptions::default())
+    read(&bundle.sources, &EventSet::builtin(), options)
 }
 
 /// Each event as time, name and its lines' numbers.
@@ -137,6 +141,71 @@ fn multi_line_values_and_partial_lines_are_one_entry() {
     let logs = read_files(&[("0.log", &text)]);
     assert_eq!(logs.events.len(), 1);
     assert_eq!(&*logs.events[0].name, "deadline_exceeded");
+}
+
+#[test]
+fn lines_that_a_runtime_cut_are_joined_across_the_other_stream() {
+    let whole = dispatcher("02:00:05.000001");
+    let whole = whole.trim_end();
+    let parts = [&whole[..60], &whole[60..150], &whole[150..]];
+    let cri = |n: usize, flag: &str| format!("2026-11-21T02:00:05.00010{n}000Z stderr {flag} {}\n", parts[n]);
+    let docker = |n: usize, end: &str| {
+        let text = serde_json::to_string(&format!("{}{end}", parts[n])).unwrap();
+        format!("{{\"log\":{text},\"stream\":\"stderr\",\"time\":\"2026-11-21T02:00:05.00010{n}000Z\"}}\n")
+    };
+    let other = "2026-11-21T02:00:05.000101500Z stdout F GET /readyz\n";
+    for text in [
+        [cri(0, "P"), other.to_owned(), cri(1, "P"), cri(2, "F"), other.to_owned()].concat(),
+        [docker(0, ""), docker(1, ""), docker(2, "\n")].concat(),
+    ] {
+        let logs = read_files(&[("0.log", &text)]);
+        let [event] = logs.events.as_slice() else { panic!("{text}: {:?}", shown(&logs)) };
+        assert_eq!((&*event.name, event.edge), ("deadline_exceeded", Edge::Webhook), "{text}");
+        assert_eq!(event.time.map(|t| t.to_string()).as_deref(), Some("2026-11-21T02:00:05.000100000Z"));
+    }
+}
+
+#[test]
+fn an_hour_that_comes_twice_is_told_by_the_order_of_lines() {
+    let line = |time: &str| {
+        format!("W1025 {time}.000000       7 x.go:1] dial tcp 10.0.0.1:443: connect: connection refused\n")
+    };
+    let text = [line("02:59:58"), line("02:00:02"), line("02:30:00"), line("03:00:00")].concat();
+    let zone = Some(jiff::tz::TimeZone::get("Europe/Berlin").unwrap());
+    let options = LogOptions { zone, ..year_2026() };
+    let logs = read_files_with(&[("kubelet.log", &text)], &options);
+    let times: Vec<_> = logs.events.iter().map(|e| e.time.unwrap().to_string()[11..19].to_owned()).collect();
+    assert_eq!(times, ["00:59:58", "01:00:02", "01:30:00", "02:00:00"]);
+}
+
+#[test]
+fn multi_line_values_of_a_log_in_reverse_are_one_entry() {
+    let entry = |port: u16, second: u8| {
+        let head = format!("Nov 21 02:00:0{second} cp-1 kubelet[7]:");
+        [
+            format!(
+                "{head} E1121 02:00:0{second}.000001       7 reflector.go:157] \"Unhandled Error\" err=<"
+            ),
+            format!(
+                "{head} \tGet \"https://10.0.0.1:{port}/api\": dial tcp 10.0.0.1:{port}: connect: connection refused"
+            ),
+            format!("{head} \tmore"),
+            format!("{head}  > logger=\"UnhandledError\""),
+        ]
+    };
+    let plain = "Nov 21 02:00:03 cp-1 kubelet[7]: I1121 02:00:03.000001       7 x.go:1] fine".to_owned();
+    let mut lines = [entry(6443, 1).as_slice(), &entry(6444, 2), &[plain], &entry(6445, 4)].concat();
+    let read = |lines: &[String]| {
+        let logs = read_files(&[("kubelet.log", &lines.join("\n"))]);
+        let told = |e: &LogEvent| (e.time.map(|t| t.to_string()), e.edge, e.fields.destination);
+        (logs.events.iter().map(told).collect::<Vec<_>>(), shown(&logs))
+    };
+    let (told, numbers) = read(&lines);
+    assert!(numbers[0].ends_with("01.000001000Z connection_refused 1,2"), "{numbers:?}");
+    lines.reverse();
+    let (turned, numbers) = read(&lines);
+    assert_eq!(turned, told);
+    assert!(numbers[0].ends_with("01.000001000Z connection_refused 13,12"), "{numbers:?}");
 }
 
 #[test]

@@ -170,6 +170,22 @@ impl Clock {
         Some((time, resolution))
     }
 
+    /// The same time an hour later where clocks were turned back, the hour comes twice, and `latest`, which was logged
+    /// before it, leaves only the second.
+    pub(super) fn after(&self, time: Timestamp, latest: Option<Timestamp>) -> Timestamp {
+        let turned_back = TimeDelta::from_secs(3600);
+        let before = latest.is_some_and(|l| time + TimeDelta::from_secs(600) < l);
+        if !before || self.base.absolute || self.zone.to_fixed_offset().is_ok() {
+            return time;
+        }
+        let civil = |t: Timestamp| {
+            let time = jiff::Timestamp::from_nanosecond(i128::from(t.0)).ok()?;
+            Some(self.zone.to_datetime(time))
+        };
+        let again = time + turned_back;
+        if civil(again).is_some() && civil(again) == civil(time) { again } else { time }
+    }
+
     fn one(&self, stamp: &Stamp) -> (Timestamp, TimeDelta) {
         match *stamp {
             Stamp::Absolute(time, resolution) => (time, resolution),
@@ -201,12 +217,19 @@ impl Clock {
     }
 }
 
-/// The year that puts the stamp nearest to the anchor: it goes over New Year with the log.
+/// The year that puts the stamp nearest to the anchor: it goes over New Year with the log, and has the day.
 fn nearest_year(civil: Civil, near: Option<Timestamp>) -> Civil {
-    let Some(near) = near else { return Civil { year: 1970, ..civil } };
-    let year = near.civil().year;
-    (year - 1..=year + 1)
+    let leap_day = (civil.month, civil.day) == (2, 29);
+    let year = near.map_or(1970, |n| n.civil().year);
+    let years = match (leap_day, near) {
+        (true, _) => year - 8..=year + 8,
+        (false, Some(_)) => year - 1..=year + 1,
+        (false, None) => return Civil { year, ..civil },
+    };
+    let near = near.unwrap_or(Timestamp(0));
+    years
         .map(|year| Civil { year, ..civil })
+        .filter(|c| !leap_day || Timestamp::from_civil(*c).civil() == *c)
         .min_by_key(|c| Timestamp::from_civil(*c).0.saturating_sub(near.0).saturating_abs())
         .unwrap_or(civil)
 }
@@ -287,6 +310,21 @@ mod tests {
 
     const SECOND: TimeDelta = TimeDelta(1_000_000_000);
     const MICRO: TimeDelta = TimeDelta(1000);
+
+    #[test]
+    fn a_leap_day_is_of_a_leap_year() {
+        let clock = || Anchors::default().clock(&LogOptions::default(), None);
+        let of = |near| Clock { near: Some(at(near)), ..clock() };
+        for (near, year) in
+            [("2026-02-27T00:00:00Z", 2024), ("2027-06-01T00:00:00Z", 2028), ("2024-12-01T00:00:00Z", 2024)]
+        {
+            assert_eq!(
+                of(near).civil(civil(2, 29, 12)).civil(),
+                Civil { year, ..civil(2, 29, 12) },
+                "{near}"
+            );
+        }
+    }
 
     #[test]
     fn a_line_with_both_kinds_of_stamp_gives_zone_and_year() {
