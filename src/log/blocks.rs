@@ -142,8 +142,18 @@ impl Framing {
 pub(super) struct Hits<'e> {
     events: &'e EventSet,
     array: Option<&'static [u8]>,
-    /// The next array, as far as it has been looked for.
-    next: Option<usize>,
+    /// The next trigger and the next array, as far as they have been looked for: a file full of the one is not searched
+    /// to its end for the other again and again.
+    trigger: Next,
+    next: Next,
+}
+
+/// The next of something in a piece.
+#[derive(Clone, Copy)]
+enum Next {
+    Unknown,
+    At(usize, usize),
+    None,
 }
 
 impl Framing {
@@ -154,19 +164,34 @@ impl Framing {
             Self::JsonPretty => Some(b"\"MESSAGE\" : ["),
             _ => None,
         };
-        Hits { events, array, next: Some(0) }
+        Hits { events, array, trigger: Next::Unknown, next: Next::Unknown }
     }
 }
 
 impl Hits<'_> {
     /// The first hit at or after `at`, as a range of bytes.
     pub(super) fn find(&mut self, piece: &[u8], at: usize) -> Option<(usize, usize)> {
-        let found = self.events.find(piece, at);
-        let Some(array) = self.array else { return found };
-        if self.next.is_some_and(|n| n < at || at == 0) {
-            self.next = piece.get(at..).and_then(|p| memmem::find(p, array)).map(|n| n + at);
-        }
-        found.into_iter().chain(self.next.map(|n| (n, n + array.len()))).min()
+        let trigger = self.trigger.from(at, || self.events.find(piece, at));
+        let Some(array) = self.array else { return trigger };
+        let array = self.next.from(at, || {
+            let n = piece.get(at..).and_then(|p| memmem::find(p, array))? + at;
+            Some((n, n + array.len()))
+        });
+        trigger.into_iter().chain(array).min()
+    }
+}
+
+impl Next {
+    /// The first at or after `at`, looked for only when the one that is known lies before.
+    fn from(&mut self, at: usize, find: impl FnOnce() -> Option<(usize, usize)>) -> Option<(usize, usize)> {
+        let known = match *self {
+            Self::At(start, end) => (start >= at).then_some((start, end)),
+            Self::None => return None,
+            Self::Unknown => None,
+        };
+        let next = known.or_else(find);
+        *self = next.map_or(Self::None, |(start, end)| Self::At(start, end));
+        next
     }
 }
 
@@ -407,6 +432,31 @@ mod tests {
                 "{framing:?}"
             );
         }
+    }
+
+    /// A file full of arrays and without a trigger was searched to its end for each array.
+    #[test]
+    fn what_is_not_there_is_looked_for_once() {
+        let mut next = Next::Unknown;
+        let mut searches = 0;
+        for at in 0..10_000 {
+            next.from(at, || {
+                searches += 1;
+                (searches == 1).then_some((4_000, 4_007))
+            });
+        }
+        assert_eq!(searches, 2, "once for the one that is there, once for that there is no other");
+        let text =
+            "{\"__REALTIME_TIMESTAMP\":\"1\",\"MESSAGE\":[104,105]}\n".repeat(40) + "connection refused\n";
+        let events = EventSet::builtin();
+        let mut hits = Framing::JournalJson.hits(&events);
+        let (mut at, mut found) = (0, Vec::new());
+        while let Some((start, end)) = hits.find(text.as_bytes(), at) {
+            found.push(&text[start..end]);
+            at = end;
+        }
+        assert_eq!(found.iter().filter(|f| f.starts_with("\"MESSAGE")).count(), 40);
+        assert!(found.last().is_some_and(|last| !last.starts_with("\"MESSAGE")), "{found:?}");
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(super) struct FileScan {
     pub lines: u64,
     /// In file order, as they were found: many short lists, so that each can go when it is worked off.
     pub hits: Vec<Vec<Hit>>,
+    /// How many those are.
+    kept: usize,
     /// Stamps and layers of lines of the head, then of the tail.
     pub head: Vec<Peeled<'static>>,
     pub tail: Vec<Peeled<'static>>,
@@ -56,6 +58,7 @@ pub(super) fn file(source: &Source, events: &EventSet) -> FileScan {
         written: source.written,
         lines: 0,
         hits: Vec::new(),
+        kept: 0,
         head: Vec::new(),
         tail: Vec::new(),
         benign: 0,
@@ -155,14 +158,15 @@ fn fill(reader: &mut impl Read, window: &mut Vec<u8>, input: &mut InputReport) -
 fn add(scan: &mut FileScan, piece: Finds) {
     let base = scan.lines;
     let mut hits = piece.hits;
-    let kept: usize = scan.hits.iter().map(Vec::len).sum();
-    if hits.len() > MAX_HITS.saturating_sub(kept) {
-        let left_out = hits.len() - MAX_HITS.saturating_sub(kept);
+    let room = MAX_HITS.saturating_sub(scan.kept);
+    if hits.len() > room {
+        let left_out = hits.len() - room;
         scan.input.problems.add("failures_left_out", Place::Line(base), left_out as u64, true, || {
             format!("only the first {MAX_HITS} failures of a log are kept")
         });
-        hits.truncate(MAX_HITS.saturating_sub(kept));
+        hits.truncate(room);
     }
+    scan.kept += hits.len();
     for line in hits.iter_mut().flat_map(|hit| &mut hit.lines) {
         line.number += base;
     }

@@ -45,9 +45,10 @@ pub(super) fn find_call(head: Head, piece: &[u8], from: usize) -> Option<Trace> 
     let prefix = format!("Trace[{}]: [\"Call ", head.number);
     let rest = piece.get(from..)?;
     let block = rest.get(..rest.len().min(16 << 10))?;
-    block.split(|&b| b == b'\n').skip(1).take(64).find_map(|line| {
-        let text = String::from_utf8_lossy(line);
-        let message = envelope::peel(&text).message.into_owned();
+    let lines = block.split(|&b| b == b'\n').skip(1).take(64);
+    let messages = lines.map(|line| envelope::peel(&String::from_utf8_lossy(line)).message.into_owned());
+    // the next trace ends this one: of many in a row each is looked at once
+    messages.take_while(|message| !message.contains(" (total time: ")).find_map(|message| {
         let step = message.strip_prefix(&prefix)?;
         // `["Call validating webhook" configuration:…,webhook:…,… 10001ms (02:24:37.123)]`
         let (fields, clock) = step.trim_end_matches(']').trim_end_matches(')').rsplit_once(" (")?;
