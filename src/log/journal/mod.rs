@@ -22,6 +22,10 @@ const KEPT_BYTES: usize = 4 << 20;
 const KEPT_FIELD: usize = 4 << 10;
 /// Bytes of one entry: fields beyond are left out.
 const MOST_ENTRY: usize = 2 << 20;
+/// Bytes of text for each byte of the file, past so many: entries share their fields and fields are compressed, so that
+/// a journal tells more than it has bytes, but crafted ones could tell ten thousand times as much.
+const MOST_RATIO: u64 = 256;
+const RATIO_FROM: u64 = 16 << 20;
 
 /// The text of a journal.
 pub(super) struct JournalText {
@@ -31,6 +35,8 @@ pub(super) struct JournalText {
     kept_bytes: usize,
     out: Vec<u8>,
     taken: usize,
+    /// Bytes written so far.
+    told: u64,
     ended: bool,
     /// What was surprising; complete at the end of the text.
     pub problems: Weirds,
@@ -70,6 +76,7 @@ impl JournalText {
             kept_bytes: 0,
             out: Vec::new(),
             taken: 0,
+            told: 0,
             ended: false,
             problems,
         })
@@ -84,6 +91,9 @@ impl JournalText {
     fn refill(&mut self) -> bool {
         self.out.clear();
         self.taken = 0;
+        if self.is_bomb() {
+            return false;
+        }
         let Some(entry) = self.walk.next(&mut self.journal) else {
             if !self.ended {
                 self.ended = true;
@@ -108,6 +118,22 @@ impl JournalText {
             self.out.extend_from_slice(&field);
         }
         self.out.push(b'\n');
+        self.told += self.out.len() as u64;
+        true
+    }
+
+    /// It has told more than a journal of its size can; said once.
+    fn is_bomb(&mut self) -> bool {
+        let most = self.len().saturating_mul(MOST_RATIO).max(RATIO_FROM);
+        if self.told <= most || self.ended {
+            return self.ended;
+        }
+        self.ended = true;
+        self.problems.loss("limit_journal_text", Place::Whole, || {
+            format!(
+                "its entries have more than {most} bytes of text, {MOST_RATIO} for each byte of the file: the rest is left out"
+            )
+        });
         true
     }
 

@@ -119,3 +119,35 @@ fn an_entry_array_that_leads_back_ends_the_chain() {
     assert_eq!(without_cursors(&text(&mut journal)), without_cursors(&export));
     assert_eq!(problems(&journal), ["journal_cut", "journal_damaged"]);
 }
+
+/// One field of 64 KiB and a thousand entries of 80 bytes that each name it.
+#[test]
+fn entries_that_repeat_a_long_field_are_a_bomb_and_end() {
+    const DATA_AT: u64 = 256;
+    let mut bytes = vec![0; DATA_AT as usize];
+    let mut object = |kind: u8, body: &[u8]| {
+        let at = bytes.len() as u64;
+        bytes.extend([kind, 0, 0, 0, 0, 0, 0, 0]);
+        bytes.extend((16 + body.len() as u64).to_le_bytes());
+        bytes.extend(body);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        at
+    };
+    let data = object(1, &[&[0; 48][..], b"MESSAGE=", &vec![b'x'; 64 << 10]].concat());
+    let words = |words: &[u64]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
+    let entry = |n: u64| words(&[n, 1_795_227_887_529_354 + n, n, 1, 2, 3, data, 0]);
+    let entries: Vec<u64> = (0..1000).map(|n| object(3, &entry(n))).collect();
+    let array = object(6, &words(&[&[0], &entries[..]].concat()));
+    let size = bytes.len() as u64 - DATA_AT;
+    for (at, word) in [(88, DATA_AT), (96, size), (152, 1000), (176, array)] {
+        bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
+    }
+    bytes[..8].copy_from_slice(b"LPKSHHRH");
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&bytes).unwrap();
+    let mut journal = open(file.path()).unwrap();
+    let told = text(&mut journal).len() as u64;
+    let most = (bytes.len() as u64 * MOST_RATIO).max(RATIO_FROM);
+    assert!(told > most && told <= most + MOST_ENTRY as u64, "{told} of {most} bytes");
+    assert_eq!(problems(&journal), ["limit_journal_text"]);
+}
