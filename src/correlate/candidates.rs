@@ -50,6 +50,8 @@ pub(super) struct Finder<'w> {
     /// For each number, the goal and the flows that lead to it; without a goal, flows to strangers.
     flows: Vec<(Option<Goal>, Vec<FlowIndex>)>,
     ends: HashMap<EndsKey, Vec<Ended>>,
+    /// For each goal the deadlines that its lists are made for.
+    deadlines: HashMap<u32, BTreeSet<TimeDelta>>,
     /// Source before translation → places in the connection tables.
     translations: HashMap<SocketAddr, Vec<u32>>,
     strangers: Option<u32>,
@@ -85,6 +87,7 @@ impl<'w> Finder<'w> {
             goals: HashMap::new(),
             flows: Vec::new(),
             ends: HashMap::new(),
+            deadlines: HashMap::new(),
             translations,
             strangers: None,
             coincident: HashMap::new(),
@@ -119,6 +122,7 @@ impl<'w> Finder<'w> {
     ) -> &[Ended] {
         let kinds = &event.endings;
         let deadline = event.fields.timer().filter(|_| kinds.iter().any(|k| endings::is_open(*k)));
+        let deadline = deadline.filter(|d| is_among(self.deadlines.entry(goal).or_default(), *d));
         let (world, connections) = (self.world, self.connections);
         let (goal_named, flows) = &self.flows[goal as usize];
         let key = |flow: &Conversation| goal_named.as_ref().map_or(Key::Time, |goal| key_of(goal, flow));
@@ -325,6 +329,15 @@ impl<'w> Finder<'w> {
     }
 }
 
+/// Whether a deadline is one of the first [`MAX_DEADLINES`] of its goal. A list of all flows is made for each; for more,
+/// which no client but a crafted log has, endings lie where their wait began, and how well each fits is told as before.
+fn is_among(deadlines: &mut BTreeSet<TimeDelta>, deadline: TimeDelta) -> bool {
+    if deadlines.len() < MAX_DEADLINES {
+        deadlines.insert(deadline);
+    }
+    deadlines.contains(&deadline)
+}
+
 /// The endings next to a time, on either side.
 fn near(ends: &[Ended], at: Timestamp) -> &[Ended] {
     let middle = ends.partition_point(|e| e.at < at);
@@ -520,6 +533,9 @@ const CLOSE_BY: TimeDelta = TimeDelta::from_millis(50);
 
 /// Calls with one goal that are compared with dials to unknown addresses.
 const MAX_ALIKE: usize = 256;
+
+/// Deadlines of calls to one goal that are told apart.
+const MAX_DEADLINES: usize = 64;
 
 /// Endings looked at on either side of a line's time.
 const NEAREST: usize = 16;

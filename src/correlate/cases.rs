@@ -89,15 +89,20 @@ fn adopt(join: &Join<'_>, case: &mut Case, server: u32, assigned: &Assigned) {
 
 /// Callers' cases by where they lead, for server logs that name no client of theirs.
 struct Kin {
-    /// Pod, or namespace with a slash behind it where no pod of the target is known → times of lines.
-    by_place: HashMap<String, BTreeSet<(Timestamp, usize)>>,
-    taken: BTreeSet<usize>,
+    /// Pod, or namespace with a slash behind it where no pod of the target is known → times of lines of cases that are
+    /// not taken.
+    by_place: HashMap<String, Times>,
+    /// Case → its time and the places it stands under.
+    places: HashMap<usize, (Timestamp, BTreeSet<String>)>,
 }
+
+/// Cases by the time of their line.
+type Times = BTreeSet<(Timestamp, usize)>;
 
 impl Kin {
     fn new(join: &Join<'_>, cases: &[Case]) -> Self {
         let map = &join.world.cluster;
-        let mut by_place: HashMap<String, BTreeSet<(Timestamp, usize)>> = HashMap::new();
+        let mut kin = Self { by_place: HashMap::new(), places: HashMap::new() };
         for (place, case) in cases.iter().enumerate() {
             let event = case.event.map(|n| (&join.world.logs.events[n as usize], join.goals.of(n)));
             let Some((event, goal)) = event else { continue };
@@ -110,11 +115,12 @@ impl Kin {
             if places.is_empty() {
                 places.extend(goal.service.as_ref().map(|(namespace, _)| format!("{namespace}/")));
             }
-            for name in places {
-                by_place.entry(name).or_default().insert((at, place));
+            for name in &places {
+                kin.by_place.entry(name.clone()).or_default().insert((at, place));
             }
+            kin.places.insert(place, (at, places));
         }
-        Self { by_place, taken: BTreeSet::new() }
+        kin
     }
 
     /// The case that leads to the pod of a server's line, nearest in time; each is taken once. A line that names its
@@ -122,17 +128,40 @@ impl Kin {
     fn take(&mut self, join: &Join<'_>, event: &LogEvent, free: impl Fn(usize) -> bool) -> Option<usize> {
         let pod = event.pod.as_deref()?;
         let at = join.clocks.of_event(event)?;
-        let reach = if event.fields.source.is_some() { NAMED_REACH } else { UNNAMED_REACH };
-        let (from, to) = (at - reach - event.resolution, at + reach + event.resolution);
+        let reach =
+            if event.fields.source.is_some() { NAMED_REACH } else { UNNAMED_REACH } + event.resolution;
         let namespace = pod.split_once('/').map_or("", |(namespace, _)| namespace);
         let lists = [pod.to_owned(), format!("{namespace}/")];
-        let cases = lists.iter().filter_map(|name| self.by_place.get(name));
-        let inside = cases.flat_map(|list| list.range((from, 0)..(to, usize::MAX)));
-        let possible = inside.filter(|(_, place)| !self.taken.contains(place) && free(*place));
-        let (_, place) = possible.min_by_key(|(t, place)| ((at - *t).abs(), *place)).copied()?;
-        self.taken.insert(place);
+        let lists = lists.iter().filter_map(|name| self.by_place.get(name));
+        let (_, place) = lists.filter_map(|list| nearest(list, at, reach, &free)).min()?;
+        let (at, names) = self.places.remove(&place)?;
+        for name in names {
+            self.by_place.entry(name).or_default().remove(&(at, place));
+        }
         Some(place)
     }
+}
+
+/// The free case whose line is nearest to a time, with the distance; of several the first. Looks at [`KIN_LOOKED_AT`] on
+/// either side at most: of a hundred thousand in one second not each is held against each.
+fn nearest(
+    list: &Times,
+    at: Timestamp,
+    reach: TimeDelta,
+    free: &impl Fn(usize) -> bool,
+) -> Option<(TimeDelta, usize)> {
+    let after = list.range((at, 0)..(at + reach, usize::MAX)).take(KIN_LOOKED_AT).find(|(_, n)| free(*n));
+    let mut before = None;
+    let (mut end, mut left) = (at, KIN_LOOKED_AT);
+    while let Some((time, _)) = list.range((at - reach, 0)..(end, 0)).next_back().filter(|_| left > 0) {
+        let mut same = list.range((*time, 0)..(end, 0)).take(left);
+        before = same.by_ref().inspect(|_| left -= 1).find(|(_, n)| free(*n));
+        if before.is_some() {
+            break;
+        }
+        end = *time;
+    }
+    before.into_iter().chain(after).map(|(time, n)| ((at - *time).abs(), *n)).min()
 }
 
 /// Flows that failed and that no event's case holds: a case each, at most [`MAX_WIRE_CASES`].
@@ -318,9 +347,47 @@ const MAX_PODS: usize = 64;
 /// Blocks of flows that are looked through at a time.
 const WAVE: usize = 256;
 
+/// Callers' cases looked at on either side of the time of a server's line.
+const KIN_LOOKED_AT: usize = 256;
+
 /// Failed flows without a log line that become cases; more are counted, not judged one by one.
 const MAX_WIRE_CASES: usize = 20_000;
 
 /// What is left of a call may start this long before or after those that a line tells of: Go's dial goes on in the
 /// background for as long as the kernel sends SYNs (127 s).
 const LEFTOVER: TimeDelta = TimeDelta::from_secs(130);
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn the_nearest_of_a_hundred_thousand_is_found_without_looking_at_all() {
+        let at = Timestamp::default() + TimeDelta::from_secs(1_000);
+        let time = |n: usize| at + TimeDelta((n as i64 - 50_000) * 10_000);
+        let mut list: Times = (0..100_000).map(|n| (time(n), n)).collect();
+        let looked = Cell::new(0);
+        let take = |list: &Times, free: &dyn Fn(usize) -> bool| {
+            looked.set(0);
+            let free = |n| {
+                looked.set(looked.get() + 1);
+                free(n)
+            };
+            nearest(list, at, UNNAMED_REACH, &free).map(|(_, n)| n)
+        };
+        assert_eq!(take(&list, &|_| true), Some(50_000));
+        list.remove(&(at, 50_000));
+        // of two that are equally near the first
+        assert_eq!(take(&list, &|_| true), Some(49_999));
+        assert_eq!(take(&list, &|n| n > 50_000), Some(50_001));
+        assert_eq!(take(&list, &|n| n < 49_900), Some(49_899));
+        assert!(looked.get() <= 2 * KIN_LOOKED_AT, "{} looked at", looked.get());
+        assert_eq!(take(&list, &|_| false), None);
+        assert!(looked.get() <= 2 * KIN_LOOKED_AT, "{} looked at", looked.get());
+        let same: Times = (0..1_000).map(|n| (at - TimeDelta(1), n)).collect();
+        assert_eq!(take(&same, &|n| n >= 7), Some(7), "of the same time the first");
+        assert_eq!(take(&same, &|_| false), None);
+    }
+}

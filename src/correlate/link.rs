@@ -124,9 +124,12 @@ impl Linker {
         let mut roots = HashMap::new();
         for n in linked {
             let root = self.find(n);
-            roots.insert(n, root);
             let why = self.why.get(&n).copied().unwrap_or("linked");
-            groups.entry(root).or_insert_with(|| vec![(FlowIndex(root), "")]).push((FlowIndex(n), why));
+            let views = groups.entry(root).or_insert_with(|| vec![(FlowIndex(root), "")]);
+            if views.len() < MAX_VIEWS {
+                views.push((FlowIndex(n), why));
+                roots.insert(n, root);
+            }
         }
         Connections { root: roots, groups }
     }
@@ -287,6 +290,10 @@ impl Place {
         self.capture != other.capture || elsewhere && apart < TimeDelta::from_secs(5)
     }
 }
+
+/// Flows that are one connection, at most: no network has as many vantage points, and each is looked at for every line
+/// about the connection. What is beyond stands for itself.
+const MAX_VIEWS: usize = 64;
 
 /// Flows with one key that are compared; more are a flood, not views.
 const MAX_SAME_KEY: usize = 8;

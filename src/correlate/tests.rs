@@ -1,6 +1,7 @@
 //! The join on small made worlds: each key, each rule of absence, each case of a clock.
 
 mod absence;
+mod bounds;
 mod clocks;
 mod hosts;
 mod requests;

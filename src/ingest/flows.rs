@@ -34,6 +34,9 @@ pub struct Flows {
     /// Why no more can be written to the file.
     failed: Option<String>,
     blank: OnceLock<Box<Conversation>>,
+    /// How often a flow was unpacked: tests of complexity count it.
+    #[cfg(test)]
+    pub(crate) reads: Arc<std::sync::atomic::AtomicU64>,
 }
 
 /// Records that follow each other.
@@ -104,6 +107,8 @@ impl Flows {
 
     /// The flow at `index`, unpacked for a moment.
     pub fn read(&self, index: FlowIndex) -> Option<Conversation> {
+        #[cfg(test)]
+        self.reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (block, place) = place_of(index);
         if let Some(kept) = self.blocks.get(block)?.kept.get().and_then(|kept| kept[place].get()) {
             return Some((**kept).clone());

@@ -1,0 +1,63 @@
+//! Crafted bundles cost what their size is, and not its square: flows that are unpacked are counted.
+
+use std::sync::atomic::Ordering;
+
+use super::super::made::{event, flow, join, refused, server_event, stalled, world};
+use super::{dialled, within};
+use crate::correlate::World;
+
+/// Flows unpacked to join so many failures.
+fn reads(n: u32, made: fn(u32) -> World) -> u64 {
+    let mut world = made(n);
+    assert!(!join(&mut world).cases.is_empty());
+    world.wire.flows.reads.load(Ordering::Relaxed)
+}
+
+/// Twice the input is twice the work.
+fn is_linear(made: fn(u32) -> World) {
+    let (once, twice) = (reads(400, made), reads(800, made));
+    assert!(twice * 10 <= once * 23, "{once} flows unpacked for 400 failures, {twice} for 800");
+}
+
+/// Second in which failure `n` of `all` ended.
+fn within_a_second(n: u32, all: u32) -> f64 {
+    100.0 + f64::from(n) / f64::from(all)
+}
+
+fn port(n: u32) -> String {
+    format!("10.0.{}.{}:{}", n / 250, n % 250 + 1, 20_000 + n)
+}
+
+#[test]
+fn failures_of_one_second_to_one_address() {
+    is_linear(|all| {
+        let ends = |n| within_a_second(n, all);
+        let dials = (0..all).map(|n| refused(flow(&port(n), "10.2.0.8:443", ends(n), ends(n)), ends(n)));
+        let line = |n| dialled(event("connection_refused", "a.b.svc", ends(n) + 0.0001), "10.2.0.8:443");
+        world(1, dials.collect(), (0..all).map(line).collect())
+    });
+}
+
+#[test]
+fn every_call_with_a_deadline_of_its_own() {
+    is_linear(|all| {
+        let ends = |n| within_a_second(n, all);
+        let stalls = (0..all).map(|n| stalled(flow(&port(n), "10.2.0.8:443", 50.0, ends(n)), "a.b.svc", 1));
+        let line = |n: u32| within(event("deadline_exceeded", "a.b.svc", ends(n)), 50 + i64::from(n));
+        world(1, stalls.collect(), (0..all).map(line).collect())
+    });
+}
+
+#[test]
+fn servers_that_tell_of_every_call() {
+    is_linear(|all| {
+        let ends = |n| within_a_second(n, all);
+        let stalls = (0..all).map(|n| stalled(flow(&port(n), "10.2.0.8:443", 90.0, ends(n)), "a.b.svc", 1));
+        let lines = (0..all).flat_map(|n| {
+            let mut server = server_event("eof", &port(n), ends(n));
+            server.pod = Some("b/a-1".into());
+            [within(event("deadline_exceeded", "a.b.svc", ends(n)), 10), server]
+        });
+        world(1, stalls.collect(), lines.collect())
+    });
+}
