@@ -379,6 +379,8 @@ impl Scrub<'_> {
         };
         let length = match (protocol, u16::from_be_bytes(self.get::<2>(at + 4)?)) {
             (UDP, length @ 8..) => u64::from(length),
+            // The quoted packet does not say how long it was: no sum is right, and the old one is of the old addresses.
+            _ if end == usize::MAX => return self.put(place, [0; 2]),
             _ => end.saturating_sub(at) as u64,
         };
         let pseudo = if protocol == ICMP { 0 } else { pseudo + length + u64::from(protocol) };
@@ -515,5 +517,19 @@ mod tests {
                 assert_eq!(folded(pseudo + words(&new.bytes[20..])), 0xffff, "the TCP segment");
             }
         }
+    }
+
+    /// The fuzzer's: an error that quotes a packet of IPv6 whose length is 0, as offloading leaves it.
+    #[test]
+    fn a_quoted_packet_of_no_length_has_no_checksum() {
+        let quoted = [&[0x60, 0, 0, 0, 0, 0, 6, 64][..], &[0xfd; 32], &[0xaa; 20]].concat();
+        let icmp = [&[1, 0, 0, 0, 0, 0, 0, 0][..], &quoted].concat();
+        let mut packet = vec![0x60, 0, 0, 0, 0, icmp.len() as u8, 58, 64];
+        packet.extend([0xfd; 32]);
+        packet.extend(icmp);
+        let new = redacted(&packet, packet.len() as u32, LinkType::IPV6);
+        let quoted_tcp = 40 + 8 + 40;
+        assert_eq!(new.bytes[quoted_tcp + 16..quoted_tcp + 18], [0, 0]);
+        assert_eq!(new.bytes[quoted_tcp..quoted_tcp + 4], [0xaa; 4]);
     }
 }

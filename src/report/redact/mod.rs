@@ -168,8 +168,8 @@ impl Redactor {
             return text.to_owned();
         }
         let search = self.search.get_or_insert_with(|| Search::new(&self.names));
-        let mut found: Vec<_> = search.automaton.find_overlapping_iter(text).collect();
-        found.retain(|m| stands_alone(text, m.start(), m.end(), mode));
+        let alone = search.automaton.find_overlapping_iter(text);
+        let mut found: Vec<_> = alone.filter(|m| stands_alone(text, m.start(), m.end(), mode)).collect();
         // The first, and of those the longest.
         found.sort_by_key(|m| (m.start(), std::cmp::Reverse(m.end())));
         let (mut out, mut copied) = (String::with_capacity(text.len()), 0);
