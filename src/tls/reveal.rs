@@ -131,8 +131,11 @@ impl Reveal {
             self.message(dir, kind, body, record, interner);
             rest = next;
         }
-        if !rest.is_empty() && rest.len() <= MAX_MESSAGE && interner.may_hold() {
-            self.messages[dir] = rest.to_vec();
+        let left = rest.len();
+        // In place: a message in a thousand records is not copied a thousand times.
+        messages.drain(..messages.len() - left);
+        if left > 0 && left <= MAX_MESSAGE && interner.may_hold() {
+            self.messages[dir] = messages;
         }
     }
 
