@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use regex::Regex;
 use serde::Deserialize;
@@ -83,7 +83,7 @@ impl Sample {
 }
 
 /// A definition in use.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Event {
     pub name: EventName,
     pub title: String,
@@ -100,15 +100,16 @@ pub(super) struct Event {
 }
 
 /// An expression, compiled when it is first needed: most runs need few of them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Pattern {
     source: String,
-    compiled: OnceLock<Option<Regex>>,
+    /// Shared by the clones of a set.
+    compiled: Arc<OnceLock<Option<Regex>>>,
 }
 
 impl Pattern {
     fn new(source: String) -> Self {
-        Self { source, compiled: OnceLock::new() }
+        Self { source, compiled: Arc::default() }
     }
 
     fn regex(&self) -> Option<&Regex> {
@@ -117,7 +118,7 @@ impl Pattern {
 }
 
 /// The loaded event definitions.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct EventSet {
     events: Vec<Event>,
     /// The files of `--rules`, for the digest.
@@ -127,8 +128,13 @@ pub struct EventSet {
 }
 
 impl EventSet {
-    /// The definitions compiled into the program.
+    /// The definitions compiled into the program, read once in its life.
     pub fn builtin() -> Self {
+        static LOADED: LazyLock<EventSet> = LazyLock::new(EventSet::of_builtin);
+        LOADED.clone()
+    }
+
+    fn of_builtin() -> Self {
         let mut set = Self::default();
         let mut problems = Vec::new();
         for (path, text) in BUILTIN {

@@ -10,7 +10,7 @@ use aho_corasick::{AhoCorasick, packed};
 type Holder = (usize, Box<[u8]>);
 
 /// Finds triggers in bytes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Triggers {
     packed: Option<packed::Searcher>,
     /// For each needle of the packed search, the triggers that hold it, each with the bytes in front of the needle.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest, Sha256};
 
@@ -62,11 +62,20 @@ impl RuleSet {
         Self::load(Vec::new()).unwrap_or_default()
     }
 
+    /// The same, read once in the life of a process.
+    fn loaded() -> Option<Self> {
+        static LOADED: LazyLock<Option<RuleSet>> = LazyLock::new(|| RuleSet::of(&builtin::files()).ok());
+        LOADED.clone()
+    }
+
     /// The built-in rules with those of `files` added; `override:` and `disable:` items of them are heeded.
     ///
     /// # Errors
     /// [`Error::Rules`] with every mistake of every file, rendered.
     pub fn load(files: Vec<RuleFile>) -> Result<Self, Error> {
+        if let Some(loaded) = Self::loaded().filter(|_| files.is_empty()) {
+            return Ok(loaded);
+        }
         let mut all = builtin::files();
         all.extend(files);
         Self::of(&all)
