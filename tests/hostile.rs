@@ -142,6 +142,110 @@ fn shows_no_control(out: &str, format: &str, trick: &str) {
 }
 
 #[test]
+fn a_server_name_and_a_certificate_of_an_attacker_are_shown_safely() {
+    let tricks = TRICKS
+        .iter()
+        .map(|t| t.replace(['<', '>', '/', ' '], ""))
+        .chain(["a\0b", "=1+1", "<b>"].map(str::to_owned));
+    for trick in tricks {
+        let hello = client_hello(trick.as_bytes());
+        let folder = bundle(&[
+            ("a.pcap", &pcap([(1_700_000_000, syn(1)), (1_700_000_000, segment(1, &hello))].into_iter())),
+            ("c.pem", pem_named(&trick).as_bytes()),
+        ]);
+        let input = [folder.path().to_owned()];
+        for (command, format) in [
+            ("flows", "table"),
+            ("flows", "ndjson"),
+            ("flows", "csv"),
+            ("certs", "table"),
+            ("certs", "ndjson"),
+            ("certs", "csv"),
+            ("analyze", "html"),
+            ("analyze", "markdown"),
+            ("analyze", "table"),
+        ] {
+            let (code, out) = sample::run(&[command, "--format", format], &input);
+            assert!(matches!(code, 0 | 3), "{command} {format} with {trick:?}: exit {code}");
+            let out = String::from_utf8(out).expect("UTF-8");
+            if format == "ndjson" {
+                assert!(out.lines().all(|l| serde_json::from_str::<Value>(l).is_ok()), "{trick:?}: {out}");
+            } else {
+                shows_no_control(&out.replace('\r', ""), format, &trick);
+            }
+            if format == "csv" {
+                assert!(!out.split([',', '\n']).any(|cell| cell.starts_with(['=', '@', '+'])), "{out}");
+            }
+            assert!(format != "html" || !out.contains("<b>"), "{trick:?}");
+        }
+    }
+}
+
+/// A ClientHello of TLS 1.2 for this server name.
+fn client_hello(name: &[u8]) -> Vec<u8> {
+    let with_length = |bytes: &[u8]| [&(bytes.len() as u16).to_be_bytes(), bytes].concat();
+    let server_name =
+        [&[0, 0][..], &with_length(&with_length(&[&[0][..], &with_length(name)].concat()))].concat();
+    let body = [&[3, 3][..], &[7; 32], &[0, 0, 2, 0xc0, 0x2f, 1, 0], &with_length(&server_name)].concat();
+    let message = [&[1, 0][..], &with_length(&body)].concat();
+    [&[22, 3, 1][..], &with_length(&message)].concat()
+}
+
+/// A certificate that is cut after its names, whose common names are this.
+fn pem_named(name: &str) -> String {
+    use base64::Engine as _;
+    let der = |tag: u8, parts: &[&[u8]]| {
+        let body = parts.concat();
+        [&[tag, 0x82][..], &(body.len() as u16).to_be_bytes()[..], &body].concat()
+    };
+    let common_name =
+        der(0x30, &[&der(0x31, &[&der(0x30, &[&[6, 3, 85, 4, 3], &der(12, &[name.as_bytes()])])])]);
+    let algorithm = der(0x30, &[&[6, 3, 42, 3, 4]]);
+    let time = b"\x17\x0d260101000000Z";
+    let validity = der(0x30, &[time, time]);
+    let tbs = der(0x30, &[&[2, 1, 1], &algorithm, &common_name, &validity, &common_name]);
+    let body = base64::engine::general_purpose::STANDARD.encode(der(0x30, &[&tbs]));
+    format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+}
+
+#[test]
+fn bytes_that_are_no_text_are_read_as_a_log() {
+    let line = line_with("");
+    let spoilt =
+        [line.as_bytes(), b"\xff\xfe\0\0", line.as_bytes(), b"\xc3(\xe2\x82", line.as_bytes()].concat();
+    let folder = bundle(&[("a.log", &spoilt)]);
+    let (code, report) = analyze(&folder, &["--year", "2026"]);
+    assert!(matches!(code, 0 | 3), "exit {code}");
+    assert_eq!(report["logs"][0]["lines"], 3, "{report}");
+    let occurrences = report["findings"].as_array().into_iter().flatten().filter_map(|f| f["count"].as_u64());
+    assert!(occurrences.sum::<u64>() >= 1, "{report}");
+}
+
+/// A hundred megabytes without a line end, of which 8 KiB are kept at most.
+#[test]
+fn a_line_of_a_hundred_megabytes_is_read_and_not_kept() {
+    let mut long = line_with("").into_bytes();
+    long.pop();
+    long.resize(100 << 20, b'x');
+    long.extend(line_with("").as_bytes().iter().map(|b| if *b == b'W' { b'E' } else { *b }));
+    let folder = bundle(&[("a.log", &long)]);
+    let (code, report) = analyze(&folder, &["--year", "2026"]);
+    assert!(matches!(code, 0 | 3), "exit {code}");
+    assert_eq!(report["inputs"][0]["bytes"].as_u64(), Some(long.len() as u64));
+    let longest = longest_string(&report);
+    assert!(longest <= 9 << 10, "a string of {longest} bytes in the report");
+}
+
+fn longest_string(tree: &Value) -> usize {
+    match tree {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(longest_string).max().unwrap_or(0),
+        Value::Object(map) => map.values().map(longest_string).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+#[test]
 fn a_spreadsheet_sees_no_formula() {
     let folder = bundle(&[("a.log", line_with("").replace("ab.example.com", "=HYPERLINK(1)").as_bytes())]);
     let input = [folder.path().to_owned()];
@@ -213,6 +317,83 @@ fn a_full_disk_is_said_and_a_reader_that_goes_away_is_fine() {
     assert!(status.code() == Some(0) && !said.contains("panicked"), "{status}: {said}");
 }
 
+/// Root reads and writes what it may not: then a folder where the output should be, and nothing else, is tried.
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_read_or_written_is_said_and_the_rest_is_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = bundle(&[("a.log", line_with("").as_bytes()), ("b.log", line_with("").as_bytes())]);
+    let mode =
+        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
+    let locked = folder.path().join("b.log");
+    mode(&locked, 0);
+    let may_anyway = fs::File::open(&locked).is_ok();
+    let (code, report) = analyze(&folder, &["--year", "2026"]);
+    let said = problems(&report).iter().any(|(name, _)| name == "unreadable")
+        || report["problems"].to_string().contains("unreadable");
+    assert!(may_anyway || code == 3 && said, "exit {code}: {report}");
+    mode(&locked, 0o644);
+    let closed = TempDir::new().expect("a temporary folder");
+    mode(closed.path(), 0o555);
+    for out in [closed.path().join("out.json"), folder.path().to_owned(), folder.path().join("no/such/out")] {
+        let run =
+            program(&["analyze", "--format", "json", "--year", "2026", "-o"], &out).arg(&locked).output();
+        let run = run.expect("a run");
+        let said = String::from_utf8_lossy(&run.stderr).into_owned();
+        let expected = out.parent() == Some(closed.path()) && may_anyway;
+        assert!(expected || run.status.code() == Some(1), "{}: {:?} {said}", out.display(), run.status);
+        assert!(
+            expected || !said.contains("panicked") && said.contains(&*out.display().to_string()),
+            "{said}"
+        );
+    }
+    mode(closed.path(), 0o755);
+}
+
+/// A file that is there when it is looked for and gone, or shorter, when it is read.
+#[test]
+fn a_vanishing_file_costs_itself() {
+    use wirecause::bundle::{self, Limits};
+    use wirecause::log::{self, EventSet, LogOptions};
+    let folder = bundle(&[("a.log", line_with("").as_bytes()), ("b.log", line_with("").as_bytes())]);
+    let capture = pcap((0..40).map(|n| (1_700_000_000, syn(n))));
+    fs::write(folder.path().join("c.pcap"), &capture).expect("a capture");
+    let found = bundle::discover(&[folder.path().to_owned()], &Limits::default()).expect("a bundle");
+    fs::remove_file(folder.path().join("b.log")).expect("it was there");
+    fs::write(folder.path().join("c.pcap"), &capture[..100]).expect("a shorter capture");
+    let logs = log::read(&found.sources, &EventSet::builtin(), &LogOptions::default());
+    assert_eq!(logs.events.len(), 1);
+    assert!(logs.inputs.iter().any(|i| i.problems.any_loss()), "the loss is said");
+    let wire = wirecause::ingest::run(&found.sources, &wirecause::ingest::IngestOptions::default());
+    assert!(wire.inputs.iter().any(|i| i.problems.any_loss()), "the cut is said");
+}
+
+/// THREATS.md names every option that bounds, with its default as `--help` has it, and no other.
+#[test]
+fn the_table_of_limits_is_that_of_the_options() {
+    let threats =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("THREATS.md")).expect("the page");
+    let rows: Vec<&str> = threats.lines().filter(|l| l.contains("| `--max-") && l.ends_with("` |")).collect();
+    let help = program(&["analyze"], Path::new("--help")).output().expect("help").stdout;
+    let help = String::from_utf8(help).expect("UTF-8");
+    let named: Vec<&str> = help.split_whitespace().filter(|w| w.starts_with("--max-")).collect();
+    assert!(named.len() >= 12, "{named:?}");
+    for option in &named {
+        let row = rows.iter().find(|r| r.ends_with(&format!("| `{option}` |")));
+        let row = row.unwrap_or_else(|| panic!("{option} has no row in THREATS.md"));
+        let text =
+            help.split(option).nth(1).expect("its text").split("\n      --").next().unwrap_or_default();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let default = text.split("[default: ").nth(1).and_then(|d| d.split(']').next()).expect("a default");
+        let cell = row.split(" | ").nth(1).expect("a default").replace(',', "");
+        let cell = cell.replace(" GiB", "G").replace(" MiB", "M").replace(" TiB", "T").replace(" KiB", "K");
+        assert_eq!(cell.trim(), default, "{option}");
+    }
+    for row in rows {
+        assert!(named.iter().any(|o| row.ends_with(&format!("| `{o}` |"))), "no such option: {row}");
+    }
+}
+
 #[test]
 fn thousands_of_inputs_are_one_bundle() {
     let folder = TempDir::new().expect("a temporary folder");
@@ -268,6 +449,13 @@ fn ipv4(identification: u16, flags: u8, protocol: u8, payload: &[u8]) -> Vec<u8>
 /// The first fragment of a packet whose rest never comes.
 fn fragment(identification: u16) -> Vec<u8> {
     ipv4(identification, 0x20, 17, &[0; 64])
+}
+
+/// Payload from the port of [`syn`].
+fn segment(port: u16, payload: &[u8]) -> Vec<u8> {
+    let port = (40_000 + port).to_be_bytes();
+    let header = [port[0], port[1], 1, 0xbb, 0, 0, 0, 2, 0, 0, 0, 1, 0x50, 24, 255, 255, 0, 0, 0, 0];
+    ipv4(1, 0, 6, &[&header, payload].concat())
 }
 
 fn syn(port: u16) -> Vec<u8> {
