@@ -1,7 +1,10 @@
 //! What the fuzz targets call: one function a target, bytes in, nothing out. Each asserts what must hold for any input
 //! (reports are valid JSON, terminal text holds no control character), so that a wrong answer counts as a crash.
 
+mod sealed;
+
 use std::io::Cursor;
+use std::sync::Arc;
 
 use wirecause::bundle::{self, Bundle, Limits, SourceKind};
 use wirecause::capture::{self, FrameHeader, LinkType, Window};
@@ -12,11 +15,13 @@ use wirecause::ingest::{self, IngestOptions, Ingested};
 use wirecause::log::{self, EventSet, LogOptions, Logs};
 use wirecause::packet::{self, DecodeOptions, Decoded};
 use wirecause::report::view::{self, Detail, Style};
-use wirecause::report::{build, html, markdown};
+use wirecause::report::document::Report;
+use wirecause::report::redact::{self, Addresses, JsonLines, Redactor};
+use wirecause::report::{build, csv, html, markdown};
 use wirecause::rules::expr::Expr;
 use wirecause::rules::{self, RuleFile, RuleSet};
 use wirecause::time::Timestamp;
-use wirecause::tls::{Interner, Session};
+use wirecause::tls::{Interner, KeyLog, Session};
 use wirecause::cluster;
 
 /// Every frame of a capture file.
@@ -98,6 +103,156 @@ pub fn dns(data: &[u8]) {
     }
 }
 
+/// A session of TLS 1.3 whose key log is there: a byte of side, key, damage and content type, one of length, then the
+/// content of a record that is sealed, again and again.
+pub fn decrypt(data: &[u8]) {
+    let (mut session, mut interner) = (Session::default(), Interner::default());
+    let mut keys = KeyLog::default();
+    assert_eq!(keys.add(&sealed::key_log()).secrets, 4);
+    interner.use_keys(Arc::new(keys));
+    let hellos = sealed::hellos();
+    let mut sealer = sealed::Sealer::default();
+    let mut next = PerDir::<i64>::default();
+    let mut at = Moment::default();
+    let mut give = |session: &mut Session, dir: Dir, bytes: &[u8], cut: usize| {
+        at = Moment { frame: FrameRef::new(0, at.frame.number() + 1), ..at };
+        let (proto, ports) = (Proto::Tcp, PerDir { orig: 40000, resp: 443 });
+        let (length, data) = (bytes.len() as u32, &bytes[..bytes.len() - cut]);
+        session.payload(&mut interner, &Payload { proto, dir, offset: next[dir], length, data, at, ports });
+        next[dir] += i64::from(length);
+    };
+    give(&mut session, Dir::Orig, &hellos.orig, 0);
+    give(&mut session, Dir::Resp, &hellos.resp, 0);
+    let mut rest = data;
+    while let [how, long, tail @ ..] = rest {
+        let dir = if how & 1 == 1 { Dir::Resp } else { Dir::Orig };
+        let (content, left) = tail.split_at(usize::from(*long).min(tail.len()));
+        let mut record = sealer.seal(dir, how & 2 == 2, 20 + (how >> 4 & 3), content);
+        match how & 0b1100 {
+            4 => session.swap(),
+            8 => record[5] ^= 1,
+            _ => {}
+        }
+        let cut = if how & 0b1100 == 12 { usize::from(how >> 6) * 7 } else { 0 };
+        give(&mut session, dir, &record, cut);
+        rest = left;
+    }
+    let end = FlowEnd { last: at, fin: PerDir::default(), reset: None, established: Some(Moment::default()) };
+    let facts = session.finish(&mut interner, &end);
+    assert!(data.len() > 200 || facts.tls.is_some_and(|tls| tls.decrypted.is_some()));
+}
+
+/// A key log.
+pub fn key_log(data: &[u8]) {
+    let told = KeyLog::default().add(&String::from_utf8_lossy(data));
+    assert!(told.secrets + told.unused + told.damaged <= told.lines);
+}
+
+/// A certificate, and the same bytes as a file of certificates.
+pub fn certificates(data: &[u8]) {
+    wirecause::tls::parse_certificate(data);
+    cluster_of(data, SourceKind::Pem);
+}
+
+/// One frame as [`decode`] takes it: what is left must be no longer, and decode again.
+pub fn redact_frame(data: &[u8]) {
+    let [high, low, cut, frame @ ..] = data else { return };
+    let link_type = LinkType(u16::from_be_bytes([*high, *low]));
+    let length = frame.len() as u32 + u32::from(*cut);
+    let options = DecodeOptions { vxlan_ports: vec![4790] };
+    let new = redact::frame(frame, length, link_type, &options, &mut Addresses::default());
+    assert!(new.bytes.len() <= frame.len() && new.length <= length.max(new.bytes.len() as u32));
+    let kind = new.link_type.0.to_be_bytes();
+    decode(&[&kind[..], &[0], &new.bytes].concat());
+}
+
+/// Text, and lines of JSON, as `--redact` changes them: once changed, a text stays, and JSON stays JSON.
+pub fn redact_text(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let mut redactor = Redactor::default();
+    redactor.text(&text);
+    redactor.prose(&text);
+    let line = serde_json::json!({ "text": text, "title": text, "verdict": text }).to_string();
+    let mut out = Vec::new();
+    let mut lines = JsonLines::new(&mut redactor, &mut out);
+    std::io::Write::write_all(&mut lines, line.as_bytes()).expect("a Vec takes all");
+    std::io::Write::flush(&mut lines).expect("a Vec takes all");
+    assert!(serde_json::from_slice::<serde_json::Value>(&out).is_ok(), "no JSON");
+    let _ = redactor.map();
+}
+
+/// A report whose strings are these bytes, in pieces between NULs, in every form that people read.
+pub fn pages(data: &[u8]) {
+    thread_local!(static PLAIN: serde_json::Value = plain_report());
+    let text = String::from_utf8_lossy(data);
+    let mut pieces = text.split('\0').cycle();
+    let mut tree = PLAIN.with(Clone::clone);
+    replace(&mut tree, &mut pieces);
+    let report: Report = serde_json::from_value(tree).expect("marked strings are free text");
+    views(&report);
+    csv::write(&report.findings, csv::FINDINGS, &mut Vec::new()).expect("CSV");
+}
+
+/// The report of one line and one SYN, with [`MARK`] for every string that may be any other.
+fn plain_report() -> serde_json::Value {
+    let line = b"2026-11-21T02:00:05Z stderr F W1121 02:00:05.000001       7 dispatcher.go:225] Failed calling webhook, failing closed a.example.com: failed calling webhook \"a.example.com\": failed to call webhook: Post \"https://a.ns.svc:443/v?timeout=10s\": dial tcp 10.0.0.9:443: connect: connection refused\n";
+    let syn = Vec::from([0x9c, 0x40, 0x01, 0xbb, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 255, 255, 0, 0, 0, 0]);
+    let report = report_of(line, &pcap([ip(&syn, [10, 0, 0, 1], [10, 0, 0, 9], 6)].into_iter()));
+    let mut tree = serde_json::to_value(&report).expect("JSON");
+    let mut n = 0;
+    while let Some(place) = nth(&mut tree, &mut n.clone()) {
+        let was = std::mem::replace(place, MARK.to_owned());
+        if serde_json::from_value::<Report>(tree.clone()).is_err() {
+            *nth(&mut tree, &mut n.clone()).expect("it was there") = was;
+        }
+        n += 1;
+    }
+    tree
+}
+
+const MARK: &str = "\u{1}";
+
+/// Keys whose values no byte of a bundle decides.
+const OF_THE_PROGRAM: [&str; 14] = [
+    "id", "severity", "standing", "confidence", "verdict", "cause", "rule", "edge", "role", "key", "ip", "time",
+    "first_time", "last_time",
+];
+
+/// The string that has so many before it.
+fn nth<'a>(tree: &'a mut serde_json::Value, n: &mut usize) -> Option<&'a mut String> {
+    match tree {
+        serde_json::Value::String(text) if *n == 0 => Some(text),
+        serde_json::Value::String(_) => {
+            *n -= 1;
+            None
+        }
+        serde_json::Value::Array(items) => items.iter_mut().find_map(|item| nth(item, n)),
+        serde_json::Value::Object(map) => {
+            let foreign = |key: &str| !OF_THE_PROGRAM.contains(&key);
+            map.iter_mut().filter(|(key, _)| foreign(key)).find_map(|(_, item)| nth(item, n))
+        }
+        _ => None,
+    }
+}
+
+fn replace<'a>(tree: &mut serde_json::Value, pieces: &mut impl Iterator<Item = &'a str>) {
+    match tree {
+        serde_json::Value::String(text) if text == MARK => pieces.next().unwrap_or_default().clone_into(text),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| replace(item, pieces)),
+        serde_json::Value::Object(map) => map.values_mut().for_each(|item| replace(item, pieces)),
+        _ => {}
+    }
+}
+
+/// A file of any kind, whichever the program takes it for.
+pub fn anything(data: &[u8]) {
+    let bundle = bundle_of(data, "x");
+    ingest::run(&bundle.sources, &IngestOptions::default());
+    cluster::read(&bundle.sources);
+    thread_local!(static EVENTS: EventSet = EventSet::builtin());
+    EVENTS.with(|events| log::read(&bundle.sources, events, &LogOptions::default()));
+}
+
 /// A log.
 pub fn log(data: &[u8]) {
     logs(bundle_of(data, "kube-apiserver.log"), SourceKind::Log);
@@ -145,7 +300,10 @@ pub fn archive(data: &[u8]) {
 /// A whole analysis: the bytes up to the first `\0\0\0\0` are a log, the rest a capture.
 pub fn report(data: &[u8]) {
     let cut = data.windows(4).position(|w| w == [0; 4]).unwrap_or(data.len());
-    let (text, packets) = (&data[..cut], data.get(cut + 4..).unwrap_or_default());
+    views(&report_of(&data[..cut], data.get(cut + 4..).unwrap_or_default()));
+}
+
+fn report_of(text: &[u8], packets: &[u8]) -> Report {
     let mut bundle = bundle_of(text, "kube-apiserver.log");
     let wire = ingest::run(&bundle_of(packets, "a.pcap").sources, &IngestOptions::default());
     bundle.sources.iter_mut().for_each(|s| s.kind = SourceKind::Log);
@@ -155,16 +313,24 @@ pub fn report(data: &[u8]) {
     let joined = correlate::correlate(&mut world, &JoinOptions::default());
     let found = rules::findings(&RuleSet::builtin(), &world, &joined);
     let options = build::Options { max_occurrences: 10, rules_digest: String::new() };
-    let report = build::build(&world, &joined, &found, &options);
-    let json = serde_json::to_string(&report).expect("a report is JSON");
+    build::build(&world, &joined, &found, &options)
+}
+
+/// Every view of a report: JSON is JSON, no control character reaches a terminal, and no tag a page.
+fn views(report: &Report) {
+    let json = serde_json::to_string(report).expect("a report is JSON");
     assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok());
     let mut out = Vec::new();
     let detail = Detail { all: true, finding: None };
-    view::write(&report, Style { color: false, width: 80 }, &detail, &mut out).expect("a table");
+    view::write(report, Style { color: false, width: 80 }, &detail, &mut out).expect("a table");
     let table = String::from_utf8(out).expect("UTF-8");
     assert!(!table.chars().any(|c| c.is_control() && c != '\n'), "a control character reaches the terminal");
-    html::write(&report, &mut Vec::new()).expect("a page");
-    markdown::write(&report, &mut Vec::new()).expect("Markdown");
+    let mut page = Vec::new();
+    html::write(report, &mut page).expect("a page");
+    let page = String::from_utf8(page).expect("UTF-8");
+    assert_eq!(page.matches("<script").count(), page.matches("</script>").count(), "a tag reaches the page");
+    assert!(page.matches("<script").count() <= 1 && !page.contains("<img"), "a tag reaches the page");
+    markdown::write(report, &mut Vec::new()).expect("Markdown");
 }
 
 fn bundle_of(data: &[u8], name: &str) -> Bundle {
