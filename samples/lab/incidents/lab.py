@@ -310,6 +310,8 @@ class Lab:
                 continue
             l['klog'] = f'{l["level"]}{klog_stamp(l["at"] - 80_000)} {self.pid:>7} {l["place"]}]'
             l['text'] = f'{l["klog"]} {l["message"]}'
+            if self.format == 'klog-json':
+                l['klog'] = f'"ts":{klog_json_ts(l)}'
         write = {'short-iso': ('journalctl-kube-apiserver.cp-1.log', journal('short-iso')), 'short': ('journalctl-kube-apiserver.cp-1.log', journal('short')),
                  'cri': ('kube-apiserver/0.log', lambda l, t: f'{rfc3339(l["at"])} stderr F {t}'),
                  'docker': ('c0ffee-json.log', lambda l, t: json.dumps(dict(log=t + '\n', stream='stderr', time=rfc3339(l['at'])))),
@@ -422,12 +424,16 @@ def journal(style):
     return line
 
 
+def klog_json_ts(l):
+    return (l['at'] - 80_000) / 1e6
+
+
 def klog_json(l, text):
     if 'raw' in l:
         return text
     m = re.match(r'"(Unhandled Error)" err="(.*)" logger="UnhandledError"$', l['message'], re.S)
     body = dict(msg=m[1], err=m[2].replace('\\"', '"').replace('\\\\', '\\'), logger='UnhandledError') if m else dict(msg=l['message'], v=0)
-    return json.dumps(dict(ts=(l['at'] - 80_000) / 1e6, caller=l['place'], **body))
+    return json.dumps(dict(ts=klog_json_ts(l), caller=l['place'], **body), separators=(',', ':'))
 
 
 def journal_json(l, text):
