@@ -187,6 +187,14 @@ fn half_open_and_a_handshake_that_the_server_drops() {
     let facts =
         tcp("0 > S \n 0.1 < SA ack=1 \n 0.2 > A seq=1 ack=1 \n 1.1 < SA ack=1 \n 1.2 > A seq=1 ack=1");
     assert_eq!((facts.is_half_open(), facts.synack_after_ack), (false, 1));
+    let handshake = "0 > S \n 0.1 < SA ack=1 \n 0.2 > A seq=1 ack=1";
+    let end = "0.3 < R seq=1";
+    for (between, why) in
+        [("90 > S", "the whole handshake again, by another clock"), (end, "the server is gone")]
+    {
+        let facts = tcp(&format!("{handshake} \n {between} \n 90.1 < SA ack=1 \n 90.2 > A seq=1 ack=1"));
+        assert_eq!(facts.synack_after_ack, 0, "{why}");
+    }
     assert!(tcp("0 > S \n 0 < S \n 0.1 > SA seq=0 ack=1 \n 0.1 < SA seq=0 ack=1").simultaneous_open);
     let kept = tcp(&format!("{HANDSHAKE} 15 > A seq=0 ack=1 \n 30 > A seq=0 ack=1"));
     assert_eq!(kept.keep_alive.as_ref().map(|sides| sides.orig.count), Some(2));

@@ -206,7 +206,7 @@ impl Connection {
         facts.isn[dir] = Some(segment.packet.seq);
         facts.options[dir] = options;
         if segment.is_answer() {
-            if facts.established.is_some() {
+            if drops_the_handshake(facts) {
                 facts.synack_after_ack = facts.synack_after_ack.saturating_add(1);
             }
             push_bounded(&mut facts.synack_times, segment.at);
@@ -361,6 +361,15 @@ impl Connection {
         self.copies = self.copies.reversed();
         self.facts.swap();
     }
+}
+
+/// RFC 9293 §3.10.7.3: what a SYN-ACK says that comes after the originator's ACK: the server did not take that ACK. Not
+/// so after a SYN that came as late or after the server's own end: that is the handshake again, as a capture merged from
+/// two clocks shows it.
+fn drops_the_handshake(facts: &TcpFacts) -> bool {
+    let dialled_again = |at: Moment| facts.syn_times.last().is_some_and(|syn| syn.frame > at.frame);
+    let ended = facts.reset.is_some() || facts.first_fin.resp.is_some();
+    !ended && facts.established.is_some_and(|at| !dialled_again(at))
 }
 
 fn push_bounded(times: &mut Vec<Moment>, at: Moment) {
