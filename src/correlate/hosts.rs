@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use super::join::Join;
-use super::{Case, HostState, World};
+use super::{Case, Dumped, HostState, World};
 use crate::bundle::SourceIndex;
 use crate::cluster::{ClusterMap, Counter, Neighbour, Owner, Route, Socket, Translation};
 
@@ -40,8 +40,8 @@ struct Listening {
 /// What neighbour tables and routes of a caller say of destinations.
 #[derive(Debug, Default)]
 struct Unreachable {
-    neighbor_failed: Option<Option<String>>,
-    no_route: Option<Option<String>>,
+    neighbor_failed: Dumped,
+    no_route: Dumped,
 }
 
 impl<'w> Hosts<'w> {
@@ -188,25 +188,21 @@ impl<'w> Hosts<'w> {
             format!("{} {}/{} in {}", r.kind, r.destination.0, r.destination.1, self.place(r.source))
         });
         let found = Rc::new(Unreachable {
-            neighbor_failed: (!table.is_empty()).then_some(failed),
-            no_route: (!routes.is_empty()).then_some(rejecting),
+            neighbor_failed: if table.is_empty() { Dumped::Unknown } else { Dumped::of(failed) },
+            no_route: if routes.is_empty() { Dumped::Unknown } else { Dumped::of(rejecting) },
         });
         self.unreachable.insert(key, Rc::clone(&found));
         found
     }
 
     /// The connection's entry in a connection table, in words, if it is of this kind.
-    fn tracked(
-        &self,
-        join: &Join<'_>,
-        case: &Case,
-        is: impl Fn(&Translation) -> bool,
-    ) -> Option<Option<String>> {
+    fn tracked(&self, join: &Join<'_>, case: &Case, is: impl Fn(&Translation) -> bool) -> Dumped {
         let map = &self.world.cluster;
-        let flow = case.attempt().map(|f| join.world.flow(f))?;
-        let entry = map
-            .translation(TCP, flow.orig, flow.resp)
-            .or_else(|| map.translated(TCP, flow.orig, flow.resp))?;
+        let flow = case.attempt().map(|f| join.world.flow(f));
+        let entry = flow.and_then(|f| {
+            map.translation(TCP, f.orig, f.resp).or_else(|| map.translated(TCP, f.orig, f.resp))
+        });
+        let Some(entry) = entry else { return Dumped::Unknown };
         let unreplied = if entry.unreplied { " [UNREPLIED]" } else { "" };
         let real = entry.reply.0;
         let translated = if real == entry.original.1 {
@@ -216,15 +212,16 @@ impl<'w> Hosts<'w> {
         };
         let (from, to) = entry.original;
         let words = format!("{from} to {to}, {translated}{unreplied} in {}", self.place(entry.source));
-        Some(is(entry).then_some(words))
+        Dumped::of(is(entry).then_some(words))
     }
 
     /// The same where the destination is a Service's own address and the kernel left it as it was.
-    fn untranslated(&self, join: &Join<'_>, case: &Case) -> Option<Option<String>> {
-        let flow = case.attempt().map(|f| join.world.flow(f))?;
-        matches!(self.world.cluster.owner(flow.resp.ip()), Some(Owner::Service(_)))
-            .then(|| self.tracked(join, case, |x| x.reply.0 == x.original.1))
-            .flatten()
+    fn untranslated(&self, join: &Join<'_>, case: &Case) -> Dumped {
+        let resp = case.attempt().map(|f| join.world.flow(f).resp.ip());
+        match resp.and_then(|ip| self.world.cluster.owner(ip)) {
+            Some(Owner::Service(_)) => self.tracked(join, case, |x| x.reply.0 == x.original.1),
+            _ => Dumped::Unknown,
+        }
     }
 
     /// A file and, where an archive says so, when it was written: files that were copied say when they were copied.

@@ -240,8 +240,6 @@ pub struct Neighbours {
 }
 
 /// What dumps of host state say of a call, each in words with its file. They are of the moment they were taken at.
-///
-/// In the doubled options the outer one is whether a dump covers it, the inner one whether it shows such a thing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostState {
     /// Something listens on the address and port called.
@@ -255,13 +253,31 @@ pub struct HostState {
     /// Counters of full accept queues that are not zero.
     pub queue_drops: Option<String>,
     /// The entry of the destination or its next hop in the caller's neighbour table, if nobody answers.
-    pub neighbor_failed: Option<Option<String>>,
+    pub neighbor_failed: Dumped,
     /// The caller's route to the destination, if it is one that rejects.
-    pub no_route: Option<Option<String>>,
+    pub no_route: Dumped,
     /// The entry of the connection in a connection table, if no packet came back.
-    pub unreplied: Option<Option<String>>,
+    pub unreplied: Dumped,
     /// The entry of the connection to a Service's own address, if it was not translated.
-    pub untranslated: Option<Option<String>>,
+    pub untranslated: Dumped,
+}
+
+/// Whether a dump shows something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Dumped {
+    /// No dump covers it.
+    #[default]
+    Unknown,
+    /// A dump covers it and shows no such thing.
+    No,
+    /// What the dump shows, in words.
+    Yes(String),
+}
+
+impl Dumped {
+    fn of(found: Option<String>) -> Self {
+        found.map_or(Self::No, Self::Yes)
+    }
 }
 
 /// Facts about a case that are not facts of one flow; absent is unknown.

@@ -6,7 +6,7 @@ use super::super::made::{event, flow, join, refused, world};
 use super::{dialled, from};
 use crate::bundle::{Limits, discover};
 use crate::cluster;
-use crate::correlate::HostState;
+use crate::correlate::{Dumped, HostState};
 
 const PODS: &str = "\
 apiVersion: v1
@@ -45,7 +45,7 @@ fn state(to: &str, dumps: &[(&str, &str)]) -> HostState {
 
 fn sockets(rows: &[&str]) -> String {
     let header = "State   Recv-Q  Send-Q  Local Address:Port  Peer Address:Port\n";
-    header.to_owned() + &rows.iter().map(|r| format!("{r}\n")).collect::<String>()
+    rows.iter().fold(header.to_owned(), |text, row| text + row + "\n")
 }
 
 #[test]
@@ -99,15 +99,15 @@ fn counters_neighbours_and_routes_are_those_of_the_right_host() {
     let found = state("10.0.0.11:10250", &[("nstat.node-1.txt", nstat), ("ip-neigh.cp-1.txt", neighbours)]);
     assert_eq!(found.queue_drops.as_deref(), Some("TcpExtListenOverflows 12 in nstat.node-1.txt"));
     let failed = "10.0.0.11 dev eth0 FAILED in ip-neigh.cp-1.txt";
-    assert_eq!(found.neighbor_failed, Some(Some(failed.to_owned())));
+    assert_eq!(found.neighbor_failed, Dumped::Yes(failed.to_owned()));
     let found = state("10.0.0.12:10250", &[("nstat.cp-1.txt", nstat), ("ip-neigh.cp-1.txt", neighbours)]);
-    assert_eq!((found.queue_drops, found.neighbor_failed), (None, Some(None)));
+    assert_eq!((found.queue_drops, found.neighbor_failed), (None, Dumped::No));
     let of_server = state("10.0.0.11:10250", &[("ip-neigh.node-1.txt", neighbours)]);
-    assert_eq!(of_server.neighbor_failed, None, "the server's own table is not the caller's");
+    assert_eq!(of_server.neighbor_failed, Dumped::Unknown, "the server's own table is not the caller's");
     let found = state("10.2.0.7:10250", &[("ip-route.cp-1.txt", routes)]);
-    assert_eq!(found.no_route, Some(Some("unreachable 10.2.0.0/24 in ip-route.cp-1.txt".to_owned())));
+    assert_eq!(found.no_route, Dumped::Yes("unreachable 10.2.0.0/24 in ip-route.cp-1.txt".to_owned()));
     let rescued = routes.to_owned() + "10.2.0.7 dev cali12 scope link\n";
-    assert_eq!(state("10.2.0.7:10250", &[("ip-route.cp-1.txt", &rescued)]).no_route, Some(None));
+    assert_eq!(state("10.2.0.7:10250", &[("ip-route.cp-1.txt", &rescued)]).no_route, Dumped::No);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_pod_on_a_dead_node_is_behind_its_failed_neighbour() {
     let neighbours = "10.0.0.11 dev eth0  INCOMPLETE\n";
     let found = state("10.2.0.7:10250", &[("ip-neigh.cp-1.txt", neighbours)]);
     let failed = "10.0.0.11 dev eth0 INCOMPLETE in ip-neigh.cp-1.txt";
-    assert_eq!(found.neighbor_failed, Some(Some(failed.to_owned())));
+    assert_eq!(found.neighbor_failed, Dumped::Yes(failed.to_owned()));
 }
 
 #[test]
@@ -124,10 +124,10 @@ fn the_connection_table_tells_of_this_very_connection() {
     let found = state("10.2.0.7:10250", &[("conntrack.cp-1.txt", entry)]);
     let words =
         "10.0.0.1:4001 to 10.96.0.9:443, translated to 10.2.0.7:10250 [UNREPLIED] in conntrack.cp-1.txt";
-    assert_eq!(found.unreplied, Some(Some(words.to_owned())));
-    assert_eq!(found.untranslated, None, "it is no Service's address");
+    assert_eq!(found.unreplied, Dumped::Yes(words.to_owned()));
+    assert_eq!(found.untranslated, Dumped::Unknown, "it is no Service's address");
     let replied = entry.replace("[UNREPLIED] ", "");
-    assert_eq!(state("10.2.0.7:10250", &[("conntrack.cp-1.txt", &replied)]).unreplied, Some(None));
+    assert_eq!(state("10.2.0.7:10250", &[("conntrack.cp-1.txt", &replied)]).unreplied, Dumped::No);
     let another = entry.replace("4001", "4002");
-    assert_eq!(state("10.2.0.7:10250", &[("conntrack.cp-1.txt", &another)]).unreplied, None);
+    assert_eq!(state("10.2.0.7:10250", &[("conntrack.cp-1.txt", &another)]).unreplied, Dumped::Unknown);
 }

@@ -3,7 +3,7 @@
 //! A dump is of one moment, which need not be that of the failure: texts name the file that they stand in.
 
 use super::{CaseView, Field};
-use crate::correlate::HostState;
+use crate::correlate::{Dumped, HostState};
 use crate::rules::expr::{Kind, Value};
 
 /// Unknown where no dump covers it.
@@ -12,11 +12,12 @@ fn dump<'a>(view: &CaseView<'a>, read: impl FnOnce(&'a HostState) -> Option<Valu
 }
 
 /// Unknown where no dump covers it, absent where one does and shows no such thing.
-fn shown<'a>(
-    view: &CaseView<'a>,
-    read: impl FnOnce(&'a HostState) -> &'a Option<Option<String>>,
-) -> Value<'a> {
-    dump(view, |h| read(h).as_ref().map(|found| found.as_ref().into()))
+fn shown<'a>(view: &CaseView<'a>, read: impl FnOnce(&'a HostState) -> &'a Dumped) -> Value<'a> {
+    dump(view, |h| match read(h) {
+        Dumped::Unknown => None,
+        Dumped::No => Some(Value::Absent),
+        Dumped::Yes(words) => Some(words.into()),
+    })
 }
 
 /// A text of the sockets: absent where they were dumped and do not show it.
