@@ -1,6 +1,7 @@
 //! Where results go: standard output, or a file that appears whole or not at all.
 
-use std::io::{self, BufWriter, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Seek as _, SeekFrom, Write};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
@@ -33,26 +34,96 @@ pub fn write(
             "it is a directory: name a file in it".to_owned(),
         ));
     }
+    if std::fs::metadata(path).is_ok_and(|m| !m.is_file()) {
+        // A pipe or a device takes what comes; putting a file in its place would be another thing.
+        let mut device = std::fs::OpenOptions::new().write(true).open(path).map_err(failed)?;
+        return filled(&mut device, write).map_err(failed);
+    }
+    whole(path, Readers::All, write).map_err(failed)
+}
+
+/// Who may read an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Readers {
+    /// Whoever may read the directory.
+    All,
+    /// Its owner alone (mode 0600).
+    Owner,
+}
+
+/// Writes a file that appears under its name once it is whole.
+///
+/// Until then it has no name: whatever ends the program before (Ctrl-C, a kill, a full disk), nothing of it stays.
+///
+/// # Errors
+/// Those of `write` and of the file system.
+pub(super) fn whole(
+    path: &Path,
+    readers: Readers,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
+) -> io::Result<()> {
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = NamedTempFile::new_in(directory).map_err(failed)?;
-    let mut block = BufWriter::with_capacity(BLOCK_BYTES, &mut file);
-    write(&mut block).and_then(|()| block.flush()).map_err(failed)?;
-    drop(block);
-    publish(&file);
-    file.persist(path).map_err(|e| failed(e.error))?;
+    let mut file = tempfile::tempfile_in(directory)?;
+    filled(&mut file, write)?;
+    allow(&file, readers);
+    match named(&file, directory, path) {
+        // No unnamed files here (NFS, FAT), or no way to name them (no /proc).
+        Err(_) => copied(&mut file, directory, path, readers),
+        done => done,
+    }
+}
+
+fn filled(
+    file: &mut (impl Write + Send),
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut block = BufWriter::with_capacity(BLOCK_BYTES, file);
+    write(&mut block)?;
+    block.flush()
+}
+
+/// Gives an unnamed file its name, in the place of what had it before.
+#[cfg(target_os = "linux")]
+fn named(file: &File, directory: &Path, path: &Path) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, linkat};
+    use std::os::fd::AsRawFd as _;
+    // open(2), O_TMPFILE: the way without CAP_DAC_READ_SEARCH.
+    let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let link = |to: &Path| linkat(CWD, &unnamed, CWD, to, AtFlags::SYMLINK_FOLLOW).map_err(io::Error::from);
+    match link(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            tempfile::Builder::new().make_in(directory, link)?.persist(path)?;
+            Ok(())
+        }
+        done => done,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn named(_: &File, _: &Path, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The same where a file needs a name from its birth: only while it is copied is there a second file.
+fn copied(file: &mut File, directory: &Path, path: &Path, readers: Readers) -> io::Result<()> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut copy = NamedTempFile::new_in(directory)?;
+    io::copy(file, &mut copy)?;
+    allow(copy.as_file(), readers);
+    copy.persist(path)?;
     Ok(())
 }
 
 /// A temporary file is private; results get the permissions of an ordinary new file.
-fn publish(file: &NamedTempFile) {
+fn allow(file: &File, readers: Readers) {
     #[cfg(unix)]
-    {
+    if readers == Readers::All {
         use std::os::unix::fs::PermissionsExt as _;
         // Failing leaves the file private, which harms no one.
-        drop(file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644)));
+        drop(file.set_permissions(std::fs::Permissions::from_mode(0o644)));
     }
     #[cfg(not(unix))]
-    let _ = file;
+    let _ = (file, readers);
 }
 
 /// Bytes gathered before they are written; larger writes go out as they are.
@@ -72,8 +143,33 @@ mod tests {
         });
         assert!(matches!(failing, Err(Error::Output(..))));
         assert_eq!(std::fs::read_dir(dir.path()).expect("readable").count(), 0);
-        write(Some(&path), |out| out.write_all(b"whole")).expect("writable");
-        assert_eq!(std::fs::read(&path).expect("there"), b"whole");
+        for text in ["whole", "another in its place"] {
+            write(Some(&path), |out| out.write_all(text.as_bytes())).expect("writable");
+            assert_eq!(std::fs::read_to_string(&path).expect("there"), text);
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).expect("readable").count(), 1);
         assert!(matches!(write(Some(dir.path()), |_| Ok(())), Err(Error::Output(..))));
+    }
+
+    #[test]
+    fn a_file_that_needs_a_name_from_its_birth_comes_out_the_same() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("out.json");
+        let mut file = tempfile::tempfile_in(dir.path()).expect("writable");
+        file.write_all(b"whole").expect("writable");
+        copied(&mut file, dir.path(), &path, Readers::All).expect("writable");
+        assert_eq!(std::fs::read(&path).expect("there"), b"whole");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("readable").count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_stays_what_it_is() {
+        use std::os::unix::fs::FileTypeExt as _;
+        let dir = tempfile::tempdir().expect("a directory");
+        let link = dir.path().join("null");
+        std::os::unix::fs::symlink("/dev/null", &link).expect("writable");
+        write(Some(&link), |out| out.write_all(b"gone")).expect("writable");
+        assert!(std::fs::metadata(&link).expect("there").file_type().is_char_device());
     }
 }

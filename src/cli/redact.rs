@@ -1,13 +1,13 @@
 //! `--redact` for every command that prints: results, messages and mistakes.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::args::HowArguments;
+use super::output::{self, Readers};
 use crate::correlate::World;
 use crate::error::Error;
 use crate::report::redact::Redactor;
@@ -63,17 +63,10 @@ impl Mask {
     /// Saves what was replaced by what for its owner alone, if the user wants that.
     pub(super) fn save(&self) -> Result<(), Error> {
         let (Some(redactor), Some(path)) = (&self.redactor, &self.map) else { return Ok(()) };
-        private(path, &redactor.map()).map_err(|e| Error::Output(path.display().to_string(), e.to_string()))
+        let map = redactor.map();
+        output::whole(path, Readers::Owner, |out| out.write_all(map.as_bytes()))
+            .map_err(|e| Error::Output(path.display().to_string(), e.to_string()))
     }
-}
-
-/// A temporary file is for its owner alone (mode 0600), and so stays what it becomes.
-fn private(path: &Path, text: &str) -> std::io::Result<()> {
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(text.as_bytes())?;
-    file.persist(path)?;
-    Ok(())
 }
 
 /// The map of a whole batch: lines are added bundle by bundle, for its owner alone.

@@ -1,0 +1,63 @@
+//! Ctrl-C in the middle of an output leaves nothing of it: no half file, no temporary file beside it.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Child, Command};
+
+/// Flows in the capture: enough that writing them takes a while.
+const FLOWS: u32 = 150_000;
+
+#[test]
+fn an_interrupted_output_leaves_no_file() {
+    let inputs = tempfile::tempdir().expect("a directory");
+    let capture = inputs.path().join("syns.pcap");
+    fs::write(&capture, syns(FLOWS)).expect("writable");
+    for (signal, number) in [("INT", 2), ("TERM", 15), ("KILL", 9)] {
+        let outputs = tempfile::tempdir().expect("a directory");
+        let mut run = started(&capture, &outputs.path().join("flows.ndjson"), signal);
+        while !writes_below(&run, outputs.path()) {
+            assert!(run.try_wait().expect("a child").is_none(), "it ended before it could be interrupted");
+            std::thread::yield_now();
+        }
+        let kill = Command::new("kill").args([format!("-{signal}"), run.id().to_string()]).status();
+        assert!(kill.expect("kill is installed").success());
+        let ended = run.wait().expect("a child");
+        assert_eq!(ended.signal(), Some(number), "a shell shows {}", 128 + number);
+        let left: Vec<_> = fs::read_dir(outputs.path()).expect("readable").collect();
+        assert!(left.is_empty(), "after {signal}: {left:?}");
+    }
+}
+
+/// The program on its way; a test that runs in the background of a script would hand down an ignored Ctrl-C.
+fn started(capture: &Path, output: &Path, signal: &str) -> Child {
+    let mut command = Command::new("env");
+    if signal != "KILL" {
+        command.arg(format!("--default-signal={signal}"));
+    }
+    command.arg(env!("CARGO_BIN_EXE_wirecause"));
+    command.args(["flows", "--quiet", "--format", "ndjson", "-o"]).arg(output).arg(capture);
+    command.spawn().expect("env is installed")
+}
+
+/// Whether the process has a file open there, with a name or without.
+fn writes_below(run: &Child, directory: &Path) -> bool {
+    let Ok(open) = fs::read_dir(format!("/proc/{}/fd", run.id())) else { return false };
+    open.flatten().filter_map(|fd| fs::read_link(fd.path()).ok()).any(|file| file.starts_with(directory))
+}
+
+/// A pcap of raw IPv4 (link type 101) with one SYN for each of so many flows.
+fn syns(flows: u32) -> Vec<u8> {
+    let mut bytes =
+        vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 101, 0, 0, 0];
+    for n in 0..flows {
+        for word in [1_760_000_000 + n / 1000, n % 1000, 40, 40] {
+            bytes.extend(word.to_le_bytes());
+        }
+        let [_, high, middle, low] = n.to_be_bytes();
+        bytes.extend([0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, high, middle, low, 10, 255, 0, 1]);
+        bytes.extend([0x9c, 0x40, 1, 0xbb, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0xff, 0xff, 0, 0, 0, 0]);
+    }
+    bytes
+}
