@@ -10,7 +10,7 @@ use super::endings;
 use super::goal::Goal;
 use super::index::FlowTable;
 use super::link::Connections;
-use super::{Case, CaseFlow, Correlated, JoinOptions, Key, Matching, Role, World, cases};
+use super::{Case, CaseFlow, Correlated, JoinOptions, Key, Matching, Role, Target, World, cases};
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::{Edge, Ending, EventFields, LogEvent};
 use crate::time::{TimeDelta, Timestamp};
@@ -363,12 +363,18 @@ impl Join<'_> {
             matching,
             time: event.time,
             window: at.map(|t| (t - deadline - slack, t + slack)),
-            target: self.goals.of(n).target(&event.fields),
+            target: self.target(n, event),
             edge: event.edge,
             coverage: super::Coverage::default(),
             facts: super::CaseFacts::default(),
             certificate: None,
         }
+    }
+
+    /// What the line's call was to reach; a server's line tells of a call to the pod that wrote it.
+    fn target(&self, n: u32, event: &LogEvent) -> Target {
+        let pod = event.pod.as_deref().filter(|_| event.server_side).map(str::to_owned);
+        Target { pod, ..self.goals.of(n).target(&event.fields) }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use crate::capture::Window;
 use crate::packet::Packet;
+use crate::packet::tcp_flag::SYN;
 use crate::time::{TimeDelta, Timestamp};
 
 /// Where a frame was captured, as far as the frame tells: interface, link-layer header and TTL in 16 bits.
@@ -31,6 +32,8 @@ struct Recent {
     print: u32,
     point: CapturePoint,
     ip_id: u16,
+    /// A SYN or SYN-ACK.
+    handshake: bool,
 }
 
 /// The last few segments of one side.
@@ -51,7 +54,7 @@ impl Copies {
         worth_a_look: bool,
     ) -> bool {
         let print = fingerprint(packet);
-        let new = Recent { time, print, point, ip_id: packet.ip_id };
+        let new = Recent { time, print, point, ip_id: packet.ip_id, handshake: packet.flags & SYN != 0 };
         if worth_a_look && self.recent.iter().any(|old| old.is_copied_by(&new)) {
             return true;
         }
@@ -71,7 +74,8 @@ impl Recent {
             (true, true) => WITH_IP_ID,
             (true, false) => SAME_POINT,
             (false, true) => WITHOUT_IP_ID,
-            // Nothing tells it from a retransmission.
+            // A SYN or SYN-ACK is not sent again before 200 ms; of others nothing tells a copy from a retransmission.
+            (false, false) if new.handshake => WITHOUT_IP_ID,
             (false, false) => return false,
         };
         (new.time - self.time).abs() <= within

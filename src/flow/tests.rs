@@ -125,6 +125,16 @@ fn copies_are_counted_and_told_to_nobody() {
 }
 
 #[test]
+fn a_syn_ack_without_ip_identification_is_copied_at_one_point() {
+    let copied = tcp(
+        "0 > S id=0 \n 0.00001 > S id=0 \n 0.1 < SA ack=1 id=0 \n 0.10001 > A seq=1 ack=1 \n 0.10002 < SA ack=1 id=0",
+    );
+    assert_eq!((copied.syn_times.len(), copied.synack_times.len(), copied.synack_after_ack), (1, 1, 0));
+    let again = tcp("0 > S \n 0.1 < SA ack=1 id=0 \n 0.10001 > A seq=1 ack=1 \n 0.35 < SA ack=1 id=0");
+    assert_eq!((again.synack_times.len(), again.synack_after_ack), (2, 1), "the kernel sends it again");
+}
+
+#[test]
 fn a_retransmission_is_no_copy() {
     for again in [
         "0.3001 > PA seq=1 ack=1 len=5 id=12 if=1",

@@ -203,7 +203,7 @@ impl EventSet {
 
     /// The lines that the definitions bring along.
     #[cfg(test)]
-    pub(super) fn samples(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn samples(&self) -> impl Iterator<Item = &str> {
         self.events.iter().flat_map(|e| e.samples.iter().map(Sample::line))
     }
 

@@ -237,6 +237,9 @@ fn group_target(target: &Target) -> Target {
     if key == Target::default() {
         key.backend.clone_from(&target.backend);
     }
+    if key == Target::default() {
+        key.pod.clone_from(&target.pod);
+    }
     key
 }
 

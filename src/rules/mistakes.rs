@@ -63,7 +63,7 @@ pub fn render(path: &str, source: &str, mistakes: &[Mistake]) -> String {
 pub fn line_and_column(source: &str, at: usize) -> (usize, usize) {
     let before = &source[..floor(source, at)];
     let line_start = before.rfind('\n').map_or(0, |n| n + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    (memchr::memchr_iter(b'\n', before.as_bytes()).count() + 1, before[line_start..].chars().count() + 1)
 }
 
 /// The known word nearest to `word`, if one is near enough to be meant.

@@ -205,6 +205,35 @@ mod tests {
         assert!(outcomes.len() >= 2 * RuleSet::builtin().rules().len());
     }
 
+    /// A line that no packet belongs to is still told of: the message alone is enough for a verdict, if a poor one.
+    #[test]
+    fn every_failure_gets_a_verdict_by_its_line_alone() {
+        let (rules, events) = (RuleSet::builtin(), EventSet::builtin());
+        let alone = |log: String| RuleTest {
+            name: String::new(),
+            log,
+            packets: None,
+            objects: None,
+            state: None,
+            matches: true,
+            standing: None,
+            at: 0..0,
+        };
+        let mut tried = 0;
+        for line in events.samples() {
+            let with_time = format!("2026-11-21T02:25:20.123456789Z stderr F {line}");
+            for line in [line.to_owned(), with_time] {
+                let made =
+                    Made::new(&alone(line.clone()), &events).unwrap().unwrap_or_else(|e| panic!("{e}"));
+                let failures = made.world.logs.events.iter().filter(|e| !events.is_benign(&e.name)).count();
+                let judged = crate::rules::judge(&rules, &made.world, &made.correlated);
+                assert!(failures == 0 || !judged.is_empty(), "no verdict: {line}");
+                tried += failures;
+            }
+        }
+        assert!(tried > 200, "{tried}");
+    }
+
     #[test]
     fn every_event_of_a_rule_is_defined() {
         let events = EventSet::builtin();

@@ -111,14 +111,15 @@ pub(in crate::report) fn details(finding: &Finding) -> Vec<String> {
     }
     let backend = target.backend.as_ref().or(target.address.as_ref()).filter(|b| b.as_str() != name);
     more.extend(backend.map(|b| format!("at {b}")));
-    more.extend(target.pod.as_ref().map(|p| format!("pod {p}")));
+    more.extend(target.pod.as_ref().filter(|p| p.as_str() != name).map(|p| format!("pod {p}")));
     more
 }
 
 /// The name that says most.
 pub(in crate::report) fn name(finding: &Finding) -> Option<&str> {
     let target = &finding.target;
-    let names = [&target.url_host, &target.service, &target.webhook, &target.address, &target.backend];
+    let names =
+        [&target.url_host, &target.service, &target.webhook, &target.address, &target.backend, &target.pod];
     names.into_iter().flatten().next().map(String::as_str)
 }
 

@@ -7,6 +7,7 @@
 //! capture NAME            … and are seen by this capture (its own file)
 //! ttl orig=64 resp=64     TTLs at this capture point
 //! vni 4096                the following packets are inside VXLAN
+//! snaplen 96              the captures hold this many bytes of each frame
 //! alone                   no other traffic; without it each capture shows a healthy call before and after
 //!
 //! +1.020 > SYN            seconds from the start; `>` from orig, `<` from resp; flags joined by commas
@@ -40,12 +41,20 @@ mod scene;
 mod wire;
 
 /// The captures that a script makes, and where its log line stands.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Story {
     /// Frames of each capture by its name: time since the start, and bytes from the Ethernet header on.
     captures: BTreeMap<String, Vec<(TimeDelta, Vec<u8>)>>,
+    /// Bytes of each frame that the captures hold.
+    snap_length: u32,
     /// When the log line is written.
     pub log: TimeDelta,
+}
+
+impl Default for Story {
+    fn default() -> Self {
+        Self { captures: BTreeMap::new(), snap_length: SNAP_LENGTH, log: TimeDelta::default() }
+    }
 }
 
 impl Story {
@@ -60,16 +69,15 @@ impl Story {
 
     /// One pcap file (nanoseconds, Ethernet) for each capture, by name; `start` is the script's second 0.
     pub fn pcaps(&self, start: Timestamp) -> Vec<(String, Vec<u8>)> {
-        let file =
-            |(name, frames): (&String, &Vec<(TimeDelta, Vec<u8>)>)| (name.clone(), pcap(frames, start));
-        self.captures.iter().map(file).collect()
+        let files = self.captures.iter();
+        files.map(|(name, frames)| (name.clone(), pcap(frames, start, self.snap_length))).collect()
     }
 }
 
-/// A pcap file: magic of nanoseconds, version 2.4, snap length 262144, link type Ethernet.
-fn pcap(frames: &[(TimeDelta, Vec<u8>)], start: Timestamp) -> Vec<u8> {
+/// A pcap file: magic of nanoseconds, version 2.4, link type Ethernet.
+fn pcap(frames: &[(TimeDelta, Vec<u8>)], start: Timestamp, snap_length: u32) -> Vec<u8> {
     let mut out = Vec::new();
-    for word in [0xa1b2_3c4d_u32, 0x0004_0002, 0, 0, 262_144, 1] {
+    for word in [0xa1b2_3c4d_u32, 0x0004_0002, 0, 0, snap_length, 1] {
         out.extend_from_slice(&word.to_le_bytes());
     }
     let mut order: Vec<_> = frames.iter().collect();
@@ -77,14 +85,18 @@ fn pcap(frames: &[(TimeDelta, Vec<u8>)], start: Timestamp) -> Vec<u8> {
     for (time, bytes) in order {
         let at = (start + *time).0;
         let length = bytes.len() as u32;
+        let held = length.min(snap_length);
         let nanos = at.rem_euclid(1_000_000_000) as u32;
-        for word in [at.div_euclid(1_000_000_000) as u32, nanos, length, length] {
+        for word in [at.div_euclid(1_000_000_000) as u32, nanos, held, length] {
             out.extend_from_slice(&word.to_le_bytes());
         }
-        out.extend_from_slice(bytes);
+        out.extend_from_slice(&bytes[..held as usize]);
     }
     out
 }
+
+/// What tcpdump takes unless told otherwise.
+const SNAP_LENGTH: u32 = 262_144;
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ pub(super) enum Step {
     Capture(String),
     Ttl { orig: Option<u8>, resp: Option<u8> },
     Vni(u32),
+    SnapLength(u32),
     Alone,
     Log(TimeDelta),
     Arp(TimeDelta, IpAddr),
@@ -98,7 +99,7 @@ pub(super) fn steps(script: &str) -> Result<Vec<Step>, Vec<Mistake>> {
 fn step(text: &str, at: Range<usize>) -> Result<Step, Mistake> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let (first, rest) = words.split_first().map_or(("", &[][..]), |(f, r)| (*f, r));
-    let known = ["flow", "capture", "ttl", "vni", "alone"];
+    let known = ["flow", "capture", "ttl", "vni", "snaplen", "alone"];
     let options = options(rest).map_err(|word| {
         Mistake::new(at.clone(), format!("there is no option `{word}`")).suggest(&word, OPTIONS)
     })?;
@@ -113,6 +114,10 @@ fn step(text: &str, at: Range<usize>) -> Result<Step, Mistake> {
             Some(vni) => Ok(Step::Vni(vni)),
             None => Err(Mistake::new(at, "`vni` needs a number below 16777216")),
         },
+        "snaplen" => match rest.first().and_then(|n| n.parse().ok()) {
+            Some(bytes) => Ok(Step::SnapLength(bytes)),
+            None => Err(Mistake::new(at, "`snaplen` needs a number of bytes")),
+        },
         "alone" => Ok(Step::Alone),
         time => match time.parse::<f64>().ok().filter(|t| t.is_finite() && t.abs() <= MAX_SECONDS) {
             Some(seconds) if time.starts_with(['+', '-']) => {
@@ -120,7 +125,7 @@ fn step(text: &str, at: Range<usize>) -> Result<Step, Mistake> {
             }
             _ => Err(Mistake::new(
                 at,
-                "a line begins with a time such as `+0.002`, or with flow, capture, ttl, vni, alone",
+                "a line begins with a time such as `+0.002`, or with flow, capture, ttl, vni, snaplen, alone",
             )
             .suggest(first, known)),
         },

@@ -82,6 +82,7 @@ impl Scene {
                     PerDir { orig: orig.unwrap_or(self.ttl.orig), resp: resp.unwrap_or(self.ttl.resp) };
             }
             Step::Vni(vni) => self.vni = Some(*vni),
+            Step::SnapLength(bytes) => self.story.snap_length = *bytes,
             Step::Alone => self.alone = true,
             Step::Log(at) => self.log = Some(*at),
             Step::Arp(at, ip) => {
