@@ -192,6 +192,14 @@ fn resets() {
 }
 
 #[test]
+fn a_reset_that_stands_before_the_syn_it_answers() {
+    let answers = |segments: &str| tcp(segments).reset.map(|r| (r.from, r.to_syn));
+    let (swapped, older) = ("0.0001 < RA seq=0 ack=1 \n 0 > S", "0 < RA seq=0 ack=1 \n 0.0001 > S");
+    assert_eq!(answers(swapped), Some((Dir::Resp, true)));
+    assert_eq!(answers(older), Some((Dir::Resp, false)), "a reset of something older");
+}
+
+#[test]
 fn half_open_and_a_handshake_that_the_server_drops() {
     assert!(tcp("0 > S \n 0.1 < SA ack=1 \n 1.1 < SA ack=1").is_half_open());
     let facts =
@@ -205,6 +213,8 @@ fn half_open_and_a_handshake_that_the_server_drops() {
         let facts = tcp(&format!("{handshake} \n {between} \n 90.1 < SA ack=1 \n 90.2 > A seq=1 ack=1"));
         assert_eq!(facts.synack_after_ack, 0, "{why}");
     }
+    let swapped = tcp("0 > S \n 0.0002 > A seq=1 ack=1 \n 0.0001 < SA ack=1");
+    assert_eq!(swapped.synack_after_ack, 0, "frames not in order of time");
     assert!(tcp("0 > S \n 0 < S \n 0.1 > SA seq=0 ack=1 \n 0.1 < SA seq=0 ack=1").simultaneous_open);
     let kept = tcp(&format!("{HANDSHAKE} 15 > A seq=0 ack=1 \n 30 > A seq=0 ack=1"));
     assert_eq!(kept.keep_alive.as_ref().map(|sides| sides.orig.count), Some(2));

@@ -206,12 +206,13 @@ impl Connection {
         facts.isn[dir] = Some(segment.packet.seq);
         facts.options[dir] = options;
         if segment.is_answer() {
-            if drops_the_handshake(facts) {
+            if drops_the_handshake(facts, segment.at) {
                 facts.synack_after_ack = facts.synack_after_ack.saturating_add(1);
             }
             push_bounded(&mut facts.synack_times, segment.at);
         } else {
             facts.simultaneous_open |= dir == Dir::Resp;
+            answered_before(facts, segment.at);
             facts.syn_payload_bytes = facts.syn_payload_bytes.max(segment.packet.payload_length);
             push_bounded(&mut facts.syn_times, segment.at);
         }
@@ -365,11 +366,20 @@ impl Connection {
 
 /// RFC 9293 §3.10.7.3: what a SYN-ACK says that comes after the originator's ACK: the server did not take that ACK. Not
 /// so after a SYN that came as late or after the server's own end: that is the handshake again, as a capture merged from
-/// two clocks shows it.
-fn drops_the_handshake(facts: &TcpFacts) -> bool {
+/// two clocks shows it, nor before its sender's timer can have run out.
+fn drops_the_handshake(facts: &TcpFacts, now: Moment) -> bool {
+    let is_timer = facts.synack_times.last().is_some_and(|first| now.time - first.time >= SYNACK_TIMER);
     let dialled_again = |at: Moment| facts.syn_times.last().is_some_and(|syn| syn.frame > at.frame);
     let ended = facts.reset.is_some() || facts.first_fin.resp.is_some();
-    !ended && facts.established.is_some_and(|at| !dialled_again(at))
+    is_timer && !ended && facts.established.is_some_and(|at| !dialled_again(at))
+}
+
+/// A capture whose frames are not in order of time shows the RST before the SYN that it answers.
+fn answered_before(facts: &mut TcpFacts, syn: Moment) {
+    let first_from_orig = facts.syn_times.is_empty() && facts.last_segment.orig.is_none();
+    if let Some(reset) = facts.reset.as_mut().filter(|r| first_from_orig && r.from == Dir::Resp) {
+        reset.to_syn |= syn.time <= reset.at.time;
+    }
 }
 
 fn push_bounded(times: &mut Vec<Moment>, at: Moment) {
@@ -380,6 +390,9 @@ fn push_bounded(times: &mut Vec<Moment>, at: Moment) {
         times.push(at);
     }
 }
+
+/// A SYN-ACK is sent again after 1 s (RFC 6298 §2), at the earliest after Linux's least timeout of 200 ms.
+const SYNACK_TIMER: TimeDelta = TimeDelta::from_millis(150);
 
 /// Times kept of SYNs and SYN-ACKs.
 const TIMES: usize = 16;
