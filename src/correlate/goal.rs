@@ -65,7 +65,7 @@ impl Goal {
     }
 
     fn take_url(&mut self, url: Option<&Url>) {
-        let Some(url) = url else { return };
+        let Some(url) = url.filter(|u| !u.is_local()) else { return };
         if let Ok(ip) = url.host.parse::<IpAddr>() {
             self.virtual_addresses.insert(SocketAddr::new(ip, url.port));
         } else {
@@ -103,7 +103,9 @@ impl Goal {
     /// What the report says of it, as far as the event and the map know.
     pub(super) fn target(&self, fields: &EventFields) -> Target {
         let url_host = fields.url.as_ref().map(|u| {
-            let standard = (u.scheme == "https" && u.port == 443) || (u.scheme == "http" && u.port == 80);
+            let standard = u.is_local()
+                || (u.scheme == "https" && u.port == 443)
+                || (u.scheme == "http" && u.port == 80);
             if standard { u.host.clone() } else { host_and_port(&u.host, u.port) }
         });
         Target {

@@ -15,7 +15,7 @@ use super::read::{Hit, MAX_UNRECOGNISED, What};
 use super::scan::{self, FileScan};
 use super::timebase::{self, Anchors, Clock};
 use super::zones;
-use super::{EventSet, LogEvent, LogLine, LogOptions, LogReport, Logs};
+use super::{Edge, EventSet, LogEvent, LogLine, LogOptions, LogReport, Logs, endings};
 use crate::bundle::{InputReport, Source};
 use crate::error::Place;
 use crate::time::{TimeDelta, Timestamp};
@@ -229,6 +229,9 @@ impl Drafter<'_> {
         };
         let Some(event) = self.events.event(known.event) else { return time };
         let component = hit.component.or_else(|| self.component.clone());
+        let edge = origin::edge(known.edge, component.as_deref(), &known.fields);
+        let endings =
+            if edge == Edge::LocalSocket { endings::none() } else { event.endings(known.server_side) };
         drafts.push(Draft {
             copy: known.copy.or_else(|| hit.began.map(|_| super::grammar::CopyOf::Client)),
             began: hit.began.filter(|_| resolved.is_none()),
@@ -239,12 +242,12 @@ impl Drafter<'_> {
                 resolution: resolved.map_or(TimeDelta::from_secs(1), |(_, r)| r),
                 log,
                 lines,
-                edge: origin::edge(known.edge, component.as_deref(), &known.fields),
+                edge,
                 component,
                 host: hit.host.or_else(|| self.host.clone()),
                 pod: hit.pod.or_else(|| self.pod.clone()),
                 server_side: known.server_side,
-                endings: event.endings(known.server_side),
+                endings,
                 fields: known.fields,
             },
         });

@@ -3,10 +3,10 @@
 //! Takes what the grammar read; gives an [`Edge`] from the words of wrappers, the file that wrote the message, and the
 //! ports that Kubernetes gives its parts. What the writer of the log adds to it is for `origin`.
 
-use super::Edge;
 use super::envelope::Peeled;
 use super::grammar::Parsed;
 use super::structured::value;
+use super::{Edge, Url};
 
 /// Which connection of the control plane the message is about.
 pub(super) fn edge(peeled: &Peeled<'_>, headline: &str, values: &[(String, String)], out: &Parsed) -> Edge {
@@ -18,6 +18,16 @@ pub(super) fn edge(peeled: &Peeled<'_>, headline: &str, values: &[(String, Strin
     }
     if out.server_side {
         return Edge::Server;
+    }
+    if PULLS.iter().any(|w| out.text.contains(w)) {
+        return Edge::Registry;
+    }
+    let local = out.fields.url.as_ref().is_some_and(Url::is_local);
+    if local || LOCAL.iter().any(|w| headline.contains(w) || out.text.contains(w)) {
+        return Edge::LocalSocket;
+    }
+    if value(values, "dialAddress").is_some() {
+        return Edge::Konnectivity;
     }
     let caller = peeled.caller.as_deref().unwrap_or_default();
     for (needle, edge) in WORDS {
@@ -41,6 +51,25 @@ pub(super) fn edge(peeled: &Peeled<'_>, headline: &str, values: &[(String, Strin
     }
     by_port(out)
 }
+
+/// What a kubelet or API server says of calls over the socket of a runtime or plugin: the wrappers of the CRI
+/// (`Status from runtime service failed`), and gRPC to an address that is a path.
+const LOCAL: [&str; 5] = [
+    " runtime service failed",
+    " image service failed",
+    "{Addr: \"/",
+    "{Addr: \"unix:",
+    "failed to connect to {/",
+];
+
+/// What a container runtime says of a pull that its registry, and not its own socket, failed: containerd, CRI-O, Docker.
+const PULLS: [&str; 5] = [
+    "failed to resolve reference ",
+    "failed to do request: ",
+    "pinging container registry ",
+    "failed to copy: httpReadSeeker",
+    "Error response from daemon: Get ",
+];
 
 /// Words of a wrapper that name the connection; the first that stands in the message counts.
 const WORDS: [(&str, Edge); 17] = [

@@ -75,8 +75,14 @@ impl Ending {
     }
 }
 
-/// The endings that an event can mean, likeliest first; never empty.
+/// The endings that an event can mean, likeliest first; empty where no packet
+/// can show it.
 pub type Endings = Arc<[Ending]>;
+
+/// Of a call over a UNIX socket.
+pub(super) fn none() -> Endings {
+    Arc::from([])
+}
 
 /// What a definition lists, or everything where it lists nothing.
 pub(super) fn or_all(listed: &[Ending]) -> Endings {

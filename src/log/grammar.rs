@@ -10,9 +10,9 @@
 //! ```
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
 
 use super::envelope::{Layer, Peeled};
+use super::operation::operation;
 use super::structured::{structure, value};
 use super::{Edge, EventFields, Url};
 use super::{edge, stamp};
@@ -123,7 +123,8 @@ fn names(headline: &str, values: &[(String, String)], out: &mut Parsed) {
     if headline == "changing APIService availability" {
         fields.apiservice = value(values, "name").map(str::to_owned);
     }
-    if let Some(node) = value(values, "node").or_else(|| value(values, "nodeName")) {
+    let told = || between(&out.text, "error getting node \"", "\"").map(|(name, _)| name);
+    if let Some(node) = value(values, "node").or_else(|| value(values, "nodeName")).or_else(told) {
         fields.node = Some(node.to_owned());
     }
     out.anchored |= value(values, "remote-peer-id").is_some();
@@ -147,14 +148,26 @@ fn read_text(out: &mut Parsed) {
     let text = std::mem::take(&mut out.text);
     let mut rest = wrappers(&text, out);
     rest = call(rest, out);
-    // `cacher (widgets): unexpected ListAndWatch error: …; reinitializing...`
-    rest = rest.strip_suffix("; reinitializing...").unwrap_or(rest);
+    rest = AFTERTHOUGHTS.iter().fold(rest, |rest, words| rest.strip_suffix(words).unwrap_or(rest));
     out.fields.reason = rest.trim().to_owned();
+    let socket = rest.contains("dial unix");
     rest = operation(rest, out);
     let lookup = out.fields.op.as_deref() == Some("lookup");
-    out.tail = format!("{}{}", if lookup { "lookup: " } else { "" }, rest.trim());
+    let over = match (lookup, socket) {
+        (true, _) => "lookup: ",
+        (false, true) => "unix: ",
+        (false, false) => "",
+    };
+    out.tail = format!("{over}{}", rest.trim());
+    // Go before 1.11 named the call that fetched the error: `dial tcp A: getsockopt: connection refused`
+    if let Some(at) = out.tail.find("getsockopt: ") {
+        out.tail.replace_range(at..at + "getsockopt".len(), "connect");
+    }
     out.text = text;
 }
+
+/// What a caller says behind the reason of a call that it makes again: the cacher of the API server, leader election.
+const AFTERTHOUGHTS: [&str; 2] = ["; reinitializing...", ", falling back to slow path"];
 
 /// Text between `open` and `close`, and what follows.
 fn between<'t>(text: &'t str, open: &str, close: &str) -> Option<(&'t str, &'t str)> {
@@ -187,7 +200,7 @@ fn wrappers<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
         out.anchored = true;
         rest = rest.get(at + " failed with: ".len()..).unwrap_or_default();
     }
-    rest = grpc(rest, out);
+    rest = grpc(peer_stream(rest, out), out);
     for marker in PREFIXES {
         if let Some((_, after)) = rest.split_once(marker) {
             out.anchored = true;
@@ -195,6 +208,18 @@ fn wrappers<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
         }
     }
     rest
+}
+
+/// `failed to dial 8211f1d0f64f3269 on stream MsgApp v2 (dial tcp 10.0.0.6:2380: i/o timeout)` of etcd's `rafthttp`.
+fn peer_stream<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
+    let Some((_, cause)) =
+        between(text, "failed to dial ", " (").filter(|(head, _)| head.contains(" on stream "))
+    else {
+        return text;
+    };
+    out.anchored = true;
+    out.edge = Edge::EtcdPeer;
+    cause.strip_suffix(')').unwrap_or(cause)
 }
 
 /// What gRPC was doing, outermost first (`internal/transport/http2_client.go`).
@@ -251,7 +276,11 @@ fn webhook<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
 /// `grpc: addrConn.createTransport failed to connect to {Addr: "127.0.0.1:2379", …}. Err: connection error: desc =
 /// "transport: Error while dialing: dial tcp 127.0.0.1:2379: connect: connection refused"`.
 fn grpc<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
-    if let Some((address, _)) = between(text, "failed to connect to {Addr: \"", "\"") {
+    let address = between(text, "failed to connect to {Addr: \"", "\"").map(|(address, _)| address);
+    // before 1.41: `{https://10.0.0.5:2379  <nil> 0 <nil>}`
+    let address =
+        address.or_else(|| Some(between(text, "failed to connect to {", " ")?.0.rsplit('/').next()?));
+    if let Some(address) = address {
         out.fields.destination = address.parse().ok();
         out.anchored = true;
     }
@@ -316,6 +345,10 @@ fn url_parts(url: &str) -> Option<(Url, Option<TimeDelta>)> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let authority = authority.rsplit('@').next()?;
+    // `http://%2Fvar%2Frun%2Fdocker.sock/v1.24/…`: the dial that follows names the socket
+    if authority.starts_with("%2F") {
+        return None;
+    }
     let default = if scheme == "http" { 80 } else { 443 };
     let (host, port) = match authority.strip_prefix('[') {
         Some(v6) => {
@@ -332,82 +365,4 @@ fn url_parts(url: &str) -> Option<(Url, Option<TimeDelta>)> {
     let timeout = query.split('&').find_map(|p| p.strip_prefix("timeout=")).and_then(stamp::go_duration);
     let url = Url { scheme: scheme.to_owned(), host: host.to_owned(), port, path: path.to_owned() };
     Some((url, timeout))
-}
-
-/// `dial tcp 10.0.0.1:443: connect: …`, `read tcp a:1->b:2: read: …`, `dial tcp: lookup H on S:53: …`.
-fn operation<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
-    let mut rest = text;
-    for _ in 0..4 {
-        let Some((op, after)) = next_operation(rest) else { break };
-        out.anchored = true;
-        if op == "proxyconnect" {
-            out.edge = Edge::Proxy;
-            rest = after.strip_prefix(": ").unwrap_or(after);
-            continue;
-        }
-        if let Some(looked_up) = after.strip_prefix(": lookup ") {
-            rest = lookup(looked_up, out);
-            continue;
-        }
-        if out.fields.op.is_none() {
-            out.fields.op = Some(op.to_owned());
-        }
-        let Some((address, tail)) = after.trim_start().split_once(": ") else {
-            rest = after;
-            break;
-        };
-        let (source, destination) = address.split_once("->").map_or((None, address), |(s, d)| (Some(s), d));
-        let parse = |a: &str| a.trim().parse::<SocketAddr>().ok();
-        if let Some(destination) = parse(destination) {
-            out.fields.destination = Some(destination);
-            out.fields.source = source.and_then(parse).filter(|s| s.port() != 0).or(out.fields.source);
-        }
-        rest = tail;
-    }
-    if let Some(looked_up) = rest.strip_prefix("lookup ") {
-        out.anchored = true;
-        rest = lookup(looked_up, out);
-    }
-    server_tuple(out);
-    rest
-}
-
-/// On a server's line `read tcp a->b` names its own end first: the client is the far one.
-fn server_tuple(out: &mut Parsed) {
-    if out.server_side && out.fields.op.is_some() {
-        let (near, far) = (out.fields.source, out.fields.destination);
-        if near.is_some() && far.is_some() {
-            (out.fields.source, out.fields.destination) = (far, near);
-        }
-    }
-}
-
-/// The next `dial tcp`, `read udp` and the like: the operation, and the text from after the network on.
-fn next_operation(text: &str) -> Option<(&'static str, &str)> {
-    const OPS: [&str; 6] = ["proxyconnect", "dial", "read", "write", "accept", "socks connect"];
-    let mut from = 0;
-    while let Some(at) = memchr::memmem::find(text.as_bytes().get(from..)?, b"p").map(|n| n + from) {
-        from = at + 1;
-        let head = &text.as_bytes()[..=at];
-        if !(head.ends_with(b" tcp") || head.ends_with(b" udp")) {
-            continue;
-        }
-        let before = text.get(..at - 3)?;
-        if let Some(op) = OPS.iter().find(|op| before.ends_with(**op)) {
-            let after = text.get(at + 1..)?;
-            return Some((op, after.strip_prefix(['4', '6']).unwrap_or(after)));
-        }
-    }
-    None
-}
-
-/// `policy.example.com on 10.0.12.53:53: no such host`.
-fn lookup<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
-    out.fields.op = Some("lookup".to_owned());
-    let Some((head, tail)) = text.split_once(": ") else { return text };
-    let (name, server) = head.split_once(" on ").map_or((head, None), |(n, s)| (n, Some(s)));
-    out.fields.dns_name = Some(name.to_owned());
-    out.fields.dns_server = server.and_then(|s| s.parse().ok());
-    out.fields.destination = out.fields.dns_server;
-    tail
 }

@@ -45,17 +45,18 @@ const fn reach(copy: CopyOf) -> (i64, i64) {
     }
 }
 
-/// What copies of one failure have in common: event, name of the callee, URL, and the reason word for word.
-type Content<'e> = (&'e str, Option<&'e str>, Option<&'e Url>, &'e str);
+/// What copies of one failure have in common: event, whose view it is, name of the callee, URL, and the reason word for
+/// word.
+type Content<'e> = (&'e str, bool, Option<&'e str>, Option<&'e Url>, &'e str);
 
 fn content(event: &LogEvent) -> Content<'_> {
     let fields = &event.fields;
     let who = fields.webhook.as_deref().or(fields.apiservice.as_deref());
     // a denial's copies word the webhook's reason differently
     if &*event.name == "webhook_denied" {
-        return (&event.name, who, None, "");
+        return (&event.name, event.server_side, who, None, "");
     }
-    (&event.name, who, fields.url.as_ref(), &fields.reason)
+    (&event.name, event.server_side, who, fields.url.as_ref(), &fields.reason)
 }
 
 /// Whether two events may tell of one call.

@@ -26,6 +26,7 @@ mod journal;
 mod json;
 mod memory;
 mod merge;
+mod operation;
 mod origin;
 mod quick;
 mod read;
@@ -74,6 +75,10 @@ pub enum Edge {
     Konnectivity,
     /// Any component → HTTP proxy.
     Proxy,
+    /// A container runtime (for a kubelet) → image registry.
+    Registry,
+    /// A component → a runtime or plugin on its own host (CRI, KMS, CSI) over a UNIX socket: no packet shows it.
+    LocalSocket,
     /// A webhook or extension server's own view of a client.
     Server,
     /// Not known.
@@ -83,7 +88,7 @@ pub enum Edge {
 
 impl Edge {
     /// Every edge, in order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Webhook,
         Self::ConversionWebhook,
         Self::AggregatedApi,
@@ -97,6 +102,8 @@ impl Edge {
         Self::Probe,
         Self::Konnectivity,
         Self::Proxy,
+        Self::Registry,
+        Self::LocalSocket,
         Self::Server,
         Self::Other,
     ];
@@ -117,6 +124,8 @@ impl Edge {
             Self::Probe => "probe",
             Self::Konnectivity => "konnectivity",
             Self::Proxy => "proxy",
+            Self::Registry => "registry",
+            Self::LocalSocket => "local_socket",
             Self::Server => "server",
             Self::Other => "other",
         }
@@ -126,7 +135,7 @@ impl Edge {
 /// A URL's parts as a message quotes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Url {
-    /// `https` or `http`.
+    /// `https` or `http`; [`Url::LOCAL`].
     pub scheme: String,
     /// Host name or address, without brackets.
     pub host: String,
@@ -134,6 +143,16 @@ pub struct Url {
     pub port: u16,
     /// Path without the query.
     pub path: String,
+}
+
+impl Url {
+    /// Scheme of a UNIX socket, whose path stands for the host.
+    pub const LOCAL: &'static str = "unix";
+
+    /// Names no host: what is called listens on a UNIX socket.
+    pub fn is_local(&self) -> bool {
+        self.scheme == Self::LOCAL
+    }
 }
 
 /// The typed fields of an event; absent where the message does not carry them.
@@ -199,7 +218,8 @@ impl EventFields {
     /// The timer whose end the message can tell of: not that of a call whose dial the kernel ended before, with an error
     /// of connect(2) (`dial tcp A: connect: connection timed out`).
     pub fn timer(&self) -> Option<TimeDelta> {
-        self.deadline.filter(|_| !self.reason.contains(": connect: "))
+        let by_kernel = [": connect: ", ": getsockopt: "].iter().any(|call| self.reason.contains(call));
+        self.deadline.filter(|_| !by_kernel)
     }
 }
 

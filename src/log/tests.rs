@@ -210,7 +210,7 @@ fn multi_line_values_of_a_log_in_reverse_are_one_entry() {
 
 #[test]
 fn what_no_event_knows_is_shown() {
-    let text = "W1121 02:00:05.000001    7 x.go:1] Get \"https://10.0.0.1:6443/api\": dial tcp 10.0.0.1:6443: connect: protocol wrong type for socket\n";
+    let text = "W1121 02:00:05.000001    7 x.go:1] Get \"https://10.0.0.1:6443/api\": dial tcp 10.0.0.1:6443: connect: no medium found\n";
     let logs = read_files(&[("kubelet.log", text)]);
     assert_eq!((logs.events.len(), logs.reports[0].unrecognised), (0, 1));
     assert_eq!(logs.reports[0].unrecognised_lines[0].number, 1);
@@ -339,7 +339,7 @@ fn components_are_named_from_path_unit_and_content() {
             "E1121 02:00:05.000001    1 client.go:540] \"error dialing backend\" err=\"dial tcp 10.0.0.7:9443: connect: \
              connection refused\" dialAddress=\"10.0.0.7:9443\"\n".to_owned(),
             "konnectivity-agent",
-            Edge::Kubelet,
+            Edge::Konnectivity,
         ),
     ] {
         let logs = read_files(&[(path, &text)]);

@@ -37,10 +37,22 @@ pub struct Event {
     /// Webhook name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
+    /// The webhook was to fail open; else closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail_open: Option<bool>,
+    /// APIService of an aggregated API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apiservice: Option<String>,
     /// `namespace/name` of a Service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// URL called, without its query.
+    /// Node that the message names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// HTTP method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// URL called, without its query; `unix://PATH` for a socket of the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Address dialled.
@@ -55,6 +67,24 @@ pub struct Event {
     /// Name looked up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns_name: Option<String>,
+    /// Server that was asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_server: Option<String>,
+    /// Proxy on the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+    /// What the network operation was: `dial`, `read`, `write`, `lookup`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub op: Option<String>,
+    /// TLS alert, as Go words it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<String>,
+    /// What is wrong with a certificate, as Go words it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x509: Option<String>,
+    /// Status of a gRPC call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpc_code: Option<String>,
     /// HTTP status answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_status: Option<u16>,
@@ -76,12 +106,22 @@ pub fn record(world: &World, event: &LogEvent) -> Event {
         pod: event.pod.as_deref().map(str::to_owned),
         server_side: event.server_side,
         webhook: fields.webhook.clone(),
+        fail_open: fields.fail_open,
+        apiservice: fields.apiservice.clone(),
         service: fields.service.clone(),
+        node: fields.node.clone(),
+        method: fields.method.clone(),
         url: fields.url.as_ref().map(url_text),
         destination: fields.destination.map(|d| d.to_string()),
         source: fields.source.map(|s| s.to_string()),
         deadline: fields.deadline.map(TimeDelta::as_secs_f64),
         dns_name: fields.dns_name.clone(),
+        dns_server: fields.dns_server.map(|s| s.to_string()),
+        proxy: fields.proxy.clone(),
+        op: fields.op.clone(),
+        alert: fields.alert.clone(),
+        x509: fields.x509.clone(),
+        grpc_code: fields.grpc_code.clone(),
         http_status: fields.http_status,
         reason: fields.reason.clone(),
         lines: event.lines.iter().map(|l| super::build::line(world, l)).collect(),
@@ -90,7 +130,7 @@ pub fn record(world: &World, event: &LogEvent) -> Event {
 
 fn url_text(url: &Url) -> String {
     let host = if url.host.contains(':') { format!("[{}]", url.host) } else { url.host.clone() };
-    let usual = matches!((url.scheme.as_str(), url.port), ("https", 443) | ("http", 80));
+    let usual = url.is_local() || matches!((url.scheme.as_str(), url.port), ("https", 443) | ("http", 80));
     let port = if usual { String::new() } else { format!(":{}", url.port) };
     format!("{}://{host}{port}{}", url.scheme, url.path)
 }

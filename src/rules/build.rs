@@ -308,7 +308,7 @@ const STANDINGS: [(&str, Standing); 6] = [
     (Standing::Inconclusive.name(), Standing::Inconclusive),
 ];
 
-const EDGES: [(&str, Edge); 15] = [
+const EDGES: [(&str, Edge); 17] = [
     (Edge::Webhook.name(), Edge::Webhook),
     (Edge::ConversionWebhook.name(), Edge::ConversionWebhook),
     (Edge::AggregatedApi.name(), Edge::AggregatedApi),
@@ -322,6 +322,8 @@ const EDGES: [(&str, Edge); 15] = [
     (Edge::Probe.name(), Edge::Probe),
     (Edge::Konnectivity.name(), Edge::Konnectivity),
     (Edge::Proxy.name(), Edge::Proxy),
+    (Edge::Registry.name(), Edge::Registry),
+    (Edge::LocalSocket.name(), Edge::LocalSocket),
     (Edge::Server.name(), Edge::Server),
     (Edge::Other.name(), Edge::Other),
 ];

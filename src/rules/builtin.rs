@@ -12,6 +12,7 @@ const FILES: &[(&str, &str)] = &[
     ("rules/eof.yaml", include_str!("../../rules/eof.yaml")),
     ("rules/http.yaml", include_str!("../../rules/http.yaml")),
     ("rules/io-timeout.yaml", include_str!("../../rules/io-timeout.yaml")),
+    ("rules/local-socket.yaml", include_str!("../../rules/local-socket.yaml")),
     ("rules/no-endpoints.yaml", include_str!("../../rules/no-endpoints.yaml")),
     ("rules/no-route.yaml", include_str!("../../rules/no-route.yaml")),
     ("rules/plaintext.yaml", include_str!("../../rules/plaintext.yaml")),

@@ -134,7 +134,8 @@ impl Names {
             self.add("webhook", fields.apiservice.as_deref().unwrap_or_default());
             self.add("node", fields.node.as_deref().unwrap_or_default());
             self.add("node", event.host.as_deref().unwrap_or_default());
-            self.host(fields.url.as_ref().map_or("", |u| u.host.as_str()));
+            let url = fields.url.as_ref().filter(|u| !u.is_local());
+            self.host(url.map_or("", |u| u.host.as_str()));
             self.host(fields.dns_name.as_deref().unwrap_or_default());
             self.path("service", fields.service.as_deref());
             self.path("pod", event.pod.as_deref());

@@ -30,6 +30,8 @@ const EDGES: &[&str] = &[
     Edge::Probe.name(),
     Edge::Konnectivity.name(),
     Edge::Proxy.name(),
+    Edge::Registry.name(),
+    Edge::LocalSocket.name(),
     Edge::Server.name(),
     Edge::Other.name(),
 ];
