@@ -1,8 +1,9 @@
 //! The program as a user starts it: messages and exit codes that README.md promises.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -31,6 +32,33 @@ fn text_named_pcap_is_not_a_capture() {
         let run = wirecause(&[command, &text.to_string_lossy()]);
         assert_eq!(run.status.code(), Some(3), "{command}: {}", message(&run));
         assert!(message(&run).contains("notes.pcap"), "{command}: {}", message(&run));
+    }
+}
+
+/// A log without years, piped in beside a capture, is of the capture's year: before it and behind it.
+#[test]
+fn a_log_from_stdin_takes_its_year_from_the_capture() {
+    let log = "W1121 07:48:34.649130    3846 logging.go:59] [core] [Channel #1 SubChannel #2] grpc: \
+               addrConn.createTransport failed to connect to {Addr: \"10.0.0.5:2379\", ServerName: \
+               \"10.0.0.5:2379\", }. Err: connection error: desc = \"transport: Error while dialing: dial tcp \
+               10.0.0.5:2379: connect: connection refused\"\n";
+    let capture = at_root("samples/etcd-refused/bundle/pcap/cp-1-eth0.pcap");
+    let capture = capture.to_string_lossy();
+    for arguments in
+        [["logs", "-", &capture, "--format", "ndjson"], ["logs", &capture, "-", "--format", "ndjson"]]
+    {
+        let mut run = Command::new(env!("CARGO_BIN_EXE_wirecause"))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("wirecause runs");
+        run.stdin.take().expect("a pipe").write_all(log.as_bytes()).expect("written");
+        let output = run.wait_with_output().expect("it ends").stdout;
+        let output = String::from_utf8_lossy(&output);
+        assert!(output.contains("\"time\":\"2026-11-21T07:48:34.649130000Z\""), "{output}");
+        assert!(output.contains("\"path\":\"stdin\""), "{output}");
     }
 }
 

@@ -109,7 +109,7 @@ impl Clocks {
         for (n, shift) in self.zones.iter().enumerate().filter(|(_, s)| s.0 != 0) {
             world.logs.shift(n as u32, -*shift);
             if let Some(report) = world.logs.reports.get_mut(n) {
-                report.base.zone = Some(Quarters(*shift).to_string());
+                report.base.zone = Some(Quarters(report.base.assumed_east + *shift).to_string());
                 "lines that pair with packets".clone_into(&mut report.base.from);
                 report.base.assumed_zone = false;
             }

@@ -13,7 +13,8 @@ use super::merge::{self, Draft, TraceDraft};
 use super::origin;
 use super::read::{Hit, MAX_UNRECOGNISED, What};
 use super::scan::{self, FileScan};
-use super::timebase::{self, Anchors, Clock};
+use super::seam;
+use super::timebase::{Anchors, Clock};
 use super::zones;
 use super::{Edge, EventSet, LogEvent, LogLine, LogOptions, LogReport, Logs, endings};
 use crate::bundle::{InputReport, Source};
@@ -34,7 +35,7 @@ pub fn read(sources: &[Source], events: &EventSet, options: &LogOptions) -> Logs
         .par_iter()
         .map(|group| {
             let files: Vec<_> = group.sources.par_iter().map(|s| scan::file(s, events)).collect();
-            log(files, group.sources.first().map(|s| s.path.clone()).unwrap_or_default())
+            log(files, &group.sources, events)
         })
         .collect();
     let elsewhere = logs.iter().filter_map(|l| l.anchors.near.map(|(t, _)| t)).min();
@@ -68,14 +69,15 @@ fn no_log(file: &FileScan) -> bool {
 }
 
 /// Gathers the anchors of a log and puts its parts in order of time.
-fn log(mut files: Vec<FileScan>, path: String) -> Log {
+fn log(mut files: Vec<FileScan>, sources: &[&Source], events: &EventSet) -> Log {
+    let path = sources.first().map(|s| s.path.clone()).unwrap_or_default();
     let mut anchors = Anchors::default();
     for file in &files {
         anchors.written = anchors.written.max(file.written);
         for line in file.head.iter().chain(&file.tail) {
             anchors.add(&line.stamps, None);
             if let Some(name) = &line.zone_name {
-                anchors.named = timebase::named_zone(name).map(|east| (name.clone(), east)).or(anchors.named);
+                anchors.named = anchors.named.or_else(|| Some(name.clone()));
             }
         }
         for hit in file.hits.iter().flatten() {
@@ -86,6 +88,7 @@ fn log(mut files: Vec<FileScan>, path: String) -> Log {
     // parts are put in order by a preliminary clock: only their order counts here
     let rough = Anchors { near: anchors.near, ..Anchors::default() }.clock(&LogOptions::default(), None);
     files.sort_by_key(|f| (f.head.iter().find_map(|p| rough.resolve(&p.stamps)), f.input.source));
+    seam::join(&mut files, sources, events);
     Log { files, anchors, path }
 }
 

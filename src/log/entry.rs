@@ -222,6 +222,16 @@ fn partial(line: &[u8]) -> bool {
         && [&b" stderr P "[..], b" stdout P "].iter().any(|tag| memmem::find(head, tag).is_some())
 }
 
+/// The entry of this line is not over with it: the runtime cut the line, or it opens a value over several lines.
+pub(super) fn goes_on(line: &[u8]) -> bool {
+    partial(line) || line.ends_with(b"=<")
+}
+
+/// The line stands within a value over several lines.
+pub(super) fn continues(line: &[u8]) -> bool {
+    std::str::from_utf8(line).is_ok_and(continuation)
+}
+
 fn continuation(line: &str) -> bool {
     line.starts_with('\t')
         || (line.as_bytes().first().is_some_and(|b| !b.is_ascii_graphic()) && !line.starts_with('['))

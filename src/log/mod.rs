@@ -31,6 +31,7 @@ mod origin;
 mod quick;
 mod read;
 mod scan;
+mod seam;
 mod stamp;
 mod structured;
 #[cfg(test)]
@@ -309,8 +310,10 @@ pub struct TimeBase {
     pub from: String,
     /// Every stamp of the file is absolute (has a year and a zone).
     pub absolute: bool,
-    /// The zone is an assumption (UTC) that the join may correct.
+    /// The zone is an assumption that the join may correct.
     pub assumed_zone: bool,
+    /// How far east of UTC the zone was assumed to be: nothing, or what the container's stamps make of it.
+    pub assumed_east: TimeDelta,
 }
 
 /// What one log is, for `logs[]` of the report. Rotated files of one container are one log.

@@ -16,7 +16,7 @@ use super::envelope::{self, Peeled};
 use super::journal::JournalText;
 use super::memory::Memory;
 use super::read::{self, Finds, Hit, MAX_LINE, MAX_UNRECOGNISED};
-use super::{EventSet, LogLine};
+use super::{EventSet, LogLine, seam};
 use crate::bundle::{InputReport, Source, SourceIndex, SourceKind};
 use crate::error::Place;
 use crate::time::Timestamp;
@@ -46,6 +46,8 @@ pub(super) struct FileScan {
     /// Stamps and layers of lines of the head, then of the tail.
     pub head: Vec<Peeled<'static>>,
     pub tail: Vec<Peeled<'static>>,
+    /// The bytes of an entry at its end that is not over: the next part of a rotated log may have the rest.
+    pub open: Vec<u8>,
     pub benign: u64,
     pub unrecognised: u64,
     pub unrecognised_lines: Vec<LogLine>,
@@ -61,6 +63,7 @@ pub(super) fn file(source: &Source, events: &EventSet) -> FileScan {
         kept: 0,
         head: Vec::new(),
         tail: Vec::new(),
+        open: Vec::new(),
         benign: 0,
         unrecognised: 0,
         unrecognised_lines: Vec::new(),
@@ -120,6 +123,7 @@ fn read_windows(
         }
         if at_end {
             scan.tail = tail(done, framing);
+            scan.open = seam::open_end(done, framing, self::cut(done, framing));
             for piece in scan_pieces(done, framing, &mut lanes, source, events) {
                 add(scan, piece);
             }
@@ -237,6 +241,11 @@ fn piece_end(rest: &[u8], framing: Framing) -> usize {
         0 => memchr(b'\n', rest).map_or(rest.len(), |n| n + 1),
         n => n,
     }
+}
+
+/// Reads a few lines that stand alone.
+pub(super) fn whole(bytes: &[u8], source: SourceIndex, events: &EventSet) -> Finds {
+    scan_piece(bytes, Framing::Lines, &mut Memory::default(), source, events)
 }
 
 fn scan_piece(

@@ -405,6 +405,55 @@ fn parts_of_a_log_are_read_in_order_of_time() {
     assert_eq!(times, ["2026-11-21T02:00:05.000000000Z", "2026-11-21T02:00:20.000000000Z"]);
 }
 
+/// What rotation cut belongs together: the parts of a line that the runtime cut, and a line that `copytruncate` did.
+#[test]
+fn a_line_that_rotation_cut_is_one_line() {
+    let dir = "pods/kube-system_kube-apiserver-cp-1_0c2e/kube-apiserver";
+    let (new, old) = (format!("{dir}/0.log"), format!("{dir}/0.log.20261121-020010"));
+    let message = dispatcher("02:00:05.000001");
+    let message = message.trim_end();
+    let at = message.find("context").unwrap() + 9;
+    let (one, two) = message.split_at(at);
+    let part = |second: u32, tag: &str, text: &str| {
+        format!("2026-11-21T02:00:{second:02}.000100Z stderr {tag} {text}\n")
+    };
+    let other = "2026-11-21T02:00:05.000100Z stdout F hello\n";
+    let whole = part(4, "F", dispatcher("02:00:04.000001").trim_end());
+    let later = part(9, "F", dispatcher("02:00:09.000001").trim_end());
+    let expected = [
+        "2026-11-21T02:00:04.000100000Z deadline_exceeded 1",
+        "2026-11-21T02:00:05.000100000Z deadline_exceeded 2",
+        "2026-11-21T02:00:09.000100000Z deadline_exceeded ",
+    ];
+    for (before, after) in [
+        (format!("{whole}{}", part(5, "P", one)), format!("{}{later}", part(5, "F", two))),
+        (format!("{whole}{}{other}", part(5, "P", one)), format!("{other}{}{later}", part(5, "F", two))),
+        (
+            format!("{whole}{}", part(5, "P", one)),
+            format!("{}{}{later}", part(5, "P", two), part(5, "F", "")),
+        ),
+    ] {
+        let logs = read_files(&[(&old, &before), (&new, &after)]);
+        let shown = shown(&logs);
+        assert_eq!(shown.len(), 3, "{shown:?}");
+        for (line, start) in shown.iter().zip(expected) {
+            assert!(line.starts_with(start), "{line} {start}");
+        }
+        let last = logs.events[2].lines[0].number;
+        assert_eq!(last, after.lines().count() as u64, "later lines keep their numbers");
+    }
+    // a line itself was cut
+    let line = part(5, "F", message);
+    let text = format!("{whole}{line}{later}");
+    let cut = whole.len() + line.len() - 20;
+    let logs = read_files(&[(&old, &text[..cut]), (&new, &text[cut..])]);
+    assert_eq!(shown(&logs).len(), 3, "{:?}", shown(&logs));
+    assert_eq!(logs.events[1].lines[0].text.to_string(), line.trim_end());
+    // a part without a last line end before one that begins with an entry of its own
+    let logs = read_files(&[(&old, whole.trim_end()), (&new, &later)]);
+    assert_eq!(shown(&logs).len(), 2, "{:?}", shown(&logs));
+}
+
 fn year_2026() -> LogOptions {
     LogOptions { year: Some(2026), ..LogOptions::default() }
 }

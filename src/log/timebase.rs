@@ -35,7 +35,9 @@ pub(super) struct Anchors {
     /// First civil stamp of the log.
     pub first: Option<Civil>,
     /// Zone that the stamps themselves name (short-full).
-    pub named: Option<(String, i64)>,
+    pub named: Option<String>,
+    /// How far outer stamps are east of inner ones that both name no zone, with how many lines.
+    pub apart: BTreeMap<i64, u64>,
     /// When the file was last written, as its file system or archive says: the weakest anchor of all.
     pub written: Option<Timestamp>,
 }
@@ -63,6 +65,11 @@ impl Anchors {
             Stamp::Civil(civil, _) => Some(*civil),
             Stamp::Absolute(..) => None,
         });
+        if let [Stamp::Civil(outer, _), Stamp::Civil(inner, _), ..] = stamps
+            && let Some(east) = quarters_apart(*outer, *inner)
+        {
+            *self.apart.entry(east).or_default() += 1;
+        }
         self.absolute += u64::from(matches!(outer, Stamp::Absolute(..)));
         self.with_year += u64::from(civil.is_some_and(|c| c.year != 0));
         self.first = self.first.or(civil);
@@ -82,7 +89,7 @@ impl Anchors {
     pub(super) fn clock(self, options: &LogOptions, elsewhere: Option<Timestamp>) -> Clock {
         if self.stamped > 0 && self.absolute == self.stamped {
             let from = "absolute stamps".to_owned();
-            let base = TimeBase { zone: Some("UTC".to_owned()), from, absolute: true, assumed_zone: false };
+            let base = TimeBase { zone: Some("UTC".to_owned()), from, absolute: true, ..TimeBase::default() };
             return Clock { zone: TimeZone::UTC, near: self.near.map(|(t, _)| t), base, assumed_year: false };
         }
         if self.stamped == 0 {
@@ -90,7 +97,7 @@ impl Anchors {
             return Clock { zone: TimeZone::UTC, near: None, base, assumed_year: false };
         }
         let (near, year_from) = self.year(options, elsewhere);
-        let (zone, name, zone_from) = self.zone(options);
+        let (zone, name, zone_from, assumed_zone) = self.zone(options);
         let from = match (year_from, zone_from) {
             (Some(y), Some(z)) if y == z => y.to_owned(),
             (y, z) => format!(
@@ -99,9 +106,11 @@ impl Anchors {
                 z.map_or_else(|| "assumed to be UTC".to_owned(), |z| format!("from {z}"))
             ),
         };
-        let assumed_zone = zone_from.is_none();
         let assumed_year = year_from.is_none_or(|from| from == FROM_WRITTEN);
-        let base = TimeBase { zone: name, from, absolute: false, assumed_zone };
+        let east =
+            if assumed_zone { zone.to_fixed_offset().map_or(0, |o| i64::from(o.seconds())) } else { 0 };
+        let assumed_east = TimeDelta::from_secs(east);
+        let base = TimeBase { zone: name, from, absolute: false, assumed_zone, assumed_east };
         Clock { zone, near, base, assumed_year }
     }
 
@@ -132,19 +141,33 @@ impl Anchors {
         (written, written.map(|_| FROM_WRITTEN))
     }
 
-    fn zone(&self, options: &LogOptions) -> (TimeZone, Option<String>, Option<&'static str>) {
+    /// Zone, its name, where it comes from, and whether it is no more than an assumption.
+    fn zone(&self, options: &LogOptions) -> (TimeZone, Option<String>, Option<&'static str>, bool) {
         if let Some(zone) = &options.zone {
             let name = zone.iana_name().map_or_else(|| "--tz".to_owned(), str::to_owned);
-            return (zone.clone(), Some(name), Some("--tz"));
+            return (zone.clone(), Some(name), Some("--tz"), false);
         }
         let most = self.offsets.iter().max_by_key(|(east, n)| (**n, -east.abs()));
         if let Some((&east, _)) = most {
-            return (fixed(east), Some(offset_name(east)), Some("absolute stamps in the log"));
+            return (fixed(east), Some(offset_name(east)), Some("absolute stamps in the log"), false);
         }
-        if let Some((name, east)) = &self.named {
-            return (fixed(*east), Some(name.clone()), Some("the zone that the stamps name"));
+        if let Some((name, east)) = self.named.as_ref().and_then(|n| Some((n, named_zone(n)?))) {
+            return (fixed(east), Some(name.clone()), Some("the zone that the stamps name"), false);
         }
-        (TimeZone::UTC, None, None)
+        // a container runs in UTC, whatever its host does
+        let apart = self.apart.iter().max_by_key(|(east, n)| (**n, -east.abs())).map_or(0, |(east, _)| *east);
+        let meant = self.named.as_deref().map_or(&[][..], shared_zone).contains(&(apart / 60));
+        match (&self.named, apart) {
+            (Some(name), _) if meant => {
+                let from = "the zone that the stamps name, and the container's in UTC";
+                (fixed(apart), Some(name.clone()), Some(from), false)
+            }
+            (_, 0) => (TimeZone::UTC, None, None, true),
+            _ => {
+                let from = "the container's stamps (assumed to be in UTC)";
+                (fixed(apart), None, Some(from), true)
+            }
+        }
     }
 }
 
@@ -243,6 +266,18 @@ fn quarter_offset(civil: Civil, time: Timestamp) -> Option<i64> {
     (quarters.abs() <= 14 * 4 && rest.abs() <= 60 * 1_000_000_000).then_some(quarters * 900)
 }
 
+/// Seconds that one stamp of a line is east of the other, if that is a zone.
+fn quarters_apart(outer: Civil, inner: Civil) -> Option<i64> {
+    let near = Timestamp::from_civil(if inner.year == 0 { Civil { year: 2000, ..inner } } else { inner });
+    let year = |c: Civil| if c.year == 0 { nearest_year(c, Some(near)) } else { c };
+    let (outer, inner) = match (outer.year, inner.year) {
+        (0, _) => (year(outer), Civil { year: near.civil().year, ..inner }),
+        (_, 0) => (outer, nearest_year(inner, Some(Timestamp::from_civil(outer)))),
+        _ => (outer, inner),
+    };
+    quarter_offset(outer, Timestamp::from_civil(inner))
+}
+
 fn fixed(east: i64) -> TimeZone {
     i32::try_from(east)
         .ok()
@@ -258,7 +293,7 @@ pub(super) fn offset_name(east: i64) -> String {
 
 /// Seconds east of the zone names that journalctl's short-full prints most; names that several zones share are left out.
 pub(super) fn named_zone(name: &str) -> Option<i64> {
-    const NAMES: [(&str, i64); 22] = [
+    const NAMES: [(&str, i64); 40] = [
         ("GMT", 0),
         ("WET", 0),
         ("BST", 60),
@@ -281,6 +316,24 @@ pub(super) fn named_zone(name: &str) -> Option<i64> {
         ("MDT", -360),
         ("PST", -480),
         ("PDT", -420),
+        ("AKST", -540),
+        ("AKDT", -480),
+        ("HST", -600),
+        ("AST", -240),
+        ("ADT", -180),
+        ("NST", -210),
+        ("NDT", -150),
+        ("WAT", 60),
+        ("CAT", 120),
+        ("EAT", 180),
+        ("PKT", 300),
+        ("WIB", 420),
+        ("WITA", 480),
+        ("HKT", 480),
+        ("AWST", 480),
+        ("ACST", 570),
+        ("ACDT", 630),
+        ("NZDT", 780),
     ];
     if let Some((_, minutes)) = NAMES.iter().find(|(n, _)| *n == name) {
         return Some(minutes * 60);
@@ -291,6 +344,15 @@ pub(super) fn named_zone(name: &str) -> Option<i64> {
     let hours: i64 = digits.get(..2)?.parse().ok()?;
     let minutes: i64 = digits.get(2..).filter(|m| !m.is_empty()).map_or(Ok(0), str::parse).ok()?;
     (hours <= 14 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
+}
+
+/// Minutes east that a name can mean which several zones share.
+fn shared_zone(name: &str) -> &'static [i64] {
+    match name {
+        "IST" => &[330, 120, 60],
+        "CST" => &[-360, 480, -300],
+        _ => &[],
+    }
 }
 
 #[cfg(test)]
@@ -383,6 +445,35 @@ mod tests {
         assert_eq!(clock.civil(civil(7, 4, 12)), at("2025-07-04T16:00:00Z"));
         assert_eq!(clock.civil(civil(1, 2, 12)), at("2026-01-02T17:00:00Z"));
         assert_eq!(clock.base.zone.as_deref(), Some("America/New_York"));
+    }
+
+    #[test]
+    fn a_containers_stamps_in_utc_tell_the_zone_of_its_host() {
+        let pair = |minutes: i64| {
+            let inner = Civil { minute: 24, ..civil(11, 21, 2) };
+            let near = Timestamp::from_civil(Civil { year: 2026, ..inner });
+            let outer = (near + TimeDelta::from_secs(minutes * 60)).civil();
+            [Stamp::Civil(outer, SECOND), Stamp::Civil(inner, MICRO)]
+        };
+        for (named, minutes, zone, assumed, utc) in [
+            (Some("IST"), 330, Some("IST"), false, "2026-11-21T02:24:00Z"),
+            (Some("IST"), 120, Some("IST"), false, "2026-11-21T02:24:00Z"),
+            (Some("CST"), -360, Some("CST"), false, "2026-11-21T02:24:00Z"),
+            // not a zone of that name, or the container is in its host's: nothing is known for sure
+            (Some("IST"), 0, None, true, "2026-11-21T02:24:00Z"),
+            (Some("IST"), 480, None, true, "2026-11-21T02:24:00Z"),
+            (None, -300, None, true, "2026-11-21T02:24:00Z"),
+            // a name that only one zone has needs no second stamp
+            (Some("CET"), 120, Some("CET"), false, "2026-11-21T03:24:00Z"),
+        ] {
+            let mut anchors = Anchors { named: named.map(str::to_owned), ..Anchors::default() };
+            anchors.add(&pair(minutes), None);
+            let clock = anchors.clock(&LogOptions::default(), None);
+            let base = &clock.base;
+            assert_eq!((base.zone.as_deref(), base.assumed_zone), (zone, assumed), "{named:?} {minutes}");
+            let (time, _) = clock.resolve(&pair(minutes)).unwrap();
+            assert_eq!(time, at(utc), "{named:?} {minutes} {}", base.from);
+        }
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub(super) fn settle(drafts: &mut [Draft], traces: &mut [TraceDraft], reports: &
         let log = n as u32;
         let Some((quarters, pairs)) = votes(drafts, log).as_ref().and_then(agreed) else { continue };
         let delta = TimeDelta(quarters.saturating_mul(-QUARTER));
-        report.base.zone = Some(offset_name(quarters * 900));
+        let assumed = report.base.assumed_east.0 / 1_000_000_000;
+        report.base.zone = Some(offset_name(assumed + quarters * 900));
         report.base.assumed_zone = false;
         report.base.from = format!("{}; zone from {pairs} copies in other logs", report.base.from);
         report.first = report.first.map(|t| t + delta);
