@@ -64,8 +64,8 @@ pub(super) fn whole(
 ) -> io::Result<()> {
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::tempfile_in(directory)?;
+    allow(&file, readers)?;
     filled(&mut file, write)?;
-    allow(&file, readers);
     match named(&file, directory, path) {
         // No unnamed files here (NFS, FAT), or no way to name them (no /proc).
         Err(_) => copied(&mut file, directory, path, readers),
@@ -109,21 +109,27 @@ fn copied(file: &mut File, directory: &Path, path: &Path, readers: Readers) -> i
     file.seek(SeekFrom::Start(0))?;
     let mut copy = NamedTempFile::new_in(directory)?;
     io::copy(file, &mut copy)?;
-    allow(copy.as_file(), readers);
+    allow(copy.as_file(), readers)?;
     copy.persist(path)?;
     Ok(())
 }
 
-/// A temporary file is private; results get the permissions of an ordinary new file.
-fn allow(file: &File, readers: Readers) {
+/// A file without a name has the permissions of an ordinary new file, a temporary one is private: before anything is
+/// written, either gets those that are meant.
+fn allow(file: &File, readers: Readers) -> io::Result<()> {
     #[cfg(unix)]
-    if readers == Readers::All {
+    {
         use std::os::unix::fs::PermissionsExt as _;
-        // Failing leaves the file private, which harms no one.
-        drop(file.set_permissions(std::fs::Permissions::from_mode(0o644)));
+        let mode = |bits| std::fs::Permissions::from_mode(bits);
+        match readers {
+            // Failing leaves a result private, which harms no one.
+            Readers::All => drop(file.set_permissions(mode(0o644))),
+            Readers::Owner => file.set_permissions(mode(0o600))?,
+        }
     }
     #[cfg(not(unix))]
     let _ = (file, readers);
+    Ok(())
 }
 
 /// Bytes gathered before they are written; larger writes go out as they are.

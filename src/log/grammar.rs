@@ -278,8 +278,7 @@ fn webhook<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
 fn grpc<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
     let address = between(text, "failed to connect to {Addr: \"", "\"").map(|(address, _)| address);
     // before 1.41: `{https://10.0.0.5:2379  <nil> 0 <nil>}`
-    let address =
-        address.or_else(|| Some(between(text, "failed to connect to {", " ")?.0.rsplit('/').next()?));
+    let address = address.or_else(|| between(text, "failed to connect to {", " ")?.0.rsplit('/').next());
     if let Some(address) = address {
         out.fields.destination = address.parse().ok();
         out.anchored = true;
