@@ -178,6 +178,15 @@ impl Source {
         self.opening.open()
     }
 
+    /// The path with, for a member of an archive, when it was written: a plain file that was copied or unpacked says
+    /// when that was done.
+    pub fn dated_path(&self) -> String {
+        match self.written.filter(|_| self.path.contains('!')) {
+            Some(written) => format!("{} of {written}", self.path),
+            None => self.path.clone(),
+        }
+    }
+
     /// The first `most` decompressed bytes, or all where there are fewer; what came before an error is given.
     pub fn head(&self, most: usize) -> io::Result<Vec<u8>> {
         let mut head = Vec::new();

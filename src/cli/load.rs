@@ -57,8 +57,9 @@ pub(super) fn analyze(
     let span = settings.span(&world.bundle)?;
     let join =
         JoinOptions { target: scope.target, edge: scope.edge, span, expiry_warning: settings.expiry_warning };
-    let correlated = correlate::correlate(&mut world, &join);
-    let findings = rules::findings(&settings.rules, &world, &correlated);
+    let mut correlated = correlate::correlate(&mut world, &join);
+    let (findings, no_fault) = rules::conclude(&settings.rules, &world, &correlated);
+    correlated.anomalies.extend(no_fault);
     Ok(Analysis { world, correlated, findings })
 }
 

@@ -60,6 +60,11 @@ impl<'a> Builder<'a> {
         self.sources.get(source.0 as usize).map_or("", |s| &s.path)
     }
 
+    /// Path of a source, with when it was written where that is known: of two statements one may be older.
+    pub(super) fn place(&self, source: SourceIndex) -> String {
+        self.sources.get(source.0 as usize).map_or_else(String::new, Source::dated_path)
+    }
+
     /// Adds a Service, or completes the one of that name.
     pub(super) fn service(&mut self, new: Service) {
         let key = (new.namespace.clone(), new.name.clone());
@@ -196,7 +201,7 @@ impl<'a> Builder<'a> {
 
     /// Keeps a disagreement of two sources: what about, and what each says.
     pub(super) fn disagree(&mut self, what: &str, a: (&str, SourceIndex), b: (&str, SourceIndex)) {
-        let text = format!("{what} {} in {} and {} in {}", a.0, self.path(a.1), b.0, self.path(b.1));
+        let text = format!("{what} {} in {} and {} in {}", a.0, self.place(a.1), b.0, self.place(b.1));
         self.conflict(text, vec![a.1, b.1]);
     }
 

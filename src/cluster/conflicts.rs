@@ -27,7 +27,7 @@ fn shared_addresses(b: &mut Builder<'_>) {
     pods.retain(|ip, pods| pods.len() > 1 && !of_nodes.contains(ip));
     for (ip, pods) in pods {
         let pods: Vec<_> = pods.iter().filter_map(|&i| b.map.pods.get(i)).collect();
-        let said = |p: &&super::Pod| format!("pod {}/{} in {}", p.namespace, p.name, b.path(p.source));
+        let said = |p: &&super::Pod| format!("pod {}/{} in {}", p.namespace, p.name, b.place(p.source));
         let said: Vec<String> = pods.iter().map(said).collect();
         let sources = pods.iter().map(|p| p.source).collect();
         b.conflict(format!("{ip} belongs to {}", said.join(" and to ")), sources);
@@ -57,9 +57,9 @@ fn rules_against_objects(b: &mut Builder<'_>) {
                 service.namespace,
                 service.name,
                 or_nothing(&real),
-                b.path(rule.source),
+                b.place(rule.source),
                 or_nothing(&ready),
-                b.path(source),
+                b.place(source),
             );
             found.push((text, vec![rule.source, source]));
         }

@@ -41,9 +41,23 @@ fn read_objects(b: &mut Builder<'_>, source: &Source, report: &mut InputReport) 
     documents::read(&text, source.limits(), &mut report.problems, &mut |object| {
         used += u64::from(objects::add(b, &object, source.index));
     });
+    note_logs(&text, report);
     report.lines = Some(text.lines().count() as u64);
     report.skipped = used == 0;
     read
+}
+
+/// `kubectl cluster-info dump` without a directory prints logs between the objects, where nobody reads them.
+fn note_logs(text: &str, report: &mut InputReport) {
+    let begins = |(_, line): &(usize, &str)| line.starts_with("==== START logs for container ");
+    let logs = text.lines().enumerate().filter(begins);
+    let (first, count) = logs.fold((None, 0), |(first, n), (at, _)| (first.or(Some(at)), n + 1));
+    if let Some(at) = first {
+        report.problems.add("logs_among_objects", Place::Line(at as u64 + 1), count, true, || {
+            "logs that stand between objects are not read; give kubectl cluster-info dump an --output-directory"
+                .to_owned()
+        });
+    }
 }
 
 fn read_pem(b: &mut Builder<'_>, source: &Source, report: &mut InputReport) -> io::Result<()> {

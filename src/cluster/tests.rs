@@ -609,6 +609,21 @@ fn disagreements_are_kept_as_sentences() {
 }
 
 #[test]
+fn dumps_that_disagree_are_told_with_their_times() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.json"), SERVICE).unwrap();
+    fs::write(dir.path().join("b.json"), SERVICE.replace("10.96.12.13", "10.96.12.99")).unwrap();
+    let mut bundle = discover(&[dir.path().to_owned()], &Limits::default()).unwrap();
+    for (source, hour) in bundle.sources.iter_mut().zip(2..) {
+        source.path = format!("bundle.tar!{}", source.path);
+        source.written = Some(crate::time::Timestamp::from_parts(1_795_219_200 + hour * 3600, 0));
+    }
+    let said = read(&bundle.sources).conflicts.remove(0).text;
+    let dated = "10.96.12.13, fd00::13 in bundle.tar!a.json of 2026-11-21T02:00:00Z and 10.96.12.99, fd00::13 in bundle.tar!b.json of 2026-11-21T03:00:00Z";
+    assert!(said.ends_with(dated), "{said}");
+}
+
+#[test]
 fn damage_never_panics() {
     let samples = [SERVICE, SLICE, WIDE, SAVE, LISTING, NFT, IPVS, IPVS_SAVE];
     let sources = SourceIndex(0);

@@ -170,18 +170,30 @@ fn of_wire(join: &Join<'_>, cases: &[Case], seen: &BTreeSet<FlowIndex>) -> Vec<C
     let lone = join.table.lone_syns().flat_map(|(_, _, lone)| lone.first.iter().copied());
     let lone: BTreeSet<FlowIndex> = lone.collect();
     let flows = &join.world.wire.flows;
-    let mut found = Vec::new();
+    let (mut found, mut told, mut bare) = (Vec::new(), 0, 0);
     for wave in (0..flows.blocks()).step_by(WAVE) {
         let blocks = (wave..(wave + WAVE).min(flows.blocks())).into_par_iter();
         let failed: Vec<FlowIndex> = blocks.flat_map_iter(|block| failed_of(flows, block, &lone)).collect();
         let own = failed.into_iter().filter(|f| join.connections.root(*f) == *f && !seen.contains(f));
-        let near = own.map(|f| join.near_view(f)).filter(|f| !explained.covers(join, *f));
-        found.extend(near.take(MAX_WIRE_CASES - found.len()).map(|f| wire_case(join, f)));
-        if found.len() >= MAX_WIRE_CASES {
+        for flow in own.map(|f| join.near_view(f)).filter(|f| !explained.covers(join, *f)) {
+            // Probes of load balancers are many and must not take the room of what failed.
+            let empty = is_empty(&join.world.read(flow));
+            let room = if empty { &mut bare } else { &mut told };
+            if *room < MAX_WIRE_CASES {
+                *room += 1;
+                found.push(wire_case(join, flow));
+            }
+        }
+        if told >= MAX_WIRE_CASES {
             break;
         }
     }
     found
+}
+
+/// Established, and no side sent a byte.
+fn is_empty(flow: &Conversation) -> bool {
+    flow.tcp.as_deref().is_some_and(|t| t.established.is_some()) && flow.bytes.orig + flow.bytes.resp == 0
 }
 
 /// The flows of a block that failed; of single SYNs only those of `lone`.
@@ -350,7 +362,7 @@ const WAVE: usize = 256;
 /// Callers' cases looked at on either side of the time of a server's line.
 const KIN_LOOKED_AT: usize = 256;
 
-/// Failed flows without a log line that become cases; more are counted, not judged one by one.
+/// Failed flows without a log line that become cases, and as many that carried no byte; more are not judged.
 const MAX_WIRE_CASES: usize = 20_000;
 
 /// What is left of a call may start this long before or after those that a line tells of: Go's dial goes on in the

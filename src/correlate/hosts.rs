@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use super::join::Join;
 use super::{Case, Dumped, HostState, World};
-use crate::bundle::SourceIndex;
+use crate::bundle::{Source, SourceIndex};
 use crate::cluster::{ClusterMap, Counter, Neighbour, Owner, Route, Socket, Translation};
 
 /// Answers for each address, as they are asked for: thousands of cases ask the same.
@@ -224,13 +224,10 @@ impl<'w> Hosts<'w> {
         }
     }
 
-    /// A file and, where an archive says so, when it was written: files that were copied say when they were copied.
+    /// A file and, where it is known, when it was written.
     fn place(&self, source: SourceIndex) -> String {
-        let Some(source) = self.world.bundle.sources.get(source.0 as usize) else { return String::new() };
-        match source.written.filter(|_| source.path.contains('!')) {
-            Some(written) => format!("{} of {written}", source.path),
-            None => source.path.clone(),
-        }
+        let source = self.world.bundle.sources.get(source.0 as usize);
+        source.map_or_else(String::new, Source::dated_path)
     }
 }
 

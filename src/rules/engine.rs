@@ -17,14 +17,27 @@ use crate::time::Timestamp;
 /// The best judgement of each case that any rule matches, in order of the cases. Cases whose best rule keeps quiet
 /// have none.
 pub fn judge(rules: &RuleSet, world: &World, correlated: &Correlated) -> Vec<Judgement> {
+    judge_all(rules, world, correlated).0
+}
+
+/// As [`judge`], and the cases that their best rule keeps quiet about.
+pub(super) fn judge_all<'r>(
+    rules: &'r RuleSet,
+    world: &World,
+    correlated: &Correlated,
+) -> (Vec<Judgement>, Vec<(u32, &'r Rule)>) {
     let index = Index::new(rules);
-    let judged = correlated.cases.iter().enumerate().filter_map(|(n, case)| {
+    let (mut judged, mut quiet) = (Vec::new(), Vec::new());
+    for (case, n) in correlated.cases.iter().zip(0..) {
         let view = CaseView::of_case(world, case);
         let found = index.matches(&view);
-        let (best, others) = found.split_first()?;
-        (!best.rule.quiet).then(|| judgement(rules, n as u32, case, &view, best, others))
-    });
-    judged.collect()
+        match found.split_first() {
+            Some((best, _)) if best.rule.quiet => quiet.push((n, best.rule)),
+            Some((best, others)) => judged.push(judgement(rules, n, case, &view, best, others)),
+            None => {}
+        }
+    }
+    (judged, quiet)
 }
 
 /// A rule that matches a case.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::correlate::{Correlated, Missing, Target, World};
+use crate::correlate::{Anomaly, Correlated, Missing, Target, World};
 use crate::time::Timestamp;
 
 mod build;
@@ -15,6 +15,7 @@ pub mod expr;
 pub mod fields;
 mod load;
 pub mod mistakes;
+mod quiet;
 mod rule;
 pub mod script;
 mod template;
@@ -152,5 +153,11 @@ pub struct Finding {
 
 /// Judges every case and groups the judgements: worst severity first, then most occurrences, then first time.
 pub fn findings(rules: &RuleSet, world: &World, correlated: &Correlated) -> Vec<Finding> {
-    engine::group(judge(rules, world, correlated), correlated)
+    conclude(rules, world, correlated).0
+}
+
+/// As [`findings`], and what the rules keep quiet about, summed up.
+pub fn conclude(rules: &RuleSet, world: &World, correlated: &Correlated) -> (Vec<Finding>, Vec<Anomaly>) {
+    let (judged, quiet) = engine::judge_all(rules, world, correlated);
+    (engine::group(judged, correlated), quiet::sum_up(&quiet, world, correlated))
 }
