@@ -181,10 +181,12 @@ impl Source {
     /// The path with, for a member of an archive, when it was written: a plain file that was copied or unpacked says
     /// when that was done.
     pub fn dated_path(&self) -> String {
-        match self.written.filter(|_| self.path.contains('!')) {
-            Some(written) => format!("{} of {written}", self.path),
-            None => self.path.clone(),
-        }
+        let Some(written) = self.written.filter(|_| self.path.contains('!')) else {
+            return self.path.clone();
+        };
+        // Archives keep whole seconds.
+        let written = written.to_string();
+        format!("{} of {}Z", self.path, written.split('.').next().unwrap_or(&written))
     }
 
     /// The first `most` decompressed bytes, or all where there are fewer; what came before an error is given.
