@@ -17,27 +17,34 @@ use crate::time::Timestamp;
 /// The best judgement of each case that any rule matches, in order of the cases. Cases whose best rule keeps quiet
 /// have none.
 pub fn judge(rules: &RuleSet, world: &World, correlated: &Correlated) -> Vec<Judgement> {
-    judge_all(rules, world, correlated).0
+    judge_all(rules, world, correlated).judged
 }
 
-/// As [`judge`], and the cases that their best rule keeps quiet about.
-pub(super) fn judge_all<'r>(
-    rules: &'r RuleSet,
-    world: &World,
-    correlated: &Correlated,
-) -> (Vec<Judgement>, Vec<(u32, &'r Rule)>) {
+/// What the rules say of all cases; numbers are places in [`Correlated::cases`].
+#[derive(Debug, Default)]
+pub(super) struct Judged<'r> {
+    pub(super) judged: Vec<Judgement>,
+    /// Cases that their best rule keeps quiet about.
+    pub(super) quiet: Vec<(u32, &'r Rule)>,
+    /// Cases with a log line that no rule matches.
+    pub(super) unmatched: Vec<u32>,
+}
+
+/// As [`judge`], and what becomes of the other cases.
+pub(super) fn judge_all<'r>(rules: &'r RuleSet, world: &World, correlated: &Correlated) -> Judged<'r> {
     let index = Index::new(rules);
-    let (mut judged, mut quiet) = (Vec::new(), Vec::new());
+    let mut all = Judged::default();
     for (case, n) in correlated.cases.iter().zip(0..) {
         let view = CaseView::of_case(world, case);
         let found = index.matches(&view);
         match found.split_first() {
-            Some((best, _)) if best.rule.quiet => quiet.push((n, best.rule)),
-            Some((best, others)) => judged.push(judgement(rules, n, case, &view, best, others)),
+            Some((best, _)) if best.rule.quiet => all.quiet.push((n, best.rule)),
+            Some((best, others)) => all.judged.push(judgement(rules, n, case, &view, best, others)),
+            None if case.event.is_some() => all.unmatched.push(n),
             None => {}
         }
     }
-    (judged, quiet)
+    all
 }
 
 /// A rule that matches a case.

@@ -156,8 +156,10 @@ pub fn findings(rules: &RuleSet, world: &World, correlated: &Correlated) -> Vec<
     conclude(rules, world, correlated).0
 }
 
-/// As [`findings`], and what the rules keep quiet about, summed up.
+/// As [`findings`], and what the rules keep quiet about or have no verdict for, summed up.
 pub fn conclude(rules: &RuleSet, world: &World, correlated: &Correlated) -> (Vec<Finding>, Vec<Anomaly>) {
-    let (judged, quiet) = engine::judge_all(rules, world, correlated);
-    (engine::group(judged, correlated), quiet::sum_up(&quiet, world, correlated))
+    let all = engine::judge_all(rules, world, correlated);
+    let mut told = quiet::sum_up(&all.quiet, world, correlated);
+    told.extend(quiet::without_verdict(&all.unmatched, world, correlated));
+    (engine::group(all.judged, correlated), told)
 }

@@ -1,6 +1,7 @@
-//! What rules keep quiet about, summed up: one line for each rule and capture, with who, what and how often.
+//! What rules keep quiet about or do not know, summed up: one line for each rule and capture, with who, what and how
+//! often; one for each event that no rule matches.
 //!
-//! Takes the cases whose best rule is `quiet`; gives anomalies and never a finding. The words are the rule's title.
+//! Takes the cases without a judgement; gives anomalies and never a finding. The words are the rule's title.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::rule::Rule;
 use crate::capture::CaptureIndex;
 use crate::correlate::{Anomaly, Case, Correlated, World};
+use crate::log::LogEvent;
 use crate::time::{TimeDelta, Timestamp};
 
 /// Connections of one pair.
@@ -48,6 +50,32 @@ pub(super) fn sum_up(quiet: &[(u32, &Rule)], world: &World, correlated: &Correla
         }
     });
     told.collect()
+}
+
+/// Logged failures that no rule matches, by place in [`Correlated::cases`]: one line for each event.
+pub(super) fn without_verdict(unmatched: &[u32], world: &World, correlated: &Correlated) -> Vec<Anomaly> {
+    let mut groups: BTreeMap<&str, (u64, String)> = BTreeMap::new();
+    for case in unmatched {
+        let event = correlated.cases.get(*case as usize).and_then(|c| world.event(c));
+        let Some(event) = event else { continue };
+        let (count, _) = groups.entry(&event.name).or_insert_with(|| (0, place(event, world)));
+        *count += 1;
+    }
+    let told = groups.into_iter().map(|(name, (count, place))| {
+        let text = format!("no rule has a verdict for {count} failure(s) of the event {name}, first here");
+        Anomaly { kind: "no_verdict", place, count, text }
+    });
+    told.collect()
+}
+
+/// File and line of an event.
+fn place(event: &LogEvent, world: &World) -> String {
+    let line = event.lines.first();
+    let path = line.and_then(|l| world.bundle.sources.get(l.source.0 as usize)).map(|s| s.path.as_str());
+    match (line, path) {
+        (Some(line), Some(path)) => format!("{path}:{}", line.number),
+        _ => String::new(),
+    }
 }
 
 /// `10.0.0.1 to 10.2.0.7:8080 (120 times, about every 10.0 s), …`, the most frequent first.
@@ -93,10 +121,14 @@ mod tests {
     use crate::log::EventSet;
 
     fn made(packets: &str) -> Made {
+        read(String::new(), Some(packets.to_owned()))
+    }
+
+    fn read(log: String, packets: Option<String>) -> Made {
         let test = RuleTest {
             name: String::new(),
-            log: String::new(),
-            packets: Some(packets.to_owned()),
+            log,
+            packets,
             objects: None,
             state: None,
             matches: true,
@@ -132,5 +164,16 @@ mod tests {
         let made = made("+0.000 > connect\n+30.000 > FIN,ACK\n");
         let (_, noise) = conclude(&RuleSet::builtin(), &made.world, &made.correlated);
         assert!(noise.is_empty(), "{noise:?}");
+    }
+
+    #[test]
+    fn a_failure_that_no_rule_knows_is_said() {
+        let line =
+            "2026-11-21T02:25:20Z stderr F http: TLS handshake error from 10.0.0.9:40000: EOF\n".repeat(2);
+        let made = read(line, None);
+        let (findings, told) = conclude(&RuleSet::default(), &made.world, &made.correlated);
+        assert!(findings.is_empty());
+        let told: Vec<_> = told.iter().map(|a| (a.kind, a.place.as_str(), a.count)).collect();
+        assert_eq!(told, [("no_verdict", "kube-apiserver.log:1", 2)]);
     }
 }
