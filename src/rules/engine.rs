@@ -17,13 +17,13 @@ use crate::time::Timestamp;
 /// The best judgement of each case that any rule matches, in order of the cases. Cases whose best rule keeps quiet
 /// have none.
 pub fn judge(rules: &RuleSet, world: &World, correlated: &Correlated) -> Vec<Judgement> {
-    judge_all(rules, world, correlated).judged
+    judge_all(rules, world, correlated).judgements
 }
 
 /// What the rules say of all cases; numbers are places in [`Correlated::cases`].
 #[derive(Debug, Default)]
 pub(super) struct Judged<'r> {
-    pub(super) judged: Vec<Judgement>,
+    pub(super) judgements: Vec<Judgement>,
     /// Cases that their best rule keeps quiet about.
     pub(super) quiet: Vec<(u32, &'r Rule)>,
     /// Cases with a log line that no rule matches.
@@ -39,7 +39,7 @@ pub(super) fn judge_all<'r>(rules: &'r RuleSet, world: &World, correlated: &Corr
         let found = index.matches(&view);
         match found.split_first() {
             Some((best, _)) if best.rule.quiet => all.quiet.push((n, best.rule)),
-            Some((best, others)) => all.judged.push(judgement(rules, n, case, &view, best, others)),
+            Some((best, others)) => all.judgements.push(judgement(rules, n, case, &view, best, others)),
             None if case.event.is_some() => all.unmatched.push(n),
             None => {}
         }

@@ -161,5 +161,5 @@ pub fn conclude(rules: &RuleSet, world: &World, correlated: &Correlated) -> (Vec
     let all = engine::judge_all(rules, world, correlated);
     let mut told = quiet::sum_up(&all.quiet, world, correlated);
     told.extend(quiet::without_verdict(&all.unmatched, world, correlated));
-    (engine::group(all.judged, correlated), told)
+    (engine::group(all.judgements, correlated), told)
 }
