@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use super::cases::{Left, MAX_WIRE_CASES};
 use super::index::{FlowTable, LONE_SHOWN};
 use super::{Anomaly, World};
 use crate::bundle::SourceIndex;
@@ -11,8 +12,8 @@ use crate::capture::CaptureIndex;
 use crate::ingest::{CaptureReport, Conversation};
 use crate::tls::DecryptionStop;
 
-/// The anomalies of all captures, in their order.
-pub(super) fn of(world: &World, table: &FlowTable) -> Vec<Anomaly> {
+/// The anomalies of all captures, in their order. `left`: failures that are no case, because there are too many.
+pub(super) fn of(world: &World, table: &FlowTable, left: &Left) -> Vec<Anomaly> {
     let mut sealed = vec![Sealed::default(); world.wire.captures.len()];
     world.wire.flows.each_but_lone_syns(|_, flow| {
         if let Some(sealed) = sealed.get_mut(flow.capture.0 as usize) {
@@ -21,8 +22,10 @@ pub(super) fn of(world: &World, table: &FlowTable) -> Vec<Anomaly> {
     });
     let captures = world.wire.captures.iter().zip(sealed).enumerate();
     let one = |(n, (capture, sealed)): (usize, (&CaptureReport, Sealed))| {
-        let floods = floods(capture, CaptureIndex(n as u16), table);
-        of_capture(capture).into_iter().chain(sealed.anomaly(capture)).chain(floods)
+        let index = CaptureIndex(n as u16);
+        let floods = floods(capture, index, table);
+        let not_judged = left.get(&index).map(|count| not_judged(capture, *count));
+        of_capture(capture).into_iter().chain(sealed.anomaly(capture)).chain(floods).chain(not_judged)
     };
     captures.flat_map(one).chain(disagreements(world)).collect()
 }
@@ -97,6 +100,16 @@ fn floods(capture: &CaptureReport, index: CaptureIndex, table: &FlowTable) -> Op
         if many.len() > FLOODS_NAMED { " and others" } else { "" },
     );
     (count > 0).then(|| Anomaly { kind: "lone_syns", place: capture.set.name.clone(), count, text })
+}
+
+/// More failures than are judged one by one.
+fn not_judged(capture: &CaptureReport, count: u64) -> Anomaly {
+    let text = format!(
+        "{} no log line tells of and that {} not judged: only the first {MAX_WIRE_CASES} are; a capture that is cut by time (editcap -A, -B) shows the others",
+        many(count, "more connection failed that", "more connections failed that"),
+        if count == 1 { "was" } else { "were" },
+    );
+    Anomaly { kind: "not_judged", place: capture.set.name.clone(), count, text }
 }
 
 fn of_capture(capture: &CaptureReport) -> Vec<Anomaly> {

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 
 use super::endings;
 use super::goal::Goal;
-use super::index::{FlowTable, connect_host, sni};
+use super::index::FlowTable;
 use super::link::Connections;
-use super::requests::{self, Request};
+use super::lists::{self, Ends, Lists, QUEUED};
 use super::{Key, World};
 use crate::ingest::{Conversation, FlowIndex};
-use crate::log::{Ending, Endings, LogEvent};
+use crate::log::{Ending, LogEvent};
 use crate::time::{TimeDelta, Timestamp};
 
 /// A way in which a flow ended, on the reference clock.
@@ -25,7 +25,8 @@ pub(super) struct Ended {
     /// The responder.
     pub(super) resp: SocketAddr,
     /// Which of the flow's responses, for [`Ending::Response`] on a kept-alive connection; which of its requests, from
-    /// 1, for [`Ending::Unanswered`] on what was established; else 0.
+    /// 1, for [`Ending::Unanswered`] on what was established, [`QUEUED`] and more for calls that waited behind others
+    /// there; else 0.
     pub(super) turn: u32,
 }
 
@@ -38,20 +39,15 @@ pub(super) struct Candidate {
     pub(super) score: f64,
 }
 
-/// Goal, endings that are meant, and the deadline where it matters.
-type EndsKey = (u32, Endings, Option<TimeDelta>);
-
-/// Looks candidates up; lists are made once for each goal and kind of event.
+/// Looks candidates up; lists of endings are made once for each place and kind of event.
 pub(super) struct Finder<'w> {
     world: &'w World,
     table: &'w FlowTable,
     connections: &'w Connections,
+    lists: Lists<'w>,
     goals: HashMap<Goal, u32>,
-    /// For each number, the goal and the flows that lead to it; without a goal, flows to strangers.
-    flows: Vec<(Option<Goal>, Vec<FlowIndex>)>,
-    ends: HashMap<EndsKey, Vec<Ended>>,
-    /// For each goal the deadlines that its lists are made for.
-    deadlines: HashMap<u32, BTreeSet<TimeDelta>>,
+    /// For each number, the goal and the places that it leads to; without a goal, flows to strangers.
+    places: Vec<(Option<Goal>, Vec<u32>)>,
     /// Source before translation → places in the connection tables.
     translations: HashMap<SocketAddr, Vec<u32>>,
     strangers: Option<u32>,
@@ -84,10 +80,9 @@ impl<'w> Finder<'w> {
             world,
             table,
             connections,
+            lists: Lists::new(world, connections),
             goals: HashMap::new(),
-            flows: Vec::new(),
-            ends: HashMap::new(),
-            deadlines: HashMap::new(),
+            places: Vec::new(),
             translations,
             strangers: None,
             coincident: HashMap::new(),
@@ -99,18 +94,11 @@ impl<'w> Finder<'w> {
         if let Some(&n) = self.goals.get(goal) {
             return n;
         }
-        let n = self.flows.len() as u32;
-        self.flows.push((Some(goal.clone()), self.flows_of(goal)));
+        let n = self.places.len() as u32;
+        let places = self.lists.places_of(goal, self.table);
+        self.places.push((Some(goal.clone()), places));
         self.goals.insert(goal.clone(), n);
         n
-    }
-
-    /// All flows that lead to the goal, one for each connection.
-    fn flows_of(&self, goal: &Goal) -> Vec<FlowIndex> {
-        let named = goal.names.iter().flat_map(|n| self.table.of_sni(n));
-        let led = goal.backends.keys().flat_map(|b| self.table.of_resp(*b));
-        let flows: BTreeSet<FlowIndex> = named.chain(led).map(|f| self.connections.root(*f)).collect();
-        flows.into_iter().collect()
     }
 
     /// The endings of a goal's flows that events of this name can mean, by time; `clock` gives reference time.
@@ -119,21 +107,9 @@ impl<'w> Finder<'w> {
         goal: u32,
         event: &LogEvent,
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
-    ) -> &[Ended] {
-        let kinds = &event.endings;
-        let deadline = event.fields.timer().filter(|_| kinds.iter().any(|k| endings::is_open(*k)));
-        let deadline = deadline.filter(|d| is_among(self.deadlines.entry(goal).or_default(), *d));
-        let (world, connections) = (self.world, self.connections);
-        let (goal_named, flows) = &self.flows[goal as usize];
-        let key = |flow: &Conversation| goal_named.as_ref().map_or(Key::Time, |goal| key_of(goal, flow));
-        self.ends.entry((goal, kinds.clone(), deadline)).or_insert_with(|| {
-            let mut ends: Vec<Ended> = flows
-                .iter()
-                .flat_map(|f| endings_of(world, connections, *f, (kinds, deadline), clock, &key))
-                .collect();
-            ends.sort_by_key(|e| (e.at, e.flow, e.ending, e.turn));
-            ends
-        })
+    ) -> Ends<'_> {
+        let (goal, places) = &self.places[goal as usize];
+        self.lists.ends(goal.as_ref(), places, event, clock)
     }
 
     /// Candidates of one event among the endings of its goal, best first, and those that its 4-tuple names. `alike`:
@@ -149,14 +125,14 @@ impl<'w> Finder<'w> {
         let deadline = event.fields.timer();
         let mut found = self.by_tuple(call, event, goal, clock);
         if found.is_empty() && !(event.server_side && event.fields.source.is_some()) {
-            for ended in near(self.ends(call.goal, event, clock), call.at) {
+            for ended in self.ends(call.goal, event, clock).near(call.at) {
                 let key = ended.key;
                 let retold = event.fields.grpc_code.is_some();
-                let fit = if retold { retold_fit } else { fit }(ended, call, deadline);
+                let fit = if retold { retold_fit } else { fit }(&ended, call, deadline);
                 let heard = if ended.ending == Ending::Unheard { 0.5 } else { 1.0 };
                 let score = weight(key) * fit * heard;
                 if fit > 0.0 {
-                    found.push(Candidate { event: call.event, ended: *ended, key, score });
+                    found.push(Candidate { event: call.event, ended, key, score });
                 }
             }
         }
@@ -184,7 +160,7 @@ impl<'w> Finder<'w> {
             goal.backends.iter().filter(|(_, k)| **k == Key::Learnt).map(|(b, _)| b.port()).collect();
         let coincident = if ports.is_empty() { self.coincident(call.goal, alike, clock) } else { None };
         let strangers = self.strangers();
-        let near = near(self.ends(strangers, event, clock), call.at).to_vec();
+        let near = self.ends(strangers, event, clock).near(call.at);
         let leads = |e: &&Ended| ports.contains(&e.resp.port()) || coincident == Some(e.resp);
         let fits = near.iter().filter(leads).map(|e| (e, fit(e, call, event.fields.timer())));
         let candidate = |(e, fit): (&Ended, f64)| Candidate {
@@ -213,7 +189,7 @@ impl<'w> Finder<'w> {
         let mut votes = BTreeMap::<SocketAddr, Votes>::new();
         for call in alike {
             let event = &world.logs.events[call.event as usize];
-            let ends = near(self.ends(strangers, event, clock), call.at);
+            let ends = self.ends(strangers, event, clock).near(call.at);
             for ended in ends.iter().filter(|e| coincides(e, call, event.fields.timer())) {
                 let vote = votes.entry(ended.resp).or_default();
                 vote.calls.insert(call.event);
@@ -245,8 +221,9 @@ impl<'w> Finder<'w> {
         };
         let nameless = self.table.nameless().iter().filter(|f| stranger(f));
         let flows: BTreeSet<FlowIndex> = nameless.map(|f| self.connections.root(*f)).collect();
-        let n = self.flows.len() as u32;
-        self.flows.push((None, flows.into_iter().collect()));
+        let n = self.places.len() as u32;
+        let place = self.lists.strangers(flows.into_iter().collect());
+        self.places.push((None, vec![place]));
         self.strangers = Some(n);
         n
     }
@@ -302,7 +279,8 @@ impl<'w> Finder<'w> {
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> Vec<Ended> {
         let kinds = (event.endings.as_ref(), event.fields.timer());
-        endings_of(self.world, self.connections, root, kinds, clock, &|_| Key::Tuple)
+        let ends = lists::endings_of(self.world, self.connections, root, kinds, clock).0;
+        ends.into_iter().map(|e| Ended { key: Key::Tuple, ..e }).collect()
     }
 
     /// Flows from this source that lead to the goal, or anywhere when the goal is not known.
@@ -329,21 +307,6 @@ impl<'w> Finder<'w> {
     }
 }
 
-/// Whether a deadline is one of the first [`MAX_DEADLINES`] of its goal. A list of all flows is made for each; for more,
-/// which no client but a crafted log has, endings lie where their wait began, and how well each fits is told as before.
-fn is_among(deadlines: &mut BTreeSet<TimeDelta>, deadline: TimeDelta) -> bool {
-    if deadlines.len() < MAX_DEADLINES {
-        deadlines.insert(deadline);
-    }
-    deadlines.contains(&deadline)
-}
-
-/// The endings next to a time, on either side.
-fn near(ends: &[Ended], at: Timestamp) -> &[Ended] {
-    let middle = ends.partition_point(|e| e.at < at);
-    &ends[middle.saturating_sub(NEAREST)..(middle + NEAREST).min(ends.len())]
-}
-
 /// An ending so near to a line, or to its deadline, that chance seldom puts one there.
 fn coincides(ended: &Ended, call: &Call, deadline: Option<TimeDelta>) -> bool {
     let after = call.at - ended.at;
@@ -352,97 +315,6 @@ fn coincides(ended: &Ended, call: &Call, deadline: Option<TimeDelta>) -> bool {
         (true, Some(_)) => after.abs() <= CLOSE_BY + call.slack,
         (false, _) => ended.ending != Ending::Unheard && after >= -call.slack && after <= CLOSE_BY,
     }
-}
-
-/// The endings of a connection: of whichever of its views shows each; `key` tells how it leads to what is looked for.
-fn endings_of(
-    world: &World,
-    connections: &Connections,
-    root: FlowIndex,
-    (kinds, deadline): (&[Ending], Option<TimeDelta>),
-    clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
-    key: &dyn Fn(&Conversation) -> Key,
-) -> Vec<Ended> {
-    let mut ends: Vec<Ended> = Vec::new();
-    let mut add = |ended: Ended| {
-        if !ends.iter().any(|e| e.ending == ended.ending && e.turn == ended.turn) {
-            ends.push(ended);
-        }
-    };
-    let mut of_root = None;
-    for (view, _) in connections.views(root) {
-        // Unpacked for a moment: an address may have a million flows, of which few come to be of a case.
-        let flow = &world.read(view);
-        let (key, resp) = *of_root.get_or_insert_with(|| (key(flow), flow.resp));
-        let start = clock(flow, endings::start(flow));
-        let requests = requests::of(flow);
-        for &ending in kinds {
-            for (turn, at) in moments(flow, ending, &requests).into_iter().enumerate() {
-                let at = clock(flow, at);
-                let open = endings::is_open(ending);
-                let start = if open { at } else { attempt_start(flow, at, start, &requests, clock) };
-                let at = if open { at + deadline.unwrap_or_default() } else { at };
-                add(Ended { at, start, flow: root, ending, key, resp, turn: turn as u32 });
-            }
-        }
-        for (turn, request) in requests.iter().enumerate().filter(|_| kinds.contains(&Ending::Unanswered)) {
-            let start = clock(flow, request.sent.first.time);
-            let at = start + deadline.unwrap_or_default();
-            let answered = request.answer.map(|a| clock(flow, a.first.time));
-            // An answer that came in time leaves nothing open; one that came later is what this is about.
-            if answered.is_none_or(|a| deadline.is_some() && a + SLACK >= at) {
-                let (ending, turn) = (Ending::Unanswered, turn as u32 + 1);
-                add(Ended { at, start, flow: root, ending, key, resp, turn });
-            }
-        }
-    }
-    keep_telling(&mut ends);
-    ends
-}
-
-/// Leaves out waits that another ending of the same call explains: what was unheard in one view and heard in another,
-/// and what was unanswered until the connection ended.
-fn keep_telling(ends: &mut Vec<Ended>) {
-    let told: Vec<(Timestamp, Timestamp)> = ends
-        .iter()
-        .filter(|e| !matches!(e.ending, Ending::Unanswered | Ending::Unheard))
-        .map(|e| (e.start, e.at))
-        .collect();
-    ends.retain(|e| match (e.ending, e.turn) {
-        (Ending::Unanswered, 1..) => {
-            let in_time = |at: Timestamp| e.at == e.start || at <= e.at + GRACE;
-            !told.iter().any(|(start, at)| *start <= e.start + SLACK && *at >= e.start && in_time(*at))
-        }
-        (Ending::Unanswered | Ending::Unheard, _) => told.is_empty(),
-        _ => true,
-    });
-}
-
-/// Start of the attempt that ended at `at`: the last request before it on a connection in use, else the flow's.
-fn attempt_start(
-    flow: &Conversation,
-    at: Timestamp,
-    start: Timestamp,
-    requests: &[Request],
-    clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
-) -> Timestamp {
-    let sent = requests.iter().map(|r| clock(flow, r.sent.first.time));
-    let first = sent.clone().next();
-    let last = sent.filter(|t| *t <= at).last();
-    last.filter(|t| first.is_some_and(|f| f < *t)).unwrap_or(start)
-}
-
-/// All moments of an ending; several only for the responses of a kept-alive connection.
-fn moments(flow: &Conversation, ending: Ending, requests: &[Request]) -> Vec<Timestamp> {
-    if ending == Ending::Response {
-        let mut answers: Vec<Timestamp> =
-            requests.iter().filter_map(|r| r.answer).map(|a| a.first.time).collect();
-        answers.dedup();
-        if answers.len() > 1 {
-            return answers;
-        }
-    }
-    endings::moment(flow, ending).into_iter().collect()
 }
 
 /// A flow that the tuple names and that ended in no way the event means: its last packet.
@@ -459,14 +331,6 @@ fn fallback(
     let ended = Ended { at: end, start, flow: root, ending: Ending::GaveUp, key, resp, turn: 0 };
     let during = at + slack >= start && at <= end + TimeDelta::from_secs(60);
     (if during { 0.5 } else { 0.0 }, ended)
-}
-
-/// The strongest key by which a flow leads to a goal.
-fn key_of(goal: &Goal, flow: &Conversation) -> Key {
-    if [sni(flow), connect_host(flow)].into_iter().flatten().any(|name| goal.names.contains(name)) {
-        return Key::Sni;
-    }
-    goal.backends.get(&flow.resp).copied().unwrap_or(Key::Time)
 }
 
 const fn weight(key: Key) -> f64 {
@@ -492,7 +356,7 @@ fn fit(ended: &Ended, call: &Call, deadline: Option<TimeDelta>) -> f64 {
         }
         let early = deadline.map_or(0.0, |d| (d - elapsed).abs().as_secs_f64());
         // A request on a connection in use that the deadline does not fit may have been answered among others.
-        let certain = if ended.turn > 0 && early > 1.0 { 0.7 } else { 1.0 };
+        let certain = if ended.turn > 0 && (early > 1.0 || ended.turn >= QUEUED) { 0.7 } else { 1.0 };
         return certain * (0.6 + 0.4 / (1.0 + early));
     }
     let after = at - ended.at;
@@ -522,23 +386,11 @@ fn tuple_fit(ended: &Ended, at: Timestamp, slack: TimeDelta) -> f64 {
     0.5 + 0.5 / (1.0 + off)
 }
 
-/// Stamps of packets and of what followed them may disagree by this.
-const SLACK: TimeDelta = TimeDelta::from_millis(50);
-
-/// A caller that closes its connection at its deadline does so within this.
-const GRACE: TimeDelta = TimeDelta::from_secs(2);
-
 /// A line follows what it tells of within this, on a host that is not overloaded.
 const CLOSE_BY: TimeDelta = TimeDelta::from_millis(50);
 
 /// Calls with one goal that are compared with dials to unknown addresses.
 const MAX_ALIKE: usize = 256;
-
-/// Deadlines of calls to one goal that are told apart.
-const MAX_DEADLINES: usize = 64;
-
-/// Endings looked at on either side of a line's time.
-const NEAREST: usize = 16;
 
 /// gRPC dials again within this: its back-off starts at 1 s and grows by 1.6 each time; etcd's client seldom gets further.
 const LONGEST_BACKOFF: TimeDelta = TimeDelta::from_secs(30);

@@ -14,6 +14,7 @@ use super::{
     Case, CaseFacts, CaseFlow, Correlated, Coverage, JoinOptions, Key, Matching, Role, Target, anomalies,
     certificates, coverage, facts,
 };
+use crate::capture::CaptureIndex;
 use crate::cluster::ClusterMap;
 use crate::flow::{Dir, Proto};
 use crate::ingest::{Conversation, FlowIndex, Flows};
@@ -27,7 +28,8 @@ pub(super) fn build(join: &Join<'_>, assigned: &Assigned, options: &JoinOptions)
     let seen: BTreeSet<FlowIndex> = cases.iter().flat_map(|c| c.flows.iter().map(|f| f.flow)).collect();
     let seen: BTreeSet<FlowIndex> =
         seen.into_iter().flat_map(|f| join.connections.views(f)).map(|v| v.0).collect();
-    cases.extend(of_wire(join, &cases, &seen));
+    let (wire, left) = of_wire(join, &cases, &seen);
+    cases.extend(wire);
     let dialers = coverage::dialers(join, &cases);
     let mut backends = Backends::new(join.world, join.table);
     let mut hosts = Hosts::new(join.world);
@@ -42,7 +44,7 @@ pub(super) fn build(join: &Join<'_>, assigned: &Assigned, options: &JoinOptions)
     cases.extend(certificates::cases(join.world, &cases, &certificates));
     cases.retain(|c| selected(c, options, join));
     cases.sort_by_key(|c| (c.time, c.event, c.attempt()));
-    let anomalies = anomalies::of(join.world, join.table);
+    let anomalies = anomalies::of(join.world, join.table, &left);
     Correlated { cases, anomalies, certificates, ..Correlated::default() }
 }
 
@@ -164,32 +166,36 @@ fn nearest(
     before.into_iter().chain(after).map(|(time, n)| ((at - *time).abs(), *n)).min()
 }
 
-/// Flows that failed and that no event's case holds: a case each, at most [`MAX_WIRE_CASES`].
-fn of_wire(join: &Join<'_>, cases: &[Case], seen: &BTreeSet<FlowIndex>) -> Vec<Case> {
+/// Flows that failed and that no event's case holds: a case each, at most [`MAX_WIRE_CASES`]; and for each capture how
+/// many are no case for want of room.
+fn of_wire(join: &Join<'_>, cases: &[Case], seen: &BTreeSet<FlowIndex>) -> (Vec<Case>, Left) {
     let explained = Explained::new(join, cases);
     let lone = join.table.lone_syns().flat_map(|(_, _, lone)| lone.first.iter().copied());
     let lone: BTreeSet<FlowIndex> = lone.collect();
     let flows = &join.world.wire.flows;
-    let (mut found, mut told, mut bare) = (Vec::new(), 0, 0);
+    let (mut found, mut left) = (Vec::new(), Left::new());
+    let (mut told, mut bare) = (0, 0);
     for wave in (0..flows.blocks()).step_by(WAVE) {
         let blocks = (wave..(wave + WAVE).min(flows.blocks())).into_par_iter();
         let failed: Vec<FlowIndex> = blocks.flat_map_iter(|block| failed_of(flows, block, &lone)).collect();
         let own = failed.into_iter().filter(|f| join.connections.root(*f) == *f && !seen.contains(f));
         for flow in own.map(|f| join.near_view(f)).filter(|f| !explained.covers(join, *f)) {
             // Probes of load balancers are many and must not take the room of what failed.
-            let empty = is_empty(&join.world.read(flow));
-            let room = if empty { &mut bare } else { &mut told };
+            let shown = join.world.read(flow);
+            let room = if is_empty(&shown) { &mut bare } else { &mut told };
             if *room < MAX_WIRE_CASES {
                 *room += 1;
                 found.push(wire_case(join, flow));
+            } else {
+                *left.entry(shown.capture).or_default() += 1;
             }
         }
-        if told >= MAX_WIRE_CASES {
-            break;
-        }
     }
-    found
+    (found, left)
 }
+
+/// Failed connections of each capture that are no case, because there are too many.
+pub(super) type Left = BTreeMap<CaptureIndex, u64>;
 
 /// Established, and no side sent a byte.
 fn is_empty(flow: &Conversation) -> bool {
@@ -363,7 +369,7 @@ const WAVE: usize = 256;
 const KIN_LOOKED_AT: usize = 256;
 
 /// Failed flows without a log line that become cases, and as many that carried no byte; more are not judged.
-const MAX_WIRE_CASES: usize = 20_000;
+pub(super) const MAX_WIRE_CASES: usize = 20_000;
 
 /// What is left of a call may start this long before or after those that a line tells of: Go's dial goes on in the
 /// background for as long as the kernel sends SYNs (127 s).

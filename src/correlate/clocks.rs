@@ -203,9 +203,9 @@ fn possible_pairs(
                 let by_timer = event.fields.timer().is_some() && !event.endings.contains(&Ending::Icmp);
                 let ends = finder.ends(goal, event, &base);
                 let sure = ends
-                    .iter()
+                    .from(Timestamp(i64::MIN))
                     .filter(|e| e.ending != Ending::Unheard && (!endings::is_open(e.ending) || by_timer));
-                of_logs[log].extend(sure.take(PAIRED_FLOWS).map(|e| pair(e, false)));
+                of_logs[log].extend(sure.take(PAIRED_FLOWS).map(|e| pair(&e, false)));
                 of_logs[log]
                     .extend(failed_lookups(world, table, goals.of(n), &base).map(|e| pair(&e, false)));
             }

@@ -56,10 +56,30 @@ fn stalled(flow: &Conversation) -> Option<Timestamp> {
 /// Data of the originator that was sent again and never acknowledged: the last time that anything of the responder
 /// came through.
 fn blackholed(tcp: &TcpFacts) -> Option<Timestamp> {
-    let lost = tcp.established.is_some() && tcp.loss.orig.unacked_bytes > 0 && tcp.loss.orig.segments > 0;
-    let over = tcp.reset.is_some_and(|r| r.from == Dir::Resp) || tcp.first_fin.resp.is_some();
     let heard = tcp.last_segment.resp.or(tcp.established);
-    heard.filter(|_| lost && !over).map(|m| m.time)
+    heard.filter(|_| tcp.established.is_some() && is_unheard(tcp)).map(|m| m.time)
+}
+
+/// Data of the originator was sent again, never acknowledged, and the responder did not end the connection.
+fn is_unheard(tcp: &TcpFacts) -> bool {
+    let lost = tcp.loss.orig.unacked_bytes > 0 && tcp.loss.orig.segments > 0;
+    let over = tcp.reset.is_some_and(|r| r.from == Dir::Resp) || tcp.first_fin.resp.is_some();
+    lost && !over
+}
+
+/// From when to when a connection in use was dead: from the last thing that the responder said to the last time that
+/// data was sent to it in vain.
+pub(super) fn dead(flow: &Conversation) -> Option<(Timestamp, Timestamp)> {
+    let tcp = flow.tcp.as_deref().filter(|t| is_unheard(t))?;
+    let heard = tcp.last_segment.resp.or(tcp.established).or(flow.midstream.then_some(flow.first))?;
+    let sent = tcp.last_segment.orig.filter(|m| m.time > heard.time)?;
+    Some((heard.time, sent.time))
+}
+
+/// Several calls may share the connection at once. Of one that began before the capture this may be.
+pub(super) fn is_http2(flow: &Conversation) -> bool {
+    let hello = flow.app.session.tls.as_deref().and_then(|t| t.client_hello.as_deref());
+    hello.map_or(flow.midstream, |h| h.shape.alpn.iter().any(|p| p == "h2"))
 }
 
 /// The first alert of a side that is fatal or not known to be a close_notify.

@@ -51,6 +51,14 @@ struct LastStep {
     answer: Option<Moment>,
 }
 
+impl LastStep {
+    /// The request was sent so long before the line that it is another call's, behind which this one waited.
+    fn of_another(&self, until: Option<Timestamp>, deadline: Option<TimeDelta>) -> bool {
+        let room = until.zip(deadline).is_none_or(|(t, d)| self.at.time >= t - d - WAITED);
+        self.reused && self.answer.is_none() && !room
+    }
+}
+
 /// The request of a call that ended at `until`, else the hello, else the first SYN.
 fn last_step(flow: &Conversation, until: Option<Timestamp>, deadline: Option<TimeDelta>) -> LastStep {
     let tcp = flow.tcp.as_deref();
@@ -92,7 +100,8 @@ fn timing(
     let until = [Some(stop), answer, ended.filter(|t| *t >= step.at.time)].into_iter().flatten().min();
     let until = until.unwrap_or(stop).min(capture_end);
     facts.attempt_start = Some(join.clocks.of_packet(flow, step.start));
-    let whole = began_in_sight(join, flow, step, here, facts.deadline);
+    let whole =
+        began_in_sight(join, flow, step, here, facts.deadline) && !step.of_another(here, facts.deadline);
     facts.elapsed = whole.then(|| (here.unwrap_or(stop) - step.start).max(TimeDelta(0)));
     facts.capture_ends_first = Some(capture_end < stop);
     facts.reused_connection = Some(step.reused);
@@ -293,3 +302,6 @@ fn unanswered_neighbors(join: &Join<'_>, case: &Case) -> Option<u32> {
     });
     Some(open.map(|n| n.requests).fold(0, u32::saturating_add))
 }
+
+/// A call sends its request this soon after its timer starts; what was sent earlier is another's.
+const WAITED: TimeDelta = TimeDelta::from_secs(1);

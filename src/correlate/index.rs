@@ -17,7 +17,7 @@ pub(super) struct FlowTable {
     by_resp: HashMap<SocketAddr, Vec<FlowIndex>, RandomState>,
     /// The keys of `by_resp`, in order.
     destinations: Vec<SocketAddr>,
-    by_sni: HashMap<String, Vec<FlowIndex>>,
+    by_connect: HashMap<String, Vec<FlowIndex>>,
     by_name: BTreeMap<String, Vec<FlowIndex>>,
     /// Server name → addresses that flows with it went to.
     learnt: BTreeMap<String, BTreeSet<SocketAddr>>,
@@ -121,10 +121,9 @@ impl FlowTable {
             self.push_nameless(index);
         }
         if let Some(host) = connect_host(flow) {
-            self.by_sni.entry(host.to_owned()).or_default().push(index);
+            self.by_connect.entry(host.to_owned()).or_default().push(index);
         }
         if let Some(sni) = sni(flow) {
-            self.by_sni.entry(sni.to_owned()).or_default().push(index);
             self.learnt.entry(sni.to_owned()).or_default().insert(flow.resp);
         }
     }
@@ -162,9 +161,9 @@ impl FlowTable {
         self.by_resp.get(&resp).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Flows whose ClientHello named this server.
-    pub(super) fn of_sni(&self, name: &str) -> &[FlowIndex] {
-        self.by_sni.get(name).map(Vec::as_slice).unwrap_or_default()
+    /// Flows that asked a proxy for this host.
+    pub(super) fn of_connect(&self, name: &str) -> &[FlowIndex] {
+        self.by_connect.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Flows that looked this name up, with a search domain appended or not.

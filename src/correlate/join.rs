@@ -10,6 +10,7 @@ use super::endings;
 use super::goal::Goal;
 use super::index::FlowTable;
 use super::link::Connections;
+use super::lists::QUEUED;
 use super::{Case, CaseFlow, Correlated, JoinOptions, Key, Matching, Role, Target, World, cases};
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::{Edge, Ending, EventFields, LogEvent};
@@ -201,14 +202,12 @@ impl Join<'_> {
     /// An ending of the connection as a whole, which may have carried several calls at once.
     fn shared(&self, candidate: &Candidate) -> bool {
         let flow = self.world.flow(candidate.ended.flow);
-        let hello = flow.app.session.tls.as_deref().and_then(|t| t.client_hello.as_deref());
-        let http2 = hello.map_or(flow.midstream, |h| h.shape.alpn.iter().any(|p| p == "h2"));
         let whole = match candidate.ended.ending {
             Ending::GaveUp | Ending::Reset | Ending::PeerClosed => true,
             Ending::Unanswered => candidate.ended.turn > 0,
             _ => false,
         };
-        http2 && whole
+        endings::is_http2(flow) && whole
     }
 
     /// Flows of the same goal that ended alike while the call was under way and belong to no other event.
@@ -226,9 +225,8 @@ impl Join<'_> {
             let limit = event.fields.deadline.unwrap_or(TimeDelta::from_secs(1));
             let from = best.ended.start.min(at) - limit.min(TimeDelta::from_secs(1));
             let ends = finder.ends(goal, event, &clock);
-            let low = ends.partition_point(|e| e.at < from);
-            let alike = ends[low..]
-                .iter()
+            let alike = ends
+                .from(from)
                 .take(SIBLINGS_LOOKED_AT)
                 .filter(|e| e.ending == best.ended.ending && e.start >= from && e.start <= at + slack)
                 .map(|e| e.flow);
@@ -312,6 +310,10 @@ impl Join<'_> {
             }
         };
         let fit = match (best.ended.ending, offset) {
+            (Ending::Unanswered, _) if best.ended.turn >= QUEUED => {
+                "several calls share the connection, and nothing that was sent on it while this one waited was answered"
+                    .to_owned()
+            }
             (Ending::Unanswered | Ending::Stalled, _) => {
                 let elapsed = at.map(|t| t - best.ended.start).unwrap_or_default();
                 format!("it had waited for {} when the line was written", elapsed.max(TimeDelta(0)))

@@ -141,6 +141,14 @@ pub(super) fn used(flow: Conversation, sni: &str, alpn: &str, bursts: &[(Dir, f6
     flow
 }
 
+/// From `heard` on the responder says nothing more, and data is sent to it again until `sent`.
+pub(super) fn dead(mut flow: Conversation, heard: f64, sent: f64) -> Conversation {
+    let facts = tcp(&mut flow);
+    (facts.last_segment.resp, facts.last_segment.orig) = (Some(moment(heard)), Some(moment(sent)));
+    (facts.loss.orig.segments, facts.loss.orig.unacked_bytes) = (6, 900);
+    flow
+}
+
 /// The responder sends FIN at `at`.
 pub(super) fn closed_by_peer(flow: &mut Conversation, at: f64) {
     tcp(flow).first_fin.resp = Some(moment(at));

@@ -30,6 +30,7 @@ mod index;
 mod inventory;
 mod join;
 mod link;
+mod lists;
 mod requests;
 mod trust;
 

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use super::super::made::{event, flow, join, refused, server_event, stalled, world};
 use super::{dialled, within};
 use crate::correlate::World;
+use crate::correlate::cases::MAX_WIRE_CASES;
 
 /// Flows unpacked to join so many failures.
 fn reads(n: u32, made: fn(u32) -> World) -> u64 {
@@ -60,4 +61,41 @@ fn servers_that_tell_of_every_call() {
         });
         world(1, stalls.collect(), lines.collect())
     });
+}
+
+#[test]
+fn every_call_to_a_name_of_its_own_that_leads_to_one_address() {
+    is_linear(|all| {
+        let ends = |n| within_a_second(n, all);
+        let dials = (0..all).map(|n| refused(flow(&port(n), "10.2.0.8:443", ends(n), ends(n)), ends(n)));
+        let line = |n| {
+            let host = format!("a{n}.b.svc");
+            dialled(event("connection_refused", &host, ends(n) + 0.0001), "10.2.0.8:443")
+        };
+        world(1, dials.collect(), (0..all).map(line).collect())
+    });
+}
+
+#[test]
+fn every_call_to_a_name_of_its_own_that_flows_to_one_address_carried() {
+    is_linear(|all| {
+        let ends = |n| within_a_second(n, all);
+        let host = |n: u32| format!("a{}.b.svc", n % (all / 4));
+        let stalls = (0..all).map(|n| stalled(flow(&port(n), "10.2.0.8:443", 90.0, ends(n)), &host(n), 1));
+        let line = |n: u32| within(event("deadline_exceeded", &host(n), ends(n)), 10);
+        world(1, stalls.collect(), (0..all).map(line).collect())
+    });
+}
+
+#[test]
+fn failures_that_are_too_many_to_judge_are_counted() {
+    let all = MAX_WIRE_CASES as u32 + 7;
+    let address = |n: u32| format!("10.{}.{}.{}:4001", n / 62_500, n / 250 % 250, n % 250 + 1);
+    let at = |n| 100.0 + 0.01 * f64::from(n);
+    let dials = (0..all).map(|n| refused(flow(&address(n), "10.2.0.8:443", at(n), at(n)), at(n)));
+    let found = join(&mut world(1, dials.collect(), Vec::new()));
+    assert_eq!(found.cases.len(), MAX_WIRE_CASES);
+    let left = found.anomalies.iter().find(|a| a.kind == "not_judged").expect("it is said");
+    assert_eq!(left.count, 7);
+    assert!(left.text.starts_with("7 more connections failed that no log line tells of"), "{}", left.text);
 }

@@ -1,6 +1,6 @@
 //! Calls on connections that carried others before, and live on: one in use is neither new nor closed.
 
-use super::super::made::{event, flow, join, used, world};
+use super::super::made::{dead, event, flow, join, used, world};
 use super::{key, orig_port, within};
 use crate::correlate::{Case, Key, World};
 use crate::flow::Dir::{Orig, Resp};
@@ -87,6 +87,43 @@ fn calls_that_shared_a_connection_are_all_about_it() {
         let found = join(&mut world);
         let matched = found.cases.iter().filter(|c| c.event.is_some() && c.attempt().is_some()).count();
         assert_eq!(matched, wanted, "{protocol}");
+    }
+}
+
+/// Ports of the connections that calls with a deadline of 5 s joined which failed at these seconds. One connection
+/// answered last at second 0.2, was asked at 60, and sent that again until second 86.
+fn joined_behind(protocol: &str, failed: &[f64]) -> Vec<Option<u16>> {
+    let bursts = [(Orig, 0.1, 900), (Resp, 0.2, 500), (Orig, 60.0, 900)];
+    let connection = used(flow("10.0.0.1:4020", "10.2.0.8:10250", 0.0, 86.0), NAME, protocol, &bursts);
+    let lines = failed.iter().map(|at| within(event("deadline_exceeded", NAME, *at), 5));
+    let mut world = world(1, vec![dead(connection, 0.2, 86.0)], lines.collect());
+    let found = join(&mut world);
+    found.cases.iter().filter(|c| c.event.is_some()).map(|c| orig_port(&world, c)).collect()
+}
+
+#[test]
+fn calls_that_wait_behind_others_on_a_dead_connection_are_about_it() {
+    let failed = [65.0, 71.0, 77.0, 90.9, 91.0];
+    assert_eq!(joined_behind("h2", &failed), [Some(4020); 5]);
+    assert_eq!(
+        joined_behind("http/1.1", &failed),
+        [Some(4020), None, None, None, None],
+        "one call at a time"
+    );
+    assert_eq!(joined_behind("h2", &[97.0]), [None], "nothing was sent while this call was under way");
+}
+
+#[test]
+fn a_call_that_waited_behind_others_has_no_known_start() {
+    let bursts = [(Orig, 0.1, 900), (Resp, 0.2, 500), (Orig, 60.0, 900)];
+    let connection = used(flow("10.0.0.1:4020", "10.2.0.8:10250", 0.0, 86.0), NAME, "h2", &bursts);
+    for (at, elapsed) in [(65.0, Some(5.0)), (90.0, None)] {
+        let line = within(event("deadline_exceeded", NAME, at), 5);
+        let mut world = world(1, vec![dead(connection.clone(), 0.2, 86.0)], vec![line]);
+        let found = join(&mut world);
+        let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
+        assert_eq!((orig_port(&world, case), seconds(case.facts.elapsed)), (Some(4020), elapsed));
+        assert_eq!(case.matching.as_ref().expect("a match").why.contains("several calls share"), at > 65.0);
     }
 }
 
