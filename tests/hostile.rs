@@ -71,6 +71,33 @@ fn every_limit_that_is_reached_is_said_with_its_option() {
     }
 }
 
+/// Bounds without an option are said as well, wherever something was kept out.
+#[test]
+fn bounds_that_are_reached_are_said() {
+    let line = line_with("");
+    let steps = (0..90).map(|n| format!("\tstep {n}: dial tcp 10.96.1.2:443: i/o timeout"));
+    let value = steps.collect::<Vec<_>>().join("\n");
+    let entry = format!("E1121 02:25:20.685010   30368 x.go:1] \"Failed\" err=<\n{value}\n >\n{line}");
+    let mut long = line.clone().into_bytes();
+    long.pop();
+    long.resize(40 << 20, b'x');
+    long.push(b'\n');
+    let certificates = pem_named("a").repeat(9000);
+    let cases: [(&str, &[u8], &[&str]); 3] = [
+        ("entry.log", entry.as_bytes(), &["limit_entry"]),
+        ("long.log", &long, &["limit_entry", "limit_line"]),
+        ("ca.pem", certificates.as_bytes(), &["limit_certificates"]),
+    ];
+    for (name, bytes, limits) in cases {
+        let folder = bundle(&[(name, bytes), ("a.log", line.as_bytes())]);
+        let (_, report) = analyze(&folder, &["--year", "2026"]);
+        let mut found: Vec<_> = problems(&report).into_iter().map(|(name, _)| name).collect();
+        found.retain(|name| name.starts_with("limit_"));
+        found.sort();
+        assert_eq!(found, limits, "{name}");
+    }
+}
+
 /// What must never reach a reader as it is.
 const TRICKS: [&str; 7] = [
     "\x1b[31m",

@@ -88,7 +88,11 @@ pub(super) fn certs(typed: &RecordsArguments, settings: &Settings) -> Result<Out
     let world = load::world(&typed.read.inputs, settings, &Progress::new(&typed.read.show))?;
     let mut mask = Mask::of(&typed.read.how, &world);
     super::say_problems(&typed.read.show, &world.bundle, load::inputs(&world), &mut mask);
-    let inventory = correlate::inventory(&world, settings.expiry_warning);
+    let (inventory, beyond) = correlate::inventory(&world, settings.expiry_warning);
+    if beyond > 0 {
+        let text = format!("{beyond} times a certificate was met that is beyond those that are listed");
+        super::say(&typed.read.show, &text);
+    }
     let wanted = |held: &&correlate::Inventoried| {
         let view = CaseView::of_certificate(&world, held);
         condition.as_ref().is_none_or(|c| c.truth(&view) == Truth::True)

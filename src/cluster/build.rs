@@ -34,6 +34,10 @@ pub(super) struct Builder<'a> {
 pub(super) struct Room {
     pub(super) most: u64,
     pub(super) dropped: u64,
+    /// Not every chain of rules was followed to its end.
+    pub(super) chains_cut: bool,
+    /// Texts with more certificates than are read.
+    pub(super) certificates_cut: u64,
 }
 
 impl<'a> Builder<'a> {
@@ -50,7 +54,7 @@ impl<'a> Builder<'a> {
             nodes: HashMap::new(),
             callees: HashMap::new(),
             destinations: HashMap::new(),
-            room: Room { most, dropped: 0 },
+            room: Room { most, dropped: 0, chains_cut: false, certificates_cut: 0 },
             private_keys: 0,
         }
     }
@@ -210,7 +214,7 @@ impl<'a> Builder<'a> {
         if self.map.conflicts.len() < MAX_CONFLICTS {
             self.map.conflicts.push(Conflict { text, sources });
         } else {
-            self.room.dropped += 1;
+            self.map.conflicts_beyond += 1;
         }
     }
 }

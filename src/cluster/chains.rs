@@ -67,16 +67,17 @@ impl Chains {
 
     /// Follows every entry to its real addresses.
     pub(super) fn resolve(self, b: &mut Builder<'_>, source: SourceIndex) {
-        let mut work = 0;
+        let mut walk = Walk::default();
         for entry in &self.entries {
             let Some(address) = entry.address else { continue };
-            let mut backends = Vec::new();
-            let mut service = entry.service.clone();
+            let (mut backends, mut service) = (Vec::new(), entry.service.clone());
             match &entry.target {
                 Target::Dnat(to) => backends.push(*to),
                 Target::Reject => {}
                 Target::Chain(chain) => {
-                    self.collect(chain, &mut HashSet::new(), &mut backends, &mut service, &mut work);
+                    walk.start(service);
+                    self.collect(chain, 0, &mut walk);
+                    (backends, service) = (std::mem::take(&mut walk.backends), walk.service.take());
                 }
             }
             let rejects = entry.target == Target::Reject;
@@ -84,38 +85,60 @@ impl Chains {
                 b.destination(Destination { address, backends, rejects, service, source });
             }
         }
+        b.room.chains_cut |= walk.cut;
     }
 
-    fn collect<'c>(
-        &'c self,
-        chain: &'c str,
-        seen: &mut HashSet<&'c str>,
-        backends: &mut Vec<SocketAddr>,
-        service: &mut Option<String>,
-        work: &mut usize,
-    ) {
-        if seen.len() >= MAX_CHAINS_OF_ONE || !seen.insert(chain) {
+    fn collect<'c>(&'c self, chain: &'c str, depth: u8, walk: &mut Walk<'c>) {
+        if walk.seen.contains(chain) {
             return;
         }
+        if walk.seen.len() >= MAX_CHAINS_OF_ONE || depth >= MAX_DEPTH {
+            walk.cut = true;
+            return;
+        }
+        walk.seen.insert(chain);
         for rule in self.chains.get(chain).map_or(&[][..], Vec::as_slice) {
-            *work += 1;
-            if *work > MAX_WORK {
+            walk.work += 1;
+            if walk.work > MAX_WORK {
+                walk.cut = true;
                 return;
             }
             match &rule.target {
                 Target::Dnat(to) => {
-                    if service.is_none() {
-                        service.clone_from(&rule.service);
+                    if walk.service.is_none() {
+                        walk.service.clone_from(&rule.service);
                     }
-                    if !backends.contains(to) {
-                        backends.push(*to);
+                    if walk.known.insert(*to) {
+                        walk.backends.push(*to);
                     }
                 }
-                // The depth is bounded by the number of chains of one address.
-                Target::Chain(next) => self.collect(next, seen, backends, service, work),
+                Target::Chain(next) => self.collect(next, depth + 1, walk),
                 Target::Reject => {}
             }
         }
+    }
+}
+
+/// The way from a virtual address to its real ones.
+#[derive(Default)]
+struct Walk<'c> {
+    /// Chains that it led through.
+    seen: HashSet<&'c str>,
+    /// Real addresses in the order of the rules, and the same to look one up.
+    backends: Vec<SocketAddr>,
+    known: HashSet<SocketAddr>,
+    service: Option<String>,
+    /// Rules followed, for all virtual addresses of a file.
+    work: usize,
+    /// Not every rule was followed.
+    cut: bool,
+}
+
+impl Walk<'_> {
+    fn start(&mut self, service: Option<String>) {
+        self.seen.clear();
+        self.known.clear();
+        self.service = service;
     }
 }
 
@@ -226,9 +249,12 @@ impl Listing {
     }
 }
 
-/// Chains that one virtual address may lead through; a Service has one for each endpoint, at most 1,000 a slice.
-const MAX_CHAINS_OF_ONE: usize = 512;
+/// Chains that one virtual address is followed through: a Service has one for each of its endpoints, of which large ones
+/// have thousands.
+pub(super) const MAX_CHAINS_OF_ONE: usize = 65_536;
+/// Chains that lead into each other; kube-proxy has four.
+const MAX_DEPTH: u8 = 32;
 /// Rules followed in all, so that no file makes this quadratic.
-const MAX_WORK: usize = 20_000_000;
+pub(super) const MAX_WORK: usize = 20_000_000;
 /// Words of one rule.
 const MAX_WORDS: usize = 128;

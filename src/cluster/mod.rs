@@ -244,6 +244,8 @@ pub struct ClusterMap {
     pub certificates: Vec<HeldCertificates>,
     /// Disagreements.
     pub conflicts: Vec<Conflict>,
+    /// Conflicts beyond those that are kept.
+    pub conflicts_beyond: u64,
     /// One for each source read.
     pub inputs: Vec<InputReport>,
     /// Lookup tables over all of the above, built at the first question; see [`ClusterMap::reindex`].

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::build::Builder;
+use super::build::{Builder, Room};
 use super::{Callee, Endpoint, Holder, Node, Pod, Service, ServicePort};
 use crate::bundle::SourceIndex;
 
@@ -241,7 +241,8 @@ fn kubeconfig(b: &mut Builder<'_>, object: &Value, meta: &Meta) {
             let name = text(item, "/name").unwrap_or_default();
             let data = item.get(part).and_then(|p| p.get(key)).and_then(Value::as_str).unwrap_or_default();
             let place = format!("{path} {part} {name}");
-            b.certificates(Holder::Kubeconfig, place, certificate_blocks(&decode(data)));
+            let blocks = certificate_blocks(&decode(data), &mut b.room);
+            b.certificates(Holder::Kubeconfig, place, blocks);
             b.private_keys += u64::from(item.get(part).is_some_and(|p| p.get("client-key-data").is_some()));
         }
     }
@@ -257,7 +258,8 @@ fn certificates(b: &mut Builder<'_>, holder: Holder, meta: &Meta, key: &str, byt
     let kind = if holder == Holder::Secret { "Secret" } else { "ConfigMap" };
     let place = format!("{kind} {}/{} {key}", meta.namespace, meta.name);
     b.private_keys += private_keys(bytes);
-    b.certificates(holder, place, certificate_blocks(bytes));
+    let blocks = certificate_blocks(bytes, &mut b.room);
+    b.certificates(holder, place, blocks);
 }
 
 /// How many private keys PEM text holds.
@@ -266,7 +268,7 @@ pub(super) fn private_keys(bytes: &[u8]) -> u64 {
 }
 
 /// The CERTIFICATE blocks of PEM text, and nothing else of it (a private key may stand beside them).
-pub(super) fn certificate_blocks(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn certificate_blocks(bytes: &[u8], room: &mut Room) -> Vec<u8> {
     let pem = String::from_utf8_lossy(bytes);
     let (mut kept, mut rest) = (String::new(), &*pem);
     while let Some(start) = rest.find(PEM_BEGIN) {
@@ -282,6 +284,7 @@ pub(super) fn certificate_blocks(bytes: &[u8]) -> Vec<u8> {
         }
         rest = rest.get(end..).unwrap_or_default();
         if kept.len() > MAX_CERTIFICATE_BYTES {
+            room.certificates_cut += u64::from(rest.contains(PEM_BEGIN));
             break;
         }
     }
@@ -325,4 +328,4 @@ fn ips(value: &Value, pointer: &str) -> Vec<IpAddr> {
 const PEM_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const PEM_END: &str = "-----END CERTIFICATE-----";
 /// Certificates of one key or file; the bundle of public authorities is about 220 KiB.
-const MAX_CERTIFICATE_BYTES: usize = 1 << 20;
+pub(super) const MAX_CERTIFICATE_BYTES: usize = 1 << 20;

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use super::build::Builder;
 use super::text::HostText;
-use super::{ClusterMap, Holder, conflicts, documents, host, objects};
+use super::{ClusterMap, Holder, chains, conflicts, documents, host, objects};
 use crate::bundle::{InputReport, Source, SourceKind};
 use crate::error::Place;
 
@@ -62,7 +62,7 @@ fn note_logs(text: &str, report: &mut InputReport) {
 
 fn read_pem(b: &mut Builder<'_>, source: &Source, report: &mut InputReport) -> io::Result<()> {
     let (text, read) = whole(source, report);
-    let certificates = objects::certificate_blocks(text.as_bytes());
+    let certificates = objects::certificate_blocks(text.as_bytes(), &mut b.room);
     b.private_keys += objects::private_keys(text.as_bytes());
     report.lines = Some(text.lines().count() as u64);
     report.skipped = certificates.is_empty();
@@ -154,6 +154,21 @@ fn note_dropped(b: &mut Builder<'_>, report: &mut InputReport) {
         let most = b.room.most;
         report.problems.add("limit_facts", Place::Whole, dropped, true, || {
             format!("at most {most} facts of one kind are kept; raise it with --max-facts")
+        });
+    }
+    if std::mem::take(&mut b.room.chains_cut) {
+        report.problems.loss("limit_chains", Place::Whole, || {
+            let (chains, rules) = (chains::MAX_CHAINS_OF_ONE, chains::MAX_WORK);
+            format!(
+                "an address leads through more than {chains} chains of rules, or all of them to more than {rules} rules: some real addresses are not known"
+            )
+        });
+    }
+    let cut = std::mem::take(&mut b.room.certificates_cut);
+    if cut > 0 {
+        report.problems.add("limit_certificates", Place::Whole, cut, true, || {
+            let most = objects::MAX_CERTIFICATE_BYTES >> 20;
+            format!("of a text with more than {most} MiB of certificates only the first are read")
         });
     }
 }

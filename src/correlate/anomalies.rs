@@ -13,7 +13,8 @@ use crate::ingest::{CaptureReport, Conversation};
 use crate::tls::DecryptionStop;
 
 /// The anomalies of all captures, in their order. `left`: failures that are no case, because there are too many.
-pub(super) fn of(world: &World, table: &FlowTable, left: &Left) -> Vec<Anomaly> {
+/// `reached`: bounds of the join.
+pub(super) fn of(world: &World, table: &FlowTable, left: &Left, reached: Vec<Anomaly>) -> Vec<Anomaly> {
     let mut sealed = vec![Sealed::default(); world.wire.captures.len()];
     world.wire.flows.each_but_lone_syns(|_, flow| {
         if let Some(sealed) = sealed.get_mut(flow.capture.0 as usize) {
@@ -27,7 +28,7 @@ pub(super) fn of(world: &World, table: &FlowTable, left: &Left) -> Vec<Anomaly> 
         let not_judged = left.get(&index).map(|count| not_judged(capture, *count));
         of_capture(capture).into_iter().chain(sealed.anomaly(capture)).chain(floods).chain(not_judged)
     };
-    captures.flat_map(one).chain(disagreements(world)).collect()
+    captures.flat_map(one).chain(disagreements(world)).chain(reached).collect()
 }
 
 /// What two sources say otherwise, the first of each pair of sources: a rollout between two dumps makes hundreds.
@@ -49,8 +50,20 @@ fn disagreements(world: &World) -> Vec<Anomaly> {
             more => format!("{text}; and {} more between these files", more - 1),
         },
     });
-    told.collect()
+    let beyond = world.cluster.conflicts_beyond;
+    let more = reached("limit_conflicts", beyond, || {
+        format!("{beyond} more disagreements of sources are not shown")
+    });
+    told.chain(more).collect()
 }
+
+/// A bound of the join was reached, and what it kept out.
+pub(super) fn reached(kind: &'static str, count: u64, text: impl FnOnce() -> String) -> Option<Anomaly> {
+    (count > 0).then(|| Anomaly { kind, place: EVERYWHERE.to_owned(), count, text: text() })
+}
+
+/// The place of what no single file is the place of.
+const EVERYWHERE: &str = "all inputs";
 
 /// Sessions that a key log did not open to their end.
 #[derive(Clone, Debug, Default)]

@@ -39,12 +39,15 @@ pub(super) fn build(join: &Join<'_>, assigned: &Assigned, options: &JoinOptions)
         case.facts.hosts = hosts.of(join, case);
         case.coverage = coverage::of(join, case, &dialers);
     }
-    let certificates = certificates::inventory_of(join.world, options);
+    let (certificates, more_certificates) = certificates::inventory_of(join.world, options);
     certificates::attach(join, &mut cases, &certificates);
-    cases.extend(certificates::cases(join.world, &cases, &certificates));
+    let (of_certificates, more_cases) = certificates::cases(join.world, &cases, &certificates);
+    cases.extend(of_certificates);
     cases.retain(|c| selected(c, options, join));
     cases.sort_by_key(|c| (c.time, c.event, c.attempt()));
-    let anomalies = anomalies::of(join.world, join.table, &left);
+    let reached = join.table.reached().chain(join.connections.reached());
+    let reached = reached.chain(more_certificates).chain(more_cases).collect();
+    let anomalies = anomalies::of(join.world, join.table, &left, reached);
     Correlated { cases, anomalies, certificates, ..Correlated::default() }
 }
 

@@ -6,14 +6,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::inventory::{CertificateRole, Inventoried, inventory};
+use super::inventory::{CertificateRole, Inventoried, MAX_CERTIFICATES, inventory};
 use super::join::Join;
-use super::{Case, CaseFacts, Coverage, JoinOptions, Target, World};
+use super::{Anomaly, Case, CaseFacts, Coverage, JoinOptions, Target, World, anomalies};
 use crate::log::Edge;
 
-/// Every certificate of the bundle.
-pub(super) fn inventory_of(world: &World, options: &JoinOptions) -> Vec<Arc<Inventoried>> {
-    inventory(world, options.expiry_warning).into_iter().map(Arc::new).collect()
+/// Every certificate of the bundle, and the bound of their number, where it was reached.
+pub(super) fn inventory_of(world: &World, options: &JoinOptions) -> (Vec<Arc<Inventoried>>, Option<Anomaly>) {
+    let (all, beyond) = inventory(world, options.expiry_warning);
+    let reached = anomalies::reached("limit_certificates", beyond, || {
+        format!(
+            "certificates were shown or held {beyond} times that are none of the first {MAX_CERTIFICATES}: they are not listed"
+        )
+    });
+    (all.into_iter().map(Arc::new).collect(), reached)
 }
 
 /// Gives each call the certificate that its server showed, else one of the bundle that names the host called.
@@ -37,8 +43,8 @@ fn held<'a>(join: &Join<'_>, case: &Case, all: &'a [Arc<Inventoried>]) -> Option
     all.iter().filter(|c| !c.certificate.ca).find(names)
 }
 
-/// A case for each certificate that rules should look at.
-pub(super) fn cases(world: &World, calls: &[Case], all: &[Arc<Inventoried>]) -> Vec<Case> {
+/// A case for each certificate that rules should look at, and the bound of their number, where it was reached.
+pub(super) fn cases(world: &World, calls: &[Case], all: &[Arc<Inventoried>]) -> (Vec<Case>, Option<Anomaly>) {
     let failed: BTreeSet<&str> = calls.iter().flat_map(|case| used(world, case)).collect();
     let of_interest = |c: &&Arc<Inventoried>| {
         // What is wrong with it belongs to the finding of the call that met it.
@@ -46,7 +52,15 @@ pub(super) fn cases(world: &World, calls: &[Case], all: &[Arc<Inventoried>]) -> 
         let wrong = c.expired() == Some(true) || !c.mismatches.is_empty();
         c.role != CertificateRole::TrustStore && (c.expires_soon == Some(true) || (wrong && !told))
     };
-    all.iter().filter(of_interest).take(MAX_CASES).map(case).collect()
+    let mut found = all.iter().filter(of_interest);
+    let cases = found.by_ref().take(MAX_CASES).map(case).collect();
+    let beyond = found.count() as u64;
+    let reached = anomalies::reached("limit_certificate_cases", beyond, || {
+        format!(
+            "{beyond} more certificates are expired, expire soon or do not fit: the first {MAX_CASES} are findings, `wirecause certs` lists all"
+        )
+    });
+    (cases, reached)
 }
 
 /// Digests of the certificates that a failed call showed or was to be shown.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use foldhash::quality::RandomState;
 
+use super::{Anomaly, anomalies};
 use crate::capture::CaptureIndex;
 use crate::flow::{Brief, Dir, Proto};
 use crate::ingest::{Conversation, FlowIndex, Flows};
@@ -31,6 +32,10 @@ pub(super) struct FlowTable {
     sided: BTreeMap<(CaptureIndex, IpAddr), (u64, u64)>,
     /// Where single SYNs went.
     lone: HashMap<(CaptureIndex, SocketAddr), LoneSyns, RandomState>,
+    /// Single SYNs to destinations that are not kept.
+    beyond_destinations: u64,
+    /// Flows without a server name that are not kept.
+    beyond_nameless: u64,
 }
 
 /// SYNs to one address of which nothing else was seen.
@@ -66,6 +71,7 @@ impl FlowTable {
         let (orig, resp) = (brief.endpoint(Dir::Orig), brief.endpoint(Dir::Resp));
         let full = self.lone.len() >= MAX_UNANSWERED;
         if full && !self.lone.contains_key(&(capture, resp)) {
+            self.beyond_destinations += 1;
             return;
         }
         let lone = self.lone.entry((capture, resp)).or_default();
@@ -93,6 +99,8 @@ impl FlowTable {
     fn push_nameless(&mut self, index: FlowIndex) {
         if self.nameless.len() < MAX_NAMELESS {
             self.nameless.push(index);
+        } else {
+            self.beyond_nameless += 1;
         }
     }
 
@@ -218,6 +226,22 @@ impl FlowTable {
     /// Whether this capture shows a flow to this port.
     pub(super) fn port_shown(&self, port: u16, capture: CaptureIndex) -> bool {
         self.ports.contains(&(port, capture))
+    }
+
+    /// The bounds that were reached.
+    pub(super) fn reached(&self) -> impl Iterator<Item = Anomaly> {
+        let (syns, flows) = (self.beyond_destinations, self.beyond_nameless);
+        let destinations = anomalies::reached("limit_syn_destinations", syns, || {
+            format!(
+                "{syns} SYNs that nothing followed went to other than the first {MAX_UNANSWERED} destinations: they are counted and not judged"
+            )
+        });
+        let nameless = anomalies::reached("limit_nameless_flows", flows, || {
+            format!(
+                "{flows} connections without data, beyond the first {MAX_NAMELESS}, are not compared with log lines that name no address"
+            )
+        });
+        destinations.into_iter().chain(nameless)
     }
 
     /// TCP flows of a capture (from these hosts) with packets of both sides, and of one side only.

@@ -145,8 +145,9 @@ impl Inventoried {
     }
 }
 
-/// All certificates, by subject and digest. `warning`: how long before its end a certificate expires soon.
-pub fn inventory(world: &World, warning: TimeDelta) -> Vec<Inventoried> {
+/// All certificates, by subject and digest, and how often one was met that is beyond their bound. `warning`: how long
+/// before its end a certificate expires soon.
+pub fn inventory(world: &World, warning: TimeDelta) -> (Vec<Inventoried>, u64) {
     let mut all = Collected::default();
     world.wire.flows.each_but_lone_syns(|_, flow| all.flow(flow));
     for held in &world.cluster.certificates {
@@ -161,11 +162,12 @@ pub fn inventory(world: &World, warning: TimeDelta) -> Vec<Inventoried> {
     for callee in &world.cluster.callees {
         all.pem(&callee.ca_bundle, FoundIn::CaBundle, &bundle_of(callee));
     }
-    let mut list: Vec<Inventoried> = all.0.into_values().collect();
+    let beyond = all.beyond;
+    let mut list: Vec<Inventoried> = all.by_digest.into_values().collect();
     list.sort_by(|a, b| key(&a.certificate).cmp(&key(&b.certificate)));
     let at = time_of_incident(world);
     settle(&mut list, world, at, warning);
-    list
+    (list, beyond)
 }
 
 /// Certificates that stand in Secrets, ConfigMaps, kubeconfigs, caBundles and files: their names, for who redacts.
@@ -201,11 +203,15 @@ fn held_by(bundle: &[Certificate]) -> String {
 
 /// Certificates by digest, while they are collected.
 #[derive(Default)]
-struct Collected(BTreeMap<String, Inventoried>);
+struct Collected {
+    by_digest: BTreeMap<String, Inventoried>,
+    beyond: u64,
+}
 
 impl Collected {
     fn entry(&mut self, certificate: &Arc<Certificate>) -> Option<&mut Inventoried> {
-        if self.0.len() >= MAX_CERTIFICATES && !self.0.contains_key(&certificate.sha256) {
+        if self.by_digest.len() >= MAX_CERTIFICATES && !self.by_digest.contains_key(&certificate.sha256) {
+            self.beyond += 1;
             return None;
         }
         let new = || Inventoried {
@@ -219,7 +225,7 @@ impl Collected {
             authority: Authority::Missing,
             mismatches: Vec::new(),
         };
-        Some(self.0.entry(certificate.sha256.clone()).or_insert_with(new))
+        Some(self.by_digest.entry(certificate.sha256.clone()).or_insert_with(new))
     }
 
     fn flow(&mut self, flow: &Conversation) {
@@ -307,7 +313,7 @@ fn settle(list: &mut [Inventoried], world: &World, at: Option<Timestamp>, warnin
         }
     }
     for callee in &world.cluster.callees {
-        let bundle = trust::certificates(&callee.ca_bundle);
+        let bundle = trust::authorities(&callee.ca_bundle);
         for (n, served) in
             misfits(list, callee, &bundle, &|c| issuer_of(c).and_then(|n| certificates.get(n).cloned()))
         {
@@ -373,7 +379,7 @@ const DAY: TimeDelta = TimeDelta::from_secs(24 * 3600);
 /// Places, addresses, names and sentences of one certificate at most.
 const MAX_PLACES: usize = 16;
 /// Certificates kept.
-const MAX_CERTIFICATES: usize = 65_536;
+pub(super) const MAX_CERTIFICATES: usize = 65_536;
 /// Certificates of one file, key or caBundle that are read; the public authorities are about 150.
 const MAX_IN_ONE_PLACE: usize = 1024;
 /// A place with more certificates than this is a trust store of public authorities.

@@ -11,6 +11,7 @@ use super::goal::Goal;
 use super::index::FlowTable;
 use super::link::Connections;
 use super::lists::QUEUED;
+use super::trust::Trust;
 use super::{Case, CaseFlow, Correlated, JoinOptions, Key, Matching, Role, Target, World, cases};
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::{Edge, Ending, EventFields, LogEvent};
@@ -24,7 +25,15 @@ pub fn correlate(world: &mut World, options: &JoinOptions) -> Correlated {
     let goals = Goals::new(world, &table);
     let clocks = Clocks::new(world, &table, &connections, captures, &goals);
     clocks.correct_zones(world);
-    let join = Join { world, table: &table, connections: &connections, clocks: &clocks, goals: &goals };
+    let (world, trust): (&World, _) = (world, Trust::new(world));
+    let join = Join {
+        world,
+        table: &table,
+        connections: &connections,
+        clocks: &clocks,
+        goals: &goals,
+        trust: &trust,
+    };
     let assigned = join.assign();
     let mut correlated = cases::build(&join, &assigned, options);
     correlated.capture_clocks = clocks.of_captures();
@@ -90,6 +99,7 @@ pub(super) struct Join<'w> {
     pub(super) connections: &'w Connections,
     pub(super) clocks: &'w Clocks,
     pub(super) goals: &'w Goals,
+    pub(super) trust: &'w Trust,
 }
 
 /// Which flow each event was matched with, and who else could be meant.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use super::index::FlowTable;
-use super::{Ends, World};
+use super::{Anomaly, Ends, World, anomalies};
 use crate::capture::CaptureIndex;
 use crate::flow::{Dir, Proto};
 use crate::ingest::{Conversation, FlowIndex, Flows, Record};
@@ -19,9 +19,21 @@ pub(super) struct Connections {
     root: HashMap<u32, u32>,
     /// Connections of more than one flow: root → (flow, why), in flow order.
     groups: HashMap<u32, Vec<(FlowIndex, &'static str)>>,
+    /// Flows that may be further views of a connection and were not looked at.
+    beyond: u64,
 }
 
 impl Connections {
+    /// The bound of views, where it was reached.
+    pub(super) fn reached(&self) -> Option<Anomaly> {
+        let n = self.beyond;
+        anomalies::reached("limit_views", n, || {
+            format!(
+                "{n} flows share a hello or SYN with {MAX_SAME_KEY} others or are views of a connection of {MAX_VIEWS}: they stand for themselves"
+            )
+        })
+    }
+
     /// Links the flows of a world; `table` tells which are a flood and not looked at.
     pub(super) fn new(world: &World, table: Option<&FlowTable>) -> Self {
         let mut linker = Linker::default();
@@ -55,6 +67,7 @@ impl Connections {
 struct Linker {
     root: BTreeMap<u32, u32>,
     why: HashMap<u32, &'static str>,
+    beyond: u64,
 }
 
 impl Linker {
@@ -86,13 +99,17 @@ impl Linker {
             for (kind, _, n) in same.iter().take(MAX_SAME_PRINT) {
                 let flow = flows.read(FlowIndex(*n));
                 let Some(view) = flow.and_then(|flow| View::of(&flow, *kind)) else { continue };
-                if let Some((other, _)) = earlier.iter().find(|(_, other)| view.may_be(other)) {
-                    self.join(*other, *n, kind.name());
+                let linked = earlier.iter().find(|(_, other)| view.may_be(other)).map(|(other, _)| *other);
+                if let Some(other) = linked {
+                    self.join(other, *n, kind.name());
                 }
                 if earlier.len() < MAX_SAME_KEY {
                     earlier.push((*n, view));
+                } else if linked.is_none() {
+                    self.beyond += 1;
                 }
             }
+            self.beyond += same.len().saturating_sub(MAX_SAME_PRINT) as u64;
         }
     }
 
@@ -129,9 +146,11 @@ impl Linker {
             if views.len() < MAX_VIEWS {
                 views.push((FlowIndex(n), why));
                 roots.insert(n, root);
+            } else {
+                self.beyond += 1;
             }
         }
-        Connections { root: roots, groups }
+        Connections { root: roots, groups, beyond: self.beyond }
     }
 }
 

@@ -3,13 +3,14 @@
 //! Compares names and key identifiers (RFC 5280 §4.2.1.1, §4.2.1.2); signatures are not verified, so that only a
 //! mismatch is ever stated.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine;
 
-use super::Case;
 use super::goal::Goal;
 use super::join::Join;
+use super::{Case, World};
 use crate::cluster::Callee;
 use crate::tls::{Certificate, parse_certificate};
 
@@ -17,9 +18,9 @@ use crate::tls::{Certificate, parse_certificate};
 pub(super) fn mismatch(join: &Join<'_>, case: &Case) -> Option<String> {
     let event = join.world.event(case).filter(|e| e.fields.x509.is_some())?;
     let goal = case.event.map(|n| join.goals.of(n))?;
-    let callee =
+    let (n, callee) =
         callee_of(join, event.fields.webhook.as_deref().or(event.fields.apiservice.as_deref()), goal)?;
-    let authorities = certificates(&callee.ca_bundle);
+    let authorities = join.trust.bundle(n, callee);
     let shown = shown(join, case, goal)?;
     let trusted = authorities.iter().any(|ca| shown.chain.iter().any(|c| issued(ca, c)));
     if authorities.is_empty() || trusted {
@@ -50,22 +51,59 @@ fn shown(join: &Join<'_>, case: &Case, goal: &Goal) -> Option<Shown> {
     if let Some(tls) = wire.filter(|t| !t.certificates.is_empty()) {
         return Some(Shown { chain: tls.certificates.clone(), place: "on the wire".to_owned() });
     }
-    let secrets = join.world.cluster.certificates.iter().take(MAX_SECRETS);
-    secrets.into_iter().find_map(|held| {
-        let chain = certificates(&held.bytes);
-        let covers = chain.first()?.sans.iter().any(|s| goal.names.contains(s));
-        (covers && !chain[0].ca).then(|| Shown {
-            chain: chain.into_iter().map(Arc::new).collect(),
-            place: format!("in {}", held.place),
-        })
-    })
+    let held = goal.names.iter().filter_map(|name| join.trust.held(name, join.world)).min()?;
+    let held = join.world.cluster.certificates.get(held)?;
+    let chain = certificates(&held.bytes).into_iter().map(Arc::new).collect();
+    Some(Shown { chain, place: format!("in {}", held.place) })
 }
 
 /// The webhook or APIService of this name, else the one that calls the goal's Service.
-fn callee_of<'j>(join: &'j Join<'_>, name: Option<&str>, goal: &Goal) -> Option<&'j Callee> {
-    let callees = &join.world.cluster.callees;
-    let named = callees.iter().find(|c| Some(c.name.as_str()) == name);
-    named.or_else(|| callees.iter().find(|c| c.service.is_some() && c.service == goal.service))
+fn callee_of<'j>(join: &'j Join<'_>, name: Option<&str>, goal: &Goal) -> Option<(usize, &'j Callee)> {
+    let callees = || join.world.cluster.callees.iter().enumerate();
+    let named = callees().find(|(_, c)| Some(c.name.as_str()) == name);
+    named.or_else(|| callees().find(|(_, c)| c.service.is_some() && c.service == goal.service))
+}
+
+/// Certificates that calls are held against, each read once.
+pub(super) struct Trust {
+    /// The authorities of each callee's caBundle.
+    bundles: Vec<OnceLock<Vec<Certificate>>>,
+    /// Name → the first certificate of a Secret or a file, by its place, that is for it.
+    by_name: OnceLock<HashMap<String, usize>>,
+}
+
+impl Trust {
+    pub(super) fn new(world: &World) -> Self {
+        let bundles = world.cluster.callees.iter().map(|_| OnceLock::new()).collect();
+        Self { bundles, by_name: OnceLock::new() }
+    }
+
+    fn bundle(&self, n: usize, callee: &Callee) -> &[Certificate] {
+        self.bundles.get(n).map_or(&[], |read| read.get_or_init(|| authorities(&callee.ca_bundle)))
+    }
+
+    fn held(&self, name: &str, world: &World) -> Option<usize> {
+        let read = || {
+            let mut by_name = HashMap::new();
+            for (n, held) in world.cluster.certificates.iter().enumerate() {
+                let leaf = first_certificates(&held.bytes, 1).pop().filter(|leaf| !leaf.ca);
+                for san in leaf.into_iter().flat_map(|leaf| leaf.sans) {
+                    by_name.entry(san).or_insert(n);
+                }
+            }
+            by_name
+        };
+        self.by_name.get_or_init(read).get(name).copied()
+    }
+}
+
+/// The authorities of a caBundle; none where it has more than are read, since then nothing is proof that it lacks one.
+pub(super) fn authorities(ca_bundle: &[u8]) -> Vec<Certificate> {
+    let mut all = first_certificates(ca_bundle, MAX_AUTHORITIES + 1);
+    if all.len() > MAX_AUTHORITIES {
+        all.clear();
+    }
+    all
 }
 
 /// Whether `ca` can have issued `certificate`, or is it. A self-issued one names no other key: it must be `ca` itself, or
@@ -103,8 +141,22 @@ pub(super) fn first_certificates(bytes: &[u8], most: usize) -> Vec<Certificate> 
     }
 }
 
-/// Certificates read of one bundle.
+/// Certificates read of one chain.
 const MAX_CERTIFICATES: usize = 64;
 
-/// Secrets and files looked through for one name.
-const MAX_SECRETS: usize = 512;
+/// Authorities of one caBundle that are read; the public ones are about 150.
+const MAX_AUTHORITIES: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_of_all_public_authorities_is_read_whole_and_one_beyond_the_bound_accuses_nobody() {
+        let bundle = |n: usize| "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n".repeat(n);
+        for (held, read) in [(1, 1), (150, 150), (MAX_AUTHORITIES, MAX_AUTHORITIES), (MAX_AUTHORITIES + 1, 0)]
+        {
+            assert_eq!(authorities(bundle(held).as_bytes()).len(), read, "{held}");
+        }
+    }
+}

@@ -41,6 +41,7 @@ pub(super) fn piece(
         let Some(said) = framing.read(piece.get(from..to).unwrap_or_default()) else { continue };
         let mut group = vec![Block { start: from, end: to, said }];
         complete(&mut group, piece, framing);
+        out.long += u64::from(group.len() >= MAX_ENTRIES);
         at = group.last().map_or(at, |b| b.end.max(at));
         let kept: Vec<LogLine> = group
             .iter()

@@ -9,7 +9,7 @@ use memchr::{memchr, memmem, memrchr};
 use super::envelope;
 
 /// Lines that one entry may have.
-const MAX_ENTRY_LINES: usize = 64;
+pub(super) const MAX_ENTRY_LINES: usize = 64;
 
 /// A line with those that belong to it.
 pub(super) struct Entry<'p> {
@@ -20,12 +20,15 @@ pub(super) struct Entry<'p> {
     /// Lines from the first of the entry to its last, as they were written: number, start, end.
     pub lines: Vec<(u64, usize, usize)>,
     pub end: usize,
+    /// It goes on beyond the lines that are read.
+    pub cut: bool,
 }
 
 impl<'p> Entry<'p> {
     /// Finds the entry that the line belongs to: back to the head of a multi-line value, and on to its end.
     pub(super) fn at(piece: &'p [u8], start: usize, end: usize, number: u64) -> Self {
-        let mut entry = Self { piece, hit: (start, end), number, lines: vec![(number, start, end)], end };
+        let mut entry =
+            Self { piece, hit: (start, end), number, lines: vec![(number, start, end)], end, cut: false };
         let raw = entry.raw(start, end);
         // a continuation under the header of a journal, of CRI or of `kubectl logs --prefix` follows it at once
         let tabbed = memchr(b'\t', raw).is_some_and(|n| {
@@ -85,6 +88,7 @@ impl<'p> Entry<'p> {
                 return;
             }
         }
+        self.cut = true;
     }
 
     /// Whether the entry stands last line first (`journalctl -r`): going up, the line that closes a value comes before
@@ -181,6 +185,7 @@ impl<'p> Entry<'p> {
                 open = partial(self.raw(s, e));
             }
         }
+        self.cut = open;
     }
 }
 

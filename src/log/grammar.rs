@@ -49,7 +49,7 @@ pub(super) struct Parsed {
 }
 
 /// Longest text that is looked at, in bytes.
-const MAX_TEXT: usize = 16 * 1024;
+pub(super) const MAX_TEXT: usize = 16 * 1024;
 
 /// APIService availability checks give up after so long (`remote_available_controller.go`).
 const AVAILABILITY_DEADLINE: TimeDelta = TimeDelta::from_secs(5);

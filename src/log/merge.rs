@@ -119,12 +119,18 @@ fn join_kind(kind: CopyOf, copies: Vec<Draft>, first_hand: &mut Vec<Draft>, call
             call.is_some_and(|call| call.copy != Some(kind) && same_content(&call.event, &copy.event))
         };
         let first = same.partition_point(|&n| time_of(n) < from);
-        let candidates =
-            same.iter().skip(first).copied().take_while(|&n| time_of(n) <= to).take(MAX_CANDIDATES);
-        let mut candidates = candidates.filter(free);
         let found = match copy.event.time.filter(|_| copy.began.is_none()) {
-            Some(time) => candidates.min_by_key(|&n| (time_of(n) - time).abs()),
-            None => candidates.next(),
+            Some(time) => {
+                let reach = (time - from).max(to - time);
+                let near = nearest(same, time, &time_of).take_while(|&n| (time_of(n) - time).abs() <= reach);
+                near.filter(|n| (from..=to).contains(&time_of(*n))).find(free)
+            }
+            None => same[first..]
+                .iter()
+                .copied()
+                .take_while(|&n| time_of(n) <= to)
+                .take(MAX_CANDIDATES)
+                .find(free),
         };
         if let Some(n) = found {
             if let (Some(slot), Some(call)) = (taken.get_mut(n), first_hand.get_mut(n)) {
@@ -140,7 +146,33 @@ fn join_kind(kind: CopyOf, copies: Vec<Draft>, first_hand: &mut Vec<Draft>, call
     }
 }
 
-/// Calls with one content that are looked at for one copy.
+/// Calls in order of time, those nearest to `time` first; of two as near the earlier one.
+fn nearest<'c>(
+    calls: &'c [usize],
+    time: Timestamp,
+    time_of: &'c dyn Fn(usize) -> Timestamp,
+) -> impl Iterator<Item = usize> + 'c {
+    let mut after = calls.partition_point(|&n| time_of(n) < time);
+    let mut before = after;
+    let next = move || {
+        let left = before.checked_sub(1).and_then(|n| calls.get(n)).copied();
+        let right = calls.get(after).copied();
+        let apart = |n: usize| (time_of(n) - time).abs();
+        let earlier = match (left, right) {
+            (Some(l), Some(r)) => apart(l) <= apart(r),
+            (l, _) => l.is_some(),
+        };
+        if earlier {
+            before -= 1;
+            return left;
+        }
+        after += 1;
+        right
+    };
+    std::iter::from_fn(next).take(MAX_CANDIDATES)
+}
+
+/// Calls with one content that are looked at for one copy: the others of a flood are taken by then.
 const MAX_CANDIDATES: usize = 4096;
 
 /// When the call of a copy was; a copy without any time fits by content alone.

@@ -13,6 +13,7 @@ use memchr::memchr;
 use super::classify::{self, Known, Told};
 use super::entry::Entry;
 use super::envelope::{self, Peeled};
+use super::grammar;
 use super::memory::Memory;
 use super::quick;
 use super::stamp::{self, Stamp};
@@ -77,6 +78,8 @@ pub(super) struct Finds {
     pub benign: u64,
     pub unrecognised: u64,
     pub unrecognised_lines: Vec<LogLine>,
+    /// Entries of which only the beginning was read.
+    pub long: u64,
 }
 
 /// Bytes of a line that are kept (`text` of a log line in the report).
@@ -156,6 +159,7 @@ pub(super) fn entry(
         }
         peeled.message = message.into();
     }
+    out.long += u64::from(entry.cut);
     let kept = texts.iter().filter(|(n, _)| texts.len() == 1 || *n == entry.number || n == first);
     let lines = kept.map(|(n, text)| line(source, *n, text)).collect();
     tell(&peeled, lines, (entry.piece, entry.end), events, memory, out);
@@ -170,6 +174,7 @@ pub(super) fn tell(
     memory: &mut Memory,
     out: &mut Finds,
 ) {
+    out.long += u64::from(peeled.message.len() > grammar::MAX_TEXT);
     if let Some(trace) = trace::read(&peeled.message) {
         if let Some(what) = trace::find_call(trace, end.0, end.1) {
             out.hits.push(hit(end, peeled, lines, memory, What::Trace(Box::new(what))));

@@ -16,7 +16,7 @@ use super::envelope::{self, Peeled};
 use super::journal::JournalText;
 use super::memory::Memory;
 use super::read::{self, Finds, Hit, MAX_LINE, MAX_UNRECOGNISED};
-use super::{EventSet, LogLine, seam};
+use super::{EventSet, LogLine, grammar, seam};
 use crate::bundle::{InputReport, Source, SourceIndex, SourceKind};
 use crate::error::Place;
 use crate::time::Timestamp;
@@ -114,6 +114,11 @@ fn read_windows(
     let mut lanes = Vec::new();
     loop {
         let cut = if at_end { window.len() } else { cut(&window, framing) };
+        if !at_end && cut == window.len() && (framing.is_blocks() || window.last() != Some(&b'\n')) {
+            scan.input.problems.note("limit_line", Place::Line(scan.lines), || {
+                format!("a line or entry is longer than {} MiB: it is read in pieces", cut >> 20)
+            });
+        }
         next.clear();
         next.extend_from_slice(window.get(cut..).unwrap_or_default());
         let done = window.get(..cut).unwrap_or_default();
@@ -181,6 +186,14 @@ fn add(scan: &mut FileScan, piece: Finds) {
         if scan.unrecognised_lines.len() < MAX_UNRECOGNISED {
             scan.unrecognised_lines.push(line);
         }
+    }
+    if piece.long > 0 {
+        scan.input.problems.add("limit_entry", Place::Line(base), piece.long, false, || {
+            let (lines, bytes) = (entry::MAX_ENTRY_LINES, grammar::MAX_TEXT >> 10);
+            format!(
+                "an entry has more than {lines} lines or {bytes} KiB of message: the rest of it is not read"
+            )
+        });
     }
     scan.lines += piece.lines;
     scan.benign += piece.benign;

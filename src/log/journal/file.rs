@@ -14,7 +14,7 @@ const OBJECT_HEADER: u64 = 16;
 /// `header_size` of the oldest files (systemd 187).
 const SMALLEST_HEADER: u64 = 208;
 /// Items that an entry may have (`ENTRY_FIELD_COUNT_MAX`).
-const MOST_ITEMS: u64 = 1024;
+pub(super) const MOST_ITEMS: u64 = 1024;
 /// Bytes of one field that are kept: journald itself cuts a line of a service at 48 KiB.
 pub(super) const MOST_FIELD: usize = 1 << 20;
 /// Bytes that are read at once, and such blocks that are kept.
@@ -52,6 +52,8 @@ pub(super) struct Entry {
     pub boot: [u8; 16],
     pub xor: u64,
     pub fields: Vec<u64>,
+    /// It has more fields than are read.
+    pub cut: bool,
     /// Where the next object begins.
     end: u64,
 }
@@ -160,7 +162,8 @@ impl Journal {
             return None;
         }
         let width = if self.header.compact { 4 } else { 16 };
-        let count = ((object.size - ENTRY_ITEMS) / width).min(MOST_ITEMS);
+        let all = (object.size - ENTRY_ITEMS) / width;
+        let count = all.min(MOST_ITEMS);
         let mut items = vec![0; (count * width) as usize];
         if !self.read(at + ENTRY_ITEMS, &mut items) {
             return None;
@@ -174,6 +177,7 @@ impl Journal {
             boot,
             xor: number(&bytes, 56),
             fields,
+            cut: all > MOST_ITEMS,
             end: after(at, object),
         })
     }

@@ -102,6 +102,11 @@ impl JournalText {
             return false;
         };
         self.head(&entry);
+        if entry.cut {
+            self.problems.note("journal_entry_cut", Place::Whole, || {
+                format!("an entry has more than {} fields: its other fields are left out", file::MOST_ITEMS)
+            });
+        }
         for at in &entry.fields {
             let Some(field) = self.field(*at) else {
                 self.problems.loss("journal_field_unreadable", Place::Offset(*at), || {
