@@ -61,19 +61,21 @@ impl Timestamp {
         let two = |n: u8| [b'0' + n / 10, b'0' + n % 10];
         let mut text = *b"0000-00-00T00:00:00.000000000Z";
         let year = c.year.clamp(0, 9999) as u16;
-        text[0..2].copy_from_slice(&two((year / 100) as u8));
-        text[2..4].copy_from_slice(&two((year % 100) as u8));
-        text[5..7].copy_from_slice(&two(c.month));
-        text[8..10].copy_from_slice(&two(c.day));
-        text[11..13].copy_from_slice(&two(c.hour));
-        text[14..16].copy_from_slice(&two(c.minute));
-        text[17..19].copy_from_slice(&two(c.second));
+        [text[0], text[1]] = two((year / 100) as u8);
+        [text[2], text[3]] = two((year % 100) as u8);
+        [text[5], text[6]] = two(c.month);
+        [text[8], text[9]] = two(c.day);
+        [text[11], text[12]] = two(c.hour);
+        [text[14], text[15]] = two(c.minute);
+        [text[17], text[18]] = two(c.second);
         let mut rest = c.nanos;
-        for digit in text[20..29].iter_mut().rev() {
-            *digit = b'0' + (rest % 10) as u8;
-            rest /= 10;
+        text[28] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        for at in [26, 24, 22, 20] {
+            [text[at], text[at + 1]] = two((rest % 100) as u8);
+            rest /= 100;
         }
-        out.extend_from_slice(&text);
+        out.extend(text);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use super::choices::edge;
 pub use super::choices::{ColorChoice, PageFormat, RecordFormat, ReportFormat, SchemaKind, SeverityName};
@@ -15,11 +15,19 @@ use crate::rules::RuleSet;
 /// Takes what a customer sends after an incident (logs, packet captures, dumped cluster objects, as files, directories
 /// or archives) and says for each logged failure what the packets show.
 #[derive(Debug, Parser)]
-#[command(name = "wirecause", version, long_version = LONG_VERSION.as_str(), max_term_width = 100, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "wirecause", version, max_term_width = 100, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Arguments {
+    /// The command with what `--version` says: verdicts depend on the rules as much as on the program. The digest of
+    /// the rules takes longer than reading the arguments, so only who asks for it waits.
+    pub fn command_with_rules() -> clap::Command {
+        Self::command().long_version(LONG_VERSION.as_str())
+    }
 }
 
 /// The commands.
@@ -394,7 +402,6 @@ pub struct ShowArguments {
     pub verbose: u8,
 }
 
-/// What `--version` says: verdicts depend on the rules as much as on the program.
 static LONG_VERSION: LazyLock<String> =
     LazyLock::new(|| format!("{}, built-in rules {}", env!("CARGO_PKG_VERSION"), RuleSet::builtin_digest()));
 

@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Arguments, Command, SchemaKind, ShowArguments};
@@ -42,7 +43,7 @@ enum Outcome {
 
 /// Runs the program with these arguments and gives its exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
-    let typed = match Arguments::try_parse_from(args) {
+    let typed = match typed(args.into_iter().collect()) {
         Ok(typed) => typed,
         Err(error) => {
             // Help that nobody reads any more (a closed pipe) is no failure.
@@ -58,6 +59,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
             eprintln!("wirecause: {error}");
             error.exit_code()
         }
+    }
+}
+
+fn typed(args: Vec<OsString>) -> Result<Arguments, clap::Error> {
+    match Arguments::try_parse_from(&args) {
+        Err(error) if error.kind() == ErrorKind::DisplayVersion => {
+            Err(Arguments::command_with_rules().try_get_matches_from(args).err().unwrap_or(error))
+        }
+        other => other,
     }
 }
 
@@ -120,7 +130,7 @@ fn schema(kind: SchemaKind) -> serde_json::Value {
 
 /// The manual: the command, then each of its commands.
 fn manual(mut out: &mut dyn std::io::Write) -> std::io::Result<()> {
-    let command = Arguments::command();
+    let command = Arguments::command_with_rules();
     clap_mangen::Man::new(command.clone()).render(&mut out)?;
     for sub in command.get_subcommands().filter(|c| c.get_name() != "help") {
         let name = format!("wirecause {}", sub.get_name());

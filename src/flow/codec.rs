@@ -1,8 +1,12 @@
 //! Facts as a few bytes: a flow that has ended is kept so, and unpacked when someone asks.
 //!
-//! One walk over the fields serves both ways: `Pack` writes what the fields hold, `Unpack` fills them. Numbers are
-//! LEB128, times and frames differences from the one before; what many flows share is kept once (`Shared`). Bytes come
-//! from `Pack` only and never leave the program; `Unpack` still gives zeros, not a panic, where they end early.
+//! One walk over the fields serves both ways: `Pack` writes what the fields hold, `Unpack` fills them. Numbers take a
+//! byte for each seven bits, times and frames are differences from the one before; what many flows share is kept once
+//! (`Shared`). Bytes come from `Pack` only and never leave the program; `Unpack` still gives zeros, not a panic, where
+//! they end early.
+//!
+//! A number's first byte ends in a one behind as many zeros as bytes follow, and the number stands above it: so it is
+//! one word, written and read at once. What has more than 56 bits stands as it is behind a zero.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -99,7 +103,9 @@ impl Shared {
 /// Writes.
 #[derive(Default)]
 pub(super) struct Pack {
-    bytes: Vec<u8>,
+    /// What was written up to `end`; behind it is room, so that a word is written whole however much of it counts.
+    buffer: Vec<u8>,
+    end: usize,
     pub(super) shared: Shared,
     last: Last,
 }
@@ -107,34 +113,69 @@ pub(super) struct Pack {
 impl Pack {
     /// Begins anew, near `at`; the buffer and what is shared are kept.
     pub(super) fn begin(&mut self, at: Moment) {
-        self.bytes.clear();
+        self.end = 0;
         self.last = Last { moment: at, seq: Seq::default() };
     }
 
     /// What was written.
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.buffer[..self.end]
+    }
+
+    /// Writes the first `used` of some bytes.
+    #[inline]
+    fn put<const N: usize>(&mut self, bytes: &[u8; N], used: usize) {
+        let room = self.buffer.get_mut(self.end..).and_then(|room| room.first_chunk_mut());
+        let Some(room) = room else { return self.grow_and_put(&bytes[..used]) };
+        *room = *bytes;
+        self.end += used;
+    }
+
+    #[cold]
+    fn grow_and_put(&mut self, bytes: &[u8]) {
+        let end = self.end + bytes.len();
+        self.buffer.resize((end + 8).next_power_of_two().max(1024), 0);
+        self.buffer[self.end..end].copy_from_slice(bytes);
+        self.end = end;
+    }
+
+    fn put_number(&mut self, n: u64) {
+        let bits = u64::BITS - (n | 1).leading_zeros();
+        if bits > 56 {
+            self.put(&[0], 1);
+            return self.put(&n.to_le_bytes(), 8);
+        }
+        let length = bits.div_ceil(7);
+        self.put(&((n << 1 | 1) << (length - 1)).to_le_bytes(), length as usize);
     }
 }
 
 impl Codec for Pack {
     #[inline]
     fn number(&mut self, n: &mut u64) {
-        let mut rest = *n;
-        while rest >= 0x80 {
-            self.bytes.push(rest as u8 | 0x80);
-            rest >>= 7;
+        // Most are counts and flags.
+        match self.buffer.get_mut(self.end) {
+            Some(place) if *n < 1 << 7 => {
+                *place = (*n as u8) << 1 | 1;
+                self.end += 1;
+            }
+            _ => self.put_number(*n),
         }
-        self.bytes.push(rest as u8);
     }
 
     fn raw(&mut self, bytes: &mut [u8]) {
-        self.bytes.extend_from_slice(bytes);
+        match self.buffer.get_mut(self.end..self.end + bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.end += bytes.len();
+            }
+            None => self.grow_and_put(bytes),
+        }
     }
 
     #[inline]
     fn array<const N: usize>(&mut self, bytes: &mut [u8; N]) {
-        self.bytes.extend_from_slice(bytes);
+        self.put(bytes, N);
     }
 
     fn run(&mut self, run: &mut Vec<u8>) {
@@ -170,19 +211,47 @@ impl<'a> Unpack<'a> {
     }
 }
 
+impl Unpack<'_> {
+    /// The word that the bytes begin with; zeros where they end.
+    #[inline]
+    fn word(&self) -> u64 {
+        match self.bytes.first_chunk() {
+            Some(word) => u64::from_le_bytes(*word),
+            None => last_word(self.bytes),
+        }
+    }
+
+    #[inline]
+    fn skip(&mut self, count: usize) {
+        self.bytes = self.bytes.get(count..).unwrap_or_default();
+    }
+
+    fn long_number(&mut self) -> u64 {
+        let word = self.word();
+        let length = word.trailing_zeros() + 1;
+        if length > 8 {
+            self.skip(1);
+            let n = self.word();
+            self.skip(8);
+            return n;
+        }
+        self.skip(length as usize);
+        // Seven bits of each byte, above the one and the zeros.
+        word << (64 - 8 * length) >> (64 - 7 * length)
+    }
+}
+
 impl Codec for Unpack<'_> {
     #[inline]
     fn number(&mut self, n: &mut u64) {
-        let (mut value, mut shift) = (0, 0);
-        while let Some((&byte, rest)) = self.bytes.split_first() {
+        if let Some((&byte, rest)) = self.bytes.split_first()
+            && byte & 1 == 1
+        {
             self.bytes = rest;
-            value |= u64::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte < 0x80 || shift > 63 {
-                break;
-            }
+            *n = u64::from(byte >> 1);
+            return;
         }
-        *n = value;
+        *n = self.long_number();
     }
 
     fn raw(&mut self, bytes: &mut [u8]) {
@@ -260,6 +329,7 @@ impl Coded for i64 {
 }
 
 impl Coded for TimeDelta {
+    #[inline]
     fn code<C: Codec>(&mut self, codec: &mut C) {
         self.0.code(codec);
     }
@@ -288,6 +358,7 @@ impl Coded for Seq {
 }
 
 impl Coded for Moment {
+    #[inline]
     fn code<C: Codec>(&mut self, codec: &mut C) {
         let mut some = Some(*self);
         some.code(codec);
@@ -362,6 +433,7 @@ impl<T: Coded> Coded for PerDir<T> {
 }
 
 /// Fills in or leaves out: a number that says whether there is one, then the value.
+#[inline]
 pub fn optional<T: Default, C: Codec>(
     value: &mut Option<T>,
     codec: &mut C,
@@ -377,6 +449,7 @@ pub fn optional<T: Default, C: Codec>(
 }
 
 /// A value that is mostly its default: a number that says whether it is not, then the value.
+#[inline]
 pub fn rare<T: Default + PartialEq, C: Codec>(
     value: &mut T,
     codec: &mut C,
@@ -392,13 +465,16 @@ pub fn rare<T: Default + PartialEq, C: Codec>(
 }
 
 /// A count, and each item.
+#[inline]
 pub fn list<T: Default, C: Codec>(items: &mut Vec<T>, codec: &mut C, code: impl Fn(&mut T, &mut C)) {
     let mut count = items.len() as u64;
     codec.number(&mut count);
     // What was packed had at most as many; bytes that are cut give an empty tail.
     let count = count.min(LONGEST) as usize;
     items.truncate(count);
-    items.reserve_exact(count.saturating_sub(items.len()).min(16));
+    if items.len() < count {
+        items.reserve_exact((count - items.len()).min(16));
+    }
     for at in 0..count {
         if at == items.len() {
             items.push(T::default());
@@ -407,10 +483,20 @@ pub fn list<T: Default, C: Codec>(items: &mut Vec<T>, codec: &mut C, code: impl 
     }
 }
 
+/// Fewer than eight bytes as a word.
+#[cold]
+fn last_word(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(word)
+}
+
+#[inline]
 const fn zigzag(n: i64) -> u64 {
     (n << 1 ^ n >> 63) as u64
 }
 
+#[inline]
 const fn unzigzag(n: u64) -> i64 {
     (n >> 1) as i64 ^ -((n & 1) as i64)
 }
@@ -434,7 +520,7 @@ mod tests {
             pack.number(&mut { n });
         }
         pack.run(&mut b"ShADad".to_vec());
-        assert_eq!(pack.bytes().len(), 38);
+        assert_eq!(pack.bytes().len(), 37);
         let read = |bytes: &[u8]| {
             let (mut unpack, mut read, mut text) = (Unpack::new(bytes, &[]), [0; 12], Vec::new());
             for n in &mut read {

@@ -70,8 +70,9 @@ impl<O: Observer> Entry<O> {
     /// The flow that begins with a packet of its own.
     pub(super) fn new(arrival: &Arrival<'_>) -> Self {
         let flipped = comes_from_responder(arrival.packet, &arrival.key);
-        let midstream = arrival.packet.protocol == 6 && !arrival.packet.has(SYN);
-        Self { midstream, ..Self::bare(arrival, flipped) }
+        let mut entry = Self::bare(arrival, flipped);
+        entry.midstream = arrival.packet.protocol == 6 && !arrival.packet.has(SYN);
+        entry
     }
 
     /// The flow that an ICMP error quotes and nothing else shows.

@@ -22,7 +22,7 @@ impl<A> Flow<A> {
         let digest = Sha1::digest(&bytes[..length]);
         let mut text = [0_u8; 28];
         let length = STANDARD.encode_slice(digest, &mut text).unwrap_or_default();
-        out.extend_from_slice(b"1:");
+        out.extend(*b"1:");
         out.extend_from_slice(&text[..length]);
     }
 }

@@ -133,17 +133,16 @@ impl<O: Observer> Slot<O> {
         shared: &[SharedValue],
         observer: &mut O,
     ) -> (&mut Entry<O>, bool) {
+        let was_frozen = matches!(self, Self::Frozen(_));
         let woken = match self {
             Self::Live(_) => None,
-            Self::Frozen(frozen) => Some((frozen.thaw(options, shared), true)),
+            Self::Frozen(frozen) => Some(spare.boxed(frozen.thaw(options, shared))),
             Self::Lone { place, .. } => {
-                Some((lones.take(*place).grow(options.several_files, observer), false))
+                Some(spare.boxed(lones.take(*place).grow(options.several_files, observer)))
             }
         };
-        let mut was_frozen = false;
-        if let Some((entry, frozen)) = woken {
-            was_frozen = frozen;
-            *self = Self::Live(spare.boxed(entry));
+        if let Some(entry) = woken {
+            *self = Self::Live(entry);
         }
         match self {
             Self::Live(entry) => (entry, was_frozen),

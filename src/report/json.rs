@@ -7,28 +7,48 @@ use std::net::IpAddr;
 
 use crate::time::{TimeDelta, Timestamp};
 
+/// Appends bytes of a known number: a few stores in place of a call.
+#[inline]
+pub fn put<const N: usize>(out: &mut Vec<u8>, text: &[u8; N]) {
+    out.extend(*text);
+}
+
+/// Appends the first `used` of some bytes, in the same way.
+#[inline]
+fn put_some<const N: usize>(out: &mut Vec<u8>, text: &[u8; N], used: usize) {
+    let end = out.len() + used;
+    put(out, text);
+    out.truncate(end);
+}
+
 /// Appends an unsigned number.
+#[inline]
 pub fn number(out: &mut Vec<u8>, value: u64) {
     // Most numbers are small counts.
-    if value < 10 {
-        return out.push(b'0' + value as u8);
+    match value {
+        0..10 => out.push(b'0' + value as u8),
+        10..100 => put(out, &PAIRS[value as usize]),
+        _ => long_number(out, value),
     }
-    if value < 100 {
-        return out.extend_from_slice(&PAIRS[value as usize]);
-    }
-    let mut digits = [0; 20];
-    let mut at = digits.len();
+}
+
+fn long_number(out: &mut Vec<u8>, value: u64) {
+    // Digits stand before the middle; what is behind it is copied with them and cut again.
+    let mut digits = [0; 40];
+    let mut at = 20;
     let mut rest = value;
     while rest >= 10 {
         at -= 2;
-        digits[at..at + 2].copy_from_slice(&PAIRS[(rest % 100) as usize]);
+        [digits[at], digits[at + 1]] = PAIRS[(rest % 100) as usize];
         rest /= 100;
     }
     if rest > 0 {
         at -= 1;
         digits[at] = b'0' + rest as u8;
     }
-    out.extend_from_slice(&digits[at..]);
+    if let Some(text) = digits[at..].first_chunk::<20>() {
+        put_some(out, text, 20 - at);
+    }
 }
 
 /// `00` to `99`.
@@ -41,6 +61,15 @@ const PAIRS: [[u8; 2]; 100] = {
     }
     pairs
 };
+
+/// Appends `true` or `false`.
+pub fn flag(out: &mut Vec<u8>, holds: bool) {
+    if holds {
+        put(out, b"true");
+    } else {
+        put(out, b"false");
+    }
+}
 
 /// Appends a span in seconds with nine decimals, trailing zeros left out.
 pub fn seconds(out: &mut Vec<u8>, span: TimeDelta) {
@@ -59,7 +88,7 @@ pub fn seconds(out: &mut Vec<u8>, span: TimeDelta) {
     }
     let used = decimals.iter().rposition(|d| *d != b'0').map_or(1, |n| n + 1);
     out.push(b'.');
-    out.extend_from_slice(&decimals[..used]);
+    put_some(out, &decimals, used);
 }
 
 /// Appends a time as a quoted RFC 3339 string.
@@ -85,10 +114,12 @@ pub fn ip(out: &mut Vec<u8>, ip: IpAddr) {
                     10..100 => ([tens, ones, b'.', 0], 3),
                     100.. => ([hundreds, tens, ones, b'.'], 4),
                 };
-                text[length..length + 4].copy_from_slice(&digits);
+                if let Some(place) = text[length..].first_chunk_mut() {
+                    *place = digits;
+                }
                 length += used;
             }
-            out.extend_from_slice(&text[..length - 1]);
+            put_some(out, &text, length - 1);
         }
         // Writing to a Vec cannot fail.
         IpAddr::V6(v6) => drop(write!(out, "{v6}")),

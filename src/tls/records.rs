@@ -186,16 +186,20 @@ impl Walker {
         if self.header_have == 0 {
             self.record.at = chunk.at;
         }
-        let have = usize::from(self.header_have);
-        let take = (self.header.len() - have).min(chunk.data.len());
-        for (to, from) in self.header.iter_mut().skip(have).zip(chunk.data) {
-            *to = *from;
-        }
-        self.header_have += take as u8;
-        let rest = chunk.after(take);
-        if usize::from(self.header_have) < self.header.len() {
-            return rest;
-        }
+        let rest = match chunk.data.first_chunk() {
+            // Nearly every header is whole.
+            Some(header) if self.header_have == 0 => {
+                self.header = *header;
+                chunk.after(self.header.len())
+            }
+            _ => {
+                let rest = self.header_piece(chunk);
+                if usize::from(self.header_have) < self.header.len() {
+                    return rest;
+                }
+                rest
+            }
+        };
         self.header_have = 0;
         if !plausible(self.header) {
             self.cut_message(Ending::Cut, chunk.offset, sink);
@@ -206,6 +210,17 @@ impl Walker {
         let [kind, _, _, high, low] = self.header;
         self.begin(kind, u16::from_be_bytes([high, low]), &rest, sink);
         rest
+    }
+
+    /// Takes what there is of a header.
+    fn header_piece<'a>(&mut self, chunk: Chunk<'a>) -> Chunk<'a> {
+        let have = usize::from(self.header_have);
+        let take = (self.header.len() - have).min(chunk.data.len());
+        for (to, from) in self.header.iter_mut().skip(have).zip(chunk.data) {
+            *to = *from;
+        }
+        self.header_have += take as u8;
+        chunk.after(take)
     }
 
     fn begin(&mut self, kind: u8, length: u16, rest: &Chunk<'_>, sink: &mut impl Sink) {

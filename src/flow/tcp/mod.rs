@@ -169,15 +169,18 @@ impl Connection {
 
     /// Counters that agree with Wireshark's, and the bits of `tcp.completeness`.
     fn count(&mut self, segment: &Segment<'_>) {
-        let (facts, dir) = (&mut self.facts, segment.dir);
-        let counters = [
-            (segment.is_dial(), &mut facts.syn[dir]),
-            (segment.is_answer(), &mut facts.synack[dir]),
-            (segment.has(FIN), &mut facts.fin[dir]),
-            (segment.has(RST), &mut facts.rst[dir]),
-        ];
-        for (counts, counter) in counters {
-            *counter = counter.saturating_add(u32::from(counts));
+        // Most segments have none of them.
+        if segment.has(SYN | FIN | RST) {
+            let (facts, dir) = (&mut self.facts, segment.dir);
+            let counters = [
+                (segment.is_dial(), &mut facts.syn[dir]),
+                (segment.is_answer(), &mut facts.synack[dir]),
+                (segment.has(FIN), &mut facts.fin[dir]),
+                (segment.has(RST), &mut facts.rst[dir]),
+            ];
+            for (counts, counter) in counters {
+                *counter = counter.saturating_add(u32::from(counts));
+            }
         }
         self.complete(segment);
     }

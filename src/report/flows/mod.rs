@@ -131,7 +131,7 @@ impl<'a> Records<'a> {
 
     fn one(&self, index: FlowIndex, flow: &Conversation, framing: Framing, slot: &mut Slot) {
         if framing == Framing::Array && !slot.out.is_empty() {
-            slot.out.extend_from_slice(b",\n");
+            json::put(&mut slot.out, b",\n");
         }
         self.record(index, flow, slot);
         if framing == Framing::Lines {

@@ -17,7 +17,7 @@ impl Records<'_> {
         let capture = self.captures.get(usize::from(flow.capture.0));
         let files = capture.map_or(&[][..], |c| &c.files);
         let file = |n: u16| files.get(usize::from(n)).map_or(&b"\"\""[..], |f| f.as_slice());
-        out.extend_from_slice(b"{\"capture\":");
+        json::put(out, b"{\"capture\":");
         out.extend_from_slice(capture.map_or(b"\"\"", |c| c.name.as_slice()));
         identity(out, flow, self.community_id);
         // Unpacked for this line only: unpacked for good, those of all flows would fill the memory.
@@ -39,25 +39,25 @@ impl Records<'_> {
         application(out, flow);
         notes(out, flow);
         self.counterpart_of(out, index);
-        out.extend_from_slice(b",\"file\":");
+        json::put(out, b",\"file\":");
         out.extend_from_slice(file(flow.first.frame.file()));
         parts(out, flow, file);
         if let Some(stream) = flow.stream.filter(|_| !flow.quoted_only) {
             field(out, b",\"display_filter\":\"tcp.stream == ", u64::from(stream));
         } else {
-            out.extend_from_slice(b",\"display_filter\":\"");
+            json::put(out, b",\"display_filter\":\"");
             out.extend_from_slice(words::display_filter(flow).as_bytes());
         }
-        out.extend_from_slice(b"\"}");
+        json::put(out, b"\"}");
     }
 
     fn counterpart_of(&self, out: &mut Vec<u8>, index: FlowIndex) {
         let Some((other, why)) = self.counterpart(index) else { return };
-        out.extend_from_slice(b",\"counterpart\":{\"orig\":");
+        json::put(out, b",\"counterpart\":{\"orig\":");
         end(out, other.orig);
-        out.extend_from_slice(b",\"resp\":");
+        json::put(out, b",\"resp\":");
         end(out, other.resp);
-        out.extend_from_slice(b",\"why\":");
+        json::put(out, b",\"why\":");
         json::string(out, why);
         out.push(b'}');
     }
@@ -68,27 +68,27 @@ fn identity(out: &mut Vec<u8>, flow: &Conversation, community_id: bool) {
     if let Some(stream) = flow.stream {
         field(out, b",\"stream\":", u64::from(stream));
     }
-    out.extend_from_slice(b",\"proto\":");
+    json::put(out, b",\"proto\":");
     match flow.proto {
-        Proto::Tcp => out.extend_from_slice(b"\"tcp\""),
-        Proto::Udp => out.extend_from_slice(b"\"udp\""),
+        Proto::Tcp => json::put(out, b"\"tcp\""),
+        Proto::Udp => json::put(out, b"\"udp\""),
         Proto::Other(n) => json::string(out, &format!("ip_{n}")),
     }
     if let Some(vni) = flow.vni {
         field(out, b",\"vni\":", u64::from(vni));
     }
-    out.extend_from_slice(b",\"orig\":");
+    json::put(out, b",\"orig\":");
     end(out, flow.orig);
-    out.extend_from_slice(b",\"resp\":");
+    json::put(out, b",\"resp\":");
     end(out, flow.resp);
     if community_id {
-        out.extend_from_slice(b",\"community_id\":\"");
+        json::put(out, b",\"community_id\":\"");
         flow.write_community_id(out);
         out.push(b'"');
     }
-    out.extend_from_slice(b",\"first_time\":");
+    json::put(out, b",\"first_time\":");
     json::time(out, flow.first.time);
-    out.extend_from_slice(b",\"last_time\":");
+    json::put(out, b",\"last_time\":");
     json::time(out, flow.last.time);
     field(out, b",\"first_frame\":", flow.first.frame.number());
     field(out, b",\"last_frame\":", flow.last.frame.number());
@@ -97,19 +97,19 @@ fn identity(out: &mut Vec<u8>, flow: &Conversation, community_id: bool) {
 fn counts(out: &mut Vec<u8>, flow: &Conversation, tcp: Option<&TcpFacts>) {
     if let Some(tcp) = tcp {
         if let Some(state) = tcp.conn_state.filter(|_| !flow.quoted_only) {
-            out.extend_from_slice(b",\"conn_state\":\"");
+            json::put(out, b",\"conn_state\":\"");
             out.extend_from_slice(state.name().as_bytes());
             out.push(b'"');
         }
         if !tcp.history.is_empty() {
-            out.extend_from_slice(b",\"history\":");
+            json::put(out, b",\"history\":");
             json::word(out, &tcp.history);
         }
         field(out, b",\"completeness\":", u64::from(tcp.completeness));
     }
-    out.extend_from_slice(b",\"packets\":");
+    json::put(out, b",\"packets\":");
     pair(out, flow.packets);
-    out.extend_from_slice(b",\"bytes\":{\"orig\":");
+    json::put(out, b",\"bytes\":{\"orig\":");
     json::number(out, flow.bytes.orig);
     field(out, b",\"resp\":", flow.bytes.resp);
     out.push(b'}');
@@ -119,14 +119,14 @@ fn icmp(out: &mut Vec<u8>, errors: &[IcmpError]) {
     if errors.is_empty() {
         return;
     }
-    out.extend_from_slice(b",\"icmp\":");
+    json::put(out, b",\"icmp\":");
     json::array(out, errors, |out, error| {
         field(out, b"{\"type\":", u64::from(error.kind));
         field(out, b",\"code\":", u64::from(error.code));
-        out.extend_from_slice(b",\"from\":");
+        json::put(out, b",\"from\":");
         json::ip(out, error.from);
         field(out, b",\"frame\":", error.at.frame.number());
-        out.extend_from_slice(b",\"name\":");
+        json::put(out, b",\"name\":");
         json::string(out, &words::icmp(error));
         out.push(b'}');
     });
@@ -136,7 +136,7 @@ fn icmp(out: &mut Vec<u8>, errors: &[IcmpError]) {
 fn application(out: &mut Vec<u8>, flow: &Conversation) {
     let first = flow.app.session.first_bytes;
     if first != PerDir::default() {
-        out.extend_from_slice(b",\"first_bytes\":{");
+        json::put(out, b",\"first_bytes\":{");
         let mut separator: &[u8] = b"";
         for dir in [Dir::Orig, Dir::Resp] {
             let Some(spoke) = first[dir] else { continue };
@@ -157,7 +157,7 @@ fn application(out: &mut Vec<u8>, flow: &Conversation) {
 }
 
 fn http(out: &mut Vec<u8>, facts: &HttpFacts) {
-    out.extend_from_slice(b",\"http\":{");
+    json::put(out, b",\"http\":{");
     let mut separator: &[u8] = b"";
     let texts = [("method", &facts.method), ("target", &facts.target), ("host", &facts.host)];
     for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
@@ -175,9 +175,9 @@ fn http(out: &mut Vec<u8>, facts: &HttpFacts) {
 }
 
 fn dns(out: &mut Vec<u8>, facts: &DnsFacts) {
-    out.extend_from_slice(b",\"dns\":");
+    json::put(out, b",\"dns\":");
     json::array(out, &facts.lookups, |out, lookup| {
-        out.extend_from_slice(b"{\"name\":");
+        json::put(out, b"{\"name\":");
         json::string(out, &lookup.name);
         field(out, b",\"type\":", u64::from(lookup.qtype));
         field(out, b",\"frame\":", lookup.query.frame.number());
@@ -186,9 +186,9 @@ fn dns(out: &mut Vec<u8>, facts: &DnsFacts) {
             field(out, b",\"rcode\":", u64::from(code));
         }
         if let Some(answer) = lookup.answer {
-            out.extend_from_slice(b",\"answer_after\":");
+            json::put(out, b",\"answer_after\":");
             json::seconds(out, answer.time - lookup.query.time);
-            out.extend_from_slice(b",\"addresses\":");
+            json::put(out, b",\"addresses\":");
             json::array(out, &lookup.addresses, |out, ip| json::ip(out, *ip));
         }
         out.push(b'}');
@@ -196,17 +196,15 @@ fn dns(out: &mut Vec<u8>, facts: &DnsFacts) {
 }
 
 fn notes(out: &mut Vec<u8>, flow: &Conversation) {
-    let flag = |out: &mut Vec<u8>, key: &[u8], value: bool| {
-        out.extend_from_slice(key);
-        out.extend_from_slice(if value { b"true" } else { b"false" });
-    };
-    flag(out, b",\"truncated\":", flow.truncated);
-    flag(out, b",\"midstream\":", flow.midstream);
+    json::put(out, b",\"truncated\":");
+    json::flag(out, flow.truncated);
+    json::put(out, b",\"midstream\":");
+    json::flag(out, flow.midstream);
     if flow.quoted_only {
-        flag(out, b",\"quoted_only\":", true);
+        json::put(out, b",\"quoted_only\":true");
     }
     if flow.evicted {
-        flag(out, b",\"evicted\":", true);
+        json::put(out, b",\"evicted\":true");
     }
 }
 
@@ -214,9 +212,9 @@ fn parts<'f>(out: &mut Vec<u8>, flow: &Conversation, file: impl Fn(u16) -> &'f [
     if flow.parts.is_empty() {
         return;
     }
-    out.extend_from_slice(b",\"parts\":");
+    json::put(out, b",\"parts\":");
     json::array(out, &flow.parts, |out, part| {
-        out.extend_from_slice(b"{\"file\":");
+        json::put(out, b"{\"file\":");
         out.extend_from_slice(file(part.file));
         if let Some(stream) = part.stream {
             field(out, b",\"stream\":", u64::from(stream));
@@ -228,8 +226,9 @@ fn parts<'f>(out: &mut Vec<u8>, flow: &Conversation, file: impl Fn(u16) -> &'f [
 }
 
 /// Appends a key (as it stands, with quotes, colon and comma) and a number.
-pub(super) fn field(out: &mut Vec<u8>, key: &[u8], value: u64) {
-    out.extend_from_slice(key);
+#[inline]
+pub(super) fn field<const N: usize>(out: &mut Vec<u8>, key: &[u8; N], value: u64) {
+    json::put(out, key);
     json::number(out, value);
 }
 
@@ -240,8 +239,9 @@ pub(super) fn pair(out: &mut Vec<u8>, value: PerDir<u32>) {
     out.push(b'}');
 }
 
+#[inline]
 fn end(out: &mut Vec<u8>, end: SocketAddr) {
-    out.extend_from_slice(b"{\"ip\":");
+    json::put(out, b"{\"ip\":");
     json::ip(out, end.ip());
     field(out, b",\"port\":", u64::from(end.port()));
     out.push(b'}');

@@ -21,13 +21,13 @@ pub(super) fn write(out: &mut Vec<u8>, tcp: &TcpFacts) {
     sides(out, b",\"synack\":", tcp.synack);
     sides(out, b",\"fin\":", tcp.fin);
     sides(out, b",\"rst\":", tcp.rst);
-    out.extend_from_slice(b",\"analysis\":{\"orig\":");
+    json::put(out, b",\"analysis\":{\"orig\":");
     analysis(out, tcp.analysis.orig);
-    out.extend_from_slice(b",\"resp\":");
+    json::put(out, b",\"resp\":");
     analysis(out, tcp.analysis.resp);
     out.push(b'}');
     if let Some(rtt) = tcp.initial_rtt {
-        out.extend_from_slice(b",\"initial_rtt\":");
+        json::put(out, b",\"initial_rtt\":");
         json::seconds(out, rtt);
     }
     open(out, tcp);
@@ -56,7 +56,7 @@ fn open(out: &mut Vec<u8>, tcp: &TcpFacts) {
             out.extend_from_slice(key);
             json::array(out, times, |out, at| {
                 field(out, b"{\"frame\":", at.frame.number());
-                out.extend_from_slice(b",\"after\":");
+                json::put(out, b",\"after\":");
                 json::seconds(out, at.time - first.time);
                 out.push(b'}');
             });
@@ -81,21 +81,23 @@ fn open(out: &mut Vec<u8>, tcp: &TcpFacts) {
 
 fn options(out: &mut Vec<u8>, announced: TcpOptions) {
     let TcpOptions { mss, window_scale, sack_permitted, timestamp } = announced;
-    let numbers = [
-        (&b"\"mss\":"[..], mss.map(u64::from)),
-        (b"\"window_scale\":", window_scale.map(u64::from)),
-        (b"\"timestamp\":", timestamp.map(u64::from)),
-    ];
     out.push(b'{');
-    for (key, number) in numbers.into_iter().filter_map(|(key, number)| Some((key, number?))) {
-        field(out, key, number);
+    announce(out, b"\"mss\":", mss);
+    announce(out, b"\"window_scale\":", window_scale);
+    announce(out, b"\"timestamp\":", timestamp);
+    if sack_permitted {
+        json::put(out, b"\"sack_permitted\":true}");
+    } else {
+        json::put(out, b"\"sack_permitted\":false}");
+    }
+}
+
+/// Appends an option of a SYN and a comma, if it is there.
+fn announce<const N: usize>(out: &mut Vec<u8>, key: &[u8; N], value: Option<impl Into<u64>>) {
+    if let Some(value) = value {
+        field(out, key, value.into());
         out.push(b',');
     }
-    out.extend_from_slice(if sack_permitted {
-        b"\"sack_permitted\":true}"
-    } else {
-        b"\"sack_permitted\":false}"
-    });
 }
 
 /// What became of the data.
@@ -139,7 +141,7 @@ fn loss(out: &mut Vec<u8>, loss: Loss) {
 /// How it ended, and when it stood still.
 fn close(out: &mut Vec<u8>, tcp: &TcpFacts) {
     if let Some(side) = tcp.closed_by() {
-        out.extend_from_slice(b",\"closed_by\":");
+        json::put(out, b",\"closed_by\":");
         name(out, side);
     }
     each(out, b",\"first_fin\":", tcp.first_fin, |out, at: Moment| json::number(out, at.frame.number()));
@@ -162,7 +164,7 @@ fn close(out: &mut Vec<u8>, tcp: &TcpFacts) {
 
 fn reset(out: &mut Vec<u8>, reset: Reset) {
     let Reset { from, at, ttl, to_syn, after_close, in_sequence, payload_bytes } = reset;
-    out.extend_from_slice(b",\"reset\":{\"from\":");
+    json::put(out, b",\"reset\":{\"from\":");
     name(out, from);
     field(out, b",\"frame\":", at.frame.number());
     field(out, b",\"ttl\":", u64::from(ttl));
@@ -172,7 +174,7 @@ fn reset(out: &mut Vec<u8>, reset: Reset) {
         (b",\"in_sequence\":", in_sequence),
     ] {
         out.extend_from_slice(key);
-        out.extend_from_slice(if holds { b"true" } else { b"false" });
+        json::flag(out, holds);
     }
     if payload_bytes > 0 {
         field(out, b",\"payload_bytes\":", u64::from(payload_bytes));
@@ -182,11 +184,11 @@ fn reset(out: &mut Vec<u8>, reset: Reset) {
 
 fn silence(out: &mut Vec<u8>, silence: Silence) {
     let Silence { since, until, broken_by } = silence;
-    out.extend_from_slice(b",\"longest_silence\":{\"seconds\":");
+    json::put(out, b",\"longest_silence\":{\"seconds\":");
     json::seconds(out, until.time - since.time);
     field(out, b",\"since_frame\":", since.frame.number());
     field(out, b",\"until_frame\":", until.frame.number());
-    out.extend_from_slice(b",\"broken_by\":");
+    json::put(out, b",\"broken_by\":");
     name(out, broken_by);
     out.push(b'}');
 }
@@ -197,35 +199,42 @@ fn keep_alive(out: &mut Vec<u8>, probes: KeepAlive) {
     if let (Some(first), Some(last)) = (first, last) {
         field(out, b",\"first_frame\":", first.frame.number());
         field(out, b",\"last_frame\":", last.frame.number());
-        out.extend_from_slice(b",\"seconds\":");
+        json::put(out, b",\"seconds\":");
         json::seconds(out, last.time - first.time);
     }
     out.push(b'}');
 }
 
 /// Appends `key` and an object with the sides that have a value, if there are any.
-fn each<T>(out: &mut Vec<u8>, key: &[u8], sides: PerDir<Option<T>>, write: impl Fn(&mut Vec<u8>, T)) {
+fn each<T, const N: usize>(
+    out: &mut Vec<u8>,
+    key: &[u8; N],
+    sides: PerDir<Option<T>>,
+    write: impl Fn(&mut Vec<u8>, T),
+) {
     let PerDir { orig, resp } = sides;
     if orig.is_none() && resp.is_none() {
         return;
     }
-    out.extend_from_slice(key);
+    json::put(out, key);
     let both = orig.is_some() && resp.is_some();
     out.push(b'{');
     if let Some(value) = orig {
-        out.extend_from_slice(b"\"orig\":");
+        json::put(out, b"\"orig\":");
         write(out, value);
     }
-    out.extend_from_slice(if both { b"," } else { b"" });
+    if both {
+        out.push(b',');
+    }
     if let Some(value) = resp {
-        out.extend_from_slice(b"\"resp\":");
+        json::put(out, b"\"resp\":");
         write(out, value);
     }
     out.push(b'}');
 }
 
-fn sides(out: &mut Vec<u8>, key: &[u8], value: PerDir<u32>) {
-    out.extend_from_slice(key);
+fn sides<const N: usize>(out: &mut Vec<u8>, key: &[u8; N], value: PerDir<u32>) {
+    json::put(out, key);
     super::record::pair(out, value);
 }
 

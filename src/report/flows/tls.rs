@@ -36,7 +36,7 @@ struct Shape {
 
 /// Appends `,"tls":{…}`.
 pub(super) fn write(out: &mut Vec<u8>, facts: &TlsFacts, cache: &mut Cache) {
-    out.extend_from_slice(b",\"tls\":{");
+    json::put(out, b",\"tls\":{");
     let shape = facts.client_hello.as_ref().map(|hello| {
         let address = Arc::as_ptr(&hello.shape).addr();
         let shape = cached(&mut cache.shapes, address, || Shape::of(&hello.shape));
@@ -46,22 +46,22 @@ pub(super) fn write(out: &mut Vec<u8>, facts: &TlsFacts, cache: &mut Cache) {
         shape
     });
     if let Some(hello) = &facts.server_hello {
-        out.extend_from_slice(b"\"version\":");
+        json::put(out, b"\"version\":");
         out.extend_from_slice(
             cached(&mut cache.versions, hello.version, || quoted(&hello.version.name())).as_slice(),
         );
-        out.extend_from_slice(b",\"cipher\":");
+        json::put(out, b",\"cipher\":");
         out.extend_from_slice(
             cached(&mut cache.ciphers, hello.cipher, || quoted(&hello.cipher.name())).as_slice(),
         );
         if let Some(alpn) = &hello.alpn {
-            out.extend_from_slice(b",\"alpn_chosen\":");
+            json::put(out, b",\"alpn_chosen\":");
             json::string(out, alpn);
         }
         out.push(b',');
     }
     if !facts.certificates.is_empty() {
-        out.extend_from_slice(b"\"certificates\":");
+        json::put(out, b"\"certificates\":");
         json::array(out, &facts.certificates, |out, certificate| {
             let address = Arc::as_ptr(certificate).addr();
             out.extend_from_slice(
@@ -72,21 +72,21 @@ pub(super) fn write(out: &mut Vec<u8>, facts: &TlsFacts, cache: &mut Cache) {
     }
     client_certificate(out, facts);
     if !facts.alerts.is_empty() {
-        out.extend_from_slice(b"\"alerts\":");
+        json::put(out, b"\"alerts\":");
         json::array(out, &facts.alerts, alert);
         out.push(b',');
     }
     if let Some(decrypted) = &facts.decrypted {
         self::decrypted(out, decrypted);
     }
-    out.extend_from_slice(b"\"phase\":\"");
+    json::put(out, b"\"phase\":\"");
     out.extend_from_slice(facts.phase.name().as_bytes());
     out.push(b'"');
     if let Some(shape) = shape {
         out.extend_from_slice(&shape.tail);
     }
     if !facts.history.is_empty() {
-        out.extend_from_slice(b",\"ssl_history\":");
+        json::put(out, b",\"ssl_history\":");
         json::word(out, &facts.history);
     }
     out.push(b'}');
@@ -130,25 +130,25 @@ fn client_hello(out: &mut Vec<u8>, hello: &ClientHello) {
     field(out, b"\"client_hello\":{\"bytes\":", u64::from(hello.bytes));
     field(out, b",\"segments\":", u64::from(hello.segments));
     field(out, b",\"frame\":", hello.at.frame.number());
-    out.extend_from_slice(b",\"acked\":");
-    out.extend_from_slice(if hello.acked.is_some() { b"true" } else { b"false" });
+    json::put(out, b",\"acked\":");
+    json::flag(out, hello.acked.is_some());
     if hello.random != [0; 32] {
-        out.extend_from_slice(b",\"random\":");
+        json::put(out, b",\"random\":");
         json::hex(out, &hello.random);
     }
     if hello.cut {
-        out.extend_from_slice(b",\"cut\":true");
+        json::put(out, b",\"cut\":true");
     }
     out.push(b'}');
 }
 
 fn certificate_text(certificate: &Certificate) -> Vec<u8> {
     let mut out = Vec::new();
-    out.extend_from_slice(b"{\"subject\":");
+    json::put(&mut out, b"{\"subject\":");
     json::string(&mut out, &certificate.subject);
-    out.extend_from_slice(b",\"issuer\":");
+    json::put(&mut out, b",\"issuer\":");
     json::string(&mut out, &certificate.issuer);
-    out.extend_from_slice(b",\"sans\":");
+    json::put(&mut out, b",\"sans\":");
     json::strings(&mut out, &certificate.sans);
     let times =
         [(&b",\"not_before\":"[..], certificate.not_before), (b",\"not_after\":", certificate.not_after)];
@@ -156,12 +156,12 @@ fn certificate_text(certificate: &Certificate) -> Vec<u8> {
         out.extend_from_slice(key);
         json::time(&mut out, time);
     }
-    out.extend_from_slice(b",\"serial\":");
+    json::put(&mut out, b",\"serial\":");
     json::string(&mut out, &certificate.serial);
-    out.extend_from_slice(b",\"sha256\":");
+    json::put(&mut out, b",\"sha256\":");
     json::string(&mut out, &certificate.sha256);
     if let Some(problem) = &certificate.problem {
-        out.extend_from_slice(b",\"problem\":");
+        json::put(&mut out, b",\"problem\":");
         json::string(&mut out, problem);
     }
     out.push(b'}');
@@ -170,16 +170,16 @@ fn certificate_text(certificate: &Certificate) -> Vec<u8> {
 
 fn client_certificate(out: &mut Vec<u8>, facts: &TlsFacts) {
     if facts.certificate_requested.is_some() {
-        out.extend_from_slice(b"\"client_certificate_requested\":true,");
+        json::put(out, b"\"client_certificate_requested\":true,");
     }
     if let Some(answer) = facts.client_certificate {
-        out.extend_from_slice(b"\"client_certificate\":\"");
+        json::put(out, b"\"client_certificate\":\"");
         out.extend_from_slice(match answer {
             ClientCertificate::Absent => b"absent",
             ClientCertificate::Empty => b"empty",
             ClientCertificate::Sent => b"sent",
         });
-        out.extend_from_slice(b"\",");
+        json::put(out, b"\",");
     }
 }
 
@@ -189,21 +189,21 @@ fn alert(out: &mut Vec<u8>, alert: &Alert) {
         Dir::Resp => b"{\"from\":\"resp\"",
     });
     if let Some(level) = alert.level {
-        out.extend_from_slice(b",\"level\":");
+        json::put(out, b",\"level\":");
         json::string(out, &words::alert_level(level));
     }
     if let Some(description) = alert.description {
-        out.extend_from_slice(b",\"description\":");
+        json::put(out, b",\"description\":");
         json::string(out, &description.name());
         field(out, b",\"code\":", u64::from(description.0));
     }
     field(out, b",\"frame\":", alert.at.frame.number());
     out.extend_from_slice(if alert.encrypted { b",\"encrypted\":true" } else { b",\"encrypted\":false" });
     if alert.decrypted {
-        out.extend_from_slice(b",\"decrypted\":true");
+        json::put(out, b",\"decrypted\":true");
     }
     if alert.encrypted {
-        out.extend_from_slice(b",\"confidence\":");
+        json::put(out, b",\"confidence\":");
         json::string(out, alert.confidence.name());
     }
     out.push(b'}');
@@ -217,12 +217,12 @@ fn decrypted(out: &mut Vec<u8>, facts: &Decrypted) {
     let stops = [(Dir::Orig, facts.stopped.orig), (Dir::Resp, facts.stopped.resp)];
     let stops: Vec<_> = stops.into_iter().filter_map(|(dir, stop)| Some((dir, stop?))).collect();
     if !stops.is_empty() {
-        out.extend_from_slice(b",\"stopped\":");
+        json::put(out, b",\"stopped\":");
         json::array(out, &stops, |out, (dir, stop)| {
-            out.extend_from_slice(b"{\"from\":");
+            json::put(out, b"{\"from\":");
             json::string(out, dir.name());
             field(out, b",\"frame\":", stop.at.frame.number());
-            out.extend_from_slice(b",\"why\":");
+            json::put(out, b",\"why\":");
             json::string(out, stop.why.name());
             out.push(b'}');
         });
@@ -233,7 +233,7 @@ fn decrypted(out: &mut Vec<u8>, facts: &Decrypted) {
         out.push(b'}');
     }
     http(out, facts);
-    out.extend_from_slice(b"},");
+    json::put(out, b"},");
 }
 
 /// Appends what of HTTP was inside.
@@ -256,22 +256,22 @@ fn http(out: &mut Vec<u8>, facts: &Decrypted) {
         field(out, b",\"last_status\":", status.into());
     }
     if let Some(goaway) = &facts.goaway {
-        out.extend_from_slice(b",\"goaway\":{\"from\":");
+        json::put(out, b",\"goaway\":{\"from\":");
         json::string(out, goaway.from.name());
         field(out, b",\"frame\":", goaway.at.frame.number());
         field(out, b",\"last_stream\":", goaway.last_stream.into());
-        out.extend_from_slice(b",\"error\":");
+        json::put(out, b",\"error\":");
         json::string(out, &goaway.error);
         out.push(b'}');
     }
     if !facts.resets.is_empty() {
-        out.extend_from_slice(b",\"resets\":");
+        json::put(out, b",\"resets\":");
         json::array(out, &facts.resets, |out, reset| {
-            out.extend_from_slice(b"{\"from\":");
+            json::put(out, b"{\"from\":");
             json::string(out, reset.from.name());
             field(out, b",\"frame\":", reset.at.frame.number());
             field(out, b",\"stream\":", reset.stream.into());
-            out.extend_from_slice(b",\"error\":");
+            json::put(out, b",\"error\":");
             json::string(out, &reset.error);
             out.push(b'}');
         });
