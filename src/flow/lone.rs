@@ -64,24 +64,32 @@ impl Lone {
         })
     }
 
-    /// The flow as if the SYN had just come. `several_files`: the capture is several files.
-    pub(super) fn grow<O: Observer>(&self, several_files: bool, observer: &mut O) -> Entry<O> {
-        let mut bytes = Vec::with_capacity(LINK + TCP_HEADER + MAX_OPTIONS);
-        bytes.extend_from_slice(&self.link);
+    /// The flow as if the SYN had just come. `several_files`: the capture is several files; `window` is filled with the
+    /// frame, its memory used again.
+    pub(super) fn grow<O: Observer>(
+        &self,
+        several_files: bool,
+        window: &mut Window,
+        observer: &mut O,
+    ) -> Entry<O> {
+        let bytes = &mut window.bytes;
+        bytes.clear();
+        bytes.extend(self.link);
         bytes.resize(LINK + TCP_HEADER, 0);
         bytes.extend_from_slice(&self.options[..usize::from(self.options_length).min(MAX_OPTIONS)]);
         let captured = bytes.len() as u32;
-        let frame = FrameHeader {
+        window.first_number = self.at.frame.number();
+        window.frames.clear();
+        window.frames.push(FrameHeader {
             time: self.at.time,
             offset: 0,
             captured,
             length: captured,
             interface: self.interface,
             link_type: LinkType::ETHERNET,
-        };
-        let window = Window { bytes, frames: vec![frame], first_number: self.at.frame.number() };
+        });
         let packet = self.packet(captured);
-        let arrival = Arrival { packet: &packet, window: &window, at: self.at, key: self.key };
+        let arrival = Arrival { packet: &packet, window, at: self.at, key: self.key };
         let mut entry = Entry::new(&arrival);
         entry.packet(&arrival, Dir::Orig, several_files, observer);
         entry
@@ -155,7 +163,7 @@ impl Lone {
         capture: CaptureIndex,
         several_files: bool,
     ) -> Flow<A> {
-        let mut entry = self.grow(several_files, &mut Nobody);
+        let mut entry = self.grow(several_files, &mut Window::default(), &mut Nobody);
         entry.evicted = head.said.evicted;
         entry.shares_tuple = head.said.shares_tuple;
         entry.finish(capture, &mut Nobody, &mut Pack::default()).0.with(A::default())

@@ -9,6 +9,7 @@ use super::lone::Lone;
 use super::shard::ShardOptions;
 use super::totals::Totals;
 use super::{FrameRef, Moment, Observer};
+use crate::capture::Window;
 
 /// A flow of the table.
 pub(super) enum Slot<O: Observer> {
@@ -138,7 +139,9 @@ impl<O: Observer> Slot<O> {
             Self::Live(_) => None,
             Self::Frozen(frozen) => Some(spare.boxed(frozen.thaw(options, shared))),
             Self::Lone { place, .. } => {
-                Some(spare.boxed(lones.take(*place).grow(options.several_files, observer)))
+                let lone = lones.take(*place);
+                let window = &mut lones.window;
+                Some(spare.boxed(lone.grow(options.several_files, window, observer)))
             }
         };
         if let Some(entry) = woken {
@@ -185,6 +188,8 @@ impl<O: Observer> Spare<O> {
 pub(super) struct Lones {
     pieces: Vec<Vec<Lone>>,
     free: Vec<u32>,
+    /// What a SYN is given back its frame in.
+    window: Window,
 }
 
 impl Lones {
