@@ -140,7 +140,8 @@ impl fmt::Display for TimeDelta {
         let sign = if self.0 < 0 { "-" } else { "" };
         let ns = self.0.unsigned_abs();
         match ns {
-            0..1_000_000 => write!(f, "{sign}{} µs", ns / 1000),
+            0..1_000 => f.write_str("less than 1 µs"),
+            1_000..1_000_000 => write!(f, "{sign}{} µs", ns / 1000),
             1_000_000..100_000_000 => write!(f, "{sign}{:.1} ms", ns as f64 / 1e6),
             100_000_000..1_000_000_000 => write!(f, "{sign}{} ms", ns / 1_000_000),
             1_000_000_000..100_000_000_000 => write!(f, "{sign}{:.3} s", ns as f64 / 1e9),
@@ -243,6 +244,7 @@ mod tests {
     #[test]
     fn spans_read_like_a_person_says_them() {
         for (ns, text) in [
+            (999, "less than 1 µs"),
             (340_000, "340 µs"),
             (12_400_000, "12.4 ms"),
             (5_003_000_000, "5.003 s"),

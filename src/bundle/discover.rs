@@ -240,7 +240,17 @@ impl<'l> Finder<'l> {
         }
         let index = SourceIndex(u32::try_from(self.bundle.sources.len()).unwrap_or(u32::MAX));
         let written = self.written;
-        self.bundle.sources.push(Source { index, path, kind, stored_bytes, written, problems, opening });
+        let read = self.bundle.read.clone();
+        self.bundle.sources.push(Source {
+            index,
+            path,
+            kind,
+            stored_bytes,
+            written,
+            problems,
+            opening,
+            read,
+        });
         self.input_of.push(self.input);
     }
 
@@ -323,6 +333,7 @@ pub(super) fn add_key_log(bundle: &mut Bundle, path: &Path) -> Result<SourceInde
         written: None,
         problems,
         opening,
+        read: bundle.read.clone(),
     });
     Ok(index)
 }
@@ -337,7 +348,8 @@ impl Bundle {
         let opening = Opening { origin, codecs: Vec::new(), utf16: None, limits: Limits::default() };
         let index = SourceIndex(self.sources.len() as u32);
         let (kind, written, problems) = (SourceKind::Log, None, Weirds::default());
-        self.sources.push(Source { index, path, kind, stored_bytes, written, problems, opening });
+        let read = self.read.clone();
+        self.sources.push(Source { index, path, kind, stored_bytes, written, problems, opening, read });
     }
 }
 

@@ -6,6 +6,8 @@
 
 use std::io::{self, Read};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Weirds};
 use crate::time::Timestamp;
@@ -129,6 +131,18 @@ pub struct Source {
     /// What was surprising while finding it.
     pub problems: Weirds,
     opening: open::Opening,
+    read: ReadBytes,
+}
+
+/// Bytes that were read of the sources of a bundle so far, for whoever shows progress.
+#[derive(Clone, Debug, Default)]
+pub struct ReadBytes(Arc<AtomicU64>);
+
+impl ReadBytes {
+    /// How many.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// All sources of the inputs.
@@ -140,6 +154,8 @@ pub struct Bundle {
     pub problems: Weirds,
     /// What each input is shown as, and who laid it out.
     pub layouts: Vec<(String, Layout)>,
+    /// Bytes read of all of them, decompressed.
+    pub read: ReadBytes,
 }
 
 /// Finds every source under the inputs, in a stable order (inputs as sorted by path, members by path).
@@ -176,6 +192,11 @@ impl Source {
     /// archive members are spooled).
     pub fn open(&self) -> io::Result<SourceReader> {
         self.opening.open()
+    }
+
+    /// Says that so many more of its bytes were read.
+    pub fn add_read(&self, bytes: u64) {
+        self.read.0.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// The path with, for a member of an archive, when it was written: a plain file that was copied or unpacked says

@@ -4,7 +4,7 @@
 //! that has both, made by the same version with the same rules, and that has not changed since, is not read again. With
 //! `--redact` bundles have numbers for names, and one map leads back from all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::panic::{self, AssertUnwindSafe};
@@ -49,10 +49,32 @@ struct Entry {
     causes: BTreeMap<String, u64>,
     /// Failed calls by verdict.
     verdicts: BTreeMap<String, u64>,
+    /// First and last failed call of each cause.
+    #[serde(default)]
+    times: BTreeMap<String, Span>,
+    /// Versions of each component that logs and node objects tell.
+    #[serde(default)]
+    versions: BTreeMap<String, BTreeSet<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     first_time: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_time: Option<String>,
+}
+
+/// From the first to the last; RFC 3339 in UTC, so that they sort as text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Span {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_time: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_time: Option<String>,
+}
+
+impl Span {
+    fn widen(&mut self, first: Option<&String>, last: Option<&String>) {
+        self.first_time = self.first_time.iter().chain(first).min().cloned();
+        self.last_time = self.last_time.iter().chain(last).max().cloned();
+    }
 }
 
 /// One bundle to analyse.
@@ -123,7 +145,10 @@ fn finish(entries: &BTreeMap<String, Entry>, index: &Path) -> Result<Outcome, Er
         })
     })?;
     output::write(None, |out| {
-        table(entries).lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))?;
+        for table in [causes(entries), versions(entries)] {
+            table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))?;
+            writeln!(out)?;
+        }
         let count = |status: &str| entries.values().filter(|e| e.status == status).count() as u64;
         let bundles = words::counted(entries.len() as u64, "bundle");
         writeln!(
@@ -138,25 +163,89 @@ fn finish(entries: &BTreeMap<String, Entry>, index: &Path) -> Result<Outcome, Er
     Ok(if all_whole { Outcome::Done } else { Outcome::Partial })
 }
 
+/// What is summed up over bundles.
+#[derive(Default)]
+struct Sum {
+    bundles: u64,
+    calls: u64,
+    span: Span,
+}
+
 /// Causes over all bundles, most calls first.
-fn table(entries: &BTreeMap<String, Entry>) -> Table {
-    let mut causes: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
-    for (cause, calls) in entries.values().flat_map(|e| &e.causes) {
-        let sum = causes.entry(cause).or_default();
-        *sum = (sum.0 + 1, sum.1 + calls);
+fn causes(entries: &BTreeMap<String, Entry>) -> Table {
+    let mut causes: BTreeMap<&str, Sum> = BTreeMap::new();
+    for entry in entries.values() {
+        for (cause, calls) in &entry.causes {
+            let sum = causes.entry(cause).or_default();
+            sum.bundles += 1;
+            sum.calls += calls;
+            if let Some(times) = entry.times.get(cause) {
+                sum.span.widen(times.first_time.as_ref(), times.last_time.as_ref());
+            }
+        }
     }
     let mut rows: Vec<_> = causes.into_iter().collect();
-    rows.sort_by_key(|(cause, (_, calls))| (std::cmp::Reverse(*calls), *cause));
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["CAUSE", "BUNDLES", "CALLS"]);
-    for (cause, (bundles, calls)) in rows {
-        table.add_row([cause.to_owned(), words::grouped(bundles), words::grouped(calls)]);
+    rows.sort_by_key(|(cause, sum)| (std::cmp::Reverse(sum.calls), *cause));
+    let cells = rows.iter().map(|(cause, sum)| {
+        [(*cause).to_owned(), words::grouped(sum.bundles), words::grouped(sum.calls), when(&sum.span)]
+    });
+    table(["CAUSE", "BUNDLES", "CALLS", "WHEN (UTC)"], cells)
+}
+
+/// Versions over all bundles, those of the API server first: in how many of them, with how many failed calls.
+fn versions(entries: &BTreeMap<String, Entry>) -> Table {
+    let mut versions: BTreeMap<(bool, String), Sum> = BTreeMap::new();
+    let mut add = |entry: &Entry, first: bool, text: String| {
+        let sum = versions.entry((!first, text)).or_default();
+        sum.bundles += 1;
+        sum.calls += entry.causes.values().sum::<u64>();
+    };
+    for entry in entries.values().filter(|e| e.status != "failed") {
+        for (component, known) in &entry.versions {
+            for version in known {
+                add(entry, component == API_SERVER, format!("{component} {version}"));
+            }
+        }
+        if !entry.versions.contains_key(API_SERVER) {
+            add(entry, true, format!("{API_SERVER} of a version not told"));
+        }
     }
-    for column in table.column_iter_mut().skip(1) {
+    let cells = versions.iter().map(|((_, text), sum)| {
+        [text.clone(), words::grouped(sum.bundles), words::grouped(sum.calls), String::new()]
+    });
+    table(["VERSION", "BUNDLES", "CALLS", ""], cells)
+}
+
+fn table(head: [&str; 4], rows: impl Iterator<Item = [String; 4]>) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(head);
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().skip(1).take(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
 }
+
+/// `2026-11-21 02:24 to 02:56`, to the minute.
+fn when(span: &Span) -> String {
+    let minute = |time: &Option<String>| {
+        let time = words::short_time(time.as_deref().unwrap_or_default());
+        time.get(..16).unwrap_or_default().to_owned()
+    };
+    let (first, last) = (minute(&span.first_time), minute(&span.last_time));
+    match (first.get(..10), last.get(..10)) {
+        _ if first == last => first,
+        (Some(day), Some(other)) if day == other => {
+            format!("{first} to {}", last.get(11..).unwrap_or_default())
+        }
+        _ => format!("{first} to {last}"),
+    }
+}
+
+/// The component whose version tells most.
+const API_SERVER: &str = "kube-apiserver";
 
 /// Everything directly under the directory, by name, without the output itself.
 fn bundles(typed: &BatchArguments) -> Result<Vec<Bundle>, Error> {
@@ -233,6 +322,8 @@ fn one(bundle: &Bundle, typed: &BatchArguments, settings: &Settings) -> Result<(
         rules_digest: settings.digest(),
         findings: 0,
         causes: BTreeMap::new(),
+        times: BTreeMap::new(),
+        versions: BTreeMap::new(),
         verdicts: BTreeMap::new(),
         first_time: None,
         last_time: None,
@@ -273,6 +364,12 @@ fn filled(mut entry: Entry, report: &Report) -> Entry {
     entry.verdicts.clone_from(&report.summary.by_verdict);
     for finding in &report.findings {
         *entry.causes.entry(finding.cause.clone()).or_default() += finding.count;
+        let times = entry.times.entry(finding.cause.clone()).or_default();
+        times.widen(finding.first_time.as_ref(), finding.last_time.as_ref());
+    }
+    for version in &report.versions {
+        let known = entry.versions.entry(version.component.clone()).or_default();
+        known.insert(version.version.clone());
     }
     entry.first_time = report.findings.iter().filter_map(|f| f.first_time.clone()).min();
     entry.last_time = report.findings.iter().filter_map(|f| f.last_time.clone()).max();

@@ -34,12 +34,12 @@ pub(super) struct Scope {
 pub(super) fn world(inputs: &[PathBuf], settings: &Settings, progress: &Progress) -> Result<World, Error> {
     progress.phase("looking through the inputs");
     let mut bundle = settings.discover(inputs)?;
-    progress.phase(&reading(&bundle));
+    reading(&bundle, is_capture, "capture", progress);
     let mut wire = ingest::run(&bundle.sources, &settings.ingest(&bundle)?);
     for (source, entries) in std::mem::take(&mut wire.journals) {
         bundle.add_inner_log(source, "journal", entries.join(&b"\n"[..]));
     }
-    progress.phase("reading logs and objects");
+    reading(&bundle, |kind| !is_capture(kind), "other file", progress);
     let logs = || log::read(&bundle.sources, &settings.events, &log_options(settings, &wire));
     let (logs, cluster) = rayon::join(logs, || cluster::read(&bundle.sources));
     Ok(World { bundle, wire, logs, cluster })
@@ -63,11 +63,17 @@ pub(super) fn analyze(
     Ok(Analysis { world, correlated, findings })
 }
 
-/// What is about to be read, for the progress line.
-fn reading(bundle: &Bundle) -> String {
-    let captures = bundle.sources.iter().filter(|s| matches!(s.kind, SourceKind::Pcap | SourceKind::Pcapng));
-    let (count, bytes) = captures.fold((0, 0_u64), |(n, sum), s| (n + 1, sum.saturating_add(s.stored_bytes)));
-    format!("reading {}, {} MB", words::counted(count, "capture"), words::grouped(bytes / 1_000_000))
+fn is_capture(kind: SourceKind) -> bool {
+    matches!(kind, SourceKind::Pcap | SourceKind::Pcapng)
+}
+
+/// Tells what is about to be read. How much that will be is known where nothing of it is compressed.
+fn reading(bundle: &Bundle, of: impl Fn(SourceKind) -> bool, noun: &str, progress: &Progress) {
+    let sources: Vec<_> = bundle.sources.iter().filter(|s| of(s.kind)).collect();
+    let bytes = sources.iter().fold(0, |sum: u64, s| sum.saturating_add(s.stored_bytes));
+    let known = sources.iter().all(|s| !s.is_compressed());
+    let text = format!("reading {}", words::counted(sources.len() as u64, noun));
+    progress.reading(&text, &bundle.read, known.then_some(bytes));
 }
 
 impl Analysis {
@@ -140,7 +146,7 @@ pub(super) fn captures(read: &ReadArguments, settings: &Settings) -> Result<Worl
         return Ok(world);
     }
     let bundle = settings.discover(&read.inputs)?;
-    progress.phase(&reading(&bundle));
+    reading(&bundle, is_capture, "capture", &progress);
     let mut wire = ingest::run(&bundle.sources, &settings.ingest(&bundle)?);
     add_untaken(&bundle, &mut wire, &[]);
     Ok(World { bundle, wire, ..World::default() })

@@ -144,6 +144,7 @@ impl<'a> Builder<'a> {
     pub(super) fn node(&mut self, new: Node) {
         if let Some(old) = self.nodes.get(&new.name).and_then(|&i| self.map.nodes.get_mut(i)) {
             extend(&mut old.ips, new.ips);
+            old.kubelet = old.kubelet.take().or(new.kubelet);
             return;
         }
         let name = new.name.clone();

@@ -113,6 +113,8 @@ pub struct Node {
     pub name: String,
     /// Its addresses.
     pub ips: Vec<IpAddr>,
+    /// Version of its kubelet.
+    pub kubelet: Option<String>,
     /// Where it stands.
     pub source: SourceIndex,
 }

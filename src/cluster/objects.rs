@@ -170,7 +170,8 @@ fn pod(object: &Value, meta: &Meta) -> Pod {
 
 fn node(object: &Value, meta: &Meta) -> Node {
     let ips = array(object, "/status/addresses").iter().filter_map(|a| ip(a, "/address")).collect();
-    Node { name: meta.name.clone(), ips, source: meta.source }
+    let kubelet = text(object, "/status/nodeInfo/kubeletVersion");
+    Node { name: meta.name.clone(), ips, kubelet, source: meta.source }
 }
 
 fn webhooks(b: &mut Builder<'_>, object: &Value, meta: &Meta) {

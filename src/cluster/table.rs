@@ -63,7 +63,7 @@ impl Table {
             Kind::Nodes => {
                 let ips =
                     ["INTERNAL-IP", "EXTERNAL-IP"].iter().filter_map(|c| cell(c)).flat_map(ips).collect();
-                b.node(Node { name, ips, source });
+                b.node(Node { name, ips, kubelet: cell("VERSION").map(str::to_owned), source });
             }
             Kind::Services => b.service(service(&cell, namespace, name, source)),
             Kind::Endpoints => {

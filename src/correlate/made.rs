@@ -296,6 +296,7 @@ fn log_report(base: TimeBase) -> LogReport {
         base,
         component: None,
         host: None,
+        versions: Vec::new(),
         lines: 1,
         events: 1,
         unrecognised: 0,

@@ -30,10 +30,13 @@ pub(super) fn mismatch(join: &Join<'_>, case: &Case) -> Option<String> {
         authorities.iter().take(4).map(|c| identity(&c.subject, c.subject_key_id.as_deref())).collect();
     let top = shown.chain.last()?;
     let issuer = identity(&top.issuer, top.authority_key_id.as_deref());
+    let of = if callee.name == callee.configuration {
+        callee.name.clone()
+    } else {
+        format!("{} in {}", callee.name, callee.configuration)
+    };
     Some(format!(
-        "the caBundle of {} in {} holds {}; the certificate {} was issued by {issuer}",
-        callee.name,
-        callee.configuration,
+        "The caBundle of {of} holds {}; the certificate {} was issued by {issuer}",
         held.join(", "),
         shown.place,
     ))

@@ -84,7 +84,9 @@ impl<'o> Capture<'o> {
             let source = &sources[source.0 as usize];
             let mut report = InputReport::of(source);
             match source.open() {
-                Ok(input) => self.read(capture::open(input, source.kind), file as u16, &mut report, all),
+                Ok(input) => {
+                    self.read(capture::open(input, source.kind), file as u16, source, &mut report, all);
+                }
                 Err(error) => report.problems.loss("unreadable", Place::Whole, || {
                     format!("{}: {error}; check permissions and send the file again", source.path)
                 }),
@@ -99,7 +101,14 @@ impl<'o> Capture<'o> {
     }
 
     /// Reads one file to its end.
-    fn read(&mut self, mut reader: CaptureReader, file: u16, report: &mut InputReport, all: &mut Ingested) {
+    fn read(
+        &mut self,
+        mut reader: CaptureReader,
+        file: u16,
+        source: &Source,
+        report: &mut InputReport,
+        all: &mut Ingested,
+    ) {
         let (mut current, mut next) = (Window::default(), Window::default());
         let mut more = reader.fill(&mut current);
         while more {
@@ -107,6 +116,7 @@ impl<'o> Capture<'o> {
             if self.keys.take(reader.tls_key_log(), &mut self.tally.problems) {
                 self.use_keys();
             }
+            source.add_read(current.bytes.len() as u64);
             let work = || self.work(&mut current, file);
             (more, ()) = rayon::join(|| reader.fill(&mut next), work);
             std::mem::swap(&mut current, &mut next);

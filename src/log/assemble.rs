@@ -15,6 +15,7 @@ use super::read::{Hit, MAX_UNRECOGNISED, What};
 use super::scan::{self, FileScan};
 use super::seam;
 use super::timebase::{Anchors, Clock};
+use super::version;
 use super::zones;
 use super::{Edge, EventSet, LogEvent, LogLine, LogOptions, LogReport, Logs, endings};
 use crate::bundle::{InputReport, Source};
@@ -155,6 +156,8 @@ fn summary(files: &[FileScan], path: &str, clock: &Clock) -> LogReport {
     let samples = || files.iter().flat_map(|f| f.head.iter().chain(&f.tail));
     let times = || samples().filter_map(|p| clock.resolve(&p.stamps)).map(|(t, _)| t);
     let origin = origin::of_log(path, &samples());
+    let starts = samples().chain(files.iter().flat_map(|f| &f.starts));
+    let versions = version::of_log(starts, origin.component.as_deref());
     LogReport {
         sources: files.iter().map(|f| f.input.source).collect(),
         format: format(samples()),
@@ -163,6 +166,7 @@ fn summary(files: &[FileScan], path: &str, clock: &Clock) -> LogReport {
         base: clock.base.clone(),
         component: origin.component,
         host: origin.host,
+        versions,
         lines: 0,
         events: 0,
         unrecognised: 0,

@@ -40,6 +40,7 @@ mod text;
 mod timebase;
 mod trace;
 mod triggers;
+mod version;
 mod zones;
 
 pub use assemble::read;
@@ -333,6 +334,8 @@ pub struct LogReport {
     pub component: Option<String>,
     /// Host.
     pub host: Option<String>,
+    /// Components and the versions that they state when they start.
+    pub versions: Vec<(String, String)>,
     /// Lines read.
     pub lines: u64,
     /// Events read.

@@ -16,6 +16,7 @@ use super::envelope::{self, Peeled};
 use super::journal::JournalText;
 use super::memory::Memory;
 use super::read::{self, Finds, Hit, MAX_LINE, MAX_UNRECOGNISED};
+use super::version;
 use super::{EventSet, LogLine, grammar, seam};
 use crate::bundle::{InputReport, Source, SourceIndex, SourceKind};
 use crate::error::Place;
@@ -48,6 +49,8 @@ pub(super) struct FileScan {
     pub tail: Vec<Peeled<'static>>,
     /// The bytes of an entry at its end that is not over: the next part of a rotated log may have the rest.
     pub open: Vec<u8>,
+    /// Lines of the first window in which a component states its version.
+    pub starts: Vec<Peeled<'static>>,
     pub benign: u64,
     pub unrecognised: u64,
     pub unrecognised_lines: Vec<LogLine>,
@@ -64,6 +67,7 @@ pub(super) fn file(source: &Source, events: &EventSet) -> FileScan {
         head: Vec::new(),
         tail: Vec::new(),
         open: Vec::new(),
+        starts: Vec::new(),
         benign: 0,
         unrecognised: 0,
         unrecognised_lines: Vec::new(),
@@ -73,7 +77,7 @@ pub(super) fn file(source: &Source, events: &EventSet) -> FileScan {
         return scan;
     }
     match source.open() {
-        Ok(mut reader) => read_windows(&mut reader, source.index, events, &mut scan),
+        Ok(mut reader) => read_windows(&mut reader, source, events, &mut scan),
         Err(e) => scan.input.problems.loss("unreadable", Place::Whole, || e.to_string()),
     }
     scan.input.lines = Some(scan.lines);
@@ -90,7 +94,7 @@ fn read_journal(source: &Source, events: &EventSet, scan: &mut FileScan) {
     });
     match opened {
         Ok(mut journal) => {
-            read_windows(&mut journal, source.index, events, scan);
+            read_windows(&mut journal, source, events, scan);
             scan.input.bytes = journal.len();
             scan.input.problems.merge(std::mem::take(&mut journal.problems));
         }
@@ -100,12 +104,7 @@ fn read_journal(source: &Source, events: &EventSet, scan: &mut FileScan) {
 }
 
 /// Reads ahead while the window before is scanned.
-fn read_windows(
-    reader: &mut (impl Read + Send),
-    source: SourceIndex,
-    events: &EventSet,
-    scan: &mut FileScan,
-) {
+fn read_windows(reader: &mut (impl Read + Send), source: &Source, events: &EventSet, scan: &mut FileScan) {
     // two buffers take turns: fresh ones would cost more in page faults than the search itself
     let (mut window, mut next) = (Vec::new(), Vec::new());
     let mut at_end = fill(reader, &mut window, &mut scan.input);
@@ -122,14 +121,16 @@ fn read_windows(
         next.clear();
         next.extend_from_slice(window.get(cut..).unwrap_or_default());
         let done = window.get(..cut).unwrap_or_default();
+        source.add_read(done.len() as u64);
         if first {
             scan.head = head(done, framing);
+            scan.starts = starts(done, framing);
             first = false;
         }
         if at_end {
             scan.tail = tail(done, framing);
             scan.open = seam::open_end(done, framing, self::cut(done, framing));
-            for piece in scan_pieces(done, framing, &mut lanes, source, events) {
+            for piece in scan_pieces(done, framing, &mut lanes, source.index, events) {
                 add(scan, piece);
             }
             return;
@@ -137,7 +138,7 @@ fn read_windows(
         let pieces;
         let input = &mut scan.input;
         (pieces, at_end) = rayon::join(
-            || scan_pieces(done, framing, &mut lanes, source, events),
+            || scan_pieces(done, framing, &mut lanes, source.index, events),
             || fill(reader, &mut next, input),
         );
         for piece in pieces {
@@ -299,6 +300,23 @@ fn head(window: &[u8], framing: Framing) -> Vec<Peeled<'static>> {
         return block_scan::sample(window, framing, SAMPLE_LINES, false);
     }
     sample(window.split(|&b| b == b'\n'))
+}
+
+/// The lines of a window in which a component says which version it is.
+fn starts(window: &[u8], framing: Framing) -> Vec<Peeled<'static>> {
+    if framing.is_blocks() {
+        return Vec::new();
+    }
+    let mut lines = Vec::new();
+    for mark in version::MARKS {
+        for at in memchr::memmem::find_iter(window, mark).take(SAMPLE_LINES) {
+            let (before, after) = window.split_at(at);
+            let start = memrchr(b'\n', before).map_or(0, |n| n + 1);
+            let end = memchr(b'\n', after).map_or(window.len(), |n| at + n);
+            lines.extend(window.get(start..end));
+        }
+    }
+    sample(lines.into_iter())
 }
 
 /// What its last entries say, latest first.

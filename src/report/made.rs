@@ -2,7 +2,7 @@
 
 use super::document::{
     Alternative, Anomaly, Bucket, Capture, Clock, End, Finding, FlowRef, Input, LineRef, Log, Match, Missing,
-    Moment, MomentKind, Occurrence, OtherFlow, Problem, Report, SCHEMA, Summary, Target, Tool,
+    Moment, MomentKind, Occurrence, OtherFlow, Problem, Report, SCHEMA, Summary, Target, Tool, Version,
 };
 
 /// Text that would act on a terminal or a page if it were let through.
@@ -19,6 +19,12 @@ pub(super) fn report() -> Report {
         inputs: vec![input("logs/apiserver.log", "log", "ok"), input("pcap/cut.pcap", "pcap", "partial")],
         captures: vec![capture()],
         logs: vec![log()],
+        versions: vec![Version {
+            component: "kube-apiserver".to_owned(),
+            version: "v1.36.2".to_owned(),
+            host: Some("cp-1".to_owned()),
+            path: "logs/apiserver.log".to_owned(),
+        }],
         summary: Summary { findings: 2, occurrences: 3, ..Summary::default() },
         findings: vec![fault(), undecided()],
         certificates: Vec::new(),

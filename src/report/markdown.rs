@@ -8,7 +8,8 @@ use std::io::{self, Write};
 use super::document::{Finding, FlowRef, Moment, MomentKind, Report};
 use super::ladder::ladder;
 use super::lanes::{Lanes, end};
-use super::view::finding::{representative, target, when};
+use super::view::coverage;
+use super::view::finding::{name, representative, target, when};
 use super::words::{self, counted, printable};
 
 /// Writes the report as Markdown.
@@ -25,11 +26,13 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     for f in &report.findings {
-        let cells = [&f.id, &f.severity, &f.cause, &target(f)].map(|t| cell(t)).join(" | ");
-        writeln!(out, "| {cells} | {} | {} | {} |", words::grouped(f.count), when(f), cell(&f.standing))?;
+        let cells =
+            [&f.id, &f.severity, &f.cause, name(f).unwrap_or("an unknown target")].map(cell).join(" | ");
+        let standing = f.standing.replace('_', " ");
+        writeln!(out, "| {cells} | {} | {} | {} |", words::grouped(f.count), when(f), cell(&standing))?;
     }
     report.findings.iter().try_for_each(|f| finding(f, out))?;
-    coverage(report, out)
+    looked_at(report, out)
 }
 
 fn finding(f: &Finding, out: &mut dyn Write) -> io::Result<()> {
@@ -41,7 +44,7 @@ fn finding(f: &Finding, out: &mut dyn Write) -> io::Result<()> {
         text(&f.verdict),
         text(&f.cause),
         text(&f.severity),
-        text(&f.standing),
+        text(&f.standing.replace('_', " ")),
         text(&f.confidence),
         counted(f.count, "call"),
         text(&target(f)),
@@ -109,20 +112,20 @@ fn diagram(f: &Finding, flows: &[FlowRef], out: &mut dyn Write) -> io::Result<()
 
 fn said(moment: &Moment) -> String {
     match moment.kind {
-        MomentKind::Log => words::message(&moment.text).chars().take(DIAGRAM_CHARACTERS).collect(),
+        MomentKind::Log => words::shortened(&words::message(&moment.text), DIAGRAM_CHARACTERS),
         MomentKind::Packet => moment.text.clone(),
     }
 }
 
-fn coverage(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+fn looked_at(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n## What was looked at\n")?;
     for capture in &report.captures {
-        let span = span(capture.first_time.as_deref(), capture.last_time.as_deref());
+        let span = coverage::span(capture.first_time.as_deref(), capture.last_time.as_deref());
         let counts = format!("{}, {}", counted(capture.frames, "frame"), counted(capture.flows, "flow"));
         writeln!(out, "- capture {}: {counts}, {span}", code(&capture.name))?;
     }
     for log in report.logs.iter().filter(|l| l.events > 0) {
-        let span = span(log.first_time.as_deref(), log.last_time.as_deref());
+        let span = coverage::span(log.first_time.as_deref(), log.last_time.as_deref());
         writeln!(
             out,
             "- log {}: {}, {}, {span}",
@@ -130,6 +133,10 @@ fn coverage(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             text(&log.format),
             counted(log.events, "failure")
         )?;
+    }
+    for (version, hosts) in coverage::versions(report) {
+        let on = if hosts.is_empty() { String::new() } else { format!(" on {}", hosts.join(", ")) };
+        writeln!(out, "- version {}", text(&format!("{version}{on}")))?;
     }
     for input in report.inputs.iter().filter(|i| matches!(i.status.as_str(), "partial" | "unreadable")) {
         for problem in &input.problems {
@@ -142,15 +149,6 @@ fn coverage(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     let tool = &report.tool;
     writeln!(out, "\n{} {}, rules {}", text(&tool.name), text(&tool.version), text(&tool.rules_digest))
-}
-
-fn span(first: Option<&str>, last: Option<&str>) -> String {
-    match (first, last) {
-        (Some(first), Some(last)) => {
-            format!("{} to {} UTC", words::short_time(first), words::short_time(last))
-        }
-        _ => "no time".to_owned(),
-    }
 }
 
 /// Text in a table cell.

@@ -236,8 +236,21 @@ pub fn shortened(text: &str, characters: usize) -> String {
     let tail = characters.saturating_sub(head + 3);
     let begin: String = text.chars().take(head).collect();
     let end: String = text.chars().skip(count - tail).collect();
+    // A word that would lose a little goes whole; of a long one, such as a URL, what there is room for stays.
+    let whole = |next: usize| text.chars().nth(next) == Some(' ');
+    let begin = match begin.rfind(' ') {
+        Some(at) if !whole(head) && begin.len() - at <= WORD => begin.get(..at).unwrap_or(&begin),
+        _ => &begin,
+    };
+    let end = match end.find(' ') {
+        Some(at) if !whole(count - tail - 1) && at <= WORD => end.get(at..).unwrap_or(&end),
+        _ => &end,
+    };
     format!("{} … {}", begin.trim_end(), end.trim_start())
 }
+
+/// Bytes of a cut word that are not worth showing.
+const WORD: usize = 16;
 
 /// Bytes that envelope and klog header take together at most.
 const HEADERS: usize = 180;
@@ -291,7 +304,7 @@ mod tests {
     fn a_long_error_keeps_what_was_tried_and_why_it_failed() {
         assert_eq!(
             shortened("failed calling webhook: Post x: context deadline exceeded", 32),
-            "failed calli … deadline exceeded"
+            "failed … deadline exceeded"
         );
         assert_eq!(shortened("short", 32), "short");
     }

@@ -148,19 +148,20 @@ fn judgement(
     others: &[Match<'_>],
 ) -> Judgement {
     let rule = best.rule;
+    let standing = standing(rules, best, view);
     Judgement {
         case: case_index,
         rule: rule.id.clone(),
         verdict: rule.verdict.clone(),
         cause: rule.cause.clone(),
         severity: rule.severity,
-        standing: standing(rules, best, view),
+        standing,
         confidence: surest(best, case),
         title: rule.title.clone(),
         explanation: rule.explain.render(view),
         next: rule.next.iter().map(|t| t.render(view)).collect(),
         references: rule.references.clone(),
-        missing: missing(best, case),
+        missing: missing(best, case, standing),
         alternatives: others.iter().map(|o| (o.rule.id.clone(), why_lost(best, o))).collect(),
     }
 }
@@ -181,8 +182,8 @@ fn standing(rules: &RuleSet, best: &Match<'_>, view: &CaseView<'_>) -> Standing 
     }
 }
 
-/// What the case says is missing for the unmet needs, or for an inconclusive verdict of the rule itself.
-fn missing(best: &Match<'_>, case: &Case) -> Vec<Missing> {
+/// What the case says is missing for the unmet needs, or for a verdict that has no packets to rest on.
+fn missing(best: &Match<'_>, case: &Case, standing: Standing) -> Vec<Missing> {
     let known = &case.coverage.missing;
     let mut all: Vec<Missing> = Vec::new();
     for need in &best.unmet {
@@ -193,7 +194,7 @@ fn missing(best: &Match<'_>, case: &Case) -> Vec<Missing> {
             all.push(Missing { what: need.name(), detail, command: None });
         }
     }
-    if matches!(best.rule.standing, Some(Standing::Inconclusive | Standing::LogOnly)) {
+    if standing == Standing::LogOnly || best.rule.standing == Some(Standing::Inconclusive) {
         all.extend(known.iter().filter(|m| !best.unmet.iter().any(|n| n.name() == m.what)).cloned());
     }
     all
@@ -203,17 +204,22 @@ fn missing(best: &Match<'_>, case: &Case) -> Vec<Missing> {
 fn why_lost(best: &Match<'_>, other: &Match<'_>) -> String {
     let (won, lost) = (best.rule, other.rule);
     if won.rank != lost.rank {
-        return format!("{} has rank {}, this has {}", won.id, won.rank, lost.rank);
+        return format!("less specific than {} (rank {} against {})", won.id, lost.rank, won.rank);
     }
     if let (true, Some(need)) = (best.unmet.is_empty(), other.unmet.first()) {
         return format!("what this rule needs is missing: {}", need.sentence());
     }
     if sureness(best) != sureness(other) {
         let (a, b) = (sureness(best).name(), sureness(other).name());
-        return format!("{} is of {a} confidence, this of {b}", won.id);
+        return format!("less sure than {} ({b} confidence against {a})", won.id);
     }
     if won.conditions() != lost.conditions() {
-        return format!("{} has {} conditions, this has {}", won.id, won.conditions(), lost.conditions());
+        return format!(
+            "less specific than {} ({} against {} conditions)",
+            won.id,
+            lost.conditions(),
+            won.conditions()
+        );
     }
     format!("as good as {}, whose id comes first", won.id)
 }
@@ -252,10 +258,9 @@ fn group_target(target: &Target) -> Target {
     };
     if key == Target::default() {
         key.service.clone_from(&target.service);
-        key.address.clone_from(&target.address);
-    }
-    if key == Target::default() {
-        key.backend.clone_from(&target.backend);
+        // Lines that name the address dialled, and lines whose connection alone tells it, are of one target.
+        key.address =
+            target.address.clone().or_else(|| target.backend.clone().filter(|_| key.service.is_none()));
     }
     if key == Target::default() {
         key.pod.clone_from(&target.pod);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::document::{Capture, Certificate, Clock, Input, LineRef, Log, Place, Problem};
+use super::super::document::{Capture, Certificate, Clock, Input, LineRef, Log, Place, Problem, Version};
 use crate::bundle::{InputReport, SourceIndex};
 use crate::correlate::{ClockModel, Correlated, Found, Inventoried, World};
 use crate::error::Weirds;
@@ -114,6 +114,29 @@ fn log(world: &World, report: &LogReport, clock: Clock) -> Log {
         unrecognised_lines: report.unrecognised_lines.iter().map(|l| line(world, l)).collect(),
         clock,
     }
+}
+
+/// Versions that logs and node objects tell, each once.
+pub(super) fn versions(world: &World) -> Vec<Version> {
+    let logs = world.logs.reports.iter().flat_map(|log| {
+        let path = log.sources.last().map_or_else(String::new, |s| path(world, *s));
+        log.versions.iter().map(move |(component, version)| Version {
+            component: component.clone(),
+            version: version.clone(),
+            host: log.host.clone(),
+            path: path.clone(),
+        })
+    });
+    let nodes = world.cluster.nodes.iter().filter_map(|node| {
+        let version = node.kubelet.clone()?;
+        let (component, host) = ("kubelet".to_owned(), Some(node.name.clone()));
+        Some(Version { component, version, host, path: path(world, node.source) })
+    });
+    let mut all: Vec<_> = logs.chain(nodes).collect();
+    all.sort_unstable();
+    let which = |v: &Version| (v.component.clone(), v.version.clone(), v.host.clone());
+    all.dedup_by(|later, first| which(later) == which(first));
+    all
 }
 
 /// A log line as the report names it.

@@ -42,6 +42,7 @@ pub fn build(world: &World, correlated: &Correlated, found: &[Finding], options:
         inputs: inputs::inputs(world),
         captures: inputs::captures(world, correlated),
         logs: inputs::logs(world, correlated),
+        versions: inputs::versions(world),
         summary: summary(found),
         findings: Findings::new(world, correlated).all(found, options.max_occurrences),
         certificates: correlated.certificates.iter().map(|c| inputs::certificate(c)).collect(),

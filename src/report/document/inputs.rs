@@ -37,6 +37,20 @@ pub struct Problem {
     pub detail: String,
 }
 
+/// Which version of a component ran, and who says so.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Version {
+    /// `kube-apiserver`, `kubelet`, `etcd`, …
+    pub component: String,
+    /// As it states it: `v1.36.2`.
+    pub version: String,
+    /// Host or node on which it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The log or dump that tells it.
+    pub path: String,
+}
+
 /// One vantage point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Capture {

@@ -21,7 +21,7 @@ pub use finding::{
     Alternative, Bucket, End, Finding, FlowRef, LineRef, Match, Missing, Moment, MomentKind, Occurrence,
     Other, OtherFlow, Target,
 };
-pub use inputs::{Anomaly, Capture, Certificate, Clock, Input, Log, Place, Problem};
+pub use inputs::{Anomaly, Capture, Certificate, Clock, Input, Log, Place, Problem, Version};
 
 /// The version of this format, in [`Report::schema`].
 pub const SCHEMA: &str = "wirecause.report/1";
@@ -39,6 +39,10 @@ pub struct Report {
     pub captures: Vec<Capture>,
     /// Every log; rotated files are one log.
     pub logs: Vec<Log>,
+    /// Versions of Kubernetes components, as their logs state at a start and as node objects do; where a log begins
+    /// later and there are no node objects, nothing is known.
+    #[serde(default)]
+    pub versions: Vec<Version>,
     /// How many findings of which kind.
     pub summary: Summary,
     /// Worst first.
@@ -101,6 +105,8 @@ pub enum Record {
     Capture(Capture),
     /// One of [`Report::logs`].
     Log(Log),
+    /// One of [`Report::versions`].
+    Version(Version),
     /// One of [`Report::findings`].
     Finding(Box<Finding>),
     /// One of [`Report::certificates`].
@@ -115,11 +121,23 @@ impl Report {
     /// The records of the NDJSON form, in order.
     pub fn into_records(self) -> impl Iterator<Item = Record> {
         // No `..`: a new key does not compile until its record is decided.
-        let Self { schema, tool, inputs, captures, logs, summary, findings, certificates, anomalies } = self;
+        let Self {
+            schema,
+            tool,
+            inputs,
+            captures,
+            logs,
+            versions,
+            summary,
+            findings,
+            certificates,
+            anomalies,
+        } = self;
         std::iter::once(Record::Begin { schema, tool })
             .chain(inputs.into_iter().map(Record::Input))
             .chain(captures.into_iter().map(Record::Capture))
             .chain(logs.into_iter().map(Record::Log))
+            .chain(versions.into_iter().map(Record::Version))
             .chain(findings.into_iter().map(|f| Record::Finding(Box::new(f))))
             .chain(certificates.into_iter().map(Record::Certificate))
             .chain(anomalies.into_iter().map(Record::Anomaly))
@@ -154,9 +172,12 @@ mod tests {
         let types: Vec<_> = lines.iter().filter_map(|l| l["type"].as_str()).collect();
         assert_eq!(
             types,
-            ["begin", "input", "input", "capture", "log", "finding", "finding", "anomaly", "summary"]
+            [
+                "begin", "input", "input", "capture", "log", "version", "finding", "finding", "anomaly",
+                "summary"
+            ]
         );
         assert_eq!(lines[0]["schema"], SCHEMA);
-        assert_eq!(lines[5]["occurrences"][0]["match"]["key"], "nat_map");
+        assert_eq!(lines[6]["occurrences"][0]["match"]["key"], "nat_map");
     }
 }

@@ -2,13 +2,18 @@
 
 use std::io::{self, Write};
 
-use super::super::document::{Clock, Report};
+use super::super::document::{Clock, Report, Version};
 use super::super::words::{self, grouped};
 use super::escape;
 
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     captures(report, out)?;
     logs(report, out)?;
+    let version = |v: &Version| {
+        vec![v.component.clone(), v.version.clone(), v.host.clone().unwrap_or_default(), v.path.clone()]
+    };
+    let versions: Vec<_> = report.versions.iter().map(version).collect();
+    table("Versions", &["Component", "Version", "Host", "Said by"], &versions, out)?;
     let notes: Vec<_> = report.anomalies.iter().map(|a| vec![a.place.clone(), a.text.clone()]).collect();
     table("Notes", &["Where", "What"], &notes, out)?;
     certificates(report, out)?;

@@ -105,7 +105,7 @@ fn when(f: &Finding) -> String {
         last.get(..19).unwrap_or_default().to_owned()
     };
     let span = if end == clock(&first) { end } else { format!("{} to {end}", clock(&first)) };
-    escape(day) + "<br>" + &escape(&span)
+    format!("{}<br><span>{}</span>", escape(day), escape(&span))
 }
 
 fn tools(out: &mut dyn Write) -> io::Result<()> {

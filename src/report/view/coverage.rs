@@ -1,5 +1,6 @@
 //! What was looked at, in a few lines: the reader judges by it what the findings are worth.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::super::document::{Capture, Clock, Input, Log, Report};
@@ -41,6 +42,13 @@ pub(super) fn write(report: &Report, style: Style, all: bool, out: &mut dyn Writ
     if quiet > 0 {
         row("log", &format!("{} without a failure", counted(quiet as u64, "other log")), style, out)?;
     }
+    for (version, hosts) in versions(report) {
+        let named: Vec<_> = hosts.iter().take(if all { usize::MAX } else { FEW }).copied().collect();
+        let more = hosts.len() - named.len();
+        let more = if more > 0 { format!(" and {} more", grouped(more as u64)) } else { String::new() };
+        let on = if named.is_empty() { String::new() } else { format!(" on {}{more}", named.join(", ")) };
+        row("version", &printable(&format!("{version}{on}")), style, out)?;
+    }
     for input in bad {
         for problem in &input.problems {
             let text = format!("{}: {} ({}): {}", input.path, input.status, problem.at, problem.detail);
@@ -55,6 +63,16 @@ pub(super) fn write(report: &Report, style: Style, all: bool, out: &mut dyn Writ
         text::wrap("  More of each with -v.", style.width, "  ", out)?;
     }
     Ok(())
+}
+
+/// Each version of each component, and the hosts that it ran on.
+pub(in crate::report) fn versions(report: &Report) -> BTreeMap<String, Vec<&str>> {
+    let mut all: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for version in &report.versions {
+        let hosts = all.entry(format!("{} {}", version.component, version.version)).or_default();
+        hosts.extend(version.host.as_deref());
+    }
+    all
 }
 
 fn limited<T>(all: &[T], everything: bool) -> impl Iterator<Item = &T> {
@@ -104,7 +122,7 @@ fn log_text(log: &Log) -> String {
     printable(&format!("{}: {}", log.path, parts.join(", ")))
 }
 
-fn span(first: Option<&str>, last: Option<&str>) -> String {
+pub(in crate::report) fn span(first: Option<&str>, last: Option<&str>) -> String {
     let (Some(first), Some(last)) = (first, last) else { return "no time".to_owned() };
     let (first, last) = (words::short_time(first), words::short_time(last));
     match (first.get(..19), last.get(11..19)) {

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::super::document::{Finding, Occurrence};
+use super::super::document::{Finding, Match, Occurrence};
 use super::super::words::{self, printable};
-use super::finding::{INDENT, LABELLED, flow_place, head, message, needed, representative};
+use super::finding::{INDENT, LABELLED, bracketed, flow_place, head, needed, representative};
 use super::ladder;
 use super::text::{self, Style, labelled};
 
@@ -22,21 +22,13 @@ pub(super) fn more(finding: &Finding, style: Style, out: &mut dyn Write) -> io::
     list("See", &finding.references, style, out)?;
     missing(finding, style, out)?;
     if finding.count > 1 {
-        title(
-            &format!("Calls over time, each mark {}", words::span_of(finding.histogram_seconds)),
-            style,
-            out,
-        )?;
+        let most = finding.histogram.iter().map(|b| b.count).max().unwrap_or_default();
+        let span = words::span_of(finding.histogram_seconds);
+        let most = words::counted(most, "call");
+        title(&format!("Calls over time, each mark {span}, the highest {most}"), style, out)?;
         histogram(finding, style, out)?;
     }
-    title("Calls", style, out)?;
-    for occurrence in finding.occurrences.iter().take(CALLS) {
-        call(occurrence, style, out)?;
-    }
-    let rest = finding.count - finding.occurrences.len().min(CALLS) as u64;
-    if rest > 0 {
-        writeln!(out, "{INDENT}and {} more: --format json has all", words::grouped(rest))?;
-    }
+    calls(finding, style, out)?;
     if !finding.timeline.is_empty() {
         title("Timeline of one of them", style, out)?;
         let flows = representative(finding).map_or(&[][..], |o| &o.flows);
@@ -80,29 +72,100 @@ fn histogram(finding: &Finding, style: Style, out: &mut dyn Write) -> io::Result
     Ok(())
 }
 
+/// The call that speaks for the finding in full, then some of the others with what is their own.
+fn calls(finding: &Finding, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let Some(speaks) = representative(finding) else { return Ok(()) };
+    title(if finding.count == 1 { "The call" } else { "One call" }, style, out)?;
+    call(speaks, style, out)?;
+    let others: Vec<_> = finding.occurrences.iter().filter(|o| !std::ptr::eq(*o, speaks)).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    title("Others", style, out)?;
+    for other in others.iter().take(CALLS) {
+        short_call(other, speaks, style, out)?;
+    }
+    let rest = finding.count - 1 - others.len().min(CALLS) as u64;
+    if rest > 0 {
+        writeln!(out, "{INDENT}and {} more: --format json has all", words::grouped(rest))?;
+    }
+    Ok(())
+}
+
+fn when(occurrence: &Occurrence) -> String {
+    occurrence.time.as_deref().map_or_else(|| "at an unknown time".to_owned(), words::short_time)
+}
+
 fn call(occurrence: &Occurrence, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let time = occurrence.time.as_deref().map_or_else(|| "at an unknown time".to_owned(), words::short_time);
-    writeln!(out, "{INDENT}{time}")?;
+    writeln!(out, "{INDENT}{}", when(occurrence))?;
+    let mut said: Vec<String> = Vec::new();
     for line in &occurrence.logs {
         let place = format!("{}:{}", printable(&line.path), line.line);
         labelled("      log", &place, style.width, LABELLED, out)?;
-        message(line, style, out)?;
+        let text = printable(&words::message(&line.text));
+        let reason = ending(&text);
+        // Copies of one message differ in what stands in front of the reason.
+        if said.contains(&reason) {
+            labelled(LABELLED, &format!("… {reason}"), style.width, LABELLED, out)?;
+        } else {
+            labelled(LABELLED, &words::shortened(&text, MESSAGE), style.width, LABELLED, out)?;
+            said.push(reason);
+        }
     }
     for flow in &occurrence.flows {
         labelled(&format!("      {}", flow.role), &flow_place(flow), style.width, "              ", out)?;
     }
     let Some(matching) = &occurrence.matching else { return Ok(()) };
-    let offset = matching.offset_ms.map_or_else(String::new, |o| format!(", {o:.1} ms apart"));
-    let text = format!("{} (score {:.2}{offset}): {}", matching.key, matching.score, matching.why);
-    labelled("      joined by", &printable(&text), style.width, "                ", out)?;
+    joined(matching, style, out)?;
     for other in &matching.alternatives {
-        let text = format!(
-            "{} frame {}, {} port {} lost",
-            other.capture, other.first_frame, other.orig.ip, other.orig.port
-        );
-        labelled("      not by", &printable(&text), style.width, "             ", out)?;
+        let from = format!("{}:{}", bracketed(&other.orig.ip), other.orig.port);
+        let text = format!("frame {} of {}, from {from}", other.first_frame, other.capture);
+        labelled("      rather than", &printable(&text), style.width, "                  ", out)?;
     }
     Ok(())
+}
+
+fn joined(matching: &Match, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let offset = matching.offset_ms.map_or_else(String::new, |o| format!(", {o:.1} ms apart"));
+    let text = format!("{} (score {:.2}{offset}): {}", matching.key, matching.score, matching.why);
+    labelled("      joined by", &printable(&text), style.width, "                ", out)
+}
+
+/// Time, first line and first flow of a call, and how they were joined where that differs from the call shown.
+fn short_call(
+    occurrence: &Occurrence,
+    shown: &Occurrence,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    writeln!(out, "{INDENT}{}", when(occurrence))?;
+    if let Some(line) = occurrence.logs.first() {
+        let place = format!("{}:{}", printable(&line.path), line.line);
+        labelled("      log", &place, style.width, LABELLED, out)?;
+        let reason = ending(&printable(&words::message(&line.text)));
+        if shown.logs.iter().all(|l| ending(&printable(&words::message(&l.text))) != reason) {
+            labelled(LABELLED, &format!("… {reason}"), style.width, LABELLED, out)?;
+        }
+    }
+    if let Some(flow) = occurrence.flows.first() {
+        labelled(&format!("      {}", flow.role), &flow_place(flow), style.width, "              ", out)?;
+    }
+    match &occurrence.matching {
+        Some(matching) if shown.matching.as_ref().is_none_or(|m| m.key != matching.key) => {
+            joined(matching, style, out)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How a message ends: why the call failed.
+fn ending(message: &str) -> String {
+    let skipped = message.chars().count().saturating_sub(REASON);
+    let end: String = message.chars().skip(skipped).collect();
+    match end.find(' ').filter(|_| skipped > 0) {
+        Some(at) => end.get(at + 1..).unwrap_or_default().to_owned(),
+        None => end,
+    }
 }
 
 fn alternatives(finding: &Finding, style: Style, out: &mut dyn Write) -> io::Result<()> {
@@ -124,5 +187,11 @@ fn commands(finding: &Finding, style: Style, out: &mut dyn Write) -> io::Result<
     writeln!(out, "{INDENT}wirecause extract INPUT --finding {0} -o {0}.pcapng", finding.id)
 }
 
-/// Calls shown of an opened finding.
+/// Calls shown of an opened finding, beside the one that speaks for it.
 const CALLS: usize = 5;
+
+/// Characters of a message at most: longer ones dump a whole object.
+const MESSAGE: usize = 1000;
+
+/// Characters at the end of a message by which copies of it are known.
+const REASON: usize = 90;

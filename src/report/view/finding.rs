@@ -6,35 +6,51 @@ use super::super::document::{Finding, FlowRef, LineRef, Missing, Occurrence};
 use super::super::words::{self, counted, printable};
 use super::text::{self, Style, labelled};
 
-/// All findings, one line each, that keeps to the width.
+/// All findings, one line each, that keeps to the width: what all of them share (severity, day) is left out.
 pub(super) fn overview(findings: &[&Finding], style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let widest = |text: &dyn Fn(&Finding) -> usize, least: usize| {
-        findings.iter().map(|f| text(f)).max().unwrap_or(0).max(least)
+    let one = |text: &dyn Fn(&Finding) -> String| {
+        let mut all = findings.iter().map(|f| text(f));
+        let first = all.next();
+        all.all(|t| Some(t) == first)
     };
-    let id = widest(&|f| f.id.len(), 2);
-    let calls = widest(&|f| words::grouped(f.count).len(), 5);
-    let cause = widest(&|f| f.cause.chars().count(), 5);
-    let line = |cells: [&str; 6]| {
-        let [number, severity, count, first, why, target] = cells;
-        let row =
-            format!(" {number:<id$}  {severity:<8}  {count:>calls$}  {first:<19}  {why:<cause$}  {target}");
-        text::cut(row.trim_end(), style.width)
-    };
-    writeln!(out, "{}", line(["", "SEVERITY", "CALLS", "FIRST (UTC)", "CAUSE", "TARGET"]))?;
-    for finding in findings {
-        let first = finding.first_time.as_deref().map_or_else(String::new, words::short_time);
-        let (count, name) = (words::grouped(finding.count), name(finding).unwrap_or("an unknown target"));
-        let first = first.get(..19).unwrap_or_default();
-        let cells = [&finding.id, &finding.severity, &count, first, &finding.cause, &printable(name)];
-        writeln!(out, "{}", line(cells))?;
+    let day = |f: &Finding| begun(f).get(..10).unwrap_or_default().to_owned();
+    let (one_severity, one_day) = (one(&|f| f.severity.clone()), one(&day));
+    let first = |f: &Finding| begun(f).get(if one_day { 11 } else { 0 }..19).unwrap_or_default().to_owned();
+    let target = |f: &Finding| printable(name(f).unwrap_or("an unknown target"));
+    let mut rows = vec![["", "SEVERITY", "CALLS", "FIRST (UTC)", "CAUSE", "TARGET"].map(str::to_owned)];
+    rows.extend(findings.iter().map(|f| {
+        let (severity, count) = (f.severity.clone(), words::grouped(f.count));
+        [f.id.clone(), severity, count, first(f), f.cause.clone(), target(f)]
+    }));
+    let width = |n: usize| rows.iter().map(|r| r[n].chars().count()).max().unwrap_or(0);
+    let widths: [usize; 6] = std::array::from_fn(width);
+    for row in &rows {
+        let mut line = String::new();
+        for (n, (cell, width)) in row.iter().zip(widths).enumerate().filter(|(n, _)| *n != 1 || !one_severity)
+        {
+            let pad = " ".repeat(width - cell.chars().count());
+            let cell = if n == 2 { [&*pad, cell, "  "] } else { [cell, &*pad, "  "] };
+            line.extend(cell);
+        }
+        writeln!(out, "{}", text::cut(format!(" {line}").trim_end(), style.width))?;
     }
     Ok(())
+}
+
+/// When the first call failed, to the millisecond.
+fn begun(finding: &Finding) -> String {
+    finding.first_time.as_deref().map_or_else(String::new, words::short_time)
 }
 
 /// What failed, against what, how often, since when, why, how sure, what next, and one proof.
 pub(super) fn summary(finding: &Finding, style: Style, out: &mut dyn Write) -> io::Result<()> {
     head(finding, style, out)?;
     labelled(INDENT, &printable(&finding.explanation), style.width, INDENT, out)?;
+    if finding.standing == "log_only"
+        && let Some(missing) = needed(finding).first()
+    {
+        labelled("    Lacks:", &printable(&missing.detail), style.width, "           ", out)?;
+    }
     if let Some(next) = finding.next.first() {
         labelled("    Next:", &printable(next), style.width, LABELLED, out)?;
     }
@@ -138,7 +154,7 @@ fn proof(finding: &Finding, style: Style, out: &mut dyn Write) -> io::Result<()>
 }
 
 /// What a log line says, without its headers, in two lines or three.
-pub(super) fn message(line: &LineRef, style: Style, out: &mut dyn Write) -> io::Result<()> {
+fn message(line: &LineRef, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let room = style.width.saturating_sub(LABELLED.len() + 4) * 2;
     let said = words::shortened(&printable(&words::message(&line.text)), room.max(MESSAGE));
     labelled(LABELLED, &said, style.width, LABELLED, out)

@@ -18,12 +18,14 @@ pub fn write(flows: &[FlowRef], timeline: &[Moment], style: Style, out: &mut dyn
     for rung in &ladder.rungs {
         let time = rung.moment.time.get(11..26).unwrap_or_default();
         let after = rung.after.first().copied().unwrap_or_default() as f64 / 1e9;
-        let row = match rung.moment.kind {
-            MomentKind::Packet => drawing.packet(rung),
-            MomentKind::Log => drawing.log(rung.moment),
-        };
-        let row = format!("  {time} {after:>+11.6}  {row}");
-        writeln!(out, "{}", text::cut(row.trim_end(), drawing.width))?;
+        let times = format!("  {time} {after:>+11.6}  ");
+        match rung.moment.kind {
+            MomentKind::Packet => {
+                let (marks, said) = drawing.packet(rung);
+                drawing.row(&format!("{times}{marks}"), &said, out)?;
+            }
+            MomentKind::Log => drawing.row(&times, &drawing.log(rung.moment), out)?,
+        }
     }
     Ok(())
 }
@@ -60,12 +62,15 @@ impl Drawing<'_> {
     /// Who speaks with whom, and which column is which capture point.
     fn head(&self, ladder: &Ladder<'_>, out: &mut dyn Write) -> io::Result<()> {
         let pad = " ".repeat(TIMES);
+        let times = format!("  {:<15} {:>11}  ", "time (UTC)", "seconds");
         let first = ladder.views.first().copied().unwrap_or_default();
         if let Some(flow) =
             self.flows.get(first).filter(|_| self.flows.len() == 1 || !ladder.views.is_empty())
         {
             let (orig, resp) = (lanes::end(&flow.orig), lanes::end(&flow.resp));
-            writeln!(out, "{pad}{} → {}", printable(&orig), printable(&resp))?;
+            writeln!(out, "{times}{} → {}", printable(&orig), printable(&resp))?;
+        } else {
+            writeln!(out, "{}", times.trim_end())?;
         }
         let names = ladder.views.iter().map(|v| point(self.flows, *v));
         match &self.columns {
@@ -84,12 +89,27 @@ impl Drawing<'_> {
         }
     }
 
-    fn packet(&self, rung: &Rung<'_>) -> String {
+    /// What is said of a moment, behind its marks and under itself where the line is too short for it.
+    fn row(&self, marks: &str, said: &str, out: &mut dyn Write) -> io::Result<()> {
+        let indent = " ".repeat(text::columns(marks) + 2);
+        let mut lines = Vec::new();
+        text::wrap(said, self.width.saturating_sub(text::columns(marks)), "  ", &mut lines)?;
+        let lines = String::from_utf8_lossy(&lines);
+        for (n, line) in lines.lines().enumerate() {
+            let begin = if n == 0 { marks } else { indent.get(2..).unwrap_or_default() };
+            writeln!(out, "{}", text::cut(format!("{begin}{line}").trim_end(), self.width))?;
+        }
+        Ok(())
+    }
+
+    /// Marks of the capture points, and what the packet is.
+    fn packet(&self, rung: &Rung<'_>) -> (String, String) {
         let moment = rung.moment;
         let back = moment.from.as_deref() == Some("resp");
         let arrow = if back { "◀──" } else { "──▶" };
         let times = match rung.after.as_slice() {
             [_] => String::new(),
+            [first, .., last] if last - first < AT_ONCE => format!(" ×{} at once", rung.after.len()),
             all => format!(" ×{} at {} s", all.len(), seconds(all)),
         };
         let said = printable(&format!("{}{times}", moment.text));
@@ -99,7 +119,7 @@ impl Drawing<'_> {
                 Columns::One => format!("{:>7}  ", frame(moment)),
                 _ => String::new(),
             };
-            return format!("{place}{arrow} {said}{}", self.elsewhere(moment));
+            return (format!("{place}{arrow} "), format!("{said}{}", self.elsewhere(moment)));
         }
         let unseen = if rung.is_seen_everywhere() { UNSEEN } else { " " };
         let cells: Vec<String> = if let Columns::Wide(widths) = &self.columns {
@@ -120,7 +140,7 @@ impl Drawing<'_> {
             let marks: Vec<_> = rung.seen.iter().map(|m| mark(m.is_some()).to_owned()).collect();
             vec![marks.join(" "), format!(" {:<13}", shown.join(" "))]
         };
-        format!("{} {said}", cells.join(" "))
+        (format!("{} ", cells.join(" ")), said)
     }
 
     /// Ends and capture of a packet that has no column of its own.
@@ -136,10 +156,10 @@ impl Drawing<'_> {
     fn log(&self, moment: &Moment) -> String {
         let place = moment.path.as_deref().and_then(|p| p.rsplit('/').next()).unwrap_or_default();
         let line = moment.line.unwrap_or_default();
-        let pad = if matches!(self.columns, Columns::One) { " ".repeat(9) } else { String::new() };
-        let begin = printable(&format!("{pad}log {place}:{line}  "));
-        let room = self.width.saturating_sub(TIMES + begin.chars().count());
-        begin + &words::shortened(&printable(&words::message(&moment.text)), room.max(20))
+        let begin = printable(&format!("log {place}:{line}: "));
+        let line = self.width.saturating_sub(TIMES + 2).max(20);
+        let room = (line * LOG_LINES).saturating_sub(begin.chars().count() + line / 3);
+        begin + &words::shortened(&printable(&words::message(&moment.text)), room.max(40))
     }
 }
 
@@ -172,6 +192,13 @@ const WORDS: usize = 24;
 
 /// Times shown of repeated packets.
 const REPEATS: usize = 8;
+
+/// Nanoseconds within which repeats are copies, not a protocol's timer: RFC 6298 §2.4 asks for a second, kernels wait
+/// some hundred milliseconds.
+const AT_ONCE: i64 = 1_000_000;
+
+/// Lines that a log message takes, about.
+const LOG_LINES: usize = 3;
 
 #[cfg(test)]
 mod tests {

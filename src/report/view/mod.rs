@@ -89,7 +89,7 @@ fn headline(
     let mut said = vec![style.bold(&answer)];
     let notes = decided.len() - faults.len();
     if notes > 0 {
-        said.push(format!("{} that is no transport fault.", words::counted(notes as u64, "finding")));
+        said.push(format!("{} of another kind.", words::counted(notes as u64, "finding")));
     }
     let open: u64 = undecided.iter().map(|f| f.count).sum();
     if open > 0 {

@@ -69,6 +69,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("dns.name", Kind::Text, "Name asked for.", "dns.name contains \".svc\"", |v| lookup(v, |_, l| (&l.name).into())),
     Field::new("dns.type", Kind::Number, "Type of the query: 1 A, 28 AAAA.", "dns.type == 28", |v| lookup(v, |_, l| l.qtype.into())),
     Field::new("dns.server", Kind::Text, "Address and port asked.", "dns.server == \"10.96.0.10:53\"", |v| lookup(v, |f, _| f.resp.to_string().into())),
+    Field::new("dns.server_ip", Kind::Text, "Address asked, without its port, as `dig @` takes it.", "dns.server_ip == \"10.96.0.10\"", |v| lookup(v, |f, _| f.resp.ip().to_string().into())),
     Field::new("dns.answered", Kind::Flag, "An answer is in the capture.", "dns.answered", |v| lookup(v, |_, l| l.answer.is_some().into())),
     Field::new("dns.rcode", Kind::Word(RCODES), "Response code.", "dns.rcode == nxdomain", |v| lookup(v, |_, l| l.rcode.map(rcode).into())),
     Field::new("dns.tries", Kind::Number, "Queries sent with this question on one socket.", "dns.tries > 1", |v| lookup(v, |_, l| l.tries.into())),
