@@ -120,7 +120,8 @@ impl Pattern {
 /// The loaded event definitions.
 #[derive(Clone, Debug, Default)]
 pub struct EventSet {
-    events: Vec<Event>,
+    /// Shared by the sets of a process, until one gets files of its own.
+    events: Arc<Vec<Event>>,
     /// The files of `--rules`, for the digest.
     texts: Vec<String>,
     triggers: Vec<String>,
@@ -265,12 +266,12 @@ impl EventSet {
         if found.reason.is_empty() && found.text.is_empty() {
             wrong("needs an expression under `reason` or `text`");
         }
-        self.events.retain(|e| *e.name != *found.event || e.place.starts_with(path));
+        Arc::make_mut(&mut self.events).retain(|e| *e.name != *found.event || e.place.starts_with(path));
         if let Some(first) = self.events.iter().find(|e| *e.name == *found.event) {
             wrong(&format!("is defined twice, first at {}", first.place));
         }
         self.triggers.extend(found.triggers.iter().cloned());
-        self.events.push(Event {
+        Arc::make_mut(&mut self.events).push(Event {
             name: Arc::from(found.event),
             title: found.title,
             benign: found.benign,
@@ -290,7 +291,7 @@ impl EventSet {
     /// sample that its event does not match, that another event claims too, or whose fields come out otherwise.
     fn check(&self) -> Vec<String> {
         let mut out = Vec::new();
-        for event in &self.events {
+        for event in self.events.iter() {
             for pattern in event.reason.iter().chain(&event.text) {
                 if let Err(e) = Regex::new(&pattern.source) {
                     out.push(format!("error: {}: event {}: {e}", event.place, event.name));

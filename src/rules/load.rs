@@ -50,10 +50,10 @@ impl RuleFile {
 /// Loaded and checked rules, in order of precedence.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
-    rules: Vec<Rule>,
-    blind: Vec<Arc<str>>,
+    rules: Arc<[Rule]>,
+    blind: Arc<[Arc<str>]>,
     /// The files' texts, for the digest.
-    texts: Vec<String>,
+    texts: Arc<[String]>,
 }
 
 impl RuleSet {
@@ -260,7 +260,8 @@ impl<'f> Loader<'f> {
             let key = |r: &Rule| std::cmp::Reverse((r.rank, r.confidence, r.conditions()));
             key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id))
         });
-        Ok(RuleSet { rules, blind: self.blind, texts: self.files.iter().map(|f| f.text.clone()).collect() })
+        let texts = self.files.iter().map(|f| f.text.clone()).collect();
+        Ok(RuleSet { rules: rules.into(), blind: self.blind.into(), texts })
     }
 }
 
