@@ -10,7 +10,7 @@ use super::link::Connections;
 use super::lists::{self, Ends, Lists, QUEUED};
 use super::{Key, World};
 use crate::ingest::{Conversation, FlowIndex};
-use crate::log::{Ending, LogEvent};
+use crate::log::{Ending, Endings, LogEvent};
 use crate::time::{TimeDelta, Timestamp};
 
 /// A way in which a flow ended, on the reference clock.
@@ -37,6 +37,8 @@ pub(super) struct Candidate {
     pub(super) ended: Ended,
     pub(super) key: Key,
     pub(super) score: f64,
+    /// The connection came about, though the line says that it did not.
+    pub(super) contrary: bool,
 }
 
 /// Looks candidates up; lists of endings are made once for each place and kind of event.
@@ -108,8 +110,18 @@ impl<'w> Finder<'w> {
         event: &LogEvent,
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> Ends<'_> {
+        self.ends_as(goal, (&event.endings, event.fields.timer()), clock)
+    }
+
+    /// The endings of a goal's flows, of these kinds and for calls with this deadline.
+    pub(super) fn ends_as(
+        &mut self,
+        goal: u32,
+        kinds: (&Endings, Option<TimeDelta>),
+        clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
+    ) -> Ends<'_> {
         let (goal, places) = &self.places[goal as usize];
-        self.lists.ends(goal.as_ref(), places, event, clock)
+        self.lists.ends(goal.as_ref(), places, kinds, clock)
     }
 
     /// Candidates of one event among the endings of its goal, best first, and those that its 4-tuple names. `alike`:
@@ -132,7 +144,7 @@ impl<'w> Finder<'w> {
                 let heard = if ended.ending == Ending::Unheard { 0.5 } else { 1.0 };
                 let score = weight(key) * fit * heard;
                 if fit > 0.0 {
-                    found.push(Candidate { event: call.event, ended, key, score });
+                    found.push(Candidate { event: call.event, ended, key, score, contrary: false });
                 }
             }
         }
@@ -168,6 +180,7 @@ impl<'w> Finder<'w> {
             ended: *e,
             key: Key::Time,
             score: weight(Key::Time) * fit,
+            contrary: false,
         };
         fits.filter(|(_, fit)| *fit >= 0.5).map(candidate).collect()
     }
@@ -266,7 +279,13 @@ impl<'w> Finder<'w> {
                 .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.ending.cmp(&a.1.ending)));
             let (fit, ended) = best.unwrap_or_else(|| fallback(self.world, flow, call.at, call.slack, clock));
             if fit > 0.0 {
-                found.push(Candidate { event: call.event, ended, key: Key::Tuple, score: fit });
+                found.push(Candidate {
+                    event: call.event,
+                    ended,
+                    key: Key::Tuple,
+                    score: fit,
+                    contrary: false,
+                });
             }
         }
         found

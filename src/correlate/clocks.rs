@@ -51,8 +51,11 @@ impl Clocks {
             .collect();
         let callers =
             |n: usize| world.logs.events.iter().filter(|e| e.log as usize == n && !e.server_side).count();
+        // A server tells of a connection when it gets round to it: one line of its own is no clock for callers.
+        let dialled = (0..logs.len()).any(|n| callers(n) > 0);
+        let sure = |n: &usize| !dialled || callers(*n) > 0 || logs[*n].pairs > 1;
         let reference_log = (0..logs.len())
-            .filter(|n| logs[*n].offset.is_some())
+            .filter(|n| logs[*n].offset.is_some() && sure(n))
             .max_by_key(|n| (callers(*n), std::cmp::Reverse(*n)));
         let mut clocks = Self { captures, logs, zones, reference: Ahead::default(), reference_log };
         clocks.reference = reference_log.and_then(|n| clocks.of_log(n)).unwrap_or_default();

@@ -34,7 +34,7 @@ pub(super) fn dialers(join: &Join<'_>, cases: &[Case]) -> Dialers {
 }
 
 /// Addresses of a host that wrote events, as objects and host state know them.
-fn host_addresses<'j>(join: &'j Join<'_>, host: &'j str) -> impl Iterator<Item = IpAddr> + 'j {
+pub(super) fn host_addresses<'j>(join: &'j Join<'_>, host: &'j str) -> impl Iterator<Item = IpAddr> + 'j {
     let map = &join.world.cluster;
     let node = map.node(host).into_iter().flat_map(|n| n.ips.iter().copied());
     node.chain(map.host_addresses.iter().filter(move |(h, _)| h == host).map(|(_, ip)| *ip))

@@ -12,7 +12,7 @@ use super::index::FlowTable;
 use super::link::Connections;
 use super::lists::QUEUED;
 use super::trust::Trust;
-use super::{Case, CaseFlow, Correlated, JoinOptions, Key, Matching, Role, Target, World, cases};
+use super::{Case, CaseFlow, Correlated, JoinOptions, Key, Matching, Role, Target, World, cases, contrary};
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::{Edge, Ending, EventFields, LogEvent};
 use crate::time::{TimeDelta, Timestamp};
@@ -157,6 +157,7 @@ impl Join<'_> {
             }
         }
         self.settle(all, &mut assigned);
+        contrary::find(self, &mut finder, &calls, &mut assigned);
         self.find_siblings(&mut finder, &mut assigned);
         assigned
     }
@@ -309,7 +310,8 @@ impl Join<'_> {
         n: u32,
     ) -> Matching {
         let at = self.clocks.of_event(event);
-        let offset = at.map(|t| t - best.ended.at).filter(|_| !endings::is_open(best.ended.ending));
+        let told = !endings::is_open(best.ended.ending) && !best.contrary;
+        let offset = at.map(|t| t - best.ended.at).filter(|_| told);
         let key = match best.key {
             Key::Tuple => "the line names both ends of this connection",
             Key::Sni => "the ClientHello names the host of the URL",
@@ -320,6 +322,9 @@ impl Join<'_> {
             }
         };
         let fit = match (best.ended.ending, offset) {
+            _ if best.contrary => {
+                "the connection was answered while the call was under way, against what the line says".to_owned()
+            }
             (Ending::Unanswered, _) if best.ended.turn >= QUEUED => {
                 "several calls share the connection, and nothing that was sent on it while this one waited was answered"
                     .to_owned()

@@ -14,7 +14,7 @@ use super::link::Connections;
 use super::requests::{self, Request};
 use super::{Key, World};
 use crate::ingest::{Conversation, FlowIndex};
-use crate::log::{Ending, Endings, LogEvent};
+use crate::log::{Ending, Endings};
 use crate::time::{TimeDelta, Timestamp};
 
 /// [`Ended::turn`] of the first call that waited behind others on a dead connection.
@@ -104,15 +104,15 @@ impl<'w> Lists<'w> {
         self.flows.len() as u32 - 1
     }
 
-    /// The endings at these places that events of this name can mean; `clock` gives reference time.
+    /// The endings of these kinds at these places, for calls with this deadline; `clock` gives reference time.
     pub(super) fn ends<'s>(
         &'s mut self,
         goal: Option<&'s Goal>,
         places: &[u32],
-        event: &LogEvent,
+        kinds: (&Endings, Option<TimeDelta>),
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> Ends<'s> {
-        let keys: Vec<ListKey> = places.iter().map(|place| self.list(*place, event, clock)).collect();
+        let keys: Vec<ListKey> = places.iter().map(|place| self.list(*place, kinds, clock)).collect();
         let names = goal.into_iter().flat_map(|g| &g.names).filter_map(|n| self.names.get(n).copied());
         Ends {
             names: names.collect(),
@@ -125,11 +125,10 @@ impl<'w> Lists<'w> {
     fn list(
         &mut self,
         place: u32,
-        event: &LogEvent,
+        (kinds, deadline): (&Endings, Option<TimeDelta>),
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> ListKey {
-        let kinds = &event.endings;
-        let deadline = event.fields.timer().filter(|_| kinds.iter().any(|k| endings::is_open(*k)));
+        let deadline = deadline.filter(|_| kinds.iter().any(|k| endings::is_open(*k)));
         let deadline = deadline.filter(|d| is_among(self.deadlines.entry(place).or_default(), *d));
         let key = (place, kinds.clone(), deadline);
         if !self.ends.contains_key(&key) {

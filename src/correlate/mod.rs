@@ -21,6 +21,7 @@ mod cases;
 mod certificates;
 mod clock;
 mod clocks;
+mod contrary;
 mod coverage;
 mod endings;
 mod facts;

@@ -3,6 +3,7 @@
 mod absence;
 mod bounds;
 mod clocks;
+mod contrary;
 mod hosts;
 mod requests;
 
