@@ -11,6 +11,8 @@ use super::made::{
     addr, event, flow, icmp, join, lookup, refused, sec, server_event, service, stalled, view, world,
 };
 use super::{Case, Key, Role, World};
+use crate::bundle::SourceIndex;
+use crate::cluster::Translation;
 use crate::ingest::Conversation;
 use crate::log::LogEvent;
 use crate::time::TimeDelta;
@@ -82,6 +84,28 @@ fn a_full_tuple_beats_a_flow_that_fits_the_time_better() {
     let mut world = world(1, vec![late, near], vec![line]);
     let found = join(&mut world);
     assert_eq!((key(&found.cases[0]), orig_port(&world, &found.cases[0])), (Some(Key::Tuple), Some(4005)));
+}
+
+#[test]
+fn a_full_tuple_is_found_behind_its_translation() {
+    let near = stalled(flow("10.0.0.9:1024", "10.2.0.7:10250", 10.0, 15.0), "a.b.svc", 1);
+    let other = stalled(flow("10.0.0.9:1025", "10.2.0.7:10250", 10.0, 15.0), "a.b.svc", 2);
+    for (translated, wanted) in [("10.0.0.9:1024", 1024), ("10.0.0.9:1025", 1025)] {
+        let line = within(event("io_timeout", "a.b.svc", 15.001), 10);
+        let line = from(dialled(line, "10.96.0.9:443"), "10.0.0.1:4005");
+        let mut world = world(1, vec![near.clone(), other.clone()], vec![line]);
+        service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.7:10250"]);
+        world.cluster.translations.push(Translation {
+            original: (addr("10.0.0.1:4005"), addr("10.96.0.9:443")),
+            reply: (addr("10.2.0.7:10250"), addr(translated)),
+            protocol: 6,
+            unreplied: false,
+            source: SourceIndex(0),
+        });
+        let found = join(&mut world);
+        let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
+        assert_eq!((key(case), orig_port(&world, case)), (Some(Key::Tuple), Some(wanted)));
+    }
 }
 
 #[test]
@@ -209,7 +233,8 @@ fn views_of_two_captures_are_one_connection_and_pair_their_clocks() {
 
 #[test]
 fn a_zone_error_is_undone_and_a_clock_error_is_not_called_a_zone() {
-    for (shift, zone) in [(-18_000.0, true), (40.0, false)] {
+    // five hours, Nepal's quarter to six, and two that no zone makes
+    for (shift, zone) in [(-18_000.0, true), (20_700.0, true), (40.0, false), (1_200.0, false)] {
         let flows = (0..4).map(|n| {
             let at = 20_000.0 + 7.3 * f64::from(n * n);
             refused(flow(&format!("10.0.0.1:{}", 6000 + n), "10.2.0.7:10250", at, at + 0.001), at + 0.001)
@@ -225,7 +250,8 @@ fn a_zone_error_is_undone_and_a_clock_error_is_not_called_a_zone() {
         let found = join(&mut world);
         assert!(found.cases.iter().all(|c| c.attempt().is_some()), "shift {shift}");
         let moved = world.logs.events[0].time.expect("a time") - sec(20_000.002 + shift);
-        assert_eq!(moved == TimeDelta::from_secs(18_000), zone, "shift {shift}: moved {moved}");
+        let wanted = TimeDelta::from_secs(if zone { -shift as i64 } else { 0 });
+        assert_eq!(moved, wanted, "shift {shift}");
     }
 }
 

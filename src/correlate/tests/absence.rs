@@ -57,8 +57,19 @@ fn each_reason_why_absence_proves_nothing_is_found() {
     assert_eq!(perhaps.no_drops, None, "segments that nobody saw: drops are likely, not known");
     let none = coverage(Vec::new(), |w| w.wire.captures.clear());
     assert_eq!(none.time_span, Some(false));
-    for coverage in [elsewhere, filtered, one_way, dropped, none] {
-        assert!(coverage.missing.iter().any(|m| m.command.is_some()), "{coverage:?}");
+    let each = [
+        (elsewhere, "place"),
+        (filtered, "address"),
+        (one_way, "both_directions"),
+        (dropped, "no_drops"),
+        (none, "time_span"),
+    ];
+    for (coverage, what) in each {
+        let missing: Vec<&str> = coverage.missing.iter().map(|m| m.what).collect();
+        assert_eq!(missing, [what, "flow"], "{coverage:?}");
+        let command = coverage.missing[0].command.as_deref().expect("a command that settles it");
+        let whole = "tcpdump -i any -s 0 -C 200 -W 10 -w /var/tmp/apiserver.pcap 'host 10.2.0.7 or host 10.96.0.9 or icmp'";
+        assert!(command.starts_with(whole), "{command}");
     }
 }
 
