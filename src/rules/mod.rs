@@ -151,12 +151,8 @@ pub struct Finding {
     pub last: Option<Timestamp>,
 }
 
-/// Judges every case and groups the judgements: worst severity first, then most occurrences, then first time.
-pub fn findings(rules: &RuleSet, world: &World, correlated: &Correlated) -> Vec<Finding> {
-    conclude(rules, world, correlated).0
-}
-
-/// As [`findings`], and what the rules keep quiet about or have no verdict for, summed up.
+/// Judges every case and groups the judgements: worst severity first, then most occurrences, then first time. Beside
+/// them, what the rules keep quiet about or have no verdict for, summed up.
 pub fn conclude(rules: &RuleSet, world: &World, correlated: &Correlated) -> (Vec<Finding>, Vec<Anomaly>) {
     let all = engine::judge_all(rules, world, correlated);
     let mut told = quiet::sum_up(&all.quiet, world, correlated);

@@ -115,27 +115,12 @@ const NAMED: usize = 4;
 mod tests {
     use std::fmt::Write as _;
 
-    use super::super::rule::RuleTest;
     use super::super::trial::Made;
     use super::super::{RuleSet, conclude};
     use crate::log::EventSet;
 
     fn made(packets: &str) -> Made {
-        read(String::new(), Some(packets.to_owned()))
-    }
-
-    fn read(log: String, packets: Option<String>) -> Made {
-        let test = RuleTest {
-            name: String::new(),
-            log,
-            packets,
-            objects: None,
-            state: None,
-            matches: true,
-            standing: None,
-            at: 0..0,
-        };
-        Made::new(&test, &EventSet::builtin()).expect("a directory").expect("a script")
+        Made::of(String::new(), Some(packets.to_owned()), &EventSet::builtin())
     }
 
     #[test]
@@ -170,7 +155,7 @@ mod tests {
     fn a_failure_that_no_rule_knows_is_said() {
         let line =
             "2026-11-21T02:25:20Z stderr F http: TLS handshake error from 10.0.0.9:40000: EOF\n".repeat(2);
-        let made = read(line, None);
+        let made = Made::of(line, None, &EventSet::builtin());
         let (findings, told) = conclude(&RuleSet::default(), &made.world, &made.correlated);
         assert!(findings.is_empty());
         let told: Vec<_> = told.iter().map(|a| (a.kind, a.place.as_str(), a.count)).collect();

@@ -134,6 +134,22 @@ impl Made {
         Ok(read(&dir.path().to_path_buf(), events))
     }
 
+    /// The world of log lines and packets alone.
+    #[cfg(test)]
+    pub(super) fn of(log: String, packets: Option<String>, events: &EventSet) -> Self {
+        let test = RuleTest {
+            name: String::new(),
+            log,
+            packets,
+            objects: None,
+            state: None,
+            matches: true,
+            standing: None,
+            at: 0..0,
+        };
+        Self::new(&test, events).expect("a directory").expect("a script")
+    }
+
     /// The rule at the head of each case; an empty text where no rule matches, and nothing for cases that keep quiet.
     fn headlines(&self, index: &Index<'_>) -> Vec<String> {
         let cases = self.correlated.cases.iter();
@@ -209,22 +225,11 @@ mod tests {
     #[test]
     fn every_failure_gets_a_verdict_by_its_line_alone() {
         let (rules, events) = (RuleSet::builtin(), EventSet::builtin());
-        let alone = |log: String| RuleTest {
-            name: String::new(),
-            log,
-            packets: None,
-            objects: None,
-            state: None,
-            matches: true,
-            standing: None,
-            at: 0..0,
-        };
         let mut tried = 0;
         for line in events.samples() {
             let with_time = format!("2026-11-21T02:25:20.123456789Z stderr F {line}");
             for line in [line.to_owned(), with_time] {
-                let made =
-                    Made::new(&alone(line.clone()), &events).unwrap().unwrap_or_else(|e| panic!("{e}"));
+                let made = Made::of(line.clone(), None, &events);
                 let failures = made.world.logs.events.iter().filter(|e| !events.is_benign(&e.name)).count();
                 let judged = crate::rules::judge(&rules, &made.world, &made.correlated);
                 assert!(failures == 0 || !judged.is_empty(), "no verdict: {line}");
