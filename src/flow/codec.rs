@@ -31,6 +31,9 @@ pub trait Codec {
     /// A run of bytes and how many they are, at most 64 KiB.
     fn run(&mut self, run: &mut Vec<u8>);
 
+    /// A text, at most 64 KiB.
+    fn text(&mut self, text: &mut String);
+
     /// What was last, which the next values differ little from.
     fn last(&mut self) -> &mut Last;
 
@@ -57,9 +60,9 @@ pub struct Last {
 }
 
 impl Last {
-    /// What follows lies near this moment.
+    /// What follows lies near this moment, and near no sequence number.
     pub(super) fn begin(&mut self, at: Moment) {
-        self.moment = at;
+        *self = Self { moment: at, seq: Seq::default() };
     }
 }
 
@@ -114,7 +117,7 @@ impl Pack {
     /// Begins anew, near `at`; the buffer and what is shared are kept.
     pub(super) fn begin(&mut self, at: Moment) {
         self.end = 0;
-        self.last = Last { moment: at, seq: Seq::default() };
+        self.last.begin(at);
     }
 
     /// What was written.
@@ -139,13 +142,32 @@ impl Pack {
         self.end = end;
     }
 
+    /// Appends bytes as they are.
+    pub(super) fn put_all(&mut self, bytes: &[u8]) {
+        match self.buffer.get_mut(self.end..self.end + bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.end += bytes.len();
+            }
+            None => self.grow_and_put(bytes),
+        }
+    }
+
+    /// Appends bytes as [`Codec::run`] does.
+    pub(super) fn put_run(&mut self, bytes: &[u8]) {
+        let bytes = bytes.get(..LONGEST as usize).unwrap_or(bytes);
+        self.number(&mut (bytes.len() as u64));
+        self.put_all(bytes);
+    }
+
     fn put_number(&mut self, n: u64) {
         let bits = u64::BITS - (n | 1).leading_zeros();
         if bits > 56 {
             self.put(&[0], 1);
             return self.put(&n.to_le_bytes(), 8);
         }
-        let length = bits.div_ceil(7);
+        // A seventh, rounded up: right for all below 80.
+        let length = (bits + 6) * 37 >> 8;
         self.put(&((n << 1 | 1) << (length - 1)).to_le_bytes(), length as usize);
     }
 }
@@ -164,13 +186,7 @@ impl Codec for Pack {
     }
 
     fn raw(&mut self, bytes: &mut [u8]) {
-        match self.buffer.get_mut(self.end..self.end + bytes.len()) {
-            Some(room) => {
-                room.copy_from_slice(bytes);
-                self.end += bytes.len();
-            }
-            None => self.grow_and_put(bytes),
-        }
+        self.put_all(bytes);
     }
 
     #[inline]
@@ -179,9 +195,11 @@ impl Codec for Pack {
     }
 
     fn run(&mut self, run: &mut Vec<u8>) {
-        run.truncate(LONGEST as usize);
-        self.number(&mut (run.len() as u64));
-        self.raw(run);
+        self.put_run(run);
+    }
+
+    fn text(&mut self, text: &mut String) {
+        self.put_run(text.as_bytes());
     }
 
     #[inline]
@@ -274,6 +292,15 @@ impl Codec for Unpack<'_> {
         let (from, rest) = self.bytes.split_at(self.bytes.len().min(length as usize));
         run.clear();
         run.extend_from_slice(from);
+        self.bytes = rest;
+    }
+
+    fn text(&mut self, text: &mut String) {
+        let mut length = 0;
+        self.number(&mut length);
+        let (from, rest) = self.bytes.split_at(self.bytes.len().min(length as usize));
+        text.clear();
+        text.push_str(str::from_utf8(from).unwrap_or_default());
         self.bytes = rest;
     }
 
@@ -389,9 +416,7 @@ impl Coded for () {
 
 impl Coded for String {
     fn code<C: Codec>(&mut self, codec: &mut C) {
-        let mut bytes = std::mem::take(self).into_bytes();
-        codec.run(&mut bytes);
-        *self = String::from_utf8(bytes).unwrap_or_default();
+        codec.text(self);
     }
 }
 

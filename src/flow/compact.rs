@@ -161,15 +161,26 @@ pub(super) fn unpack_flow<A: Coded + Default>(
 impl<A: Coded + Default> Flow<A> {
     /// Its record, behind what is packed already.
     pub(super) fn pack(mut self, several_files: bool, dial: Option<u32>, pack: &mut Pack) {
-        if let Some(tcp) = &mut self.tcp {
-            tcp.settle(self.first);
-        }
+        let first = self.first;
+        let tcp = self.tcp.as_mut().map(|tcp| {
+            tcp.settle(first);
+            std::mem::replace(tcp, TcpRecord::empty(first))
+        });
+        self.pack_with(tcp.as_ref().map_or(&[], TcpRecord::bytes), several_files, dial, pack);
+    }
+
+    /// The same where `tcp` holds the TCP facts, which `self` has a place for only.
+    pub(super) fn pack_with(mut self, tcp: &[u8], several_files: bool, dial: Option<u32>, pack: &mut Pack) {
         let in_order = self.is_numbered_in_order(several_files);
         let said = Said { evicted: self.evicted, shares_tuple: self.shares_tuple, in_order };
         let key = super::key::FlowKey::of_flow(&self);
         Head { at: self.first, lone: false, said, key }.code(pack);
         Prints { dial, app: self.app.print() }.code(pack);
-        self.code_rest(pack);
+        self.code_counters(pack);
+        if self.tcp.is_some() {
+            pack.put_run(tcp);
+        }
+        self.app.code(pack);
     }
 
     fn blank(capture: CaptureIndex, head: &Head) -> Self {
@@ -200,6 +211,15 @@ impl<A: Coded + Default> Flow<A> {
 
     /// What the head does not hold.
     fn code_rest<C: Codec>(&mut self, codec: &mut C) {
+        self.code_counters(codec);
+        if let Some(tcp) = &mut self.tcp {
+            tcp.code(codec);
+        }
+        self.app.code(codec);
+    }
+
+    /// What stands before the TCP facts, which get a place if there are any.
+    fn code_counters<C: Codec>(&mut self, codec: &mut C) {
         self.last.code(codec);
         self.packets.code(codec);
         self.bytes.code(codec);
@@ -227,9 +247,8 @@ impl<A: Coded + Default> Flow<A> {
             list(&mut self.parts, codec, Coded::code);
         }
         if has(3) {
-            self.tcp.get_or_insert_with(|| TcpRecord::empty(self.first)).code(codec);
+            self.tcp.get_or_insert_with(|| TcpRecord::empty(self.first));
         }
-        self.app.code(codec);
     }
 }
 

@@ -3,34 +3,16 @@
 //!
 //! A retransmission is a new IP packet: its IP identification differs, or it comes later than any copy does.
 
-use crate::capture::Window;
 use crate::packet::Packet;
 use crate::packet::tcp_flag::SYN;
 use crate::time::{TimeDelta, Timestamp};
-
-/// Where a frame was captured, as far as the frame tells: interface, link-layer header and TTL in 16 bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct CapturePoint(u16);
-
-impl CapturePoint {
-    /// Of a packet: the interface, the first 16 bytes of its frame (link header) and the TTL.
-    pub(super) fn of(packet: &Packet, window: &Window) -> Self {
-        let Some(frame) = window.frames.get(packet.frame as usize) else { return Self::default() };
-        let start = frame.offset as usize;
-        let link = window.bytes.get(start..start + 16).and_then(|b| b.try_into().ok()).unwrap_or([0; 16]);
-        let n = u128::from_le_bytes(link);
-        let depth = u64::from(packet.ip.saturating_sub(frame.offset));
-        let place = u64::from(packet.ttl) << 8 ^ u64::from(frame.interface) << 16 ^ depth << 32;
-        Self((mix(n as u64 ^ mix((n >> 64) as u64 ^ place)) >> 48) as u16)
-    }
-}
 
 /// One segment that was seen.
 #[derive(Clone, Copy, Debug, Default)]
 struct Recent {
     time: Timestamp,
     print: u32,
-    point: CapturePoint,
+    point: u16,
     ip_id: u16,
     /// A SYN or SYN-ACK.
     handshake: bool,
@@ -46,15 +28,9 @@ pub(super) struct Copies {
 impl Copies {
     /// Whether the packet is a copy of one of the last few; remembers it if not. `worth_a_look` is false for packets
     /// that bring something new and so cannot be copies.
-    pub(super) fn is_copy(
-        &mut self,
-        packet: &Packet,
-        point: CapturePoint,
-        time: Timestamp,
-        worth_a_look: bool,
-    ) -> bool {
-        let print = fingerprint(packet);
-        let new = Recent { time, print, point, ip_id: packet.ip_id, handshake: packet.flags & SYN != 0 };
+    pub(super) fn is_copy(&mut self, packet: &Packet, time: Timestamp, worth_a_look: bool) -> bool {
+        let Packet { point, ip_id, .. } = *packet;
+        let new = Recent { time, print: fingerprint(packet), point, ip_id, handshake: packet.has(SYN) };
         if worth_a_look && self.recent.iter().any(|old| old.is_copied_by(&new)) {
             return true;
         }

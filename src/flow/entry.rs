@@ -2,7 +2,7 @@
 
 use super::ages::Age;
 use super::codec::Pack;
-use super::copies::{CapturePoint, Copies};
+use super::copies::Copies;
 use super::key::FlowKey;
 use super::listener::{App, Listener};
 use super::tcp::{Connection, Segment};
@@ -59,39 +59,21 @@ pub(super) struct Arrival<'w> {
 }
 
 impl Arrival<'_> {
-    /// Hash of the flow within its shard. The shard was chosen by the highest bits, and the table tells its slots apart
-    /// by them: they give way to others.
+    /// Hash of the flow within its shard.
     pub(super) const fn hash(&self) -> u64 {
-        spread(self.packet.hash as u32)
+        spread(self.packet.hash)
     }
 }
 
 impl<O: Observer> Entry<O> {
-    /// The flow that begins with a packet of its own.
-    pub(super) fn new(arrival: &Arrival<'_>) -> Self {
-        let flipped = comes_from_responder(arrival.packet, &arrival.key);
-        let mut entry = Self::bare(arrival, flipped);
-        entry.midstream = arrival.packet.protocol == 6 && !arrival.packet.has(SYN);
-        entry
-    }
-
-    /// The flow that an ICMP error quotes and nothing else shows.
-    pub(super) fn quoted(arrival: &Arrival<'_>) -> Self {
-        Self::bare(arrival, false)
-    }
-
-    fn bare(arrival: &Arrival<'_>, flipped: bool) -> Self {
-        let key = if flipped { arrival.key.reversed() } else { arrival.key };
-        let transport = match key.proto() {
-            Proto::Tcp => Transport::Tcp(Connection::new(flipped)),
-            _ => Transport::Datagrams(Copies::default()),
-        };
+    /// Room for a flow: to be opened.
+    pub(super) fn blank() -> Self {
         Self {
-            hash: arrival.hash(),
-            key,
-            opened: arrival.at.frame,
-            first: arrival.at,
-            last: arrival.at,
+            hash: 0,
+            key: FlowKey::default(),
+            opened: FrameRef::default(),
+            first: Moment::default(),
+            last: Moment::default(),
             packets: PerDir::default(),
             bytes: PerDir::default(),
             duplicates: 0,
@@ -100,10 +82,46 @@ impl<O: Observer> Entry<O> {
             midstream: false,
             evicted: false,
             shares_tuple: false,
-            transport,
+            transport: Transport::Tcp(Connection::default()),
             icmp: Vec::new(),
             parts: Vec::new(),
             app: App::Open(O::Flow::default()),
+        }
+    }
+
+    /// Becomes the flow that begins with a packet of its own, whatever it was before.
+    pub(super) fn open(&mut self, arrival: &Arrival<'_>) {
+        self.begin(arrival, comes_from_responder(arrival.packet, &arrival.key));
+        self.midstream = arrival.packet.protocol == 6 && !arrival.packet.has(SYN);
+    }
+
+    /// Becomes the flow that an ICMP error quotes and nothing else shows.
+    pub(super) fn open_quoted(&mut self, arrival: &Arrival<'_>) {
+        self.begin(arrival, false);
+    }
+
+    /// Forgets the flow it was; what that held on the heap is used again.
+    fn begin(&mut self, arrival: &Arrival<'_>, flipped: bool) {
+        self.hash = arrival.hash();
+        self.key = if flipped { arrival.key.reversed() } else { arrival.key };
+        self.opened = arrival.at.frame;
+        (self.first, self.last) = (arrival.at, arrival.at);
+        self.packets = PerDir::default();
+        self.bytes = PerDir::default();
+        self.duplicates = 0;
+        self.stream_frame = None;
+        (self.truncated, self.midstream) = (false, false);
+        (self.evicted, self.shares_tuple) = (false, false);
+        self.icmp.clear();
+        self.parts.clear();
+        self.app = App::Open(O::Flow::default());
+        match (self.key.proto(), &mut self.transport) {
+            (Proto::Tcp, Transport::Tcp(connection)) => connection.begin(flipped),
+            (Proto::Tcp, other) => {
+                *other = Transport::Tcp(Connection::default());
+                self.begin(arrival, flipped);
+            }
+            (_, other) => *other = Transport::Datagrams(Copies::default()),
         }
     }
 
@@ -144,8 +162,7 @@ impl<O: Observer> Entry<O> {
                 connection.segment(&segment, &mut Listener::of(observer, &mut self.app))
             }
             Transport::Datagrams(copies) => {
-                let point = CapturePoint::of(arrival.packet, arrival.window);
-                let copy = copies.is_copy(arrival.packet, point, arrival.at.time, true);
+                let copy = copies.is_copy(arrival.packet, arrival.at.time, true);
                 if !copy {
                     datagram(arrival, dir, self.key.ports(), &mut Listener::of(observer, &mut self.app));
                 }
@@ -247,7 +264,7 @@ impl<O: Observer> Entry<O> {
         Age { last: self.last.frame, opened: self.opened, hash: self.hash }
     }
 
-    /// Ends the flow.
+    /// Ends the flow. `pack` is left with the TCP facts, which the flow has a place for only.
     pub(super) fn finish(
         &mut self,
         capture: CaptureIndex,
@@ -260,15 +277,22 @@ impl<O: Observer> Entry<O> {
         })
     }
 
-    /// The flow as it stands; `pack` is left with what it takes to go on.
+    /// The flow as it stands. `pack` is left with the TCP facts, as many bytes as the last value says, and behind them
+    /// what it takes to go on.
     pub(super) fn freeze(
         &mut self,
         capture: CaptureIndex,
         observer: &mut O,
         pack: &mut Pack,
-    ) -> (Flow<O::Facts>, TcpSum) {
+    ) -> (Flow<O::Facts>, TcpSum, usize) {
         let first = self.first;
-        self.conclude(capture, observer, |connection, bytes, _| connection.freeze(bytes, first, pack))
+        let mut facts = 0;
+        let (flow, sum) = self.conclude(capture, observer, |connection, bytes, _| {
+            let (sum, packed) = connection.freeze(bytes, first, pack);
+            facts = packed;
+            sum
+        });
+        (flow, sum, facts)
     }
 
     /// Takes the facts out; what is left is of no use but its memory.
@@ -276,15 +300,15 @@ impl<O: Observer> Entry<O> {
         &mut self,
         capture: CaptureIndex,
         observer: &mut O,
-        record: impl FnOnce(&mut Connection, PerDir<u64>, bool) -> (TcpRecord, TcpSum),
+        pack_facts: impl FnOnce(&mut Connection, PerDir<u64>, bool) -> TcpSum,
     ) -> (Flow<O::Facts>, TcpSum) {
         let quoted_only = self.packets.orig == 0 && self.packets.resp == 0;
         let none = FlowEnd { last: self.last, fin: PerDir::default(), reset: None, established: None };
         let (end, tcp, sum) = match &mut self.transport {
             Transport::Tcp(connection) => {
                 let end = connection.end(self.last);
-                let (tcp, sum) = record(connection, self.bytes, quoted_only);
-                (end, Some(tcp), sum)
+                let sum = pack_facts(connection, self.bytes, quoted_only);
+                (end, Some(TcpRecord::empty(self.first)), sum)
             }
             Transport::Datagrams(_) => (none, None, TcpSum::default()),
         };
@@ -345,9 +369,10 @@ impl<O: Observer> Entry<O> {
     }
 }
 
-/// A hash of 64 bits from 32, which is what a place of the table has room for.
+/// A hash of 64 bits from 32, which is what a place of the table has room for. The shard was chosen by the highest bits,
+/// and the table tells its slots apart by them: a multiply (Fibonacci hashing) brings the others there.
 pub(super) const fn spread(hash: u32) -> u64 {
-    (hash as u64) << 32 | hash as u64
+    (hash as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Payload of a UDP datagram.

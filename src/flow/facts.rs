@@ -232,6 +232,17 @@ impl TcpFacts {
         [fin(Dir::Orig), fin(Dir::Resp), reset].into_iter().flatten().min().map(|(_, dir)| dir)
     }
 
+    /// Forgets the facts, keeps their memory, and gives that of the history.
+    pub(super) fn begin(&mut self) -> String {
+        let history = std::mem::take(&mut self.history);
+        let mut syn_times = std::mem::take(&mut self.syn_times);
+        let mut synack_times = std::mem::take(&mut self.synack_times);
+        syn_times.clear();
+        synack_times.clear();
+        *self = Self { syn_times, synack_times, ..Self::default() };
+        history
+    }
+
     /// Exchanges the sides.
     pub(super) fn swap(&mut self) {
         let Self {

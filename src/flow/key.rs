@@ -5,12 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::codec::{Codec, Coded};
 use super::{Dir, Flow, PerDir, Proto};
 use crate::capture::Window;
-use crate::packet::Packet;
+use crate::packet::{Packet, note};
 
-/// Key of a flow, with its sides told apart. 45 bytes, compared as they stand.
+/// Key of a flow, with its sides told apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct FlowKey {
-    addresses: PerDir<[u8; 16]>,
+    /// IPv6 addresses, upper half first; IPv4 addresses in the lower half of the first word.
+    addresses: PerDir<[u64; 2]>,
     ports: PerDir<u16>,
     vni: u32,
     protocol: u8,
@@ -20,19 +21,18 @@ pub(super) struct FlowKey {
 impl FlowKey {
     /// Of a packet whose sender is taken for the originator.
     pub(super) fn of(packet: &Packet, window: &Window) -> Self {
-        let header = window.bytes.get(packet.ip as usize..).and_then(|b| b.first_chunk::<20>());
-        // The common path: IPv4 without options.
-        if let Some(&[0x45, .., s0, s1, s2, s3, d0, d1, d2, d3]) = header {
-            return Self {
-                addresses: PerDir { orig: padded([s0, s1, s2, s3]), resp: padded([d0, d1, d2, d3]) },
-                ports: PerDir { orig: packet.src_port, resp: packet.dst_port },
-                vni: packet.vni,
-                protocol: packet.protocol,
-                v6: false,
-            };
+        if packet.noted(note::IPV6) {
+            let (src, dst) = packet.addresses(window);
+            return Self::new(src, dst, packet);
         }
-        let (src, dst) = packet.addresses(window);
-        Self::new(src, dst, packet)
+        let [orig, resp] = packet.v4.map(|address| [u64::from(address), 0]);
+        Self {
+            addresses: PerDir { orig, resp },
+            ports: PerDir { orig: packet.src_port, resp: packet.dst_port },
+            vni: packet.vni,
+            protocol: packet.protocol,
+            v6: false,
+        }
     }
 
     /// Of the packet that an ICMP error quotes, its sender taken for the originator.
@@ -44,7 +44,7 @@ impl FlowKey {
     /// Of a flow that was frozen.
     pub(super) fn of_flow<A>(flow: &Flow<A>) -> Self {
         Self {
-            addresses: PerDir { orig: octets(flow.orig.ip()), resp: octets(flow.resp.ip()) },
+            addresses: PerDir { orig: words(flow.orig.ip()), resp: words(flow.resp.ip()) },
             ports: PerDir { orig: flow.orig.port(), resp: flow.resp.port() },
             vni: flow.vni.map_or(0, |vni| vni.saturating_add(1)),
             protocol: flow.proto.number(),
@@ -54,7 +54,7 @@ impl FlowKey {
 
     fn new(src: IpAddr, dst: IpAddr, packet: &Packet) -> Self {
         Self {
-            addresses: PerDir { orig: octets(src), resp: octets(dst) },
+            addresses: PerDir { orig: words(src), resp: words(dst) },
             ports: PerDir { orig: packet.src_port, resp: packet.dst_port },
             vni: packet.vni,
             protocol: packet.protocol,
@@ -95,11 +95,11 @@ impl FlowKey {
 
     /// Address and port of a side.
     pub(super) fn endpoint(&self, dir: Dir) -> SocketAddr {
-        let bytes = self.addresses[dir];
+        let [high, low] = self.addresses[dir];
         let ip = if self.v6 {
-            IpAddr::V6(Ipv6Addr::from(bytes))
+            IpAddr::V6(Ipv6Addr::from(u128::from(high) << 64 | u128::from(low)))
         } else {
-            IpAddr::V4(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]))
+            IpAddr::V4(Ipv4Addr::from(high as u32))
         };
         SocketAddr::new(ip, self.ports[dir])
     }
@@ -134,12 +134,15 @@ impl Coded for FlowKey {
         for dir in [Dir::Orig, Dir::Resp] {
             let address = &mut self.addresses[dir];
             if self.v6 {
-                codec.array(address);
+                for word in address {
+                    let mut bytes = word.to_be_bytes();
+                    codec.array(&mut bytes);
+                    *word = u64::from_be_bytes(bytes);
+                }
             } else {
-                let [a, b, c, d, ..] = *address;
-                let mut short = [a, b, c, d];
-                codec.array(&mut short);
-                *address = padded(short);
+                let mut bytes = (address[0] as u32).to_be_bytes();
+                codec.array(&mut bytes);
+                *address = [u64::from(u32::from_be_bytes(bytes)), 0];
             }
             let mut port = self.ports[dir].to_le_bytes();
             codec.array(&mut port);
@@ -151,13 +154,9 @@ impl Coded for FlowKey {
     }
 }
 
-fn octets(ip: IpAddr) -> [u8; 16] {
+fn words(ip: IpAddr) -> [u64; 2] {
     match ip {
-        IpAddr::V6(ip) => ip.octets(),
-        IpAddr::V4(ip) => padded(ip.octets()),
+        IpAddr::V6(ip) => [(ip.to_bits() >> 64) as u64, ip.to_bits() as u64],
+        IpAddr::V4(ip) => [u64::from(ip.to_bits()), 0],
     }
-}
-
-const fn padded([a, b, c, d]: [u8; 4]) -> [u8; 16] {
-    [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
 }

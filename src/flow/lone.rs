@@ -7,7 +7,7 @@
 use super::codec::{Codec, Coded, Pack, Unpack};
 use super::entry::{Arrival, Entry};
 use super::key::FlowKey;
-use super::{Dir, Flow, FlowEnd, FrameRef, Moment, Observer, Payload, options};
+use super::{Dir, Flow, FlowEnd, FrameRef, Moment, Observer, Payload, TcpRecord, options};
 use crate::capture::{CaptureIndex, FrameHeader, LinkType, Window};
 use crate::packet::tcp_flag::{ACK, FIN, RST, SYN};
 use crate::packet::{Kind, Packet, note};
@@ -18,17 +18,15 @@ use crate::time::Timestamp;
 pub(super) struct Lone {
     pub(super) key: FlowKey,
     pub(super) at: Moment,
-    pub(super) hash: u64,
+    pub(super) hash: u32,
     seq: u32,
     window: u16,
     flags: u16,
     ip_id: u16,
     ttl: u8,
     notes: u8,
-    /// What tells capture points apart: first bytes of the frame, interface, and where the IP header lies.
-    link: [u8; LINK],
-    interface: u16,
-    depth: u16,
+    /// [`Packet::point`].
+    point: u16,
     options: [u8; MAX_OPTIONS],
     options_length: u8,
 }
@@ -41,41 +39,37 @@ impl Lone {
         if !plain || packet.payload_length > 0 || packet.noted(note::CUT_HEADER) {
             return None;
         }
-        let frame = window.frames.get(packet.frame as usize)?;
-        let start = frame.offset as usize;
         let from = packet.tcp_options(window);
         let mut options = [0; MAX_OPTIONS];
         options.get_mut(..from.len())?.copy_from_slice(from);
         Some(Self {
             key: *key,
             at: *at,
-            hash: arrival.hash(),
+            hash: packet.hash,
             seq: packet.seq,
             window: packet.window,
             flags: packet.flags,
             ip_id: packet.ip_id,
             ttl: packet.ttl,
             notes: packet.notes,
-            link: window.bytes.get(start..start + LINK)?.try_into().ok()?,
-            interface: frame.interface,
-            depth: u16::try_from(packet.ip.checked_sub(frame.offset)?).ok()?,
+            point: packet.point,
             options,
             options_length: from.len() as u8,
         })
     }
 
-    /// The flow as if the SYN had just come. `several_files`: the capture is several files; `window` is filled with the
+    /// Opens `entry` as if the SYN had just come. `several_files`: the capture is several files; `window` is filled with the
     /// frame, its memory used again.
     pub(super) fn grow<O: Observer>(
         &self,
+        entry: &mut Entry<O>,
         several_files: bool,
         window: &mut Window,
         observer: &mut O,
-    ) -> Entry<O> {
+    ) {
         let bytes = &mut window.bytes;
         bytes.clear();
-        bytes.extend(self.link);
-        bytes.resize(LINK + TCP_HEADER, 0);
+        bytes.resize(TCP_HEADER, 0);
         bytes.extend_from_slice(&self.options[..usize::from(self.options_length).min(MAX_OPTIONS)]);
         let captured = bytes.len() as u32;
         window.first_number = self.at.frame.number();
@@ -85,14 +79,13 @@ impl Lone {
             offset: 0,
             captured,
             length: captured,
-            interface: self.interface,
+            interface: 0,
             link_type: LinkType::ETHERNET,
         });
         let packet = self.packet(captured);
         let arrival = Arrival { packet: &packet, window, at: self.at, key: self.key };
-        let mut entry = Entry::new(&arrival);
+        entry.open(&arrival);
         entry.packet(&arrival, Dir::Orig, several_files, observer);
-        entry
     }
 
     fn packet(&self, payload: u32) -> Packet {
@@ -100,8 +93,9 @@ impl Lone {
         Packet {
             hash: self.hash,
             frame: 0,
-            ip: u32::from(self.depth),
-            transport: LINK as u32,
+            v4: [0; 2],
+            ip: 0,
+            transport: 0,
             payload,
             payload_length: 0,
             payload_captured: 0,
@@ -113,6 +107,7 @@ impl Lone {
             window: self.window,
             flags: self.flags,
             ip_id: self.ip_id,
+            point: self.point,
             ttl: self.ttl,
             kind: Kind::Tcp,
             protocol: 6,
@@ -140,9 +135,7 @@ impl Lone {
             ip_id: 0,
             ttl: 0,
             notes: 0,
-            link: [0; LINK],
-            interface: 0,
-            depth: 0,
+            point: 0,
             options: [0; MAX_OPTIONS],
             options_length: 0,
         };
@@ -163,10 +156,14 @@ impl Lone {
         capture: CaptureIndex,
         several_files: bool,
     ) -> Flow<A> {
-        let mut entry = self.grow(several_files, &mut Window::default(), &mut Nobody);
+        let mut entry = Entry::blank();
+        self.grow(&mut entry, several_files, &mut Window::default(), &mut Nobody);
         entry.evicted = head.said.evicted;
         entry.shares_tuple = head.said.shares_tuple;
-        entry.finish(capture, &mut Nobody, &mut Pack::default()).0.with(A::default())
+        let mut pack = Pack::default();
+        let (mut flow, _) = entry.finish(capture, &mut Nobody, &mut pack);
+        flow.tcp = Some(TcpRecord::packed(self.at, pack.bytes()));
+        flow.with(A::default())
     }
 
     fn code_rest<C: Codec>(&mut self, codec: &mut C) {
@@ -272,9 +269,6 @@ impl Observer for Nobody {
         0
     }
 }
-
-/// Bytes of a frame that tell capture points apart.
-const LINK: usize = 16;
 
 /// RFC 9293 §3.1: a header without options.
 const TCP_HEADER: usize = 20;

@@ -22,7 +22,17 @@ impl TcpRecord {
     pub(super) fn new(base: Moment, facts: &mut TcpFacts, pack: &mut Pack) -> Self {
         pack.begin(base);
         facts.code(pack);
-        Self { packed: pack.bytes().into(), base, facts: OnceLock::new() }
+        Self::packed(base, pack.bytes())
+    }
+
+    /// Of the packed facts of a flow that begins at `base`.
+    pub(super) fn packed(base: Moment, facts: &[u8]) -> Self {
+        Self { packed: facts.into(), base, facts: OnceLock::new() }
+    }
+
+    /// The facts as they are packed.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.packed
     }
 
     /// Of a flow that begins at `base`, to be filled.
@@ -173,7 +183,7 @@ impl Coded for TcpFacts {
         completeness.code(codec);
         optional(initial_rtt, codec, Coded::code);
         optional(conn_state, codec, Coded::code);
-        code_text(history, codec);
+        codec.text(history);
         for dir in [Dir::Orig, Dir::Resp] {
             optional(&mut rto[dir], codec, Coded::code);
             optional(&mut ttl[dir], codec, Coded::code);
@@ -191,13 +201,6 @@ impl Coded for TcpFacts {
 fn code_start<C: Codec>(isn: &mut Option<u32>, options: &mut TcpOptions, codec: &mut C) {
     optional(isn, codec, Coded::code);
     rare(options, codec, Coded::code);
-}
-
-fn code_text<C: Codec>(text: &mut String, codec: &mut C) {
-    let mut bytes = std::mem::take(text).into_bytes();
-    bytes.truncate(MAX_HISTORY);
-    codec.run(&mut bytes);
-    *text = String::from_utf8(bytes).unwrap_or_default();
 }
 
 impl Coded for TcpOptions {
@@ -284,6 +287,3 @@ impl Coded for ConnState {
         *self = Self::ALL.get(n as usize).copied().unwrap_or_default();
     }
 }
-
-/// Letters of a Zeek `history` at most.
-const MAX_HISTORY: usize = 255;

@@ -203,8 +203,8 @@ impl<O: Observer> Table<O> {
                 let lone = if opens == Opens::Own { Lone::of(arrival) } else { None };
                 let is_lone = lone.is_some();
                 let slot = place.insert(match lone {
-                    Some(lone) => Slot::Lone { hash: lone.hash as u32, place: lones.add(lone) },
-                    None => Slot::Live(spare.boxed(opens.open(arrival))),
+                    Some(lone) => Slot::Lone { hash: lone.hash, place: lones.add(lone) },
+                    None => Slot::Live(opens.open(spare, arrival)),
                 });
                 let slot = slot.into_mut();
                 *weight += slot.weight();
@@ -225,15 +225,17 @@ impl<O: Observer> Table<O> {
         if !entry.is_other_epoch(dir, flags, arrival.packet.seq) {
             return Some((entry, dir));
         }
-        let mut old = std::mem::replace(entry, opens.open(arrival));
+        let mut old = opens.open(spare, arrival);
+        std::mem::swap(entry, &mut *old);
         old.shares_tuple = true;
         entry.reuse_ports();
         ages.note(entry.age());
         let (flow, sum) = old.finish(options.capture, observer, scratch);
         archive.totals.add(Totals::of(&flow, sum, options.several_files));
         pack.begin(Moment::default());
-        flow.pack(options.several_files, sum.dial, pack);
+        flow.pack_with(scratch.bytes(), options.several_files, sum.dial, pack);
         archive.push(pack.bytes());
+        spare.keep(old);
         let dir = entry.key.sender(&arrival.key).unwrap_or(Dir::Orig);
         Some((entry, dir))
     }
@@ -301,7 +303,7 @@ impl<O: Observer> Table<O> {
                 let (flow, sum) = entry.finish(options.capture, observer, scratch);
                 archive.totals.add(Totals::of(&flow, sum, several_files));
                 pack.begin(Moment::default());
-                flow.pack(several_files, sum.dial, pack);
+                flow.pack_with(scratch.bytes(), several_files, sum.dial, pack);
                 archive.push(pack.bytes());
                 spare.keep(entry);
             }
@@ -392,11 +394,13 @@ enum Opens {
 }
 
 impl Opens {
-    fn open<O: Observer>(self, arrival: &Arrival<'_>) -> Entry<O> {
+    fn open<O: Observer>(self, spare: &mut Spare<O>, arrival: &Arrival<'_>) -> Box<Entry<O>> {
+        let mut entry = spare.take();
         match self {
-            Self::Own => Entry::new(arrival),
-            Self::Quoted => Entry::quoted(arrival),
+            Self::Own => entry.open(arrival),
+            Self::Quoted => entry.open_quoted(arrival),
         }
+        entry
     }
 }
 

@@ -58,16 +58,17 @@ impl Frozen {
         (pack, scratch): (&mut Pack, &mut Pack),
     ) -> Self {
         let (key, hash) = (entry.key, entry.hash);
-        let (flow, sum) = entry.freeze(options.capture, observer, scratch);
+        let (flow, sum, facts) = entry.freeze(options.capture, observer, scratch);
+        let (facts, rest) = scratch.bytes().split_at(facts);
         let opened = flow.stream_frame.map_or(flow.first.frame, |frame| frame.min(flow.first.frame));
         let totals = Totals::of(&flow, sum, options.several_files);
         let totals = (totals != Totals::ordinary()).then(|| Box::new(totals));
         let last = flow.last;
         pack.begin(Moment::default());
-        flow.pack(options.several_files, sum.dial, pack);
+        flow.pack_with(facts, options.several_files, sum.dial, pack);
         let record = pack.bytes().len();
-        let bytes = [pack.bytes(), scratch.bytes()].concat().into();
-        Self { key, hash, opened, last, bytes, record, totals }
+        pack.put_all(rest);
+        Self { key, hash, opened, last, bytes: pack.bytes().into(), record, totals }
     }
 
     /// The flow, to go on.
@@ -137,11 +138,12 @@ impl<O: Observer> Slot<O> {
         let was_frozen = matches!(self, Self::Frozen(_));
         let woken = match self {
             Self::Live(_) => None,
-            Self::Frozen(frozen) => Some(spare.boxed(frozen.thaw(options, shared))),
+            Self::Frozen(frozen) => Some(Box::new(frozen.thaw(options, shared))),
             Self::Lone { place, .. } => {
                 let lone = lones.take(*place);
-                let window = &mut lones.window;
-                Some(spare.boxed(lone.grow(options.several_files, window, observer)))
+                let mut entry = spare.take();
+                lone.grow(&mut entry, options.several_files, &mut lones.window, observer);
+                Some(entry)
             }
         };
         if let Some(entry) = woken {
@@ -164,15 +166,9 @@ impl<O: Observer> Default for Spare<O> {
 }
 
 impl<O: Observer> Spare<O> {
-    /// An entry on the heap, in the memory of one that was used up where there is one.
-    pub(super) fn boxed(&mut self, entry: Entry<O>) -> Box<Entry<O>> {
-        match self.0.pop() {
-            Some(mut used) => {
-                *used = entry;
-                used
-            }
-            None => Box::new(entry),
-        }
+    /// An entry that waits to be opened: one that was used up, where there is one.
+    pub(super) fn take(&mut self) -> Box<Entry<O>> {
+        self.0.pop().unwrap_or_else(|| Box::new(Entry::blank()))
     }
 
     /// Takes an entry that is used up.

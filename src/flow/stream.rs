@@ -50,6 +50,13 @@ pub(super) struct Acked {
 }
 
 impl Stream {
+    /// Forgets the stream it was, and keeps its memory.
+    pub(super) fn begin(&mut self) {
+        let mut holes = std::mem::take(&mut self.holes);
+        holes.clear();
+        *self = Self { holes, ..Self::default() };
+    }
+
     /// The first byte has the number `seq`, unless an earlier segment told.
     pub(super) fn start(&mut self, seq: Seq) {
         self.anchor.get_or_insert(Anchor::at_start(seq));

@@ -166,7 +166,7 @@ impl Script {
             packet.ack = self.isn[dir.other()].wrapping_add(ack as u32);
         }
         (packet.src_port, packet.dst_port) = (self.ports[dir], self.ports[dir.other()]);
-        packet.hash = u64::from(packet.src_port ^ packet.dst_port);
+        packet.hash = u32::from(packet.src_port ^ packet.dst_port);
         let time = Timestamp((time * 1e9).round() as i64);
         self.frame(packet, dir, time, interface, &options, data.as_bytes());
     }
@@ -187,7 +187,7 @@ impl Script {
         (packet.kind, packet.src_port, packet.dst_port) =
             (Kind::IcmpError, self.ports[dir], self.ports[dir.other()]);
         packet.seq = self.isn[dir];
-        packet.hash = u64::from(packet.src_port ^ packet.dst_port);
+        packet.hash = u32::from(packet.src_port ^ packet.dst_port);
         packet.window = u16::from_be_bytes([kind, code].map(|n| n.parse().expect(n)));
         let (client, server) = ([10, 0, 0, 1], [10, 0, 0, 2]);
         let (src, dst) = if dir == Dir::Orig { (client, server) } else { (server, client) };
@@ -207,6 +207,7 @@ impl Script {
         self.next_id += 1;
         Packet {
             hash: 0,
+            v4: [0; 2],
             frame: self.window.frames.len() as u32,
             ip: 0,
             transport: 0,
@@ -221,6 +222,7 @@ impl Script {
             window: 500,
             flags,
             ip_id: self.next_id,
+            point: 0,
             ttl: 64,
             kind: Kind::Tcp,
             protocol: 6,
@@ -247,6 +249,8 @@ impl Script {
         let (src, dst) = if dir == Dir::Orig { (client, server) } else { (server, client) };
         bytes.extend_from_slice(&src);
         bytes.extend_from_slice(&dst);
+        packet.v4 = [src, dst].map(u32::from_be_bytes);
+        packet.point = u16::from(packet.ttl) << 8 ^ interface;
         packet.transport = bytes.len() as u32;
         bytes.resize(bytes.len() + 20, 0);
         bytes.extend_from_slice(options);

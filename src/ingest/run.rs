@@ -222,7 +222,7 @@ fn defragment(
 }
 
 fn shard_of(packet: &Packet) -> usize {
-    (packet.hash >> 60) as usize % SHARDS
+    (packet.hash >> 28) as usize % SHARDS
 }
 
 /// Fixed, so that results never depend on the number of threads.

@@ -27,13 +27,13 @@ pub fn decode(window: &Window, range: Range<usize>, options: &DecodeOptions, out
                 Walk::new(bytes, header.length as usize, options).run(Next::Ethernet).0,
                 Some(packet)
             );
-            out.packets.push(Packet { frame: index as u32, ..packet }.moved_by(header.offset));
+            out.packets.push(packet.of_frame(index, bytes, header));
             continue;
         }
         let mut walk = Walk::new(bytes, header.length as usize, options);
         let (packet, stop) = walk.run(Next::Link(header.link_type));
         if let Some(packet) = packet {
-            out.packets.push(Packet { frame: index as u32, ..packet }.moved_by(header.offset));
+            out.packets.push(packet.of_frame(index, bytes, header));
         }
         if let Some(stop) = stop {
             count(&mut out.problems, stop, window.number(index), header);
@@ -68,6 +68,7 @@ fn plain(frame: &[u8]) -> Option<Packet> {
     let addresses = [u32::from_be_bytes([s0, s1, s2, s3]), u32::from_be_bytes([d0, d1, d2, d3])];
     Some(Packet {
         hash: hash::v4(addresses, ports, ip::TCP),
+        v4: addresses,
         ip: 14,
         transport: 34,
         payload: payload as u32,
@@ -254,7 +255,8 @@ impl<'a> Walk<'a> {
     #[inline]
     pub(super) fn set_hash(&mut self, protocol: u8) {
         let at = self.packet.ip as usize;
-        self.packet.hash = flow_hash(self.frame, at, &self.packet, protocol);
+        let ports = [self.packet.src_port, self.packet.dst_port];
+        (self.packet.hash, self.packet.v4) = flow_hash(self.frame, at, ports, protocol);
     }
 
     /// Ends with a packet of which only addresses and protocol are of interest.
@@ -269,20 +271,29 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Hash by the IP header at `at` and the ports in `packet`.
+/// Hash by the IP header at `at` and the ports, and the addresses of an IPv4 header.
 #[inline]
-pub(super) fn flow_hash(bytes: &[u8], at: usize, packet: &Packet, protocol: u8) -> u64 {
-    let ports = [packet.src_port, packet.dst_port];
-    let Some(header) = bytes.get(at..) else { return 0 };
+pub(super) fn flow_hash(bytes: &[u8], at: usize, ports: [u16; 2], protocol: u8) -> (u32, [u32; 2]) {
+    const NONE: (u32, [u32; 2]) = (0, [0; 2]);
+    let Some(header) = bytes.get(at..) else { return NONE };
     let v6 = header.first().is_some_and(|b| b >> 4 == 6);
     if v6 {
-        let Some(ends) = header.get(8..).and_then(|b| b.first_chunk::<32>()) else { return 0 };
+        let Some(ends) = header.get(8..).and_then(|b| b.first_chunk::<32>()) else { return NONE };
         let end = |i: usize| ends[i..].first_chunk::<16>().map_or(0, |b| u128::from_be_bytes(*b));
-        hash::v6([end(0), end(16)], ports, protocol)
+        (hash::v6([end(0), end(16)], ports, protocol), [0; 2])
     } else {
-        let Some([a, b, c, d, ..]) = header.get(12..).and_then(|b| b.first_chunk::<8>()) else { return 0 };
+        let Some([a, b, c, d, ..]) = header.get(12..).and_then(|b| b.first_chunk::<8>()) else { return NONE };
         let ends = [u32::from_be_bytes([*a, *b, *c, *d]), u32::from_be_bytes(ip::final_destination(header))];
-        hash::v4(ends, ports, protocol)
+        (hash::v4(ends, ports, protocol), ends)
+    }
+}
+
+impl Packet {
+    /// Told where its frame lies in the window.
+    #[inline]
+    fn of_frame(self, index: usize, frame: &[u8], header: &FrameHeader) -> Self {
+        let point = hash::point(frame, header.interface, self.ip, self.ttl);
+        Self { frame: index as u32, point, ..self }.moved_by(header.offset)
     }
 }
 

@@ -117,6 +117,7 @@ impl Reassembler {
         match decoded {
             Ok(inner) => Some(Packet {
                 frame: packet.frame,
+                point: packet.point,
                 notes: inner.notes
                     | note::REASSEMBLED
                     | packet.notes & (note::TUNNEL | note::INCOMING | note::OUTGOING),

@@ -6,14 +6,14 @@
 
 /// Hash of a flow of IPv4 addresses.
 #[inline]
-pub(super) fn v4(addresses: [u32; 2], ports: [u16; 2], protocol: u8) -> u64 {
+pub(super) fn v4(addresses: [u32; 2], ports: [u16; 2], protocol: u8) -> u32 {
     let end = |i: usize| fold(u64::from(addresses[i]) << 16 | u64::from(ports[i]), K[0]);
     finish(end(0).wrapping_add(end(1)), protocol)
 }
 
 /// Hash of a flow of IPv6 addresses.
 #[inline]
-pub(super) fn v6(addresses: [u128; 2], ports: [u16; 2], protocol: u8) -> u64 {
+pub(super) fn v6(addresses: [u128; 2], ports: [u16; 2], protocol: u8) -> u32 {
     let end = |i: usize| {
         let (high, low) = ((addresses[i] >> 64) as u64, addresses[i] as u64);
         fold(fold(high, K[1]) ^ low, K[2] ^ u64::from(ports[i]))
@@ -22,8 +22,17 @@ pub(super) fn v6(addresses: [u128; 2], ports: [u16; 2], protocol: u8) -> u64 {
 }
 
 #[inline]
-fn finish(ends: u64, protocol: u8) -> u64 {
-    fold(ends ^ u64::from(protocol), K[3])
+fn finish(ends: u64, protocol: u8) -> u32 {
+    (fold(ends ^ u64::from(protocol), K[3]) >> 32) as u32
+}
+
+/// Digest of a capture point: interface, first bytes of the frame (link header), where the IP header lies, and the TTL.
+#[inline]
+pub(super) fn point(frame: &[u8], interface: u16, depth: u32, ttl: u8) -> u16 {
+    let link = frame.first_chunk::<LINK>().map_or(0, |link| u128::from_le_bytes(*link));
+    let place = u64::from(ttl) << 8 ^ u64::from(interface) << 16 ^ u64::from(depth) << 32;
+    let mixed = fold(link as u64, K[1]) ^ fold((link >> 64) as u64 ^ place, K[2]);
+    (fold(mixed, K[3]) >> 48) as u16
 }
 
 #[inline]
@@ -31,6 +40,9 @@ fn fold(value: u64, key: u64) -> u64 {
     let product = u128::from(value ^ K[4]) * u128::from(key);
     product as u64 ^ (product >> 64) as u64
 }
+
+/// Bytes of a frame that tell capture points apart: an Ethernet or Linux cooked header.
+const LINK: usize = 16;
 
 /// Digits of pi, as good as any.
 const K: [u64; 5] = [
@@ -59,7 +71,7 @@ mod tests {
     fn neighbouring_flows_spread_over_shards() {
         let mut shards = [0; 16];
         for port in 0..16_000 {
-            shards[(v4([0x0a00_0001, 0x0a00_0002], [port, 443], 6) % 16) as usize] += 1;
+            shards[(v4([0x0a00_0001, 0x0a00_0002], [port, 443], 6) >> 28) as usize] += 1;
         }
         assert!(shards.iter().all(|n| (800..1200).contains(n)), "{shards:?}");
     }

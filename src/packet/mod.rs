@@ -65,9 +65,12 @@ pub mod note {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet {
     /// The same for both directions of a flow and for ICMP errors that quote it; never of threads or time.
-    pub hash: u64,
+    pub hash: u32,
     /// Index into [`Window::frames`].
     pub frame: u32,
+    /// Source and destination address where [`note::IPV6`] is not set: so that a flow is found without a look at the
+    /// frame, which is out of the cache by then. A source route's last address is the destination.
+    pub v4: [u32; 2],
     /// Offset of the innermost IP header (of an ICMP error: of the outer header; see `quoted`).
     pub ip: u32,
     /// Offset of the TCP, UDP, ICMP or ARP header.
@@ -94,6 +97,8 @@ pub struct Packet {
     pub flags: u16,
     /// IPv4 identification; 0 for IPv6.
     pub ip_id: u16,
+    /// Digest of where the frame was captured, as far as it tells: interface, link-layer header, TTL.
+    pub point: u16,
     /// IPv4 TTL or IPv6 hop limit.
     pub ttl: u8,
     /// What it is about.

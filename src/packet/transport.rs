@@ -119,7 +119,7 @@ impl Walk<'_> {
         [self.packet.src_port, self.packet.dst_port] = ports;
         self.packet.seq = seq;
         self.set_payload(quoted);
-        self.packet.hash = flow_hash(self.frame, quoted, &self.packet, quoted_protocol);
+        self.packet.hash = flow_hash(self.frame, quoted, ports, quoted_protocol).0;
         Ok(Next::Done)
     }
 
@@ -203,6 +203,7 @@ impl Packet {
     pub(super) const EMPTY: Self = Self {
         hash: 0,
         frame: 0,
+        v4: [0; 2],
         ip: 0,
         transport: 0,
         payload: 0,
@@ -216,6 +217,7 @@ impl Packet {
         window: 0,
         flags: 0,
         ip_id: 0,
+        point: 0,
         ttl: 0,
         kind: Kind::Opaque,
         protocol: 0,

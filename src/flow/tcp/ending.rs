@@ -4,7 +4,7 @@ use super::Connection;
 use crate::flow::codec::{Codec, Coded, Pack, Unpack};
 use crate::flow::labels::Scale;
 use crate::flow::totals::TcpSum;
-use crate::flow::{Dir, FlowEnd, Moment, PerDir, TcpFacts, TcpRecord};
+use crate::flow::{Dir, FlowEnd, Moment, PerDir, TcpFacts};
 
 impl Connection {
     /// What the observer is told at the end.
@@ -23,7 +23,7 @@ impl Connection {
         self.streams.orig.is_closed() && self.streams.resp.is_closed()
     }
 
-    /// The facts in the end. `bytes`: payload of each side; `quoted_only`: no segment was seen; `first`: the flow's
+    /// The facts in the end, into `pack`. `bytes`: payload of each side; `quoted_only`: no segment was seen; `first`: the flow's
     /// first packet.
     pub(in crate::flow) fn finish(
         &mut self,
@@ -31,30 +31,32 @@ impl Connection {
         quoted_only: bool,
         first: Moment,
         pack: &mut Pack,
-    ) -> (TcpRecord, TcpSum) {
+    ) -> TcpSum {
         self.conclude(bytes, quoted_only);
-        (TcpRecord::new(first, &mut self.facts, pack), TcpSum::of(&self.facts))
+        pack.begin(first);
+        self.facts.code(pack);
+        TcpSum::of(&self.facts)
     }
 
-    /// The same, and in `pack` what it takes to go on.
+    /// The same; in `pack`, behind as many bytes as are told, what it takes to go on.
     pub(in crate::flow) fn freeze(
         &mut self,
         bytes: PerDir<u64>,
         first: Moment,
         pack: &mut Pack,
-    ) -> (TcpRecord, TcpSum) {
+    ) -> (TcpSum, usize) {
         let mut completeness = self.facts.completeness;
-        self.conclude(bytes, false);
-        let record = TcpRecord::new(first, &mut self.facts, pack);
-        pack.begin(first);
+        let sum = self.finish(bytes, false, first, pack);
+        let facts = pack.bytes().len();
+        pack.last().begin(first);
         completeness.code(pack);
         self.code_rest(pack);
-        (record, TcpSum::of(&self.facts))
+        (sum, facts)
     }
 
     /// What [`Connection::freeze`] froze. The memory of copies is lost: they come at once or not at all.
     pub(in crate::flow) fn thaw(facts: TcpFacts, first: Moment, rest: &[u8]) -> Self {
-        let mut this = Self { facts, ..Self::new(false) };
+        let mut this = Self { facts, ..Self::default() };
         let mut unpack = Unpack::new(rest, &[]);
         unpack.last().begin(first);
         this.facts.completeness.code(&mut unpack);

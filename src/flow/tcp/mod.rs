@@ -4,7 +4,7 @@
 //! Zeek's machine and the facts that rules see, and its payload goes to the observer. Never rejects a segment.
 
 use super::analysis::Labels;
-use super::copies::{CapturePoint, Copies};
+use super::copies::Copies;
 use super::labels::{Finding, Seen, Wireshark};
 use super::listener::Listener;
 use super::seq::Seq;
@@ -55,7 +55,7 @@ impl Segment<'_> {
 }
 
 /// What is kept of a connection while it may go on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Connection {
     wireshark: Wireshark,
     zeek: Machine,
@@ -71,18 +71,18 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Before its first segment. `flipped`: the responder sends it.
-    pub(super) fn new(flipped: bool) -> Self {
-        Self {
-            wireshark: Wireshark::default(),
-            zeek: if flipped { Machine::flipped() } else { Machine::default() },
-            streams: PerDir::default(),
-            copies: PerDir::default(),
-            latest: None,
-            begun: false,
-            shown_completeness: 0,
-            facts: TcpFacts::default(),
-        }
+    /// Forgets the connection it was; what that held on the heap is used again. `flipped`: the responder sends the first
+    /// segment.
+    pub(super) fn begin(&mut self, flipped: bool) {
+        self.wireshark = Wireshark::default();
+        let history = self.facts.begin();
+        self.zeek.begin(history, flipped);
+        self.streams.orig.begin();
+        self.streams.resp.begin();
+        self.copies = PerDir::default();
+        self.latest = None;
+        self.begun = false;
+        self.shown_completeness = 0;
     }
 
     /// Another epoch was on the same endpoints before (Wireshark `tcp.analysis.reused_ports`): the SYN that opens this
@@ -192,12 +192,7 @@ impl Connection {
         let end = segment.seq().plus(packet.payload_length);
         let fresh = packet.payload_length > 0 && own.is_fresh(end)
             || segment.has(ACK) && other.is_unacked(Seq(packet.ack));
-        self.copies[segment.dir].is_copy(
-            packet,
-            CapturePoint::of(packet, segment.window),
-            segment.at.time,
-            !fresh,
-        )
+        self.copies[segment.dir].is_copy(packet, segment.at.time, !fresh)
     }
 
     /// RFC 9293 §3.5: a SYN tells the first number, and what its sender can do.

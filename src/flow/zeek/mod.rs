@@ -102,9 +102,14 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// A machine whose first packet came from the responder.
-    pub(super) fn flipped() -> Self {
-        Self { history: "^".to_owned(), ..Self::default() }
+    /// Begins anew with the memory of a history that is over. `flipped`: the first packet comes from the responder.
+    pub(super) fn begin(&mut self, history: String, flipped: bool) {
+        self.sides = PerDir::default();
+        self.history = history;
+        self.history.clear();
+        if flipped {
+            self.history.push('^');
+        }
     }
 
     /// Exchanges the sides.
