@@ -175,7 +175,10 @@ impl<O: Observer> Entry<O> {
     /// Turns the flow round where the packet shows that its sides were taken wrongly.
     fn orient(&mut self, packet: &Packet, dir: Dir, observer: &mut O) -> Dir {
         let Transport::Tcp(connection) = &mut self.transport else { return dir };
-        if !connection.is_inverted(dir, packet) || self.packets.orig == 0 && self.packets.resp == 0 {
+        if !packet.has(SYN)
+            || !connection.is_inverted(dir, packet)
+            || self.packets.orig == 0 && self.packets.resp == 0
+        {
             return dir;
         }
         connection.swap();

@@ -196,7 +196,11 @@ impl<O: Observer> Table<O> {
         let Self { options, slots, lones, spare, weight, over, lingering: _, ages, pack, scratch, archive } =
             self;
         let hash = arrival.hash();
-        let is_it = |slot: &Slot<O>| slot.is_of(&arrival.key, lones);
+        let mut sender = None;
+        let is_it = |slot: &Slot<O>| {
+            sender = slot.sender(&arrival.key, lones);
+            sender.is_some()
+        };
         let slot = match slots.entry(hash, is_it, Slot::hash) {
             Place::Occupied(place) => place.into_mut(),
             Place::Vacant(place) => {
@@ -215,13 +219,17 @@ impl<O: Observer> Table<O> {
                 slot
             }
         };
-        *weight -= slot.weight();
-        let (entry, was_frozen) = slot.wake(*options, (lones, spare), pack.shared.values(), observer);
-        *weight += LIVE_BYTES;
-        if was_frozen {
-            over.push_back(Over { hash, opened: entry.opened, last: arrival.at });
+        if !matches!(slot, Slot::Live(_)) {
+            *weight += LIVE_BYTES - slot.weight();
+            let was_frozen = slot.wake(*options, (lones, spare), pack.shared.values(), observer);
+            if was_frozen {
+                over.push_back(Over { hash, opened: slot.age(lones).opened, last: arrival.at });
+            }
+            // Growing may have turned it round.
+            sender = slot.sender(&arrival.key, lones);
         }
-        let dir = entry.key.sender(&arrival.key).unwrap_or(Dir::Orig);
+        let Slot::Live(entry) = slot else { return None };
+        let dir = sender.unwrap_or(Dir::Orig);
         if !entry.is_other_epoch(dir, flags, arrival.packet.seq) {
             return Some((entry, dir));
         }

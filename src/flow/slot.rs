@@ -8,7 +8,7 @@ use super::key::FlowKey;
 use super::lone::Lone;
 use super::shard::ShardOptions;
 use super::totals::Totals;
-use super::{FrameRef, Moment, Observer};
+use super::{Dir, FrameRef, Moment, Observer};
 use crate::capture::Window;
 
 /// A flow of the table.
@@ -80,14 +80,15 @@ impl Frozen {
 }
 
 impl<O: Observer> Slot<O> {
+    /// Who sent a packet with the key `sender_first`, if it is of this flow.
     #[inline]
-    pub(super) fn is_of(&self, sender_first: &FlowKey, lones: &Lones) -> bool {
+    pub(super) fn sender(&self, sender_first: &FlowKey, lones: &Lones) -> Option<Dir> {
         let key = match self {
             Self::Live(entry) => &entry.key,
             Self::Frozen(frozen) => &frozen.key,
             Self::Lone { place, .. } => &lones.at(*place).key,
         };
-        key.sender(sender_first).is_some()
+        key.sender(sender_first)
     }
 
     pub(super) fn hash(&self) -> u64 {
@@ -127,14 +128,14 @@ impl<O: Observer> Slot<O> {
         }
     }
 
-    /// The flow, to go on with; whether it was frozen.
+    /// Makes it a live flow, to go on with; tells whether it was frozen.
     pub(super) fn wake(
         &mut self,
         options: ShardOptions,
         (lones, spare): (&mut Lones, &mut Spare<O>),
         shared: &[SharedValue],
         observer: &mut O,
-    ) -> (&mut Entry<O>, bool) {
+    ) -> bool {
         let was_frozen = matches!(self, Self::Frozen(_));
         let woken = match self {
             Self::Live(_) => None,
@@ -149,10 +150,7 @@ impl<O: Observer> Slot<O> {
         if let Some(entry) = woken {
             *self = Self::Live(entry);
         }
-        match self {
-            Self::Live(entry) => (entry, was_frozen),
-            Self::Frozen(_) | Self::Lone { .. } => unreachable!("made live above"),
-        }
+        was_frozen
     }
 }
 

@@ -37,11 +37,10 @@ impl Unacked {
 
     /// The other side has acknowledged what lies before `ack`.
     pub(super) fn acknowledge(&mut self, ack: Seq) {
-        let sent = self.segments.iter().take(usize::from(self.count));
-        let done = sent.take_while(|segment| !segment.end.after(ack)).count();
-        if done > 0 {
-            self.segments.copy_within(done.., 0);
-            self.count -= done as u8;
+        while self.count > 0 && !self.segments[0].end.after(ack) {
+            let [_, a, b, c] = self.segments;
+            self.segments = [a, b, c, Sent::default()];
+            self.count -= 1;
         }
     }
 

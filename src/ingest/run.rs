@@ -11,7 +11,7 @@ use crate::capture::{self, CaptureIndex, CaptureReader, CaptureSet, Window};
 use crate::error::{Place, Weirds};
 use crate::flow::{Shard, ShardOptions};
 use crate::packet::fragments::Reassembler;
-use crate::packet::{self, DecodeOptions, Decoded, Kind, Packet};
+use crate::packet::{self, DecodeOptions, Kind, Packet};
 use crate::time::Timestamp;
 
 /// Reads all captures among `sources`; one after the other, each with all threads of the current rayon pool.
@@ -43,11 +43,17 @@ struct Capture<'o> {
 /// The work on one run of frames: decoded, dealt, counted. Reused from window to window.
 #[derive(Default)]
 struct Chunk {
-    decoded: Decoded,
-    dealt: [Vec<Packet>; SHARDS],
-    neighbors: Vec<Packet>,
-    fragments: bool,
+    dealt: Dealt,
+    problems: Weirds,
     tally: Tally,
+}
+
+/// Packets by who takes them.
+#[derive(Default)]
+struct Dealt {
+    shards: [Vec<Packet>; SHARDS],
+    neighbors: Vec<Packet>,
+    fragments: Vec<Packet>,
 }
 
 impl<'o> Capture<'o> {
@@ -152,18 +158,18 @@ impl<'o> Capture<'o> {
             chunk.fill(shared, start..(start + CHUNK_FRAMES).min(shared.frames.len()), decode, span);
         });
         let chunks = &mut self.chunks[..used];
-        if chunks.iter().any(|c| c.fragments) {
+        if chunks.iter().any(|c| !c.dealt.fragments.is_empty()) {
             self.tally.problems.merge(defragment(&mut self.reassembler, window, &self.decode, chunks));
         }
         for chunk in &mut *chunks {
             self.tally.add(&mut chunk.tally);
-            self.tally.problems.merge(std::mem::take(&mut chunk.decoded.problems));
-            self.tally.neighbors(self.index, window, file, &chunk.neighbors);
+            self.tally.problems.merge(std::mem::take(&mut chunk.problems));
+            self.tally.neighbors(self.index, window, file, &chunk.dealt.neighbors);
         }
         let (window, chunks) = (&*window, &*chunks);
         self.shards.par_iter_mut().enumerate().for_each(|(n, shard)| {
             for chunk in chunks {
-                shard.process(window, file, &chunk.dealt[n]);
+                shard.process(window, file, &chunk.dealt.shards[n]);
             }
         });
     }
@@ -178,29 +184,38 @@ impl Chunk {
         options: &DecodeOptions,
         span: (Option<Timestamp>, Option<Timestamp>),
     ) {
-        self.decoded.packets.clear();
         self.tally.frames(window, range.clone());
-        packet::decode(window, range, options, &mut self.decoded);
-        if span != (None, None) {
-            let inside =
-                |t: Timestamp| span.0.is_none_or(|from| t >= from) && span.1.is_none_or(|to| t <= to);
-            self.decoded.packets.retain(|p| inside(window.frames[p.frame as usize].time));
-        }
-        self.fragments = self.decoded.packets.iter().any(|p| p.kind == Kind::Fragment);
-        self.deal();
+        self.dealt.clear();
+        let is_inside = |packet: &Packet| {
+            let time = window.frames[packet.frame as usize].time;
+            span.0.is_none_or(|from| time >= from) && span.1.is_none_or(|to| time <= to)
+        };
+        packet::each_packet(window, range, options, &mut self.problems, |packet| {
+            if span == (None, None) || is_inside(&packet) {
+                self.dealt.take(packet);
+            }
+        });
+    }
+}
+
+impl Dealt {
+    fn clear(&mut self) {
+        self.all().for_each(Vec::clear);
     }
 
-    /// Sorts the decoded packets to their shards.
-    fn deal(&mut self) {
-        self.dealt.iter_mut().for_each(Vec::clear);
-        self.neighbors.clear();
-        for packet in &self.decoded.packets {
-            match packet.kind {
-                Kind::Tcp | Kind::Udp | Kind::IcmpError => self.dealt[shard_of(packet)].push(*packet),
-                Kind::Neighbor => self.neighbors.push(*packet),
-                Kind::Opaque | Kind::Fragment => {}
-            }
+    /// Takes a packet; what no flow is made of is dropped.
+    #[inline]
+    fn take(&mut self, packet: Packet) {
+        match packet.kind {
+            Kind::Tcp | Kind::Udp | Kind::IcmpError => self.shards[shard_of(&packet)].push(packet),
+            Kind::Neighbor => self.neighbors.push(packet),
+            Kind::Fragment => self.fragments.push(packet),
+            Kind::Opaque => {}
         }
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut Vec<Packet>> {
+        self.shards.iter_mut().chain([&mut self.neighbors, &mut self.fragments])
     }
 }
 
@@ -212,12 +227,13 @@ fn defragment(
     chunks: &mut [Chunk],
 ) -> Weirds {
     let mut problems = Weirds::default();
-    let mut packets: Vec<Packet> = chunks.iter_mut().flat_map(|c| c.decoded.packets.drain(..)).collect();
+    let dealt = chunks.iter_mut().flat_map(|chunk| chunk.dealt.all());
+    let mut packets: Vec<Packet> = dealt.flat_map(|packets| packets.drain(..)).collect();
+    packets.sort_unstable_by_key(|packet| packet.frame);
     reassembler.pass(window, options, &mut packets, &mut problems);
     if let Some(first) = chunks.first_mut() {
-        first.decoded.packets = packets;
+        packets.into_iter().for_each(|packet| first.dealt.take(packet));
     }
-    chunks.iter_mut().for_each(Chunk::deal);
     problems
 }
 

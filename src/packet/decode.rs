@@ -13,8 +13,20 @@ use crate::error::{Place, Weirds};
 
 /// Decodes the frames of `range` (indices into [`Window::frames`]) and appends to `out`.
 pub fn decode(window: &Window, range: Range<usize>, options: &DecodeOptions, out: &mut Decoded) {
+    out.packets.reserve(range.len());
+    each_packet(window, range, options, &mut out.problems, |packet| out.packets.push(packet));
+}
+
+/// Decodes the frames of `range` and shows each packet, in frame order; what was not decoded is counted in `problems`.
+#[inline]
+pub fn each_packet(
+    window: &Window,
+    range: Range<usize>,
+    options: &DecodeOptions,
+    problems: &mut Weirds,
+    mut show: impl FnMut(Packet),
+) {
     let frames = window.frames.get(range.clone()).unwrap_or_default();
-    out.packets.reserve(frames.len());
     for (index, header) in range.zip(frames) {
         let start = header.offset as usize;
         let end = start.saturating_add(header.captured as usize);
@@ -27,16 +39,16 @@ pub fn decode(window: &Window, range: Range<usize>, options: &DecodeOptions, out
                 Walk::new(bytes, header.length as usize, options).run(Next::Ethernet).0,
                 Some(packet)
             );
-            out.packets.push(packet.of_frame(index, bytes, header));
+            show(packet.of_frame(index, bytes, header));
             continue;
         }
         let mut walk = Walk::new(bytes, header.length as usize, options);
         let (packet, stop) = walk.run(Next::Link(header.link_type));
         if let Some(packet) = packet {
-            out.packets.push(packet.of_frame(index, bytes, header));
+            show(packet.of_frame(index, bytes, header));
         }
         if let Some(stop) = stop {
-            count(&mut out.problems, stop, window.number(index), header);
+            count(problems, stop, window.number(index), header);
         }
     }
 }

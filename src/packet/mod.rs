@@ -19,7 +19,7 @@ mod link;
 mod transport;
 mod tunnel;
 
-pub use decode::decode;
+pub use decode::{decode, each_packet};
 
 /// What a [`Packet`] is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

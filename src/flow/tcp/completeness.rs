@@ -31,6 +31,11 @@ impl Connection {
 
     /// Bits of a segment that is not the stream's first.
     fn advance_completeness(&mut self, flags: u16, empty: bool) {
+        // Most segments.
+        if flags & (SYN | ACK | FIN | RST) == ACK {
+            self.facts.completeness |= if empty { ACK_BIT } else { DATA_BIT };
+            return;
+        }
         for (is_so, bit) in [
             (flags & (SYN | ACK) == SYN | ACK, SYN_ACK_BIT),
             (flags & (SYN | ACK) == ACK && !empty, DATA_BIT),

@@ -243,8 +243,8 @@ impl Connection {
         }
         let (dir, ack) = (segment.dir, Seq(segment.packet.ack));
         let stream = &mut self.streams[dir.other()];
-        let dialling = self.facts.established.is_none() && !self.facts.syn_times.is_empty();
-        if dir == Dir::Resp && dialling && stream.is_unused() && stream.place(ack) != 0 {
+        let dialling = || self.facts.established.is_none() && !self.facts.syn_times.is_empty();
+        if dir == Dir::Resp && dialling() && stream.is_unused() && stream.place(ack) != 0 {
             // RFC 5961 §4: a challenge ACK has the numbers of a connection that was before.
             return Acked::default();
         }
@@ -275,11 +275,11 @@ impl Connection {
     /// after its SYN shows that there was one.
     fn note_establishment(&mut self, segment: &Segment<'_>) {
         let facts = &mut self.facts;
-        let began = !facts.syn_times.is_empty() || !facts.synack_times.is_empty();
-        if facts.established.is_some() || !began || segment.dir != Dir::Orig {
+        if facts.established.is_some() || segment.dir != Dir::Orig {
             return;
         }
-        if segment.packet.flags & (SYN | ACK | RST) == ACK {
+        let began = !facts.syn_times.is_empty() || !facts.synack_times.is_empty();
+        if began && segment.packet.flags & (SYN | ACK | RST) == ACK {
             facts.established = Some(segment.at);
         }
     }
