@@ -167,7 +167,7 @@ impl Pack {
             return self.put(&n.to_le_bytes(), 8);
         }
         // A seventh, rounded up: right for all below 80.
-        let length = (bits + 6) * 37 >> 8;
+        let length = ((bits + 6) * 37) >> 8;
         self.put(&((n << 1 | 1) << (length - 1)).to_le_bytes(), length as usize);
     }
 }
@@ -393,20 +393,37 @@ impl Coded for Moment {
     }
 }
 
-/// One number says both whether there is one and how far its frame lies from the last.
+/// One number says whether there is one, how many frames it lies from the last, and how long: in its six lowest bits 0 for
+/// none, one more than the frames, or [`FAR`] where numbers of their own follow.
 impl Coded for Option<Moment> {
     #[inline]
     fn code<C: Codec>(&mut self, codec: &mut C) {
-        let before = codec.last().moment.frame.to_bits();
-        let mut n = self.map_or(0, |at| zigzag(at.frame.to_bits().wrapping_sub(before) as i64) + 1);
-        codec.number(&mut n);
-        *self = n.checked_sub(1).map(|delta| {
-            let frame = FrameRef::from_bits(before.wrapping_add(unzigzag(delta) as u64));
-            let mut time = self.map_or(Timestamp::default(), |at| at.time);
-            codec.last().moment.frame = frame;
-            time.code(codec);
-            Moment { frame, time }
+        let before = codec.last().moment;
+        let (mut frames, mut time) = self.map_or((0, 0), |at| {
+            let frames = at.frame.to_bits().wrapping_sub(before.frame.to_bits()) as i64;
+            (zigzag(frames), zigzag(at.time.0.wrapping_sub(before.time.0)))
         });
+        let near = frames < FAR - 1 && time < 1 << 50;
+        let mut n = match self {
+            None => 0,
+            Some(_) if near => time << 6 | (frames + 1),
+            Some(_) => FAR,
+        };
+        codec.number(&mut n);
+        match n & 63 {
+            0 => return *self = None,
+            FAR => {
+                codec.number(&mut frames);
+                codec.number(&mut time);
+            }
+            low => (frames, time) = (low - 1, n >> 6),
+        }
+        let at = Moment {
+            frame: FrameRef::from_bits(before.frame.to_bits().wrapping_add(unzigzag(frames) as u64)),
+            time: Timestamp(before.time.0.wrapping_add(unzigzag(time))),
+        };
+        codec.last().moment = at;
+        *self = Some(at);
     }
 }
 
@@ -473,6 +490,57 @@ pub fn optional<T: Default, C: Codec>(
     }
 }
 
+/// The bits of a word that say which fields follow, while they are walked over: asked in the same order both ways.
+pub(super) struct Form {
+    bits: u32,
+    next: u32,
+}
+
+impl Form {
+    /// Writes or reads the word; `there` says it of each field when it is written.
+    #[inline]
+    pub(super) fn code<const N: usize, C: Codec>(there: [bool; N], codec: &mut C) -> Self {
+        const { assert!(N <= 32) }
+        let bits = there.iter().rev().fold(0_u32, |bits, there| bits << 1 | u32::from(*there));
+        let mut bytes = bits.to_le_bytes();
+        codec.array(&mut bytes);
+        Self { bits: u32::from_le_bytes(bytes), next: 0 }
+    }
+
+    /// What is said of the next field.
+    #[inline]
+    pub(super) fn next(&mut self) -> bool {
+        let there = self.bits >> self.next & 1 != 0;
+        self.next += 1;
+        there
+    }
+
+    /// A value that is not always there.
+    #[inline]
+    pub(super) fn optional<T: Default + Coded, C: Codec>(&mut self, value: &mut Option<T>, codec: &mut C) {
+        if self.next() {
+            value.get_or_insert_default().code(codec);
+        } else {
+            *value = None;
+        }
+    }
+
+    /// A value that is mostly its default.
+    #[inline]
+    pub(super) fn rare<T: Default, C: Codec>(
+        &mut self,
+        value: &mut T,
+        codec: &mut C,
+        code: impl FnOnce(&mut T, &mut C),
+    ) {
+        if self.next() {
+            code(value, codec);
+        } else {
+            *value = T::default();
+        }
+    }
+}
+
 /// A value that is mostly its default: a number that says whether it is not, then the value.
 #[inline]
 pub fn rare<T: Default + PartialEq, C: Codec>(
@@ -525,6 +593,9 @@ const fn zigzag(n: i64) -> u64 {
 const fn unzigzag(n: u64) -> i64 {
     (n >> 1) as i64 ^ -((n & 1) as i64)
 }
+
+/// Says that a moment is too far from the last to be packed with its frame and time in one number.
+const FAR: u64 = 63;
 
 /// Longest list or run that is packed.
 const LONGEST: u64 = 1 << 16;

@@ -139,6 +139,11 @@ pub struct Loss {
 }
 
 impl Loss {
+    /// More than a largest segment that arrived is known.
+    pub(super) fn is_more_than_delivered(&self) -> bool {
+        *self != Self { largest_delivered_bytes: self.largest_delivered_bytes, ..Self::default() }
+    }
+
     /// Something was sent again, is missing or was never acknowledged.
     pub fn is_any(&self) -> bool {
         self.segments > 0 || self.unacked_bytes > 0 || self.gap_bytes > 0 || self.sacked_bytes > 0

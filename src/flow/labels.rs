@@ -5,7 +5,7 @@
 //! Source: the "TCP Analysis" chapter of the Wireshark User's Guide, and tshark's answers.
 
 use super::analysis::Labels;
-use super::codec::{Codec, Coded, optional};
+use super::codec::{Codec, Coded, Form, optional};
 use super::seq::Seq;
 use super::unacked::Unacked;
 use super::{Dir, PerDir};
@@ -210,17 +210,23 @@ impl Coded for Memory {
             last,
             unacked,
         } = self;
-        optional(base, codec, Coded::code);
-        next.code(codec);
-        contiguous.code(codec);
+        let mut form = Form::code(
+            [base.is_some(), window.is_some(), *first_ack, *duplicate_acks > 0, !last.is_empty()],
+            codec,
+        );
+        form.optional(base, codec);
+        form.optional(window, codec);
+        *first_ack = form.next();
+        form.rare(duplicate_acks, codec, Coded::code);
+        form.rare(last, codec, Coded::code);
+        for number in [next, contiguous, last_ack] {
+            let mut bytes = number.0.to_le_bytes();
+            codec.array(&mut bytes);
+            number.0 = u32::from_le_bytes(bytes);
+        }
         next_time.code(codec);
         last_ack_time.code(codec);
-        optional(window, codec, Coded::code);
         scale.code(codec);
-        first_ack.code(codec);
-        duplicate_acks.code(codec);
-        last.code(codec);
-        last_ack.code(codec);
         unacked.code(codec);
     }
 }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
 
-use super::codec::{Codec, Coded, Pack, Unpack, list, optional, rare};
-use super::{ConnState, Dir, KeepAlive, Loss, Moment, Reset, Silence, TcpFacts, TcpOptions};
+use super::codec::{Codec, Coded, Form, Pack, Unpack, list, optional, rare};
+use super::{ConnState, Dir, KeepAlive, Loss, Moment, PerDir, Reset, Silence, TcpFacts, TcpOptions};
 
 /// TCP facts, packed; unpacked for good when they are first read in place.
 ///
@@ -166,36 +166,87 @@ impl Coded for TcpFacts {
         code_start(&mut isn.orig, &mut options.orig, codec);
         list(syn_times, codec, Coded::code);
         list(synack_times, codec, Coded::code);
-        optional(&mut isn.resp, codec, Coded::code);
-        rare(&mut options.resp, codec, Coded::code);
+        let counts = [syn, synack, fin, rst];
+        let mut form = Form::code(
+            [
+                isn.resp.is_some(),
+                options.resp != TcpOptions::default(),
+                reset.is_some(),
+                longest_silence.is_some(),
+                counts.iter().map(|count| **count).ne(ORDINARY),
+                *analysis != PerDir::default(),
+                *duplicate_ack_num != PerDir::default(),
+                initial_rtt.is_some(),
+                conn_state.is_some(),
+                rto.orig.is_some(),
+                rto.resp.is_some(),
+                ttl.orig.is_some(),
+                ttl.resp.is_some(),
+                last_window.orig.is_some(),
+                last_window.resp.is_some(),
+                loss.orig.is_more_than_delivered(),
+                loss.resp.is_more_than_delivered(),
+                *synack_after_ack > 0,
+                *syn_payload_bytes > 0,
+                *simultaneous_open,
+                keep_alive.is_some(),
+            ],
+            codec,
+        );
+        form.optional(&mut isn.resp, codec);
+        form.rare(&mut options.resp, codec, Coded::code);
         for moments in [first_payload, last_payload, last_segment, last_new_ack, first_fin] {
             moments.code(codec);
         }
         established.code(codec);
-        optional(reset, codec, Coded::code);
-        optional(longest_silence, codec, Coded::code);
-        for counts in [syn, synack, fin, rst] {
-            counts.code(codec);
+        form.optional(reset, codec);
+        form.optional(longest_silence, codec);
+        let unusual = form.next();
+        for (count, ordinary) in counts.into_iter().zip(ORDINARY) {
+            if unusual {
+                count.code(codec);
+            } else {
+                *count = ordinary;
+            }
         }
-        rare(analysis, codec, Coded::code);
-        rare(duplicate_ack_num, codec, Coded::code);
+        form.rare(analysis, codec, Coded::code);
+        form.rare(duplicate_ack_num, codec, Coded::code);
         max_bytes_in_flight.code(codec);
         completeness.code(codec);
-        optional(initial_rtt, codec, Coded::code);
-        optional(conn_state, codec, Coded::code);
+        form.optional(initial_rtt, codec);
+        form.optional(conn_state, codec);
         codec.text(history);
+        form.optional(&mut rto.orig, codec);
+        form.optional(&mut rto.resp, codec);
+        form.optional(&mut ttl.orig, codec);
+        form.optional(&mut ttl.resp, codec);
+        form.optional(&mut last_window.orig, codec);
+        form.optional(&mut last_window.resp, codec);
         for dir in [Dir::Orig, Dir::Resp] {
-            optional(&mut rto[dir], codec, Coded::code);
-            optional(&mut ttl[dir], codec, Coded::code);
-            optional(&mut last_window[dir], codec, Coded::code);
-            code_loss(&mut loss[dir], codec);
+            let loss = &mut loss[dir];
+            let mut delivered = loss.largest_delivered_bytes;
+            delivered.code(codec);
+            form.rare(loss, codec, Coded::code);
+            loss.largest_delivered_bytes = delivered;
         }
-        synack_after_ack.code(codec);
-        simultaneous_open.code(codec);
-        syn_payload_bytes.code(codec);
-        optional(keep_alive, codec, |sides, codec| sides.code(codec));
+        form.rare(synack_after_ack, codec, Coded::code);
+        form.rare(syn_payload_bytes, codec, Coded::code);
+        *simultaneous_open = form.next();
+        if form.next() {
+            keep_alive.get_or_insert_default().code(codec);
+        } else {
+            *keep_alive = None;
+        }
     }
 }
+
+/// Segments with SYN, with SYN and ACK, with FIN, and with RST, of most connections.
+const ORDINARY: [PerDir<u32>; 4] = [
+    PerDir { orig: 1, resp: 0 },
+    PerDir { orig: 0, resp: 1 },
+    PerDir { orig: 1, resp: 1 },
+    PerDir { orig: 0, resp: 0 },
+];
 
 /// What is asked of every flow stands first; the number of SYNs follows.
 fn code_start<C: Codec>(isn: &mut Option<u32>, options: &mut TcpOptions, codec: &mut C) {
@@ -211,14 +262,6 @@ impl Coded for TcpOptions {
         sack_permitted.code(codec);
         optional(timestamp, codec, Coded::code);
     }
-}
-
-/// Nothing but a largest segment is what most flows have.
-fn code_loss<C: Codec>(loss: &mut Loss, codec: &mut C) {
-    let mut delivered = std::mem::take(&mut loss.largest_delivered_bytes);
-    delivered.code(codec);
-    rare(loss, codec, Coded::code);
-    loss.largest_delivered_bytes = delivered;
 }
 
 impl Coded for Loss {

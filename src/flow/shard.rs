@@ -226,15 +226,15 @@ impl<O: Observer> Table<O> {
                 over.push_back(Over { hash, opened: slot.age(lones).opened, last: arrival.at });
             }
             // Growing may have turned it round.
-            sender = slot.sender(&arrival.key, lones);
+            sender = None;
         }
         let Slot::Live(entry) = slot else { return None };
-        let dir = sender.unwrap_or(Dir::Orig);
+        let dir = sender.or_else(|| entry.key.sender(&arrival.key)).unwrap_or(Dir::Orig);
         if !entry.is_other_epoch(dir, flags, arrival.packet.seq) {
             return Some((entry, dir));
         }
         let mut old = opens.open(spare, arrival);
-        std::mem::swap(entry, &mut *old);
+        std::mem::swap(entry, &mut old);
         old.shares_tuple = true;
         entry.reuse_ports();
         ages.note(entry.age());

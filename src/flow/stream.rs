@@ -3,7 +3,7 @@
 //! Takes segments without copies. Keeps no payload, only places; the holes that the capture has are remembered so that
 //! a late segment can be told from one that was sent again.
 
-use super::codec::{Codec, Coded, list, optional};
+use super::codec::{Codec, Coded, Form, list};
 use super::seq::{Anchor, Place, Seq};
 
 /// What one side has sent so far.
@@ -220,18 +220,36 @@ impl Stream {
 impl Coded for Stream {
     fn code<C: Codec>(&mut self, codec: &mut C) {
         let Self { anchor, next, acked, fin, holes, largest, window } = self;
-        optional(anchor, codec, Coded::code);
+        let there =
+            [anchor.is_some(), fin.is_some(), window.is_some(), !holes.is_empty(), *largest != (0, 0)];
+        let mut form = Form::code(there, codec);
         next.code(codec);
-        acked.code(codec);
-        optional(fin, codec, Coded::code);
-        list(holes, codec, |(start, end), codec| {
-            start.code(codec);
-            end.code(codec);
+        form.optional(anchor, codec);
+        near(acked, *next, codec);
+        if form.next() {
+            near(fin.get_or_insert_default(), *next, codec);
+        } else {
+            *fin = None;
+        }
+        form.optional(window, codec);
+        form.rare(holes, codec, |holes, codec| {
+            list(holes, codec, |(start, end), codec| {
+                start.code(codec);
+                end.code(codec);
+            });
         });
-        largest.0.code(codec);
-        largest.1.code(codec);
-        optional(window, codec, Coded::code);
+        form.rare(largest, codec, |(length, end), codec| {
+            length.code(codec);
+            near(end, *next, codec);
+        });
     }
+}
+
+/// A place that lies near another.
+fn near<C: Codec>(place: &mut Place, other: Place, codec: &mut C) {
+    let mut delta = place.wrapping_sub(other);
+    delta.code(codec);
+    *place = other.wrapping_add(delta);
 }
 
 /// Holes remembered for one side.

@@ -232,7 +232,9 @@ fn defragment(
     packets.sort_unstable_by_key(|packet| packet.frame);
     reassembler.pass(window, options, &mut packets, &mut problems);
     if let Some(first) = chunks.first_mut() {
-        packets.into_iter().for_each(|packet| first.dealt.take(packet));
+        for packet in packets {
+            first.dealt.take(packet);
+        }
     }
     problems
 }

@@ -5,7 +5,7 @@
 //! Source: Zeek `scripts/base/protocols/conn/main.zeek`; states after RFC 9293 §3.3.2, as an observer sees them.
 
 use self::history::{ACK_SEEN, DATA_SEEN, FIN_SEEN, RST_SEEN, SYN_SEEN};
-use super::codec::{Codec, Coded};
+use super::codec::{Codec, Coded, Form};
 use super::seq::Seq;
 use super::{ConnState, Dir, PerDir};
 use crate::packet::tcp_flag::{ACK, FIN, RST, SYN};
@@ -264,16 +264,23 @@ impl Coded for Side {
         state.code(codec);
         before.code(codec);
         seen.code(codec);
+        let mut form = Form::code([*retransmissions > 0, *zero_windows > 0, *gaps > 0], codec);
         for count in [retransmissions, zero_windows, gaps] {
-            count.code(codec);
+            form.rare(count, codec, Coded::code);
         }
-        for (number, bit) in [(last_syn, SYN_SEEN), (last_fin, FIN_SEEN), (last_rst, RST_SEEN)] {
-            if *seen & bit != 0 {
-                number.code(codec);
+        for (number, there) in [
+            (last_syn, *seen & SYN_SEEN != 0),
+            (last_fin, *seen & FIN_SEEN != 0),
+            (last_rst, *seen & RST_SEEN != 0),
+            (start, true),
+            (last, true),
+        ] {
+            if there {
+                let mut bytes = number.0.to_le_bytes();
+                codec.array(&mut bytes);
+                number.0 = u32::from_le_bytes(bytes);
             }
         }
-        start.code(codec);
-        last.code(codec);
     }
 }
 
