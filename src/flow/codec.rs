@@ -34,6 +34,10 @@ pub trait Codec {
     /// A text, at most 64 KiB.
     fn text(&mut self, text: &mut String);
 
+    /// A moment that is not always there. One number says whether it is, how many frames it lies from the last, and how
+    /// long: in its six lowest bits 0 for none, one more than the frames, or [`FAR`] where numbers of their own follow.
+    fn moment(&mut self, at: &mut Option<Moment>);
+
     /// What was last, which the next values differ little from.
     fn last(&mut self) -> &mut Last;
 
@@ -160,6 +164,18 @@ impl Pack {
         self.put_all(bytes);
     }
 
+    fn put_moment(&mut self, at: Moment) {
+        let before = std::mem::replace(&mut self.last.moment, at);
+        let frames = zigzag(at.frame.to_bits().wrapping_sub(before.frame.to_bits()) as i64);
+        let time = zigzag(at.time.0.wrapping_sub(before.time.0));
+        if frames < FAR - 1 && time < 1 << 50 {
+            return self.put_number(time << 6 | (frames + 1));
+        }
+        for n in [FAR, frames, time] {
+            self.put_number(n);
+        }
+    }
+
     fn put_number(&mut self, n: u64) {
         let bits = u64::BITS - (n | 1).leading_zeros();
         if bits > 56 {
@@ -203,6 +219,14 @@ impl Codec for Pack {
     }
 
     #[inline]
+    fn moment(&mut self, at: &mut Option<Moment>) {
+        match *at {
+            None => self.number(&mut 0),
+            Some(at) => self.put_moment(at),
+        }
+    }
+
+    #[inline]
     fn last(&mut self) -> &mut Last {
         &mut self.last
     }
@@ -242,6 +266,22 @@ impl Unpack<'_> {
     #[inline]
     fn skip(&mut self, count: usize) {
         self.bytes = self.bytes.get(count..).unwrap_or_default();
+    }
+
+    /// The moment whose number is `n`.
+    fn next_moment(&mut self, n: u64) -> Moment {
+        let (mut frames, mut time) = ((n & 63).wrapping_sub(1), n >> 6);
+        if n & 63 == FAR {
+            self.number(&mut frames);
+            self.number(&mut time);
+        }
+        let Moment { frame, time: since } = self.last.moment;
+        let at = Moment {
+            frame: FrameRef::from_bits(frame.to_bits().wrapping_add(unzigzag(frames) as u64)),
+            time: Timestamp(since.0.wrapping_add(unzigzag(time))),
+        };
+        self.last.moment = at;
+        at
     }
 
     fn long_number(&mut self) -> u64 {
@@ -302,6 +342,13 @@ impl Codec for Unpack<'_> {
         text.clear();
         text.push_str(str::from_utf8(from).unwrap_or_default());
         self.bytes = rest;
+    }
+
+    #[inline]
+    fn moment(&mut self, at: &mut Option<Moment>) {
+        let mut n = 0;
+        self.number(&mut n);
+        *at = if n == 0 { None } else { Some(self.next_moment(n)) };
     }
 
     #[inline]
@@ -393,37 +440,10 @@ impl Coded for Moment {
     }
 }
 
-/// One number says whether there is one, how many frames it lies from the last, and how long: in its six lowest bits 0 for
-/// none, one more than the frames, or [`FAR`] where numbers of their own follow.
 impl Coded for Option<Moment> {
     #[inline]
     fn code<C: Codec>(&mut self, codec: &mut C) {
-        let before = codec.last().moment;
-        let (mut frames, mut time) = self.map_or((0, 0), |at| {
-            let frames = at.frame.to_bits().wrapping_sub(before.frame.to_bits()) as i64;
-            (zigzag(frames), zigzag(at.time.0.wrapping_sub(before.time.0)))
-        });
-        let near = frames < FAR - 1 && time < 1 << 50;
-        let mut n = match self {
-            None => 0,
-            Some(_) if near => time << 6 | (frames + 1),
-            Some(_) => FAR,
-        };
-        codec.number(&mut n);
-        match n & 63 {
-            0 => return *self = None,
-            FAR => {
-                codec.number(&mut frames);
-                codec.number(&mut time);
-            }
-            low => (frames, time) = (low - 1, n >> 6),
-        }
-        let at = Moment {
-            frame: FrameRef::from_bits(before.frame.to_bits().wrapping_add(unzigzag(frames) as u64)),
-            time: Timestamp(before.time.0.wrapping_add(unzigzag(time))),
-        };
-        codec.last().moment = at;
-        *self = Some(at);
+        codec.moment(self);
     }
 }
 
