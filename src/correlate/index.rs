@@ -14,22 +14,22 @@ use crate::ingest::{Conversation, FlowIndex, Flows};
 #[derive(Debug, Default)]
 pub(super) struct FlowTable {
     /// Only of the sources that events name: 4-tuples are asked for by nothing else.
-    by_orig: HashMap<SocketAddr, Vec<FlowIndex>>,
+    by_orig: HashMap<SocketAddr, Vec<FlowIndex>, RandomState>,
     by_resp: HashMap<SocketAddr, Vec<FlowIndex>, RandomState>,
     /// The keys of `by_resp`, in order.
     destinations: Vec<SocketAddr>,
-    by_connect: HashMap<String, Vec<FlowIndex>>,
+    by_connect: HashMap<String, Vec<FlowIndex>, RandomState>,
     by_name: BTreeMap<String, Vec<FlowIndex>>,
     /// Server name → addresses that flows with it went to.
     learnt: BTreeMap<String, BTreeSet<SocketAddr>>,
     /// Addresses and captures that show packets of them.
-    addresses: HashSet<(IpAddr, CaptureIndex)>,
+    addresses: HashSet<(IpAddr, CaptureIndex), RandomState>,
     /// TCP flows that ended before any server name was sent.
     nameless: Vec<FlowIndex>,
     /// Responders' ports in each capture.
-    ports: HashSet<(u16, CaptureIndex)>,
+    ports: HashSet<(u16, CaptureIndex), RandomState>,
     /// Capture and originator → flows with packets of both sides, and of one side only.
-    sided: BTreeMap<(CaptureIndex, IpAddr), (u64, u64)>,
+    sided: HashMap<(CaptureIndex, IpAddr), (u64, u64), RandomState>,
     /// Where single SYNs went.
     lone: HashMap<(CaptureIndex, SocketAddr), LoneSyns, RandomState>,
     /// Single SYNs to destinations that are not kept.

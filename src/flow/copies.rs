@@ -14,8 +14,6 @@ struct Recent {
     print: u32,
     point: u16,
     ip_id: u16,
-    /// A SYN or SYN-ACK.
-    handshake: bool,
 }
 
 /// The last few segments of one side.
@@ -30,7 +28,7 @@ impl Copies {
     /// that bring something new and so cannot be copies.
     pub(super) fn is_copy(&mut self, packet: &Packet, time: Timestamp, worth_a_look: bool) -> bool {
         let Packet { point, ip_id, .. } = *packet;
-        let new = Recent { time, print: fingerprint(packet), point, ip_id, handshake: packet.has(SYN) };
+        let new = Recent { time, print: fingerprint(packet), point, ip_id };
         if worth_a_look && self.recent.iter().any(|old| old.is_copied_by(&new)) {
             return true;
         }
@@ -51,7 +49,7 @@ impl Recent {
             (true, false) => SAME_POINT,
             (false, true) => WITHOUT_IP_ID,
             // A SYN or SYN-ACK is not sent again before 200 ms; of others nothing tells a copy from a retransmission.
-            (false, false) if new.handshake => WITHOUT_IP_ID,
+            (false, false) if new.print & HANDSHAKE != 0 => WITHOUT_IP_ID,
             (false, false) => return false,
         };
         (new.time - self.time).abs() <= within
@@ -63,7 +61,8 @@ fn fingerprint(packet: &Packet) -> u32 {
     let numbers = u64::from(packet.seq) << 32 | u64::from(packet.ack);
     let rest =
         u64::from(packet.payload_length) << 28 | u64::from(packet.window) << 12 | u64::from(packet.flags);
-    (mix(numbers ^ mix(rest)) >> 32) as u32 | 1
+    let handshake = if packet.has(SYN) { HANDSHAKE } else { 0 };
+    (mix(numbers ^ mix(rest)) >> 32) as u32 & !HANDSHAKE | handshake | KNOWN
 }
 
 /// Spreads the bits of a number (the multiplier is that of a 64-bit Fibonacci hash).
@@ -72,6 +71,10 @@ const fn mix(n: u64) -> u64 {
     n ^ n >> 32
 }
 
+/// Bit of a fingerprint: of a SYN or SYN-ACK.
+const HANDSHAKE: u32 = 2;
+/// Bit of a fingerprint: of any packet, so that none is that of an empty place.
+const KNOWN: u32 = 1;
 /// Segments of one side that are remembered: copies of one host's points come at most a few segments apart.
 const REMEMBERED: usize = 4;
 /// Copies of one IP packet come this close together; a retransmission with the same IP identification does not exist
