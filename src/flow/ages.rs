@@ -13,7 +13,7 @@ use super::FrameRef;
 pub(super) struct Age {
     pub(super) last: FrameRef,
     pub(super) opened: FrameRef,
-    pub(super) hash: u64,
+    pub(super) hash: u32,
 }
 
 /// Live flows by the last frame that is known here.

@@ -16,7 +16,7 @@ use crate::packet::{Packet, note};
 
 /// What is kept of a live flow.
 pub(super) struct Entry<O: Observer> {
-    pub(super) hash: u64,
+    pub(super) hash: u32,
     pub(super) key: FlowKey,
     /// The frame that opened the record.
     pub(super) opened: FrameRef,
@@ -102,7 +102,7 @@ impl<O: Observer> Entry<O> {
 
     /// Forgets the flow it was; what that held on the heap is used again.
     fn begin(&mut self, arrival: &Arrival<'_>, flipped: bool) {
-        self.hash = arrival.hash();
+        self.hash = arrival.packet.hash;
         self.key = if flipped { arrival.key.reversed() } else { arrival.key };
         self.opened = arrival.at.frame;
         (self.first, self.last) = (arrival.at, arrival.at);
@@ -345,7 +345,7 @@ impl<O: Observer> Entry<O> {
     }
 
     /// The flow that [`Entry::freeze`] froze, to go on with; `rest` is what it left in `pack`.
-    pub(super) fn thaw(flow: Flow<O::Facts>, hash: u64, rest: &[u8]) -> Self {
+    pub(super) fn thaw(flow: Flow<O::Facts>, hash: u32, rest: &[u8]) -> Self {
         let transport = match &flow.tcp {
             Some(record) => Transport::Tcp(Connection::thaw(record.facts(), flow.first, rest)),
             None => Transport::Datagrams(Copies::default()),

@@ -16,6 +16,7 @@ mod compact;
 mod copies;
 mod entry;
 mod facts;
+mod frozen;
 mod icmp;
 mod ids;
 mod key;

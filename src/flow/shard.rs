@@ -13,10 +13,10 @@ use super::ages::Ages;
 use super::archive::{Archive, Run, RunReader};
 use super::codec::{Pack, SharedValue};
 use super::compact::RecordContext;
-use super::entry::{Arrival, Entry};
+use super::entry::{Arrival, Entry, spread};
 use super::key::FlowKey;
 use super::lone::{Lone, Said};
-use super::slot::{Frozen, LIVE_BYTES, Lones, Slot, Spare};
+use super::slot::{Kept, LIVE_BYTES, Slot, Spare};
 use super::totals::Totals;
 use super::{Dir, Flow, FrameRef, Moment, Observer, icmp};
 use crate::capture::{CaptureIndex, Window};
@@ -60,7 +60,7 @@ pub struct ShardEnd {
 struct Table<O: Observer> {
     options: ShardOptions,
     slots: HashTable<Slot<O>>,
-    lones: Lones,
+    kept: Kept,
     spare: Spare<O>,
     /// Assumed memory of all slots.
     weight: usize,
@@ -76,7 +76,7 @@ struct Table<O: Observer> {
 
 /// What finds a flow that is over, and its last packet when it was put in the queue.
 struct Over {
-    hash: u64,
+    hash: u32,
     opened: FrameRef,
     last: Moment,
 }
@@ -87,7 +87,7 @@ impl<O: Observer> Shard<O> {
         let table = Table {
             options,
             slots: HashTable::new(),
-            lones: Lones::default(),
+            kept: Kept::default(),
             spare: Spare::default(),
             weight: 0,
             over: VecDeque::new(),
@@ -128,9 +128,9 @@ impl<O: Observer> Shard<O> {
     /// Freezes every flow, over and idle or not.
     #[cfg(test)]
     pub(super) fn freeze_all(&mut self) {
-        let Table { options, slots, spare, pack, scratch, .. } = &mut self.table;
+        let Table { options, slots, kept, spare, pack, scratch, .. } = &mut self.table;
         for slot in slots.iter_mut() {
-            slot.freeze(*options, spare, &mut self.observer, (pack, scratch));
+            slot.freeze(*options, (kept, spare), &mut self.observer, (pack, scratch));
         }
     }
 
@@ -193,12 +193,12 @@ impl<O: Observer> Table<O> {
         opens: Opens,
         observer: &mut O,
     ) -> Option<(&mut Entry<O>, Dir)> {
-        let Self { options, slots, lones, spare, weight, over, lingering: _, ages, pack, scratch, archive } =
+        let Self { options, slots, kept, spare, weight, over, lingering: _, ages, pack, scratch, archive } =
             self;
         let hash = arrival.hash();
         let mut sender = None;
         let is_it = |slot: &Slot<O>| {
-            sender = slot.sender(&arrival.key, lones);
+            sender = slot.sender(&arrival.key, kept);
             sender.is_some()
         };
         let slot = match slots.entry(hash, is_it, Slot::hash) {
@@ -207,12 +207,12 @@ impl<O: Observer> Table<O> {
                 let lone = if opens == Opens::Own { Lone::of(arrival) } else { None };
                 let is_lone = lone.is_some();
                 let slot = place.insert(match lone {
-                    Some(lone) => Slot::Lone { hash: lone.hash, place: lones.add(lone) },
+                    Some(lone) => Slot::Lone { hash: lone.hash, place: kept.lones.add(lone) },
                     None => Slot::Live(opens.open(spare, arrival)),
                 });
                 let slot = slot.into_mut();
                 *weight += slot.weight();
-                ages.note(slot.age(lones));
+                ages.note(slot.age(kept));
                 if is_lone {
                     return None;
                 }
@@ -221,9 +221,13 @@ impl<O: Observer> Table<O> {
         };
         if !matches!(slot, Slot::Live(_)) {
             *weight += LIVE_BYTES - slot.weight();
-            let was_frozen = slot.wake(*options, (lones, spare), pack.shared.values(), observer);
+            let was_frozen = slot.wake(*options, (kept, spare), pack.shared.values(), observer);
             if was_frozen {
-                over.push_back(Over { hash, opened: slot.age(lones).opened, last: arrival.at });
+                over.push_back(Over {
+                    hash: arrival.packet.hash,
+                    opened: slot.age(kept).opened,
+                    last: arrival.at,
+                });
             }
             // Growing may have turned it round.
             sender = None;
@@ -253,7 +257,7 @@ impl<O: Observer> Table<O> {
     fn freeze_idle(&mut self, now: Moment, observer: &mut O) {
         while self.over.front().is_some_and(|first| first.is_idle(now, SETTLED)) {
             let Some(over) = self.over.pop_front() else { return };
-            if self.slots.find(over.hash, |slot| slot.waits(&over)).is_some_and(Slot::is_settled) {
+            if self.slots.find(spread(over.hash), |slot| slot.waits(&over)).is_some_and(Slot::is_settled) {
                 let again = self.freeze(&over, now, SETTLED, observer);
                 self.over.extend(again);
             } else {
@@ -269,13 +273,14 @@ impl<O: Observer> Table<O> {
 
     /// Freezes a flow; gives it back where it went on and has not been idle for so long.
     fn freeze(&mut self, over: &Over, now: Moment, idle: TimeDelta, observer: &mut O) -> Option<Over> {
-        let slot = self.slots.find_mut(over.hash, |slot| slot.waits(over))?;
+        let slot = self.slots.find_mut(spread(over.hash), |slot| slot.waits(over))?;
         let Slot::Live(entry) = slot else { return None };
         if entry.last.frame != over.last.frame && now.time - entry.last.time < idle {
             return Some(Over { last: entry.last, ..*over });
         }
         self.weight -= slot.weight();
-        slot.freeze(self.options, &mut self.spare, observer, (&mut self.pack, &mut self.scratch));
+        let memory = (&mut self.kept, &mut self.spare);
+        slot.freeze(self.options, memory, observer, (&mut self.pack, &mut self.scratch));
         self.weight += slot.weight();
         None
     }
@@ -284,13 +289,13 @@ impl<O: Observer> Table<O> {
     fn keep_budget(&mut self, observer: &mut O) {
         while self.weight > self.options.live_bytes {
             if !self.ages.is_in_use() {
-                self.ages.begin(self.slots.iter().map(|slot| slot.age(&self.lones)));
+                self.ages.begin(self.slots.iter().map(|slot| slot.age(&self.kept)));
             }
             let Some(age) = self.ages.pop() else { return };
-            let lones = &self.lones;
-            let is_it = |slot: &Slot<O>| slot.age(lones).opened == age.opened;
-            let Ok(place) = self.slots.find_entry(age.hash, is_it) else { continue };
-            let now = place.get().age(lones);
+            let kept = &self.kept;
+            let is_it = |slot: &Slot<O>| slot.age(kept).opened == age.opened;
+            let Ok(place) = self.slots.find_entry(spread(age.hash), is_it) else { continue };
+            let now = place.get().age(kept);
             if now != age {
                 self.ages.note(now);
                 continue;
@@ -303,7 +308,7 @@ impl<O: Observer> Table<O> {
 
     /// Ends a flow. `early`: for the budget, not because the capture ends.
     fn archive(&mut self, slot: Slot<O>, early: bool, observer: &mut O) {
-        let Self { options, lones, spare, pack, scratch, archive, .. } = self;
+        let Self { options, kept, spare, pack, scratch, archive, .. } = self;
         let several_files = options.several_files;
         match slot {
             Slot::Live(mut entry) => {
@@ -315,12 +320,12 @@ impl<O: Observer> Table<O> {
                 archive.push(pack.bytes());
                 spare.keep(entry);
             }
-            Slot::Frozen(mut frozen) => {
-                archive.push(frozen.record());
-                archive.totals.add(frozen.totals());
+            Slot::Frozen { place, .. } => {
+                archive.push(kept.frozens.at(place).record);
+                archive.totals.add(kept.frozens.remove(place));
             }
             Slot::Lone { place, .. } => {
-                let lone = lones.take(place);
+                let lone = kept.lones.take(place);
                 self.archive_lone(&lone, early);
             }
         }
@@ -339,11 +344,12 @@ impl<O: Observer> Table<O> {
     fn archive_all(&mut self, observer: &mut O) {
         let slots = std::mem::take(&mut self.slots).into_iter();
         let others = slots.filter(|slot| !matches!(slot, Slot::Lone { .. }));
-        let mut others: Vec<(FrameRef, Slot<O>)> = others.map(|slot| (slot.first_frame(), slot)).collect();
+        let mut others: Vec<(FrameRef, Slot<O>)> =
+            others.map(|slot| (slot.first_frame(&self.kept), slot)).collect();
         others.sort_unstable_by_key(|(first, _)| *first);
         let mut others = others.into_iter().peekable();
         self.archive.set_aside();
-        for lone in std::mem::take(&mut self.lones).into_rest() {
+        for lone in std::mem::take(&mut self.kept.lones).into_rest() {
             while let Some((_, other)) = others.next_if(|(first, _)| *first < lone.at.frame) {
                 self.archive(other, false, observer);
             }
@@ -356,24 +362,6 @@ impl<O: Observer> Table<O> {
 }
 
 impl<O: Observer> Slot<O> {
-    /// Makes a live flow a frozen one.
-    fn freeze(
-        &mut self,
-        options: ShardOptions,
-        spare: &mut Spare<O>,
-        observer: &mut O,
-        packs: (&mut Pack, &mut Pack),
-    ) {
-        if !matches!(self, Self::Live(_)) {
-            return;
-        }
-        // Something must stand in the place meanwhile.
-        if let Self::Live(mut entry) = std::mem::replace(self, Self::Lone { place: u32::MAX, hash: 0 }) {
-            *self = Self::Frozen(Box::new(Frozen::new(&mut entry, options, observer, packs)));
-            spare.keep(entry);
-        }
-    }
-
     /// It is the live flow that was put in a queue.
     fn waits(&self, over: &Over) -> bool {
         matches!(self, Self::Live(entry) if entry.opened == over.opened)

@@ -4,6 +4,7 @@ use super::ages::Age;
 use super::codec::{Pack, SharedValue, Unpack};
 use super::compact::{first_frame, unpack_flow};
 use super::entry::{Entry, spread};
+use super::frozen::{Frozen, Frozens};
 use super::key::FlowKey;
 use super::lone::Lone;
 use super::shard::ShardOptions;
@@ -11,110 +12,71 @@ use super::totals::Totals;
 use super::{Dir, FrameRef, Moment, Observer};
 use crate::capture::Window;
 
-/// A flow of the table.
+/// A flow of the table. The smaller forms lie in [`Kept`], at a place; beside it stands half of the hash, which is all of
+/// it ([`spread`]): a table that grows does not look at its flows.
 pub(super) enum Slot<O: Observer> {
     /// Anything may come.
     Live(Box<Entry<O>>),
     /// Over and idle.
-    Frozen(Box<Frozen>),
+    Frozen {
+        /// Among [`Kept::frozens`].
+        place: u32,
+        /// Half of its hash.
+        hash: u32,
+    },
     /// One plain SYN.
     Lone {
-        /// Its place among the [`Lones`].
+        /// Among [`Kept::lones`].
         place: u32,
-        /// Half of its hash, which is all of it ([`spread`]): a table that grows does not look at its flows.
+        /// Half of its hash.
         hash: u32,
     },
 }
 
-/// A flow that is over and idle, packed.
-pub(super) struct Frozen {
-    key: FlowKey,
-    hash: u64,
-    opened: FrameRef,
-    last: Moment,
-    /// The record, and behind it what it takes to go on.
-    bytes: Box<[u8]>,
-    record: usize,
-    /// What it adds to the totals, where that is not what every ordinary connection adds.
-    totals: Option<Box<Totals>>,
-}
-
-impl Frozen {
-    /// The record of the flow as it stands.
-    pub(super) fn record(&self) -> &[u8] {
-        self.bytes.get(..self.record).unwrap_or_default()
-    }
-
-    /// What the flow adds to the totals.
-    pub(super) fn totals(&mut self) -> Totals {
-        self.totals.take().map_or_else(Totals::ordinary, |totals| *totals)
-    }
-
-    /// Packs a flow.
-    pub(super) fn new<O: Observer>(
-        entry: &mut Entry<O>,
-        options: ShardOptions,
-        observer: &mut O,
-        (pack, scratch): (&mut Pack, &mut Pack),
-    ) -> Self {
-        let (key, hash) = (entry.key, entry.hash);
-        let (flow, sum, facts) = entry.freeze(options.capture, observer, scratch);
-        let (facts, rest) = scratch.bytes().split_at(facts);
-        let opened = flow.stream_frame.map_or(flow.first.frame, |frame| frame.min(flow.first.frame));
-        let totals = Totals::of(&flow, sum, options.several_files);
-        let totals = (totals != Totals::ordinary()).then(|| Box::new(totals));
-        let last = flow.last;
-        pack.begin(Moment::default());
-        flow.pack_with(facts, options.several_files, sum.dial, pack);
-        let record = pack.bytes().len();
-        pack.put_all(rest);
-        Self { key, hash, opened, last, bytes: pack.bytes().into(), record, totals }
-    }
-
-    /// The flow, to go on.
-    fn thaw<O: Observer>(&self, options: ShardOptions, shared: &[SharedValue]) -> Entry<O> {
-        let mut unpack = Unpack::new(self.record(), shared);
-        let flow = unpack_flow(&mut unpack, options.capture, options.several_files);
-        Entry::thaw(flow, self.hash, self.bytes.get(self.record..).unwrap_or_default())
-    }
+/// The flows that are not live.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    pub(super) lones: Lones,
+    pub(super) frozens: Frozens,
 }
 
 impl<O: Observer> Slot<O> {
     /// Who sent a packet with the key `sender_first`, if it is of this flow.
     #[inline]
-    pub(super) fn sender(&self, sender_first: &FlowKey, lones: &Lones) -> Option<Dir> {
-        let key = match self {
-            Self::Live(entry) => &entry.key,
-            Self::Frozen(frozen) => &frozen.key,
-            Self::Lone { place, .. } => &lones.at(*place).key,
-        };
-        key.sender(sender_first)
+    pub(super) fn sender(&self, sender_first: &FlowKey, kept: &Kept) -> Option<Dir> {
+        match self {
+            Self::Live(entry) => entry.key.sender(sender_first),
+            Self::Frozen { place, .. } => kept.frozens.at(*place).key().sender(sender_first),
+            Self::Lone { place, .. } => kept.lones.at(*place).key.sender(sender_first),
+        }
     }
 
     pub(super) fn hash(&self) -> u64 {
         match self {
-            Self::Live(entry) => entry.hash,
-            Self::Frozen(frozen) => frozen.hash,
-            Self::Lone { hash, .. } => spread(*hash),
+            Self::Live(entry) => spread(entry.hash),
+            Self::Frozen { hash, .. } | Self::Lone { hash, .. } => spread(*hash),
         }
     }
 
     /// First frame of a flow that is more than one SYN, which its record begins with.
-    pub(super) fn first_frame(&self) -> FrameRef {
+    pub(super) fn first_frame(&self, kept: &Kept) -> FrameRef {
         match self {
             Self::Live(entry) => entry.first.frame,
-            Self::Frozen(frozen) => first_frame(frozen.record()),
+            Self::Frozen { place, .. } => first_frame(kept.frozens.at(*place).record),
             Self::Lone { .. } => FrameRef::default(),
         }
     }
 
-    pub(super) fn age(&self, lones: &Lones) -> Age {
+    pub(super) fn age(&self, kept: &Kept) -> Age {
         match self {
             Self::Live(entry) => entry.age(),
-            Self::Frozen(f) => Age { last: f.last.frame, opened: f.opened, hash: f.hash },
+            Self::Frozen { place, hash } => {
+                let Frozen { opened, last, .. } = kept.frozens.at(*place);
+                Age { last, opened, hash: *hash }
+            }
             Self::Lone { place, hash } => {
-                let frame = lones.at(*place).at.frame;
-                Age { last: frame, opened: frame, hash: spread(*hash) }
+                let frame = kept.lones.at(*place).at.frame;
+                Age { last: frame, opened: frame, hash: *hash }
             }
         }
     }
@@ -123,8 +85,31 @@ impl<O: Observer> Slot<O> {
     pub(super) const fn weight(&self) -> usize {
         match self {
             Self::Live(_) => LIVE_BYTES,
-            Self::Frozen(_) => FROZEN_BYTES,
+            Self::Frozen { .. } => FROZEN_BYTES,
             Self::Lone { .. } => LONE_BYTES,
+        }
+    }
+
+    /// Makes a live flow a frozen one.
+    pub(super) fn freeze(
+        &mut self,
+        options: ShardOptions,
+        (kept, spare): (&mut Kept, &mut Spare<O>),
+        observer: &mut O,
+        (pack, scratch): (&mut Pack, &mut Pack),
+    ) {
+        let Self::Live(entry) = self else { return };
+        let hash = entry.hash;
+        let (flow, sum, facts) = entry.freeze(options.capture, observer, scratch);
+        let (facts, rest) = scratch.bytes().split_at(facts);
+        let opened = flow.stream_frame.map_or(flow.first.frame, |frame| frame.min(flow.first.frame));
+        let totals = Totals::of(&flow, sum, options.several_files);
+        let last = flow.last.frame;
+        pack.begin(Moment::default());
+        flow.pack_with(facts, options.several_files, sum.dial, pack);
+        let place = kept.frozens.add(&Frozen { opened, last, record: pack.bytes(), rest }, totals);
+        if let Self::Live(entry) = std::mem::replace(self, Self::Frozen { place, hash }) {
+            spare.keep(entry);
         }
     }
 
@@ -132,24 +117,29 @@ impl<O: Observer> Slot<O> {
     pub(super) fn wake(
         &mut self,
         options: ShardOptions,
-        (lones, spare): (&mut Lones, &mut Spare<O>),
+        (kept, spare): (&mut Kept, &mut Spare<O>),
         shared: &[SharedValue],
         observer: &mut O,
     ) -> bool {
-        let was_frozen = matches!(self, Self::Frozen(_));
+        let was_frozen = matches!(self, Self::Frozen { .. });
         let woken = match self {
-            Self::Live(_) => None,
-            Self::Frozen(frozen) => Some(Box::new(frozen.thaw(options, shared))),
+            Self::Live(_) => return false,
+            Self::Frozen { place, hash } => {
+                let Frozen { record, rest, .. } = kept.frozens.at(*place);
+                let mut unpack = Unpack::new(record, shared);
+                let flow = unpack_flow(&mut unpack, options.capture, options.several_files);
+                let entry = Box::new(Entry::thaw(flow, *hash, rest));
+                kept.frozens.remove(*place);
+                entry
+            }
             Self::Lone { place, .. } => {
-                let lone = lones.take(*place);
+                let lone = kept.lones.take(*place);
                 let mut entry = spare.take();
-                lone.grow(&mut entry, options.several_files, &mut lones.window, observer);
-                Some(entry)
+                lone.grow(&mut entry, options.several_files, &mut kept.lones.window, observer);
+                entry
             }
         };
-        if let Some(entry) = woken {
-            *self = Self::Live(entry);
-        }
+        *self = Self::Live(woken);
         was_frozen
     }
 }
@@ -232,7 +222,7 @@ const SPARE: usize = 256;
 pub(super) const LIVE_BYTES: usize = 2560;
 
 /// The same of a frozen one.
-const FROZEN_BYTES: usize = 640;
+const FROZEN_BYTES: usize = 448;
 
 /// The same of a lone SYN.
 pub(super) const LONE_BYTES: usize = size_of::<Lone>() + 64;
