@@ -167,15 +167,14 @@ impl Lone {
     }
 
     fn code_rest<C: Codec>(&mut self, codec: &mut C) {
-        let (seq, window) = (u64::from(self.seq), u64::from(self.window));
-        let all = seq | window << 32 | u64::from(self.ttl) << 48 | u64::from(self.notes) << 56;
-        let mut fixed = all.to_le_bytes();
+        let [s0, s1, s2, s3] = self.seq.to_le_bytes();
+        let ([w0, w1], [f0, f1]) = (self.window.to_le_bytes(), self.flags.to_le_bytes());
+        let mut fixed = [s0, s1, s2, s3, w0, w1, f0, f1, self.ttl, self.notes, self.options_length];
         codec.array(&mut fixed);
-        let all = u64::from_le_bytes(fixed);
-        (self.seq, self.window) = (all as u32, (all >> 32) as u16);
-        (self.ttl, self.notes) = ((all >> 48) as u8, (all >> 56) as u8);
-        self.flags.code(codec);
-        self.options_length.code(codec);
+        let [s0, s1, s2, s3, w0, w1, f0, f1, ttl, notes, options_length] = fixed;
+        self.seq = u32::from_le_bytes([s0, s1, s2, s3]);
+        (self.window, self.flags) = (u16::from_le_bytes([w0, w1]), u16::from_le_bytes([f0, f1]));
+        (self.ttl, self.notes, self.options_length) = (ttl, notes, options_length);
         let length = usize::from(self.options_length).min(MAX_OPTIONS);
         codec.raw(&mut self.options[..length]);
     }

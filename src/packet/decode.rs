@@ -33,13 +33,16 @@ pub fn each_packet(
         let Some(bytes) = window.bytes.get(start..end) else { continue };
         if header.link_type == LinkType::ETHERNET
             && header.length == header.captured
-            && let Some(packet) = plain(bytes)
+            && let Some(packet) = plain(bytes, index, header)
         {
             debug_assert_eq!(
-                Walk::new(bytes, header.length as usize, options).run(Next::Ethernet).0,
+                Walk::new(bytes, header.length as usize, options)
+                    .run(Next::Ethernet)
+                    .0
+                    .map(|walked| walked.of_frame(index, bytes, header)),
                 Some(packet)
             );
-            show(packet.of_frame(index, bytes, header));
+            show(packet);
             continue;
         }
         let mut walk = Walk::new(bytes, header.length as usize, options);
@@ -56,7 +59,7 @@ pub fn each_packet(
 /// The common frame in one go: Ethernet, IPv4 without options and in one piece, TCP, all of it captured. Everything else
 /// is left to the walk.
 #[inline]
-fn plain(frame: &[u8]) -> Option<Packet> {
+fn plain(frame: &[u8], index: usize, header: &FrameHeader) -> Option<Packet> {
     let headers = frame.first_chunk::<PLAIN_HEADERS>()?;
     let [t0, t1, 0x45, _, l0, l1, i0, i1, f0, f1, ttl, ip::TCP, _, _, addresses @ ..] =
         *headers.last_chunk::<42>()?
@@ -80,10 +83,11 @@ fn plain(frame: &[u8]) -> Option<Packet> {
     let addresses = [u32::from_be_bytes([s0, s1, s2, s3]), u32::from_be_bytes([d0, d1, d2, d3])];
     Some(Packet {
         hash: hash::v4(addresses, ports, ip::TCP),
+        frame: index as u32,
         v4: addresses,
-        ip: 14,
-        transport: 34,
-        payload: payload as u32,
+        ip: header.offset + 14,
+        transport: header.offset + 34,
+        payload: header.offset + payload as u32,
         payload_length: (end - payload) as u32,
         payload_captured: (end - payload) as u32,
         seq: u32::from_be_bytes([n0, n1, n2, n3]),
@@ -93,6 +97,7 @@ fn plain(frame: &[u8]) -> Option<Packet> {
         window: u16::from_be_bytes([w0, w1]),
         flags: u16::from(offset & 0xf) << 8 | u16::from(flags),
         ip_id: u16::from_be_bytes([i0, i1]),
+        point: hash::point(frame, header.interface, 14, ttl),
         ttl,
         kind: Kind::Tcp,
         protocol: ip::TCP,
