@@ -194,8 +194,9 @@ fn same_prints(flows: &Flows, table: Option<&FlowTable>) -> Vec<(Kind, u32, u32)
     let marks = Marks::for_flows(flows.len());
     let lone_calls = table.is_none_or(FlowTable::has_lone_calls);
     let is_flood = |record: &Record<'_>| {
-        let resp = || record.brief().endpoint(Dir::Resp);
-        record.is_lone_syn() && table.is_some_and(|table| table.is_flooded(record.capture(), resp()))
+        table.is_some_and(|table| {
+            record.is_lone_syn() && table.is_flooded(record.capture(), record.brief().endpoint(Dir::Resp))
+        })
     };
     let prints = |block: usize, show: &mut dyn FnMut(Kind, u32, u32)| {
         if flows.is_lone(block) && !lone_calls {

@@ -263,8 +263,9 @@ impl Unpack<'_> {
         }
     }
 
+    /// Passes over bytes.
     #[inline]
-    fn skip(&mut self, count: usize) {
+    pub(super) fn skip(&mut self, count: usize) {
         self.bytes = self.bytes.get(count..).unwrap_or_default();
     }
 
@@ -285,6 +286,19 @@ impl Unpack<'_> {
     }
 
     fn long_number(&mut self) -> u64 {
+        let Some(&word) = self.bytes.first_chunk() else { return self.number_near_the_end() };
+        let word = u64::from_le_bytes(word);
+        let length = word.trailing_zeros() + 1;
+        if length > 8 {
+            return self.number_near_the_end();
+        }
+        self.bytes = &self.bytes[length as usize..];
+        number_in(word, length)
+    }
+
+    /// A number of more than 56 bits too.
+    #[cold]
+    fn number_near_the_end(&mut self) -> u64 {
         let word = self.word();
         let length = word.trailing_zeros() + 1;
         if length > 8 {
@@ -294,8 +308,7 @@ impl Unpack<'_> {
             return n;
         }
         self.skip(length as usize);
-        // Seven bits of each byte, above the one and the zeros.
-        word << (64 - 8 * length) >> (64 - 7 * length)
+        number_in(word, length)
     }
 }
 
@@ -594,6 +607,12 @@ pub fn list<T: Default, C: Codec>(items: &mut Vec<T>, codec: &mut C, code: impl 
         }
         code(&mut items[at], codec);
     }
+}
+
+/// The number that is the first `length` bytes of a word: seven bits of each, above the one and the zeros.
+#[inline]
+const fn number_in(word: u64, length: u32) -> u64 {
+    word << (64 - 8 * length) >> (64 - 7 * length)
 }
 
 /// Fewer than eight bytes as a word.

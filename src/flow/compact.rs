@@ -22,6 +22,14 @@ pub struct RecordContext {
     pub shared: Vec<SharedValue>,
 }
 
+/// Where flows are unpacked one after the other, so that their memory is used again: one place for those that have an
+/// observer's print and with it most of what is allocated, another for the rest.
+#[derive(Debug, Default)]
+pub struct Scratch<A: Coded + Default> {
+    printed: Flow<A>,
+    plain: Flow<A>,
+}
+
 /// The head of a record: told without unpacking it.
 #[derive(Clone, Copy, Debug)]
 pub struct Brief {
@@ -68,12 +76,17 @@ impl Prints {
     /// Those of a record.
     pub fn of(record: &[u8]) -> Self {
         let mut unpack = Unpack::new(record, &[]);
-        let head = Head::read(&mut unpack);
-        if head.lone {
-            let dial = Lone::unpack(&head, &mut unpack).dial();
-            return Self { dial: Some(dial_print(dial)), app: None };
+        if Head::pass(&mut unpack) {
+            return Self::of_lone(record);
         }
         Self::read(&mut unpack)
+    }
+
+    fn of_lone(record: &[u8]) -> Self {
+        let mut unpack = Unpack::new(record, &[]);
+        let head = Head::read(&mut unpack);
+        let dial = Lone::unpack(&head, &mut unpack).dial();
+        Self { dial: Some(dial_print(dial)), app: None }
     }
 
     fn read(unpack: &mut Unpack<'_>) -> Self {
@@ -93,29 +106,40 @@ impl Coded for Prints {
     }
 }
 
-/// First frame of a record, which is how records are ordered: no two flows of a capture begin with the same frame.
-pub fn first_frame(record: &[u8]) -> FrameRef {
-    begin(record).0
+/// How a record begins: all that ordering looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Start {
+    /// First frame, which is how records are ordered: no two flows of a capture begin with the same frame.
+    pub frame: FrameRef,
+    /// The flow's stream is numbered by it.
+    pub in_order: bool,
+    /// One plain SYN is all that was seen of the flow.
+    pub lone: bool,
 }
 
-/// First frame of a record, and whether the flow's stream is numbered by it.
-pub fn place_of(record: &[u8]) -> (FrameRef, bool) {
-    let (frame, form) = begin(record);
-    (frame, Head::says_in_order(form))
+impl Start {
+    /// That of a record.
+    pub fn of(record: &[u8]) -> Self {
+        let mut unpack = Unpack::new(record, &[]);
+        let (mut bits, mut form) = (0, [0]);
+        unpack.number(&mut bits);
+        unpack.array(&mut form);
+        Self {
+            frame: FrameRef::from_bits(bits),
+            in_order: Head::says_in_order(form[0]),
+            lone: Head::says_lone(form[0]),
+        }
+    }
+}
+
+/// First frame of a record.
+pub(super) fn first_frame(record: &[u8]) -> FrameRef {
+    Start::of(record).frame
 }
 
 /// Whether one plain SYN is all that was seen of the flow of a record.
 pub fn is_lone_syn(record: &[u8]) -> bool {
-    Head::says_lone(begin(record).1)
-}
-
-/// The first two values of a head.
-fn begin(record: &[u8]) -> (FrameRef, u8) {
-    let mut unpack = Unpack::new(record, &[]);
-    let (mut bits, mut form) = (0, [0]);
-    unpack.number(&mut bits);
-    unpack.array(&mut form);
-    (FrameRef::from_bits(bits), form[0])
+    Start::of(record).lone
 }
 
 impl RecordContext {
@@ -123,6 +147,25 @@ impl RecordContext {
     pub fn unpack<A: Coded + Default>(&self, record: &[u8]) -> Flow<A> {
         let mut unpack = Unpack::new(record, &self.shared);
         unpack_flow(&mut unpack, self.capture, self.several_files)
+    }
+
+    /// Unpacks a flow in place of an earlier one.
+    pub fn unpack_into<'s, A: Coded + Default>(
+        &self,
+        record: &[u8],
+        scratch: &'s mut Scratch<A>,
+    ) -> &'s mut Flow<A> {
+        let mut unpack = Unpack::new(record, &self.shared);
+        let head = Head::read(&mut unpack);
+        if head.lone {
+            scratch.plain = Lone::unpack(&head, &mut unpack).flow(&head, self.capture, self.several_files);
+            return &mut scratch.plain;
+        }
+        let prints = Prints::read(&mut unpack);
+        let flow = if prints.app.is_some() { &mut scratch.printed } else { &mut scratch.plain };
+        flow.begin(self.capture, &head);
+        flow.code_rest(&mut unpack);
+        flow
     }
 }
 
@@ -209,7 +252,20 @@ impl<A: Coded + Default> Flow<A> {
         }
     }
 
-    /// What the head does not hold.
+    /// Takes over what the head holds; the rest is that of an earlier flow until [`Self::code_rest`].
+    fn begin(&mut self, capture: CaptureIndex, head: &Head) {
+        self.capture = capture;
+        self.stream = None;
+        self.shares_tuple = head.said.shares_tuple;
+        self.proto = head.key.proto();
+        self.vni = head.key.vni();
+        self.orig = head.key.endpoint(Dir::Orig);
+        self.resp = head.key.endpoint(Dir::Resp);
+        self.first = head.at;
+        self.evicted = head.said.evicted;
+    }
+
+    /// What the head does not hold, all of it.
     fn code_rest<C: Codec>(&mut self, codec: &mut C) {
         self.code_counters(codec);
         if let Some(tcp) = &mut self.tcp {
@@ -233,21 +289,26 @@ impl<A: Coded + Default> Flow<A> {
         codec.array(&mut form);
         let has = |bit: u8| form[0] & 1 << bit != 0;
         (self.truncated, self.midstream, self.quoted_only) = (has(0), has(1), has(2));
-        if has(4) {
-            self.stream_frame = Some(self.first.frame);
-        }
         if has(6) {
             let mut bits = self.stream_frame.map_or(0, FrameRef::to_bits);
             codec.number(&mut bits);
             self.stream_frame = Some(FrameRef::from_bits(bits));
+        } else {
+            self.stream_frame = has(4).then_some(self.first.frame);
         }
         if has(5) {
             self.duplicates.code(codec);
             list(&mut self.icmp, codec, Coded::code);
             list(&mut self.parts, codec, Coded::code);
+        } else {
+            self.duplicates = 0;
+            self.icmp.clear();
+            self.parts.clear();
         }
         if has(3) {
-            self.tcp.get_or_insert_with(|| TcpRecord::empty(self.first));
+            self.tcp.get_or_insert_with(|| TcpRecord::empty(self.first)).begin(self.first);
+        } else {
+            self.tcp = None;
         }
     }
 }

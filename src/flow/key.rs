@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::codec::{Codec, Coded};
+use super::codec::{Codec, Coded, Unpack};
 use super::{Dir, Flow, PerDir, Proto};
 use crate::capture::Window;
 use crate::packet::{Packet, note};
@@ -91,6 +91,17 @@ impl FlowKey {
     /// Takes over the overlay of a packet of the flow.
     pub(super) fn learn_overlay(&mut self, of: &Self) {
         self.vni = self.vni.max(of.vni);
+    }
+
+    /// Passes over a key that is packed.
+    pub(super) fn pass(unpack: &mut Unpack<'_>) {
+        let mut form = [0; 2];
+        unpack.array(&mut form);
+        let address = if form[1] & 1 != 0 { 16 } else { 4 };
+        unpack.skip(2 * (address + size_of::<u16>()));
+        if form[1] & 2 != 0 {
+            unpack.number(&mut 0);
+        }
     }
 
     /// Address and port of a side.

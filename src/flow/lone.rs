@@ -221,6 +221,16 @@ impl Head {
         head.code(unpack);
         head
     }
+
+    /// Passes over the head of a record; tells whether it is a lone SYN's.
+    pub(super) fn pass(unpack: &mut Unpack<'_>) -> bool {
+        let (mut frame, mut form) = (0, [0]);
+        unpack.number(&mut frame);
+        unpack.array(&mut form);
+        unpack.skip(size_of::<Timestamp>());
+        FlowKey::pass(unpack);
+        Self::says_lone(form[0])
+    }
 }
 
 impl Coded for Head {

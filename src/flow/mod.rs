@@ -44,7 +44,7 @@ mod zeek;
 pub use analysis::Analysis;
 pub use archive::{Run, RunReader};
 pub use codec::{Codec, Coded};
-pub use compact::{Brief, Prints, RecordContext, first_frame, is_lone_syn, pack_all, place_of};
+pub use compact::{Brief, Prints, RecordContext, Scratch, Start, is_lone_syn, pack_all};
 pub use facts::{ConnState, KeepAlive, Loss, Reset, Silence, TcpFacts, TcpOptions};
 pub use moment::{FrameRef, Moment};
 pub use record::TcpRecord;

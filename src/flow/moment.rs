@@ -15,24 +15,29 @@ impl FrameRef {
     pub const LAST: Self = Self(NonZeroU64::MAX);
 
     /// The frame `number` (from 1) of the capture's `file` (from 0).
+    #[inline]
     pub const fn new(file: u16, number: u64) -> Self {
         Self(NonZeroU64::MIN.saturating_add((file as u64) << 48 | (number & 0xffff_ffff_ffff)))
     }
 
     /// Which of the capture's files, from 0.
+    #[inline]
     pub const fn file(self) -> u16 {
         ((self.0.get() - 1) >> 48) as u16
     }
 
     /// The number in that file, from 1, as Wireshark shows it.
+    #[inline]
     pub const fn number(self) -> u64 {
         (self.0.get() - 1) & 0xffff_ffff_ffff
     }
 
+    #[inline]
     pub(super) const fn to_bits(self) -> u64 {
         self.0.get()
     }
 
+    #[inline]
     pub(super) const fn from_bits(bits: u64) -> Self {
         match NonZeroU64::new(bits) {
             Some(bits) => Self(bits),

@@ -11,7 +11,7 @@ use super::{ConnState, Dir, KeepAlive, Loss, Moment, PerDir, Reset, Silence, Tcp
 ///
 /// [`TcpRecord::facts`] reads them without that: for passes over all flows, whose memory would else grow.
 pub struct TcpRecord {
-    packed: Box<[u8]>,
+    packed: Vec<u8>,
     /// First packet of the flow: moments are packed as what lies between.
     base: Moment,
     facts: OnceLock<Box<TcpFacts>>,
@@ -37,7 +37,13 @@ impl TcpRecord {
 
     /// Of a flow that begins at `base`, to be filled.
     pub(super) fn empty(base: Moment) -> Self {
-        Self { packed: Box::default(), base, facts: OnceLock::new() }
+        Self { packed: Vec::new(), base, facts: OnceLock::new() }
+    }
+
+    /// Becomes that of a flow that begins at `base`, to be filled: what was packed stays until then.
+    pub(super) fn begin(&mut self, base: Moment) {
+        self.base = base;
+        self.facts.take();
     }
 
     /// What the first SYN said, told without unpacking the rest: the originator's initial sequence number and its
@@ -63,7 +69,7 @@ impl TcpRecord {
     }
 
     /// The facts, unpacked into those of another flow: their memory is used again.
-    pub fn read_into(&self, facts: &mut TcpFacts) {
+    pub fn read_into<'f>(&self, facts: &'f mut TcpFacts) -> &'f TcpFacts {
         if let Some(unpacked) = self.facts.get() {
             facts.clone_from(unpacked);
         } else {
@@ -71,6 +77,7 @@ impl TcpRecord {
             unpack.last().begin(self.base);
             facts.code(&mut unpack);
         }
+        facts
     }
 
     fn unpack(&self) -> TcpFacts {
@@ -90,9 +97,7 @@ impl From<TcpFacts> for TcpRecord {
 
 impl Coded for TcpRecord {
     fn code<C: Codec>(&mut self, codec: &mut C) {
-        let mut packed = std::mem::take(&mut self.packed).into_vec();
-        codec.run(&mut packed);
-        self.packed = packed.into();
+        codec.run(&mut self.packed);
     }
 }
 

@@ -112,12 +112,14 @@ pub fn put_record(bytes: &mut Vec<u8>, parts: &[&[u8]]) {
 }
 
 pub(super) fn put_length(out: &mut impl Write, length: usize) -> io::Result<()> {
-    let mut rest = length;
+    let (mut bytes, mut used, mut rest) = ([0; LONGEST_LENGTH], 0, length as u32);
     while rest >= 0x80 {
-        out.write_all(&[rest as u8 | 0x80])?;
+        bytes[used] = rest as u8 | 0x80;
+        used += 1;
         rest >>= 7;
     }
-    out.write_all(&[rest as u8])
+    bytes[used] = rest as u8;
+    out.write_all(&bytes[..=used])
 }
 
 /// The record at an offset, and where the next one lies.

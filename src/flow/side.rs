@@ -14,6 +14,7 @@ pub enum Dir {
 
 impl Dir {
     /// The other side.
+    #[inline]
     #[must_use]
     pub const fn other(self) -> Self {
         match self {
@@ -23,6 +24,7 @@ impl Dir {
     }
 
     /// `orig` or `resp`.
+    #[inline]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Orig => "orig",
@@ -48,6 +50,7 @@ impl<T> PerDir<T> {
     }
 
     /// The side of `dir`, and the other one.
+    #[inline]
     pub fn both(&mut self, dir: Dir) -> (&mut T, &mut T) {
         match dir {
             Dir::Orig => (&mut self.orig, &mut self.resp),
@@ -58,6 +61,7 @@ impl<T> PerDir<T> {
 
 impl<T> Index<Dir> for PerDir<T> {
     type Output = T;
+    #[inline]
     fn index(&self, dir: Dir) -> &T {
         match dir {
             Dir::Orig => &self.orig,
@@ -67,6 +71,7 @@ impl<T> Index<Dir> for PerDir<T> {
 }
 
 impl<T> IndexMut<Dir> for PerDir<T> {
+    #[inline]
     fn index_mut(&mut self, dir: Dir) -> &mut T {
         match dir {
             Dir::Orig => &mut self.orig,

@@ -9,9 +9,11 @@ use std::fs::File;
 use std::io::Write;
 use std::sync::{Arc, OnceLock};
 
-use super::{Conversation, FlowIndex};
+use super::{App, Conversation, FlowIndex, prefix};
 use crate::bundle::read_at;
-use crate::flow::{Brief, FrameRef, Prints, RecordContext, is_lone_syn, pack_all, put_record, record_at};
+use crate::flow::{
+    Brief, FrameRef, Prints, RecordContext, Scratch, is_lone_syn, pack_all, put_record, record_at,
+};
 
 /// All flows by capture, first frame, protocol, originator.
 #[derive(Clone, Debug, Default)]
@@ -150,10 +152,11 @@ impl Flows {
 
     /// Shows every flow that is more than one plain SYN, unpacked one after the other.
     pub fn each_but_lone_syns(&self, mut show: impl FnMut(FlowIndex, &Conversation)) {
+        let mut scratch = Scratch::default();
         for block in (0..self.blocks()).filter(|block| !self.is_lone(*block)) {
             self.each(block, |record| {
                 if !record.is_lone_syn() {
-                    show(record.index, &record.open());
+                    show(record.index, record.open_into(&mut scratch));
                 }
             });
         }
@@ -192,10 +195,10 @@ impl Flows {
             }
             let (stored, next) = record_at(bytes, at);
             at = next;
-            let (source, stream, bytes) = split(stored);
+            let (source, stream, bytes) = prefix::split(stored);
             let record = Record {
                 index: FlowIndex(index),
-                context: self.contexts.get(source)?,
+                context: self.contexts.get(source as usize)?,
                 stream,
                 bytes,
                 flows: self,
@@ -217,16 +220,12 @@ impl Flows {
         self.contexts.len() - 1
     }
 
-    /// Takes the next record, in order. `stream`: its number, if it is numbered by its first frame.
-    pub(super) fn push(&mut self, source: usize, stream: Option<u32>, record: &[u8]) {
-        self.filling_lone = is_lone_syn(record) && (self.filling_lone || self.filling_count == 0);
-        let mut prefix = [0; 10];
-        let mut rest = &mut prefix[..];
-        put_number(&mut rest, source as u32);
-        put_number(&mut rest, stream.map_or(0, |n| n.saturating_add(1)));
-        let left = rest.len();
-        let prefix = &prefix[..prefix.len() - left];
-        put_record(&mut self.filling, &[prefix, record]);
+    /// Takes the next record, in order. `stream`: its number, if it is numbered by its first frame; `lone`: it is a
+    /// lone SYN's.
+    pub(super) fn push(&mut self, source: usize, stream: Option<u32>, lone: bool, record: &[u8]) {
+        self.filling_lone = lone && (self.filling_lone || self.filling_count == 0);
+        let (before, used) = prefix::of(source as u32, stream);
+        put_record(&mut self.filling, &[&before[..used], record]);
         self.filling_count += 1;
         self.len += 1;
         if self.filling_count == BLOCK {
@@ -318,11 +317,25 @@ impl Record<'_> {
 
     /// The flow.
     pub fn open(&self) -> Conversation {
-        let mut flow: Conversation = self.context.unpack(self.bytes);
+        let mut flow = self.context.unpack(self.bytes);
+        self.number(&mut flow);
+        flow
+    }
+
+    /// The flow, in place of an earlier one.
+    pub fn open_into<'s>(&self, scratch: &'s mut Scratch<App>) -> &'s Conversation {
+        let flow = self.context.unpack_into(self.bytes, scratch);
+        self.number(flow);
+        flow
+    }
+
+    /// Gives a flow and its parts the numbers of their streams.
+    fn number(&self, flow: &mut Conversation) {
+        let first = flow.first.frame;
         let capture = self.context.capture.0;
         let number = |frame: FrameRef| {
-            let first = frame == flow.first.frame && self.stream.is_some();
-            if first { self.stream } else { self.flows.late_stream(capture, frame) }
+            let own = self.stream.filter(|_| frame == first);
+            own.or_else(|| self.flows.late_stream(capture, frame))
         };
         if self.context.several_files {
             let numbers: Vec<_> = flow.parts.iter().map(|p| p.stream_place().and_then(number)).collect();
@@ -333,7 +346,6 @@ impl Record<'_> {
         } else {
             flow.stream = flow.stream_frame.and_then(number).or(self.stream);
         }
-        flow
     }
 }
 
@@ -350,7 +362,7 @@ impl FromIterator<Conversation> for Flows {
             let source = known.unwrap_or_else(|| {
                 all.source(RecordContext { capture, several_files, shared: shared.clone() })
             });
-            all.push(source, stream, &record);
+            all.push(source, stream, is_lone_syn(&record), &record);
         }
         all.flush();
         all
@@ -361,33 +373,35 @@ fn place_of(index: FlowIndex) -> (usize, usize) {
     (index.0 as usize / BLOCK, index.0 as usize % BLOCK)
 }
 
-/// Source, stream and record of what is stored.
-fn split(stored: &[u8]) -> (usize, Option<u32>, &[u8]) {
-    let (source, rest) = number(stored);
-    let (stream, rest) = number(rest);
-    (source as usize, stream.checked_sub(1), rest)
-}
-
-fn number(bytes: &[u8]) -> (u32, &[u8]) {
-    let (mut value, mut shift) = (0_u32, 0);
-    for (n, byte) in bytes.iter().enumerate().take(5) {
-        value |= u32::from(byte & 0x7f) << shift;
-        shift += 7;
-        if *byte < 0x80 {
-            return (value, &bytes[n + 1..]);
-        }
-    }
-    (value, &[])
-}
-
-fn put_number(out: &mut impl Write, number: u32) {
-    let mut rest = number;
-    while rest >= 0x80 {
-        let _ = out.write(&[rest as u8 | 0x80]);
-        rest >>= 7;
-    }
-    let _ = out.write(&[rest as u8]);
-}
-
 /// Flows of a block: few enough to read for the sake of one.
 const BLOCK: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::bundle::{self, Limits};
+    use crate::ingest::{self, IngestOptions};
+
+    #[test]
+    fn nothing_of_an_earlier_flow_shows_in_one_that_is_unpacked_in_its_place() {
+        let folders =
+            ["samples/tls", "tests/captures"].map(|f| Path::new(env!("CARGO_MANIFEST_DIR")).join(f));
+        let bundle = bundle::discover(&folders, &Limits::default()).expect("the samples are there");
+        let flows = ingest::run(&bundle.sources, &IngestOptions::default()).flows;
+        for block in 0..flows.blocks() {
+            let bytes = flows.bytes(block);
+            let records: Vec<_> = flows.records(block, &bytes).collect();
+            let alone: Vec<_> = records.iter().map(|record| format!("{:?}", record.open())).collect();
+            let mut scratch = Scratch::default();
+            for earlier in &records {
+                for (later, expected) in records.iter().zip(&alone) {
+                    earlier.open_into(&mut scratch);
+                    let later = later.open_into(&mut scratch);
+                    assert_eq!(format!("{later:?}"), *expected, "after {:?}", earlier.index);
+                }
+            }
+        }
+    }
+}

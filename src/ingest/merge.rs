@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 
 use super::flows::Flows;
 use crate::capture::CaptureIndex;
-use crate::flow::{FrameRef, LateStream, RunReader, ShardEnd, Totals, first_frame, place_of};
+use crate::flow::{FrameRef, LateStream, RunReader, ShardEnd, Start, Totals};
 
 /// What the shards of a capture sum up to.
 #[derive(Debug, Default)]
@@ -41,11 +41,10 @@ pub(super) fn merge(capture: CaptureIndex, files: usize, ends: Vec<ShardEnd>, al
     let mut numbers =
         Numbers { capture, next: vec![0; files.max(1)], late, at: 0, overlays: BTreeMap::new() };
     all.resume();
-    in_order(&mut runs, |source, record| {
-        let (frame, in_order) = place_of(record);
-        numbers.go_to(frame, all);
-        let stream = in_order.then(|| numbers.take(frame));
-        all.push(source, stream, record);
+    in_order(&mut runs, |source, start, record| {
+        numbers.go_to(start.frame, all);
+        let stream = start.in_order.then(|| numbers.take(start.frame));
+        all.push(source, stream, start.lone, record);
     });
     numbers.go_to(FrameRef::LAST, all);
     all.flush();
@@ -54,16 +53,17 @@ pub(super) fn merge(capture: CaptureIndex, files: usize, ends: Vec<ShardEnd>, al
 }
 
 /// Shows the records of all runs, by first frame.
-fn in_order(runs: &mut [(usize, RunReader)], mut show: impl FnMut(usize, &[u8])) {
-    let first = |run: &RunReader| run.record().map(first_frame);
-    let heads = runs.iter().enumerate().filter_map(|(n, (_, run))| Some(Reverse((first(run)?, n))));
+fn in_order(runs: &mut [(usize, RunReader)], mut show: impl FnMut(usize, Start, &[u8])) {
+    let start = |run: &RunReader| run.record().map(Start::of);
+    let heads = runs.iter().enumerate().filter_map(|(n, (_, run))| Some(Reverse((start(run)?, n))));
     let mut heads: BinaryHeap<_> = heads.collect();
     while let Some(mut head) = heads.peek_mut() {
-        let (source, run) = &mut runs[head.0.1];
-        show(*source, run.record().unwrap_or_default());
+        let (first, n) = head.0;
+        let (source, run) = &mut runs[n];
+        show(*source, first, run.record().unwrap_or_default());
         run.advance();
-        match first(run) {
-            Some(frame) => head.0.0 = frame,
+        match start(run) {
+            Some(next) => head.0.0 = next,
             None => {
                 PeekMut::pop(head);
             }

@@ -20,6 +20,7 @@ mod flows;
 mod keys;
 mod merge;
 mod observer;
+mod prefix;
 pub mod replay;
 mod run;
 

@@ -3,218 +3,318 @@
 //! Takes values, gives RFC 8259 text. Strings may come from hostile input: everything that a terminal could act on
 //! (C0, DEL, C1) is escaped, not only what JSON demands. Never allocates beyond the buffer.
 
+use std::io;
 use std::net::IpAddr;
 
-use crate::time::{TimeDelta, Timestamp};
+use crate::time::{Rfc3339, TimeDelta, Timestamp, eight_digits};
 
-/// Appends bytes of a known number: a few stores in place of a call.
-#[inline]
-pub fn put<const N: usize>(out: &mut Vec<u8>, text: &[u8; N]) {
-    out.extend(*text);
+/// Text under way.
+///
+/// Behind what was written is room, so that a value is stored whole, as a few words, however much of it counts.
+#[derive(Clone, Debug, Default)]
+pub struct Text {
+    buffer: Vec<u8>,
+    end: usize,
+    times: Rfc3339,
 }
 
-/// Appends the first `used` of some bytes, in the same way.
-#[inline]
-fn put_some<const N: usize>(out: &mut Vec<u8>, text: &[u8; N], used: usize) {
-    let end = out.len() + used;
-    put(out, text);
-    out.truncate(end);
-}
+impl Text {
+    /// What was written.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.buffer[..self.end]
+    }
 
-/// Appends an unsigned number.
-#[inline]
-pub fn number(out: &mut Vec<u8>, value: u64) {
-    // Most numbers are small counts.
-    match value {
-        0..10 => out.push(b'0' + value as u8),
-        10..100 => put(out, &PAIRS[value as usize]),
-        _ => long_number(out, value),
+    /// Nothing was written.
+    pub fn is_empty(&self) -> bool {
+        self.end == 0
+    }
+
+    /// Begins anew in the same memory.
+    pub fn clear(&mut self) {
+        self.end = 0;
+    }
+
+    /// Appends bytes of a known number as they stand: a few stores in place of a call.
+    #[inline]
+    pub fn put<const N: usize>(&mut self, text: &[u8; N]) {
+        self.put_some(text, N);
+    }
+
+    /// Appends the first `used` of some bytes.
+    #[inline]
+    fn put_some<const N: usize>(&mut self, text: &[u8; N], used: usize) {
+        let room = self.buffer.get_mut(self.end..).and_then(|room| room.first_chunk_mut());
+        let Some(room) = room else { return self.grow_and_add(&text[..used]) };
+        *room = *text;
+        self.end += used;
+    }
+
+    /// Appends bytes as they stand.
+    #[inline]
+    pub fn add(&mut self, text: &[u8]) {
+        match self.buffer.get_mut(self.end..self.end + text.len()) {
+            Some(room) => {
+                room.copy_from_slice(text);
+                self.end += text.len();
+            }
+            None => self.grow_and_add(text),
+        }
+    }
+
+    #[cold]
+    fn grow_and_add(&mut self, text: &[u8]) {
+        self.grow(text.len());
+        self.buffer[self.end..self.end + text.len()].copy_from_slice(text);
+        self.end += text.len();
+    }
+
+    /// Makes room for so many bytes at least.
+    #[cold]
+    fn grow(&mut self, count: usize) {
+        // Fresh memory is zero already: only what was written is copied.
+        let mut buffer = vec![0; (self.end + count + SPARE).next_power_of_two()];
+        buffer[..self.end].copy_from_slice(self.as_bytes());
+        self.buffer = buffer;
+    }
+
+    /// Appends an unsigned number.
+    #[inline]
+    pub fn number(&mut self, value: u64) {
+        // Most numbers are small counts.
+        match value {
+            0..10 => self.put(&[b'0' + value as u8]),
+            10..100_000_000 => {
+                let (digits, used) = short_number(value as u32);
+                self.put_some(&digits, used);
+            }
+            _ => self.long_number(value),
+        }
+    }
+
+    fn long_number(&mut self, value: u64) {
+        self.number(value / 100_000_000);
+        self.put(&eight_digits((value % 100_000_000) as u32));
+    }
+
+    /// Appends a key (as it stands, with quotes, colon and comma) and a number.
+    #[inline]
+    pub fn field<const N: usize>(&mut self, key: &[u8; N], value: u64) {
+        self.put(key);
+        self.number(value);
+    }
+
+    /// Appends `true` or `false`.
+    #[inline]
+    pub fn flag(&mut self, holds: bool) {
+        if holds {
+            self.put(b"true");
+        } else {
+            self.put(b"false");
+        }
+    }
+
+    /// Appends a span in seconds with nine decimals, trailing zeros left out.
+    pub fn seconds(&mut self, span: TimeDelta) {
+        if span.0 < 0 {
+            self.put(b"-");
+        }
+        let nanos = span.0.unsigned_abs();
+        self.number(nanos / 1_000_000_000);
+        let nanos = (nanos % 1_000_000_000) as u32;
+        let mut decimals = [b'.'; 10];
+        decimals[1] = b'0' + (nanos / 100_000_000) as u8;
+        decimals[2..].copy_from_slice(&eight_digits(nanos % 100_000_000));
+        let used = decimals.iter().rposition(|d| *d > b'0').map_or(2, |n| n + 1);
+        self.put_some(&decimals, used);
+    }
+
+    /// Appends a time as a quoted RFC 3339 string.
+    pub fn time(&mut self, time: Timestamp) {
+        let mut text = [b'"'; 32];
+        text[1..31].copy_from_slice(self.times.text(time));
+        self.put(&text);
+    }
+
+    /// Appends an address as a quoted string.
+    pub fn ip(&mut self, ip: IpAddr) {
+        use io::Write as _;
+        self.put(b"\"");
+        match ip {
+            IpAddr::V4(v4) => {
+                for octet in v4.octets() {
+                    let (text, used) = OCTETS[usize::from(octet)];
+                    self.put_some(&text, usize::from(used));
+                }
+                self.end -= 1; // the last dot
+            }
+            // Writing to memory cannot fail.
+            IpAddr::V6(v6) => drop(write!(self, "{v6}")),
+        }
+        self.put(b"\"");
+    }
+
+    /// Appends a quoted, escaped string.
+    pub fn string(&mut self, text: &str) {
+        self.put(b"\"");
+        let mut rest = text.as_bytes();
+        while let Some(at) = rest.iter().position(|byte| MAY_NEED_ESCAPE[usize::from(*byte)]) {
+            let (plain, from) = rest.split_at(at);
+            self.add(plain);
+            rest = self.escape(from);
+        }
+        self.add(rest);
+        self.put(b"\"");
+    }
+
+    /// Appends a quoted word of this program's own: one that holds nothing to escape.
+    #[inline]
+    pub fn word(&mut self, word: &str) {
+        self.put(b"\"");
+        self.add(word.as_bytes());
+        self.put(b"\"");
+    }
+
+    /// Appends an array of strings.
+    pub fn strings<S: AsRef<str>>(&mut self, items: impl IntoIterator<Item = S>) {
+        self.array(items, |out, item| out.string(item.as_ref()));
+    }
+
+    /// Appends an array, each item written by `write`.
+    pub fn array<T>(&mut self, items: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut Self, T)) {
+        self.put(b"[");
+        for (n, item) in items.into_iter().enumerate() {
+            if n > 0 {
+                self.put(b",");
+            }
+            write(self, item);
+        }
+        self.put(b"]");
+    }
+
+    /// Appends bytes as lower-case hex in quotes.
+    pub fn hex(&mut self, bytes: &[u8]) {
+        self.put(b"\"");
+        let end = self.end + bytes.len() * 2;
+        if end > self.buffer.len() {
+            self.grow(bytes.len() * 2);
+        }
+        let (digits, _) = self.buffer[self.end..end].as_chunks_mut::<2>();
+        for (digits, byte) in digits.iter_mut().zip(bytes) {
+            *digits = HEX[usize::from(*byte)];
+        }
+        self.end = end;
+        self.put(b"\"");
+    }
+
+    /// Appends the character that a text begins with, escaped where it must be; gives what follows it.
+    fn escape<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
+        let (code, rest) = match text {
+            // C1 as UTF-8.
+            [0xc2, code @ 0x80..0xa0, rest @ ..] => (*code, rest),
+            [byte, rest @ ..] => {
+                if *byte >= 0x80 {
+                    self.put(&[*byte]);
+                    return rest;
+                }
+                (*byte, rest)
+            }
+            [] => return text,
+        };
+        match code {
+            b'"' | b'\\' => self.put(&[b'\\', code]),
+            b'\n' => self.put(b"\\n"),
+            b'\r' => self.put(b"\\r"),
+            b'\t' => self.put(b"\\t"),
+            _ => {
+                self.put(b"\\u00");
+                self.put(&HEX[usize::from(code)]);
+            }
+        }
+        rest
     }
 }
 
-fn long_number(out: &mut Vec<u8>, value: u64) {
-    // Digits stand before the middle; what is behind it is copied with them and cut again.
-    let mut digits = [0; 40];
-    let mut at = 20;
-    let mut rest = value;
-    while rest >= 10 {
-        at -= 2;
-        [digits[at], digits[at + 1]] = PAIRS[(rest % 100) as usize];
-        rest /= 100;
+impl io::Write for Text {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.add(text);
+        Ok(text.len())
     }
-    if rest > 0 {
-        at -= 1;
-        digits[at] = b'0' + rest as u8;
-    }
-    if let Some(text) = digits[at..].first_chunk::<20>() {
-        put_some(out, text, 20 - at);
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
-/// `00` to `99`.
-const PAIRS: [[u8; 2]; 100] = {
-    let mut pairs = [[0; 2]; 100];
+/// The digits of a number below 10^8, and how many they are.
+fn short_number(value: u32) -> ([u8; 8], usize) {
+    let digits = u64::from_le_bytes(eight_digits(value));
+    let zeros = (digits ^ u64::from_le_bytes(*b"00000000")).trailing_zeros().min(56) & !7;
+    ((digits >> zeros).to_le_bytes(), 8 - zeros as usize / 8)
+}
+
+/// What `write` writes, on its own.
+pub fn rendered(write: impl FnOnce(&mut Text)) -> Box<[u8]> {
+    let mut out = Text::default();
+    write(&mut out);
+    out.as_bytes().into()
+}
+
+/// A quoted, escaped string, on its own.
+pub fn quoted(text: &str) -> Box<[u8]> {
+    rendered(|out| out.string(text))
+}
+
+/// `0.` to `255.`, and how many bytes each is.
+const OCTETS: [([u8; 4], u8); 256] = {
+    let mut octets = [([0; 4], 0); 256];
     let mut n = 0;
-    while n < 100 {
-        pairs[n] = [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
+    while n < 256 {
+        let (hundreds, tens, ones) =
+            (b'0' + (n / 100) as u8, b'0' + (n / 10 % 10) as u8, b'0' + (n % 10) as u8);
+        octets[n] = match n {
+            0..10 => ([ones, b'.', 0, 0], 2),
+            10..100 => ([tens, ones, b'.', 0], 3),
+            _ => ([hundreds, tens, ones, b'.'], 4),
+        };
         n += 1;
     }
-    pairs
+    octets
 };
 
-/// Appends `true` or `false`.
-pub fn flag(out: &mut Vec<u8>, holds: bool) {
-    if holds {
-        put(out, b"true");
-    } else {
-        put(out, b"false");
+/// Bytes that characters begin with which may have to be escaped: those of C0, quote, backslash, DEL and C1.
+const MAY_NEED_ESCAPE: [bool; 256] = {
+    let mut may = [false; 256];
+    let mut n = 0;
+    while n < 256 {
+        may[n] = matches!(n as u8, 0..0x20 | b'"' | b'\\' | 0x7f | 0xc2);
+        n += 1;
     }
-}
+    may
+};
 
-/// Appends a span in seconds with nine decimals, trailing zeros left out.
-pub fn seconds(out: &mut Vec<u8>, span: TimeDelta) {
-    if span.0 < 0 {
-        out.push(b'-');
+/// `00` to `ff`.
+const HEX: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut hex = [[0; 2]; 256];
+    let mut n = 0;
+    while n < 256 {
+        hex[n] = [digits[n >> 4], digits[n & 15]];
+        n += 1;
     }
-    let nanos = span.0.unsigned_abs();
-    number(out, nanos / 1_000_000_000);
-    let mut rest = (nanos % 1_000_000_000) as u32;
-    let mut decimals = [b'0'; 9];
-    decimals[8] = b'0' + (rest % 10) as u8;
-    rest /= 10;
-    for pair in decimals[..8].as_chunks_mut::<2>().0.iter_mut().rev() {
-        *pair = PAIRS[(rest % 100) as usize];
-        rest /= 100;
-    }
-    let used = decimals.iter().rposition(|d| *d != b'0').map_or(1, |n| n + 1);
-    out.push(b'.');
-    put_some(out, &decimals, used);
-}
+    hex
+};
 
-/// Appends a time as a quoted RFC 3339 string.
-pub fn time(out: &mut Vec<u8>, time: Timestamp) {
-    out.push(b'"');
-    time.write_rfc3339(out);
-    out.push(b'"');
-}
-
-/// Appends an address as a quoted string.
-pub fn ip(out: &mut Vec<u8>, ip: IpAddr) {
-    use std::io::Write as _;
-    out.push(b'"');
-    match ip {
-        IpAddr::V4(v4) => {
-            // `255.255.255.255` in place, then what is used of it.
-            let (mut text, mut length) = ([0; 16], 0);
-            for octet in v4.octets() {
-                let [tens, ones] = PAIRS[usize::from(octet % 100)];
-                let hundreds = b'0' + octet / 100;
-                let (digits, used) = match octet {
-                    0..10 => ([ones, b'.', 0, 0], 2),
-                    10..100 => ([tens, ones, b'.', 0], 3),
-                    100.. => ([hundreds, tens, ones, b'.'], 4),
-                };
-                if let Some(place) = text[length..].first_chunk_mut() {
-                    *place = digits;
-                }
-                length += used;
-            }
-            put_some(out, &text, length - 1);
-        }
-        // Writing to a Vec cannot fail.
-        IpAddr::V6(v6) => drop(write!(out, "{v6}")),
-    }
-    out.push(b'"');
-}
-
-/// Appends a quoted, escaped string.
-pub fn string(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    let bytes = text.as_bytes();
-    let mut copied = 0;
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let (skip, code) = match *byte {
-            b @ (0..0x20 | 0x7f | b'"' | b'\\') => (1, b),
-            0xc2 if bytes.get(at + 1).is_some_and(|b| *b < 0xa0) => (2, bytes[at + 1]),
-            _ => {
-                at += 1;
-                continue;
-            }
-        };
-        out.extend_from_slice(&bytes[copied..at]);
-        escape(out, code);
-        at += skip;
-        copied = at;
-    }
-    out.extend_from_slice(&bytes[copied..]);
-    out.push(b'"');
-}
-
-/// Appends a quoted word of this program's own: one that holds nothing to escape.
-pub fn word(out: &mut Vec<u8>, word: &str) {
-    out.push(b'"');
-    out.extend_from_slice(word.as_bytes());
-    out.push(b'"');
-}
-
-/// Appends an array of strings.
-pub fn strings<S: AsRef<str>>(out: &mut Vec<u8>, items: impl IntoIterator<Item = S>) {
-    array(out, items, |out, item| string(out, item.as_ref()));
-}
-
-/// Appends an array, each item written by `write`.
-pub fn array<T>(
-    out: &mut Vec<u8>,
-    items: impl IntoIterator<Item = T>,
-    mut write: impl FnMut(&mut Vec<u8>, T),
-) {
-    out.push(b'[');
-    for (n, item) in items.into_iter().enumerate() {
-        if n > 0 {
-            out.push(b',');
-        }
-        write(out, item);
-    }
-    out.push(b']');
-}
-
-/// Appends bytes as lower-case hex in quotes.
-pub fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    out.push(b'"');
-    for run in bytes.chunks(32) {
-        let mut text = [0; 64];
-        for (digits, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(run) {
-            *digits = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-        }
-        out.extend_from_slice(&text[..run.len() * 2]);
-    }
-    out.push(b'"');
-}
-
-fn escape(out: &mut Vec<u8>, code: u8) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    match code {
-        b'"' | b'\\' => out.extend_from_slice(&[b'\\', code]),
-        b'\n' => out.extend_from_slice(b"\\n"),
-        b'\r' => out.extend_from_slice(b"\\r"),
-        b'\t' => out.extend_from_slice(b"\\t"),
-        _ => {
-            out.extend_from_slice(b"\\u00");
-            out.extend_from_slice(&[DIGITS[usize::from(code >> 4)], DIGITS[usize::from(code & 15)]]);
-        }
-    }
-}
+/// Bytes that the buffer grows by beyond what is asked for.
+const SPARE: usize = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut out = Vec::new();
+    fn text(write: impl FnOnce(&mut Text)) -> String {
+        let mut out = Text::default();
         write(&mut out);
-        String::from_utf8(out).expect("JSON is UTF-8")
+        String::from_utf8(out.as_bytes().to_vec()).expect("JSON is UTF-8")
     }
 
     #[test]
@@ -222,7 +322,7 @@ mod tests {
         for hostile in
             ["", "plain", "a\"b\\c", "\u{1b}[31m\u{7f}\u{9b}31m\u{0}\n\t\r", "é✓\u{a0}\u{80}", "</script>"]
         {
-            let json = text(|out| string(out, hostile));
+            let json = text(|out| out.string(hostile));
             assert_eq!(serde_json::from_str::<String>(&json).expect(&json), hostile);
             assert!(json.chars().all(|c| !c.is_control()), "{json:?}");
         }
@@ -230,23 +330,60 @@ mod tests {
 
     #[test]
     fn numbers_and_spans() {
-        for (value, expected) in
-            [(0, "0"), (7, "7"), (1_000_000, "1000000"), (u64::MAX, "18446744073709551615")]
-        {
-            assert_eq!(text(|out| number(out, value)), expected);
+        for (value, expected) in [
+            (0, "0"),
+            (7, "7"),
+            (10, "10"),
+            (99, "99"),
+            (1_000_000, "1000000"),
+            (99_999_999, "99999999"),
+            (100_000_000, "100000000"),
+            (10_000_000_001, "10000000001"),
+            (u64::MAX, "18446744073709551615"),
+        ] {
+            assert_eq!(text(|out| out.number(value)), expected);
         }
-        for (ns, expected) in
-            [(0, "0.0"), (123_456, "0.000123456"), (-2_500_000_000, "-2.5"), (1, "0.000000001")]
-        {
-            assert_eq!(text(|out| seconds(out, TimeDelta(ns))), expected);
+        for (ns, expected) in [
+            (0, "0.0"),
+            (123_456, "0.000123456"),
+            (-2_500_000_000, "-2.5"),
+            (1, "0.000000001"),
+            (17_900_000_000, "17.9"),
+        ] {
+            assert_eq!(text(|out| out.seconds(TimeDelta(ns))), expected);
+        }
+    }
+
+    #[test]
+    fn text_is_the_same_wherever_the_buffer_ends() {
+        let write = |out: &mut Text| {
+            out.field(b"{\"a\":", 12_345);
+            out.put(b",\"b\":");
+            out.time(Timestamp(1_795_227_949_766_668_098));
+            out.put(b",\"c\":");
+            out.hex(&[0xab; 40]);
+            out.add(b",\"d\":");
+            out.ip("fd00::1".parse().expect("v6"));
+            out.put(b"}");
+        };
+        let expected = text(write);
+        for before in 0..300 {
+            let mut out = Text::default();
+            out.add(&vec![b' '; before]);
+            write(&mut out);
+            assert_eq!(&out.as_bytes()[before..], expected.as_bytes());
+            out.clear();
+            write(&mut out);
+            assert_eq!(out.as_bytes(), expected.as_bytes(), "in the same memory");
         }
     }
 
     #[test]
     fn addresses_and_bytes() {
-        assert_eq!(text(|out| ip(out, "10.0.255.1".parse().expect("v4"))), "\"10.0.255.1\"");
-        assert_eq!(text(|out| ip(out, "fd00::1".parse().expect("v6"))), "\"fd00::1\"");
-        assert_eq!(text(|out| hex(out, &[0, 0xab])), "\"00ab\"");
-        assert_eq!(text(|out| hex(out, &[0x1f; 33])), format!("\"{}\"", "1f".repeat(33)));
+        assert_eq!(text(|out| out.ip("10.0.255.1".parse().expect("v4"))), "\"10.0.255.1\"");
+        assert_eq!(text(|out| out.ip("0.10.100.99".parse().expect("v4"))), "\"0.10.100.99\"");
+        assert_eq!(text(|out| out.ip("fd00::1".parse().expect("v6"))), "\"fd00::1\"");
+        assert_eq!(text(|out| out.hex(&[0, 0xab])), "\"00ab\"");
+        assert_eq!(text(|out| out.hex(&[0x1f; 33])), format!("\"{}\"", "1f".repeat(33)));
     }
 }

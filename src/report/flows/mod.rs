@@ -2,17 +2,18 @@
 //!
 //! Takes finished conversations in their order; gives one object a flow, in that order, the same bytes for any number
 //! of threads. Records are written byte by byte into buffers that are used again, several chunks at once; what many
-//! flows share (hellos, certificates, names) is rendered once per chunk slot. Absent facts are absent keys.
+//! flows share (hellos, certificates, names) is rendered once per thread. Absent facts are absent keys.
 
-use std::collections::HashMap;
 use std::io::{self, Write};
+use std::sync::Mutex;
 
+use foldhash::HashMap;
 use rayon::prelude::*;
 
-use super::json;
+use super::json::{self, Text};
 use crate::bundle::Source;
-use crate::flow::{Flow, TcpFacts};
-use crate::ingest::{Conversation, FlowIndex, Ingested};
+use crate::flow::{Scratch, TcpFacts};
+use crate::ingest::{App, Conversation, FlowIndex, Ingested, Record};
 
 mod record;
 mod table;
@@ -34,22 +35,18 @@ pub struct Records<'a> {
 
 /// Names that every record of a capture repeats, as JSON.
 struct CaptureText {
-    name: Vec<u8>,
-    files: Vec<Vec<u8>>,
+    name: Box<[u8]>,
+    files: Vec<Box<[u8]>>,
 }
 
-/// Texts of one chunk slot that are rendered once; bounded, emptied when full.
+/// What one thread renders with, used again from flow to flow.
 #[derive(Default)]
-struct Cache {
-    tls: tls::Cache,
-}
-
-/// One chunk's buffer and cache, used again from wave to wave.
-#[derive(Default)]
-struct Slot {
-    out: Vec<u8>,
-    cache: Cache,
-    /// Facts of the flow at hand.
+struct Desk {
+    /// Texts that are rendered once; bounded, emptied when full.
+    cache: tls::Cache,
+    /// The flow at hand.
+    scratch: Scratch<App>,
+    /// Its TCP facts.
     tcp: TcpFacts,
 }
 
@@ -66,10 +63,10 @@ impl<'a> Records<'a> {
     /// Prepares the texts that records share. `sources` are those that the captures were read from.
     pub fn new(wire: &'a Ingested, sources: &[Source]) -> Self {
         let captures = wire.captures.iter().map(|c| CaptureText {
-            name: quoted(&c.set.name),
+            name: json::quoted(&c.set.name),
             files: c.set.files.iter().map(|f| path_of(sources, f.0)).collect(),
         });
-        Self { wire, captures: captures.collect(), counterparts: HashMap::new(), community_id: true }
+        Self { wire, captures: captures.collect(), counterparts: HashMap::default(), community_id: true }
     }
 
     /// Leaves out what addresses can be guessed from: a Community ID is a digest of nothing else.
@@ -96,18 +93,17 @@ impl<'a> Records<'a> {
         select: Selector<'_>,
         out: &mut (dyn Write + Send),
     ) -> io::Result<()> {
-        let slots = rayon::current_num_threads() * SLOTS_PER_THREAD;
+        let desks: Vec<_> = (0..rayon::current_num_threads()).map(|_| Mutex::default()).collect();
+        let slots = desks.len() * SLOTS_PER_THREAD;
         let (mut ready, mut filling) = (new_slots(slots), new_slots(slots));
         let mut separator = Separator::new(framing);
         out.write_all(separator.open())?;
         for first in (0..self.wire.flows.blocks()).step_by(slots * CHUNK_BLOCKS) {
-            let render = || self.render(first, framing, select, &mut filling);
+            let render = || self.render(first, framing, select, &desks, &mut filling);
             let ((), written) = rayon::join(render, || separator.write(&ready, out));
             written?;
             std::mem::swap(&mut ready, &mut filling);
-            for slot in &mut filling {
-                slot.out.clear();
-            }
+            filling.iter_mut().for_each(Text::clear);
         }
         separator.write(&ready, out)?;
         out.write_all(separator.close())?;
@@ -115,31 +111,49 @@ impl<'a> Records<'a> {
     }
 
     /// Renders flows from the block `first` on, a few blocks to each slot.
-    fn render(&self, first: usize, framing: Framing, select: Selector<'_>, slots: &mut [Slot]) {
-        slots.par_iter_mut().enumerate().for_each(|(n, slot)| {
+    fn render(
+        &self,
+        first: usize,
+        framing: Framing,
+        select: Selector<'_>,
+        desks: &[Mutex<Desk>],
+        slots: &mut [Text],
+    ) {
+        slots.par_iter_mut().enumerate().for_each(|(n, out)| {
             let first = first + n * CHUNK_BLOCKS;
-            for block in first..first + CHUNK_BLOCKS {
-                self.wire.flows.each(block, |record| {
-                    let flow = record.open();
-                    if select(&flow) {
-                        self.one(record.index, &flow, framing, slot);
-                    }
-                });
-            }
+            at_own(desks, |desk| {
+                for block in first..first + CHUNK_BLOCKS {
+                    self.wire.flows.each(block, |record| self.one(record, framing, select, desk, out));
+                }
+            });
         });
     }
 
-    fn one(&self, index: FlowIndex, flow: &Conversation, framing: Framing, slot: &mut Slot) {
-        if framing == Framing::Array && !slot.out.is_empty() {
-            json::put(&mut slot.out, b",\n");
+    fn one(
+        &self,
+        record: &Record<'_>,
+        framing: Framing,
+        select: Selector<'_>,
+        desk: &mut Desk,
+        out: &mut Text,
+    ) {
+        let Desk { cache, scratch, tcp } = desk;
+        let flow = record.open_into(scratch);
+        if !select(flow) {
+            return;
         }
-        self.record(index, flow, slot);
+        if framing == Framing::Array && !out.is_empty() {
+            out.put(b",\n");
+        }
+        // Unpacked for this line only: unpacked for good, those of all flows would fill the memory.
+        let tcp = flow.tcp.as_ref().map(|packed| packed.read_into(tcp));
+        self.record(record.index, flow, tcp, cache, out);
         if framing == Framing::Lines {
-            slot.out.push(b'\n');
+            out.put(b"\n");
         }
     }
 
-    fn counterpart(&self, index: FlowIndex) -> Option<(&Flow<crate::ingest::App>, &'static str)> {
+    fn counterpart(&self, index: FlowIndex) -> Option<(&Conversation, &'static str)> {
         let (other, why) = self.counterparts.get(&index)?;
         Some((self.wire.flows.get(*other)?, why))
     }
@@ -168,30 +182,33 @@ impl Separator {
         }
     }
 
-    fn write(&mut self, slots: &[Slot], out: &mut (dyn Write + Send)) -> io::Result<()> {
-        for slot in slots.iter().filter(|s| !s.out.is_empty()) {
+    fn write(&mut self, slots: &[Text], out: &mut (dyn Write + Send)) -> io::Result<()> {
+        for slot in slots.iter().filter(|s| !s.is_empty()) {
             if self.framing == Framing::Array && self.begun {
                 out.write_all(b",\n")?;
             }
             self.begun = true;
-            out.write_all(&slot.out)?;
+            out.write_all(slot.as_bytes())?;
         }
         Ok(())
     }
 }
 
-fn new_slots(count: usize) -> Vec<Slot> {
-    (0..count).map(|_| Slot::default()).collect()
+fn new_slots(count: usize) -> Vec<Text> {
+    (0..count).map(|_| Text::default()).collect()
 }
 
-fn quoted(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len() + 2);
-    json::string(&mut out, text);
-    out
+/// Works at the desk of this thread, which nobody else sits at: only a thread that takes up other work while it waits
+/// for a part of this one's would find it in use, and gets another.
+fn at_own(desks: &[Mutex<Desk>], work: impl FnOnce(&mut Desk)) {
+    match desks.get(rayon::current_thread_index().unwrap_or_default()).map(Mutex::try_lock) {
+        Some(Ok(mut desk)) => work(&mut desk),
+        _ => work(&mut Desk::default()),
+    }
 }
 
-fn path_of(sources: &[Source], index: u32) -> Vec<u8> {
-    quoted(sources.get(index as usize).map_or("", |s| s.path.as_str()))
+fn path_of(sources: &[Source], index: u32) -> Box<[u8]> {
+    json::quoted(sources.get(index as usize).map_or("", |s| s.path.as_str()))
 }
 
 /// Blocks of flows rendered by one task: about 256 KiB of text.
@@ -206,8 +223,8 @@ mod tests {
 
     use super::*;
     use crate::capture::{CaptureIndex, CaptureSet};
-    use crate::flow::{ConnState, FrameRef, Moment, PerDir, Proto};
-    use crate::ingest::{App, CaptureReport};
+    use crate::flow::{ConnState, Flow, FrameRef, Moment, PerDir, Proto};
+    use crate::ingest::CaptureReport;
     use crate::time::Timestamp;
     use crate::tls::{ClientHello, ClientHelloShape, ProtocolVersion, TlsFacts};
 

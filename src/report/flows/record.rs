@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::super::json;
-use super::{Records, Slot, tcp, tls};
+use super::super::json::Text;
+use super::{Records, tcp, tls};
 use crate::dns::DnsFacts;
 use crate::flow::{Dir, IcmpError, PerDir, Proto, TcpFacts};
 use crate::ingest::{Conversation, FlowIndex};
@@ -12,141 +12,138 @@ use crate::tls::HttpFacts;
 
 impl Records<'_> {
     /// Appends the object of one flow, without a line end.
-    pub(super) fn record(&self, index: FlowIndex, flow: &Conversation, slot: &mut Slot) {
-        let Slot { out, cache, tcp: facts } = slot;
+    pub(super) fn record(
+        &self,
+        index: FlowIndex,
+        flow: &Conversation,
+        tcp: Option<&TcpFacts>,
+        cache: &mut tls::Cache,
+        out: &mut Text,
+    ) {
         let capture = self.captures.get(usize::from(flow.capture.0));
         let files = capture.map_or(&[][..], |c| &c.files);
-        let file = |n: u16| files.get(usize::from(n)).map_or(&b"\"\""[..], |f| f.as_slice());
-        json::put(out, b"{\"capture\":");
-        out.extend_from_slice(capture.map_or(b"\"\"", |c| c.name.as_slice()));
+        let file = |n: u16| files.get(usize::from(n)).map_or(&b"\"\""[..], |f| &**f);
+        out.put(b"{\"capture\":");
+        out.add(capture.map_or(b"\"\"", |c| &*c.name));
         identity(out, flow, self.community_id);
-        // Unpacked for this line only: unpacked for good, those of all flows would fill the memory.
-        if let Some(record) = &flow.tcp {
-            record.read_into(facts);
-        }
-        let facts = flow.tcp.as_ref().map(|_| &*facts);
-        counts(out, flow, facts);
-        if let Some(facts) = facts {
+        counts(out, flow, tcp);
+        if let Some(facts) = tcp {
             tcp::write(out, facts);
         }
         if flow.duplicates > 0 {
-            field(out, b",\"duplicates\":", u64::from(flow.duplicates));
+            out.field(b",\"duplicates\":", u64::from(flow.duplicates));
         }
         icmp(out, &flow.icmp);
         if let Some(facts) = &flow.app.session.tls {
-            tls::write(out, facts, &mut cache.tls);
+            tls::write(out, facts, cache);
         }
         application(out, flow);
         notes(out, flow);
         self.counterpart_of(out, index);
-        json::put(out, b",\"file\":");
-        out.extend_from_slice(file(flow.first.frame.file()));
+        out.put(b",\"file\":");
+        out.add(file(flow.first.frame.file()));
         parts(out, flow, file);
         if let Some(stream) = flow.stream.filter(|_| !flow.quoted_only) {
-            field(out, b",\"display_filter\":\"tcp.stream == ", u64::from(stream));
+            out.field(b",\"display_filter\":\"tcp.stream == ", u64::from(stream));
         } else {
-            json::put(out, b",\"display_filter\":\"");
-            out.extend_from_slice(words::display_filter(flow).as_bytes());
+            out.put(b",\"display_filter\":\"");
+            out.add(words::display_filter(flow).as_bytes());
         }
-        json::put(out, b"\"}");
+        out.put(b"\"}");
     }
 
-    fn counterpart_of(&self, out: &mut Vec<u8>, index: FlowIndex) {
+    fn counterpart_of(&self, out: &mut Text, index: FlowIndex) {
         let Some((other, why)) = self.counterpart(index) else { return };
-        json::put(out, b",\"counterpart\":{\"orig\":");
-        end(out, other.orig);
-        json::put(out, b",\"resp\":");
-        end(out, other.resp);
-        json::put(out, b",\"why\":");
-        json::string(out, why);
-        out.push(b'}');
+        end(out, b",\"counterpart\":{\"orig\":{\"ip\":", other.orig);
+        end(out, b",\"resp\":{\"ip\":", other.resp);
+        out.put(b",\"why\":");
+        out.string(why);
+        out.put(b"}");
     }
 }
 
 /// Who, when, and in which frames.
-fn identity(out: &mut Vec<u8>, flow: &Conversation, community_id: bool) {
+fn identity(out: &mut Text, flow: &Conversation, community_id: bool) {
     if let Some(stream) = flow.stream {
-        field(out, b",\"stream\":", u64::from(stream));
+        out.field(b",\"stream\":", u64::from(stream));
     }
-    json::put(out, b",\"proto\":");
     match flow.proto {
-        Proto::Tcp => json::put(out, b"\"tcp\""),
-        Proto::Udp => json::put(out, b"\"udp\""),
-        Proto::Other(n) => json::string(out, &format!("ip_{n}")),
+        Proto::Tcp => out.put(b",\"proto\":\"tcp\""),
+        Proto::Udp => out.put(b",\"proto\":\"udp\""),
+        Proto::Other(n) => {
+            out.field(b",\"proto\":\"ip_", u64::from(n));
+            out.put(b"\"");
+        }
     }
     if let Some(vni) = flow.vni {
-        field(out, b",\"vni\":", u64::from(vni));
+        out.field(b",\"vni\":", u64::from(vni));
     }
-    json::put(out, b",\"orig\":");
-    end(out, flow.orig);
-    json::put(out, b",\"resp\":");
-    end(out, flow.resp);
+    end(out, b",\"orig\":{\"ip\":", flow.orig);
+    end(out, b",\"resp\":{\"ip\":", flow.resp);
     if community_id {
-        json::put(out, b",\"community_id\":\"");
-        flow.write_community_id(out);
-        out.push(b'"');
+        out.put(b",\"community_id\":\"");
+        out.put(&flow.community_id_text());
+        out.put(b"\"");
     }
-    json::put(out, b",\"first_time\":");
-    json::time(out, flow.first.time);
-    json::put(out, b",\"last_time\":");
-    json::time(out, flow.last.time);
-    field(out, b",\"first_frame\":", flow.first.frame.number());
-    field(out, b",\"last_frame\":", flow.last.frame.number());
+    out.put(b",\"first_time\":");
+    out.time(flow.first.time);
+    out.put(b",\"last_time\":");
+    out.time(flow.last.time);
+    out.field(b",\"first_frame\":", flow.first.frame.number());
+    out.field(b",\"last_frame\":", flow.last.frame.number());
 }
 
-fn counts(out: &mut Vec<u8>, flow: &Conversation, tcp: Option<&TcpFacts>) {
+fn counts(out: &mut Text, flow: &Conversation, tcp: Option<&TcpFacts>) {
     if let Some(tcp) = tcp {
         if let Some(state) = tcp.conn_state.filter(|_| !flow.quoted_only) {
-            json::put(out, b",\"conn_state\":\"");
-            out.extend_from_slice(state.name().as_bytes());
-            out.push(b'"');
+            out.put(b",\"conn_state\":");
+            out.word(state.name());
         }
         if !tcp.history.is_empty() {
-            json::put(out, b",\"history\":");
-            json::word(out, &tcp.history);
+            out.put(b",\"history\":");
+            out.word(&tcp.history);
         }
-        field(out, b",\"completeness\":", u64::from(tcp.completeness));
+        out.field(b",\"completeness\":", u64::from(tcp.completeness));
     }
-    json::put(out, b",\"packets\":");
-    pair(out, flow.packets);
-    json::put(out, b",\"bytes\":{\"orig\":");
-    json::number(out, flow.bytes.orig);
-    field(out, b",\"resp\":", flow.bytes.resp);
-    out.push(b'}');
+    out.field(b",\"packets\":{\"orig\":", u64::from(flow.packets.orig));
+    out.field(b",\"resp\":", u64::from(flow.packets.resp));
+    out.field(b"},\"bytes\":{\"orig\":", flow.bytes.orig);
+    out.field(b",\"resp\":", flow.bytes.resp);
+    out.put(b"}");
 }
 
-fn icmp(out: &mut Vec<u8>, errors: &[IcmpError]) {
+fn icmp(out: &mut Text, errors: &[IcmpError]) {
     if errors.is_empty() {
         return;
     }
-    json::put(out, b",\"icmp\":");
-    json::array(out, errors, |out, error| {
-        field(out, b"{\"type\":", u64::from(error.kind));
-        field(out, b",\"code\":", u64::from(error.code));
-        json::put(out, b",\"from\":");
-        json::ip(out, error.from);
-        field(out, b",\"frame\":", error.at.frame.number());
-        json::put(out, b",\"name\":");
-        json::string(out, &words::icmp(error));
-        out.push(b'}');
+    out.put(b",\"icmp\":");
+    out.array(errors, |out, error| {
+        out.field(b"{\"type\":", u64::from(error.kind));
+        out.field(b",\"code\":", u64::from(error.code));
+        out.put(b",\"from\":");
+        out.ip(error.from);
+        out.field(b",\"frame\":", error.at.frame.number());
+        out.put(b",\"name\":");
+        out.string(&words::icmp(error));
+        out.put(b"}");
     });
 }
 
 /// What was spoken that is not TLS.
-fn application(out: &mut Vec<u8>, flow: &Conversation) {
+fn application(out: &mut Text, flow: &Conversation) {
     let first = flow.app.session.first_bytes;
     if first != PerDir::default() {
-        json::put(out, b",\"first_bytes\":{");
+        out.put(b",\"first_bytes\":{");
         let mut separator: &[u8] = b"";
         for dir in [Dir::Orig, Dir::Resp] {
             let Some(spoke) = first[dir] else { continue };
-            out.extend_from_slice(separator);
-            json::word(out, dir.name());
-            out.push(b':');
-            json::word(out, spoke.name());
+            out.add(separator);
+            out.word(dir.name());
+            out.put(b":");
+            out.word(spoke.name());
             separator = b",";
         }
-        out.push(b'}');
+        out.put(b"}");
     }
     if let Some(facts) = &flow.app.session.http {
         http(out, facts);
@@ -156,93 +153,84 @@ fn application(out: &mut Vec<u8>, flow: &Conversation) {
     }
 }
 
-fn http(out: &mut Vec<u8>, facts: &HttpFacts) {
-    json::put(out, b",\"http\":{");
+fn http(out: &mut Text, facts: &HttpFacts) {
+    out.put(b",\"http\":{");
     let mut separator: &[u8] = b"";
     let texts = [("method", &facts.method), ("target", &facts.target), ("host", &facts.host)];
     for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
-        out.extend_from_slice(separator);
-        json::string(out, name);
-        out.push(b':');
-        json::string(out, text);
+        out.add(separator);
+        out.string(name);
+        out.put(b":");
+        out.string(text);
         separator = b",";
     }
     if let Some(status) = facts.status {
-        out.extend_from_slice(separator);
-        field(out, b"\"status\":", u64::from(status));
+        out.add(separator);
+        out.field(b"\"status\":", u64::from(status));
     }
-    out.push(b'}');
+    out.put(b"}");
 }
 
-fn dns(out: &mut Vec<u8>, facts: &DnsFacts) {
-    json::put(out, b",\"dns\":");
-    json::array(out, &facts.lookups, |out, lookup| {
-        json::put(out, b"{\"name\":");
-        json::string(out, &lookup.name);
-        field(out, b",\"type\":", u64::from(lookup.qtype));
-        field(out, b",\"frame\":", lookup.query.frame.number());
-        field(out, b",\"tries\":", u64::from(lookup.tries));
+fn dns(out: &mut Text, facts: &DnsFacts) {
+    out.put(b",\"dns\":");
+    out.array(&facts.lookups, |out, lookup| {
+        out.put(b"{\"name\":");
+        out.string(&lookup.name);
+        out.field(b",\"type\":", u64::from(lookup.qtype));
+        out.field(b",\"frame\":", lookup.query.frame.number());
+        out.field(b",\"tries\":", u64::from(lookup.tries));
         if let Some(code) = lookup.rcode {
-            field(out, b",\"rcode\":", u64::from(code));
+            out.field(b",\"rcode\":", u64::from(code));
         }
         if let Some(answer) = lookup.answer {
-            json::put(out, b",\"answer_after\":");
-            json::seconds(out, answer.time - lookup.query.time);
-            json::put(out, b",\"addresses\":");
-            json::array(out, &lookup.addresses, |out, ip| json::ip(out, *ip));
+            out.put(b",\"answer_after\":");
+            out.seconds(answer.time - lookup.query.time);
+            out.put(b",\"addresses\":");
+            out.array(&lookup.addresses, |out, ip| out.ip(*ip));
         }
-        out.push(b'}');
+        out.put(b"}");
     });
 }
 
-fn notes(out: &mut Vec<u8>, flow: &Conversation) {
-    json::put(out, b",\"truncated\":");
-    json::flag(out, flow.truncated);
-    json::put(out, b",\"midstream\":");
-    json::flag(out, flow.midstream);
+fn notes(out: &mut Text, flow: &Conversation) {
+    if flow.truncated || flow.midstream {
+        out.put(b",\"truncated\":");
+        out.flag(flow.truncated);
+        out.put(b",\"midstream\":");
+        out.flag(flow.midstream);
+    } else {
+        out.put(b",\"truncated\":false,\"midstream\":false");
+    }
     if flow.quoted_only {
-        json::put(out, b",\"quoted_only\":true");
+        out.put(b",\"quoted_only\":true");
     }
     if flow.evicted {
-        json::put(out, b",\"evicted\":true");
+        out.put(b",\"evicted\":true");
     }
 }
 
-fn parts<'f>(out: &mut Vec<u8>, flow: &Conversation, file: impl Fn(u16) -> &'f [u8]) {
+fn parts<'f>(out: &mut Text, flow: &Conversation, file: impl Fn(u16) -> &'f [u8]) {
     if flow.parts.is_empty() {
         return;
     }
-    json::put(out, b",\"parts\":");
-    json::array(out, &flow.parts, |out, part| {
-        json::put(out, b"{\"file\":");
-        out.extend_from_slice(file(part.file));
+    out.put(b",\"parts\":");
+    out.array(&flow.parts, |out, part| {
+        out.put(b"{\"file\":");
+        out.add(file(part.file));
         if let Some(stream) = part.stream {
-            field(out, b",\"stream\":", u64::from(stream));
+            out.field(b",\"stream\":", u64::from(stream));
         }
-        field(out, b",\"first_frame\":", part.first_frame);
-        field(out, b",\"last_frame\":", part.last_frame);
-        out.push(b'}');
+        out.field(b",\"first_frame\":", part.first_frame);
+        out.field(b",\"last_frame\":", part.last_frame);
+        out.put(b"}");
     });
 }
 
-/// Appends a key (as it stands, with quotes, colon and comma) and a number.
+/// Appends an endpoint: its keys up to that of the address, and its values.
 #[inline]
-pub(super) fn field<const N: usize>(out: &mut Vec<u8>, key: &[u8; N], value: u64) {
-    json::put(out, key);
-    json::number(out, value);
-}
-
-/// Appends the values of both sides.
-pub(super) fn pair(out: &mut Vec<u8>, value: PerDir<u32>) {
-    field(out, b"{\"orig\":", u64::from(value.orig));
-    field(out, b",\"resp\":", u64::from(value.resp));
-    out.push(b'}');
-}
-
-#[inline]
-fn end(out: &mut Vec<u8>, end: SocketAddr) {
-    json::put(out, b"{\"ip\":");
-    json::ip(out, end.ip());
-    field(out, b",\"port\":", u64::from(end.port()));
-    out.push(b'}');
+fn end<const N: usize>(out: &mut Text, key: &[u8; N], end: SocketAddr) {
+    out.put(key);
+    out.ip(end.ip());
+    out.field(b",\"port\":", u64::from(end.port()));
+    out.put(b"}");
 }

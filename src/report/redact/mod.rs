@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::json::Text;
 use crate::correlate::World;
 use crate::flow::Dir;
 
@@ -186,23 +187,23 @@ impl Redactor {
 
     /// One line of JSON with the strings of its values replaced; keys and their order stay.
     fn json(&mut self, line: &str) -> String {
-        let (mut out, mut key) = (Vec::with_capacity(line.len()), String::new());
+        let (mut out, mut key) = (Text::default(), String::new());
         let mut rest = line;
         while let Some(start) = rest.find('"') {
             let (before, quoted) = rest.split_at(start);
             let (quoted, after) = quoted.split_at(end_of_string(quoted));
-            out.extend_from_slice(before.as_bytes());
+            out.add(before.as_bytes());
             let text: String = serde_json::from_str(quoted).unwrap_or_default();
             if after.trim_start().starts_with(':') {
-                out.extend_from_slice(quoted.as_bytes());
+                out.add(quoted.as_bytes());
                 key = text;
             } else {
-                super::json::string(&mut out, &self.of_key(&text, &key));
+                out.string(&self.of_key(&text, &key));
             }
             rest = after;
         }
-        out.extend_from_slice(rest.as_bytes());
-        String::from_utf8_lossy(&out).into_owned()
+        out.add(rest.as_bytes());
+        String::from_utf8_lossy(out.as_bytes()).into_owned()
     }
 }
 
