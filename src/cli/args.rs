@@ -103,7 +103,10 @@ pub enum Command {
 pub enum RulesCommand {
     /// Every rule by verdict, with cause, severity and where it comes from
     List {
-        /// Form of the list; markdown is the reference page of verdicts and causes
+        /// Only rules with this in their id, verdict or cause
+        #[arg(value_name = "WORD", default_value = "")]
+        word: String,
+        /// Form of the list; markdown is the reference page of messages, verdicts and causes
         #[arg(long, value_enum, value_name = "FORM", default_value = "table")]
         format: PageFormat,
         /// Where rules come from.

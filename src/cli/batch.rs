@@ -312,22 +312,7 @@ fn one(bundle: &Bundle, typed: &BatchArguments, settings: &Settings) -> Result<(
             Ok((mask.value(report)?, partial, mask))
         })
     }));
-    let blank = Entry {
-        bundle: bundle.name.clone(),
-        fingerprint: bundle.fingerprint.clone(),
-        status: "failed".to_owned(),
-        error: None,
-        report: None,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        rules_digest: settings.digest(),
-        findings: 0,
-        causes: BTreeMap::new(),
-        times: BTreeMap::new(),
-        versions: BTreeMap::new(),
-        verdicts: BTreeMap::new(),
-        first_time: None,
-        last_time: None,
-    };
+    let blank = blank(bundle, settings);
     let (report, partial, mask) = match analysed {
         Ok(Ok(done)) => done,
         failed => {
@@ -346,6 +331,26 @@ fn one(bundle: &Bundle, typed: &BatchArguments, settings: &Settings) -> Result<(
     })?;
     let status = if partial { "partial" } else { "ok" };
     Ok((filled(Entry { report: Some(file), status: status.to_owned(), ..blank }, &report), mask.map()))
+}
+
+/// The entry of a bundle of which nothing is known yet.
+fn blank(bundle: &Bundle, settings: &Settings) -> Entry {
+    Entry {
+        bundle: bundle.name.clone(),
+        fingerprint: bundle.fingerprint.clone(),
+        status: "failed".to_owned(),
+        error: None,
+        report: None,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        rules_digest: settings.digest(),
+        findings: 0,
+        causes: BTreeMap::new(),
+        times: BTreeMap::new(),
+        versions: BTreeMap::new(),
+        verdicts: BTreeMap::new(),
+        first_time: None,
+        last_time: None,
+    }
 }
 
 /// The name of the bundle is a name, too: that of a customer, often.

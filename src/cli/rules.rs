@@ -14,11 +14,13 @@ use crate::rules::{Rule, RuleSet, tools};
 /// Runs one of its commands.
 pub(super) fn run(command: &RulesCommand) -> Result<Outcome, Error> {
     let text = match command {
-        RulesCommand::List { format, from } => {
+        RulesCommand::List { word, format, from } => {
             let rules = settings::rules(&from.directories)?;
             match format {
-                PageFormat::Table => tools::list(&rules),
-                PageFormat::Markdown => tools::list_markdown(&rules),
+                PageFormat::Table => tools::list(&rules, word),
+                PageFormat::Markdown => {
+                    tools::list_markdown(&rules, &settings::events(&from.directories)?, word)
+                }
             }
         }
         RulesCommand::Show { rule, from } => tools::show(find(&settings::rules(&from.directories)?, rule)?),

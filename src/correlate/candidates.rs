@@ -1,13 +1,14 @@
-//! Which flows an event could be about, and how well each fits.
+//! Which flows an event could be about.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 
 use super::endings;
+use super::fit::{fit, retold_fit, tuple_fit, weight};
 use super::goal::Goal;
 use super::index::FlowTable;
 use super::link::Connections;
-use super::lists::{self, Ends, Lists, QUEUED};
+use super::lists::{self, Ends, Lists};
 use super::{Key, World};
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::{Ending, Endings, LogEvent};
@@ -25,7 +26,7 @@ pub(super) struct Ended {
     /// The responder.
     pub(super) resp: SocketAddr,
     /// Which of the flow's responses, for [`Ending::Response`] on a kept-alive connection; which of its requests, from
-    /// 1, for [`Ending::Unanswered`] on what was established, [`QUEUED`] and more for calls that waited behind others
+    /// 1, for [`Ending::Unanswered`] on what was established, [`lists::QUEUED`] and more for calls that waited behind others
     /// there; else 0.
     pub(super) turn: u32,
 }
@@ -352,70 +353,11 @@ fn fallback(
     (if during { 0.5 } else { 0.0 }, ended)
 }
 
-const fn weight(key: Key) -> f64 {
-    match key {
-        Key::Tuple | Key::ClientHelloRandom => 1.0,
-        Key::Sni => 0.9,
-        Key::NatMap => 0.85,
-        Key::Learnt => 0.75,
-        Key::DnsName => 0.8,
-        Key::Time | Key::Wire => 0.3,
-    }
-}
-
-/// How well the time of a line fits an ending, 0 to 1. A packet after the line (beyond the slack) never caused it, one
-/// within the slack the less the longer after (calls in quick succession are told apart by that), and an attempt that began before the call's deadline could have started is not the call's.
-fn fit(ended: &Ended, call: &Call, deadline: Option<TimeDelta>) -> f64 {
-    let Call { at, slack, grain, .. } = *call;
-    if endings::is_open(ended.ending) {
-        let elapsed = at - ended.start;
-        let limit = deadline.unwrap_or(LONGEST_DIAL) + slack;
-        if elapsed < -slack || elapsed > limit {
-            return 0.0;
-        }
-        let early = deadline.map_or(0.0, |d| (d - elapsed).abs().as_secs_f64());
-        // A request on a connection in use that the deadline does not fit may have been answered among others.
-        let certain = if ended.turn > 0 && (early > 1.0 || ended.turn >= QUEUED) { 0.7 } else { 1.0 };
-        return certain * (0.6 + 0.4 / (1.0 + early));
-    }
-    let after = at - ended.at;
-    let late =
-        if after.0 < 0 { (after.abs() - grain).0.max(0) as f64 / 0.05e9 } else { after.as_secs_f64() / 0.25 };
-    let score = 1.0 / (1.0 + late);
-    // Assume a line follows the packet that caused it within 2 s; a log under more pressure than that shows it false.
-    if after > TimeDelta::from_secs(2) + slack || after < -(slack + slack) { 0.0 } else { score }
-}
-
-/// As [`fit`], for a call of gRPC: each tells how the last dial ended, until the connection is dialled again.
-fn retold_fit(ended: &Ended, call: &Call, deadline: Option<TimeDelta>) -> f64 {
-    let after = call.at - ended.at;
-    if endings::is_open(ended.ending) || after < -call.slack || after > LONGEST_BACKOFF {
-        return fit(ended, call, deadline);
-    }
-    1.0 / (1.0 + after.as_secs_f64().max(0.0))
-}
-
-/// As [`fit`], but a 4-tuple names one connection whatever the delay.
-fn tuple_fit(ended: &Ended, at: Timestamp, slack: TimeDelta) -> f64 {
-    let after = at - ended.at;
-    if at + slack < ended.start || after > TimeDelta::from_secs(120) {
-        return 0.0;
-    }
-    let off = if after.0 < 0 { (after.abs() - slack).0.max(0) as f64 / 1e9 } else { after.as_secs_f64() };
-    0.5 + 0.5 / (1.0 + off)
-}
-
 /// A line follows what it tells of within this, on a host that is not overloaded.
 const CLOSE_BY: TimeDelta = TimeDelta::from_millis(50);
 
 /// Calls with one goal that are compared with dials to unknown addresses.
 const MAX_ALIKE: usize = 256;
-
-/// gRPC dials again within this: its back-off starts at 1 s and grows by 1.6 each time; etcd's client seldom gets further.
-const LONGEST_BACKOFF: TimeDelta = TimeDelta::from_secs(30);
-
-/// A dial ends within this where no deadline is known: 127 s is the kernel's default of six SYN retries.
-const LONGEST_DIAL: TimeDelta = TimeDelta::from_secs(130);
 
 /// What speaks for an address: the calls that ended when a flow to it did, and those ends.
 #[derive(Default)]

@@ -312,15 +312,7 @@ impl Join<'_> {
         let at = self.clocks.of_event(event);
         let told = !endings::is_open(best.ended.ending) && !best.contrary;
         let offset = at.map(|t| t - best.ended.at).filter(|_| told);
-        let key = match best.key {
-            Key::Tuple => "the line names both ends of this connection",
-            Key::Sni => "the ClientHello names the host of the URL",
-            Key::NatMap => "the address map leads from the target to this address",
-            Key::Learnt => "other connections to this address carried the target's server name",
-            Key::ClientHelloRandom | Key::DnsName | Key::Time | Key::Wire => {
-                "time alone: nothing leads from the target to this address, but dials to it fit the calls"
-            }
-        };
+        let key = words(best.key);
         let fit = match (best.ended.ending, offset) {
             _ if best.contrary => {
                 "the connection was answered while the call was under way, against what the line says".to_owned()
@@ -392,6 +384,19 @@ impl Join<'_> {
     fn target(&self, n: u32, event: &LogEvent) -> Target {
         let pod = event.pod.as_deref().filter(|_| event.server_side).map(str::to_owned);
         Target { pod, ..self.goals.of(n).target(&event.fields) }
+    }
+}
+
+/// What a key says, in words.
+const fn words(key: Key) -> &'static str {
+    match key {
+        Key::Tuple => "the line names both ends of this connection",
+        Key::Sni => "the ClientHello names the host of the URL",
+        Key::NatMap => "the address map leads from the target to this address",
+        Key::Learnt => "other connections to this address carried the target's server name",
+        Key::ClientHelloRandom | Key::DnsName | Key::Time | Key::Wire => {
+            "time alone: nothing leads from the target to this address, but dials to it fit the calls"
+        }
     }
 }
 

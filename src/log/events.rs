@@ -9,9 +9,9 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use regex::Regex;
-use serde::Deserialize;
 
 use super::classify;
+use super::definition::{Definition, Sample, items, yaml_files};
 use super::endings::{self, Ending, Endings};
 use super::grammar::Parsed;
 use super::triggers::Triggers;
@@ -27,60 +27,6 @@ const BUILTIN: [(&str, &str); 6] = [
     ("rules/events/kubernetes.yaml", include_str!("../../rules/events/kubernetes.yaml")),
     ("rules/events/look_alikes.yaml", include_str!("../../rules/events/look_alikes.yaml")),
 ];
-
-/// One definition as its file has it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Definition {
-    /// Its name, by which rules join.
-    event: String,
-    /// What it means, in a sentence.
-    title: String,
-    /// Short literals of which every matching line holds one.
-    triggers: Vec<String>,
-    /// Expressions on the innermost reason, after wrappers, URL, operation and addresses.
-    #[serde(default)]
-    reason: Vec<String>,
-    /// Expressions on the whole failure text.
-    #[serde(default)]
-    text: Vec<String>,
-    /// Only on messages about these connections: `etcd`, or one side's view of it, `etcd/server` and `etcd/client`.
-    #[serde(default)]
-    edges: Vec<String>,
-    /// Not on messages about these.
-    #[serde(default)]
-    not_edges: Vec<String>,
-    /// Only a server says this, of its client, even where the line names none.
-    #[serde(default)]
-    told_by_server: bool,
-    /// It looks like a failure and is none: counted, never shown as one.
-    #[serde(default)]
-    benign: bool,
-    /// How the call can have ended where a caller says this, likeliest first; in any way where nothing stands.
-    #[serde(default)]
-    endings: Vec<Ending>,
-    /// The same where a server says it of its client.
-    #[serde(default)]
-    server_endings: Vec<Ending>,
-    /// Lines that it must match, in any envelope.
-    samples: Vec<Sample>,
-}
-
-/// A line that an event must match, perhaps with fields that must come out of it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum Sample {
-    Line(String),
-    Fields { line: String, fields: std::collections::BTreeMap<String, String> },
-}
-
-impl Sample {
-    fn line(&self) -> &str {
-        match self {
-            Self::Line(line) | Self::Fields { line, .. } => line,
-        }
-    }
-}
 
 /// A definition in use.
 #[derive(Clone, Debug)]
@@ -115,6 +61,17 @@ impl Pattern {
     fn regex(&self) -> Option<&Regex> {
         self.compiled.get_or_init(|| Regex::new(&self.source).ok()).as_ref()
     }
+}
+
+/// What a log says of a failure.
+#[derive(Clone, Debug)]
+pub struct Message<'e> {
+    /// Name of its event.
+    pub name: &'e str,
+    /// What it means, in a sentence.
+    pub meaning: &'e str,
+    /// The words of a line that says so, without what stands around the reason.
+    pub said: String,
 }
 
 /// The loaded event definitions.
@@ -200,6 +157,17 @@ impl EventSet {
     /// How a call can have ended of which a caller, or a server, says this; `None` for a name that is not defined.
     pub fn endings(&self, name: &str, server_side: bool) -> Option<Endings> {
         self.events.iter().find(|e| *e.name == *name).map(|e| e.endings(server_side))
+    }
+
+    /// What lines say that tell of failures, in order of definition.
+    pub fn messages(&self) -> impl Iterator<Item = Message<'_>> {
+        self.events.iter().filter(|e| !e.benign).map(|event| {
+            let line = event.samples.first().map_or("", Sample::line);
+            let parsed = classify::parse_line(line);
+            let by_reason = event.matches_reason(&parsed);
+            let said = if by_reason { parsed.fields.reason } else { parsed.text };
+            Message { name: &event.name, meaning: &event.title, said }
+        })
     }
 
     /// The lines that the definitions bring along.
@@ -400,34 +368,6 @@ fn about(edge: &str, parsed: &Parsed) -> bool {
 
 fn any_match(patterns: &[Pattern], text: &str) -> bool {
     patterns.iter().any(|p| p.regex().is_some_and(|r| r.is_match(text)))
-}
-
-/// The items of a YAML list at the left margin: line from 1, and text.
-fn items(text: &str) -> Vec<(usize, String)> {
-    let mut out: Vec<(usize, String)> = Vec::new();
-    for (n, line) in text.lines().enumerate() {
-        if line.starts_with("- ")
-            || (!line.is_empty() && !line.starts_with([' ', '#', '-']) && out.is_empty())
-        {
-            out.push((n + 1, String::new()));
-        }
-        if let Some((_, item)) = out.last_mut() {
-            item.push_str(line);
-            item.push('\n');
-        }
-    }
-    out
-}
-
-fn yaml_files(dir: &Path) -> Result<Vec<std::path::PathBuf>, Error> {
-    let shown = |e: std::io::Error| Error::Input(dir.display().to_string(), e.to_string());
-    let mut out: Vec<_> = std::fs::read_dir(dir)
-        .map_err(shown)?
-        .filter_map(|e| e.ok().map(|e| e.path()))
-        .filter(|p| p.extension().is_some_and(|e| e == "yaml" || e == "yml"))
-        .collect();
-    out.sort();
-    Ok(out)
 }
 
 #[cfg(test)]

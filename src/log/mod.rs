@@ -15,6 +15,7 @@ mod assemble;
 mod block_scan;
 mod blocks;
 mod classify;
+mod definition;
 mod edge;
 mod endings;
 mod entry;
@@ -29,6 +30,7 @@ mod merge;
 mod operation;
 mod origin;
 mod quick;
+mod quote;
 mod read;
 mod scan;
 mod seam;
@@ -41,11 +43,12 @@ mod timebase;
 mod trace;
 mod triggers;
 mod version;
+mod zone_names;
 mod zones;
 
 pub use assemble::read;
 pub use endings::{Ending, Endings};
-pub use events::EventSet;
+pub use events::{EventSet, Message};
 pub use text::LineText;
 
 /// Which connection of the control plane a message is about (`edge` of the report).

@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 
-use super::envelope::{Layer, Peeled, unquote};
+use super::envelope::{Layer, Peeled};
+use super::quote::unquote;
 
 /// Headline and values of a structured entry; a plain message is all headline.
 pub(super) fn structure<'p>(peeled: &'p Peeled<'_>) -> (Cow<'p, str>, Cow<'p, [(String, String)]>) {

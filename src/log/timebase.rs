@@ -10,6 +10,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::stamp::Stamp;
+use super::zone_names::{named_zone, offset_name, shared_zone};
 use super::{LogOptions, TimeBase};
 use crate::time::{Civil, TimeDelta, Timestamp};
 
@@ -285,76 +286,6 @@ fn fixed(east: i64) -> TimeZone {
         .map_or(TimeZone::UTC, TimeZone::fixed)
 }
 
-/// `UTC`, `+02:00`, `-05:00`.
-pub(super) fn offset_name(east: i64) -> String {
-    let (sign, s) = (if east < 0 { '-' } else { '+' }, east.abs());
-    if east == 0 { "UTC".to_owned() } else { format!("{sign}{:02}:{:02}", s / 3600, s / 60 % 60) }
-}
-
-/// Seconds east of the zone names that journalctl's short-full prints most; names that several zones share are left out.
-pub(super) fn named_zone(name: &str) -> Option<i64> {
-    const NAMES: [(&str, i64); 40] = [
-        ("GMT", 0),
-        ("WET", 0),
-        ("BST", 60),
-        ("WEST", 60),
-        ("CET", 60),
-        ("CEST", 120),
-        ("EET", 120),
-        ("EEST", 180),
-        ("MSK", 180),
-        ("SAST", 120),
-        ("JST", 540),
-        ("KST", 540),
-        ("AEST", 600),
-        ("AEDT", 660),
-        ("NZST", 720),
-        ("EST", -300),
-        ("EDT", -240),
-        ("CDT", -300),
-        ("MST", -420),
-        ("MDT", -360),
-        ("PST", -480),
-        ("PDT", -420),
-        ("AKST", -540),
-        ("AKDT", -480),
-        ("HST", -600),
-        ("AST", -240),
-        ("ADT", -180),
-        ("NST", -210),
-        ("NDT", -150),
-        ("WAT", 60),
-        ("CAT", 120),
-        ("EAT", 180),
-        ("PKT", 300),
-        ("WIB", 420),
-        ("WITA", 480),
-        ("HKT", 480),
-        ("AWST", 480),
-        ("ACST", 570),
-        ("ACDT", 630),
-        ("NZDT", 780),
-    ];
-    if let Some((_, minutes)) = NAMES.iter().find(|(n, _)| *n == name) {
-        return Some(minutes * 60);
-    }
-    // zones without a name print their offset: `-03`, `+0530`
-    let (sign, digits) =
-        (name.strip_prefix('+').map(|d| (1, d))).or(name.strip_prefix('-').map(|d| (-1, d)))?;
-    let hours: i64 = digits.get(..2)?.parse().ok()?;
-    let minutes: i64 = digits.get(2..).filter(|m| !m.is_empty()).map_or(Ok(0), str::parse).ok()?;
-    (hours <= 14 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
-}
-
-/// Minutes east that a name can mean which several zones share.
-fn shared_zone(name: &str) -> &'static [i64] {
-    match name {
-        "IST" => &[330, 120, 60],
-        "CST" => &[-360, 480, -300],
-        _ => &[],
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -486,14 +417,5 @@ mod tests {
             .resolve(&[Stamp::Absolute(at("2026-11-21T02:19:47Z"), SECOND), Stamp::Civil(inner, MICRO)])
             .unwrap();
         assert_eq!((time, resolution), (at("2026-11-21T02:19:47.880991Z"), MICRO));
-    }
-
-    #[test]
-    fn zone_names() {
-        for (name, minutes) in
-            [("EST", Some(-300)), ("+0530", Some(330)), ("-03", Some(-180)), ("XYZ", None), ("IST", None)]
-        {
-            assert_eq!(named_zone(name), minutes.map(|m: i64| m * 60), "{name}");
-        }
     }
 }

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::merge::{Draft, TraceDraft, same_content};
-use super::timebase::{QUARTER, offset_name};
+use super::timebase::QUARTER;
+use super::zone_names::offset_name;
 use super::{LogEvent, LogReport};
 use crate::time::{TimeDelta, Timestamp};
 

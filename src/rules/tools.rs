@@ -3,20 +3,22 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::expr::{Expr, Truth};
-use super::fields::{self, CaseView};
+use super::RuleSet;
+use super::expr::Expr;
+use super::fields;
 use super::load::RuleFile;
 use super::rule::{KEYS, Key, Need, Rule, TEST_KEYS};
-use super::{RuleSet, engine};
-use crate::correlate::{Correlated, World};
 use crate::log::EventSet;
 
+pub use super::explain::explain;
+pub use super::reference::{fields_markdown, list_markdown};
 pub use super::trial::{TestOutcome, run_tests};
 
-/// One line a rule, by verdict: id, cause, severity, confidence, rank and the file it comes from.
-pub fn list(rules: &RuleSet) -> String {
+/// One line a rule, by verdict: id, cause, severity, confidence, rank and the file it comes from. Only rules with `word` in
+/// id, verdict or cause.
+pub fn list(rules: &RuleSet, word: &str) -> String {
     let mut out = String::new();
-    for (verdict, group) in by_verdict(rules) {
+    for (verdict, group) in by_verdict(rules, word) {
         let _ = writeln!(out, "{verdict}");
         for rule in group {
             let origin = if rule.builtin { "built in" } else { &rule.file };
@@ -34,34 +36,11 @@ pub fn list(rules: &RuleSet) -> String {
     out
 }
 
-/// The vocabulary as a reference page: every verdict and cause with what it means.
-pub fn list_markdown(rules: &RuleSet) -> String {
-    let mut out = "# Verdicts and causes\n\n\
-        Made from the rules by `wirecause rules list --format markdown`.\n"
-        .to_owned();
-    for (verdict, group) in by_verdict(rules) {
-        let _ = writeln!(
-            out,
-            "\n## `{verdict}`\n\n| cause | what it says | severity | confidence | rule |\n|---|---|---|---|---|"
-        );
-        for rule in group {
-            let _ = writeln!(
-                out,
-                "| `{}` | {} | {} | {} | `{}` |",
-                rule.cause,
-                rule.title.replace('|', "\\|"),
-                rule.severity.name(),
-                rule.confidence.name(),
-                rule.id
-            );
-        }
-    }
-    out
-}
-
-fn by_verdict(rules: &RuleSet) -> BTreeMap<&str, Vec<&Rule>> {
+/// The rules with `word` in id, verdict or cause, by verdict, in order of precedence.
+pub(super) fn by_verdict<'r>(rules: &'r RuleSet, word: &str) -> BTreeMap<&'r str, Vec<&'r Rule>> {
     let mut groups: BTreeMap<&str, Vec<&Rule>> = BTreeMap::new();
-    for rule in rules.rules() {
+    let named = |rule: &&Rule| [&rule.id, &rule.verdict, &rule.cause].iter().any(|name| name.contains(word));
+    for rule in rules.rules().iter().filter(named) {
         groups.entry(&rule.verdict).or_default().push(rule);
     }
     groups
@@ -93,25 +72,6 @@ pub fn show(rule: &Rule) -> String {
     }
     line("tests", rule.tests.len().to_string());
     line("from", format!("{}:{}", rule.file, rule.line));
-    out
-}
-
-/// The field table as a reference page in Markdown.
-pub fn fields_markdown() -> String {
-    let mut out =
-        "# Fields\n\nMade from the field table by `wirecause rules fields --format markdown`.\n".to_owned();
-    for (topic, fields) in fields::TOPICS {
-        let _ = writeln!(out, "\n## {topic}\n\n| field | type | meaning | example |\n|---|---|---|---|");
-        for f in *fields {
-            let kind = match (f.kind.words(), f.kind.unit()) {
-                ([], "") => f.kind.name().to_owned(),
-                ([], unit) => format!("{} ({unit})", f.kind.name()),
-                (words, _) => format!("{}: {}", f.kind.name(), words.join(", ")),
-            };
-            let example = f.example.replace('|', "\\|");
-            let _ = writeln!(out, "| `{}` | {kind} | {} | `{example}` |", f.name, f.meaning);
-        }
-    }
     out
 }
 
@@ -186,133 +146,9 @@ pub fn unused_events(rules: &RuleSet, events: &EventSet) -> Vec<String> {
     events.names().filter(|e| !used(e)).map(str::to_owned).collect()
 }
 
-/// Why a rule did or did not match each case, clause by clause with values.
-pub fn explain(rules: &RuleSet, id: &str, world: &World, correlated: &Correlated) -> Option<String> {
-    let rule = rules.find(id)?;
-    let index = engine::Index::new(rules);
-    let mut out = String::new();
-    for (n, case) in correlated.cases.iter().enumerate() {
-        let view = CaseView::of_case(world, case);
-        let time = case.time.map_or_else(|| "no time".to_owned(), |t| t.to_string());
-        let event = view.event.map_or("no log line", |e| &*e.name);
-        let target = case.target.url_host.as_deref().or(case.target.backend.as_deref()).unwrap_or("-");
-        let _ = writeln!(out, "case {} at {time}: {event}, {target}", n + 1);
-        out.push_str(&explain_case(rule, &view));
-        if let Some(best) = index.matches(&view).first() {
-            let _ = writeln!(out, "  headline: {} (rank {})", best.rule.id, best.rule.rank);
-        }
-    }
-    Some(out)
-}
-
-/// The same for one case.
-pub(super) fn explain_case(rule: &Rule, view: &CaseView<'_>) -> String {
-    let mut out = String::new();
-    if !rule.log.is_empty() {
-        let event = view.event.map(|e| &*e.name);
-        let holds = event.is_some_and(|e| rule.log.iter().any(|l| &**l == e));
-        let _ = writeln!(
-            out,
-            "  {:<8} log: {} (the event is {})",
-            mark(holds.into()),
-            rule.log.join(", "),
-            event.unwrap_or("none")
-        );
-    }
-    if let (false, Some(case)) = (rule.edge.is_empty(), view.case) {
-        let _ = writeln!(
-            out,
-            "  {:<8} edge (it is {})",
-            mark(rule.edge.contains(&case.edge).into()),
-            case.edge.name()
-        );
-    }
-    for (key, expr, wanted) in [("when", &rule.when, true), ("unless", &rule.unless, false)] {
-        let Some(expr) = expr else { continue };
-        let truth = expr.truth(view);
-        let fits = if wanted { truth.holds() } else { !truth.holds() };
-        let _ = writeln!(out, "  {:<8} {key} is {}", mark(fits.into()), truth.name());
-        for clause in expr.explain(view) {
-            let values: Vec<_> = clause.values.iter().map(|(n, v)| format!("{n} is {v}")).collect();
-            let not = if clause.negated { "not " } else { "" };
-            let _ = writeln!(
-                out,
-                "             {:<8} {not}{}   [{}]",
-                clause.truth.name(),
-                clause.text,
-                values.join(", ")
-            );
-        }
-    }
-    if let Some(found) = engine::try_rule(rule, view) {
-        for (needs, word) in [(&found.unmet, "missing"), (&found.unsure, "not known")] {
-            for need in needs {
-                let _ = writeln!(out, "  {word:<8} {}", need.name());
-            }
-        }
-    }
-    out
-}
-
-fn mark(truth: Truth) -> &'static str {
-    if truth.holds() { "yes" } else { "no" }
-}
-
 /// A commented skeleton of a rule.
 pub fn skeleton(id: &str) -> String {
-    format!(
-        "\
-# Save as my-rules/{file}.yaml, then:
-#   wirecause rules check --rules my-rules
-#   wirecause rules test --rules my-rules {id}
-#   wirecause analyze BUNDLE --rules my-rules
-
-- rule: {id}
-  rev: 1
-  verdict: io_timeout                 # a class of `wirecause rules list`, or a new word
-  cause: my_cause                     # why; one word, kept for ever
-  severity: error                     # info, warning or error
-  confidence: medium                  # medium: the explanation names the alternative
-  rank: 60                            # built-in rules have 50; higher wins, 10 is a fallback
-  title: One line for the table
-  log: [deadline_exceeded]            # events; without `log` the rule needs no log line
-  when: |                             # `wirecause rules fields` lists all fields
-    tcp.syn.count > 1 && tcp.synack.count == 0
-  unless: |
-    icmp
-  needs: [both_directions, time_span] # what the capture must have been able to show
-  explain: >-
-    {{tcp.orig}} sent {{tcp.syn.count}} SYNs to {{tcp.resp}} and got no answer[? within {{time.silence}}].
-  next:
-    - 'What an experienced engineer would do first, with the command: ping {{ip.resp}}'
-  references:
-    - https://example.com/where-this-is-documented
-  tests:
-    - name: the failure
-      log: 'W1121 02:25:20.685010   30368 dispatcher.go:217] Failed calling webhook, failing closed v.example.com: failed calling webhook \"v.example.com\": failed to call webhook: Post \"https://hook.ns.svc:443/validate?timeout=10s\": context deadline exceeded'
-      packets: |
-        +0.000 > SYN
-        +1.020 > SYN
-        +3.040 > SYN
-        +10.000 log
-      objects: |                      # so that hook.ns.svc is known to lead to 10.96.0.10
-        apiVersion: v1
-        kind: Endpoints
-        metadata: {{name: hook, namespace: ns}}
-        subsets:
-          - addresses: [{{ip: 10.96.0.10}}]
-            ports: [{{port: 443}}]
-      expect: match
-    - name: a refused connection is another rule
-      log: 'W1121 02:25:20.685010   30368 dispatcher.go:217] Failed calling webhook, failing closed v.example.com: failed calling webhook \"v.example.com\": failed to call webhook: Post \"https://hook.ns.svc:443/validate?timeout=10s\": dial tcp 10.96.0.10:443: connect: connection refused'
-      packets: |
-        +0.000 > SYN
-        +0.001 < RST,ACK
-        +0.001 log
-      expect: no-match
-",
-        file = id.replace('/', "-")
-    )
+    include_str!("skeleton.yaml").replace("RULE", id).replace("FILE", &id.replace('/', "-"))
 }
 
 /// The built-in files, to write out and edit: each rule replaces the built-in one of its id when given with `--rules`.
@@ -445,9 +281,16 @@ mod tests {
     #[test]
     fn pages_name_every_rule_and_field() {
         let rules = RuleSet::builtin();
-        let (page, table) = (list_markdown(&rules), fields_markdown());
-        assert!(rules.rules().iter().all(|r| page.contains(&*r.id) && list(&rules).contains(&*r.id)));
+        let (page, table) = (list_markdown(&rules, &EventSet::builtin(), ""), fields_markdown());
+        let told = EventSet::builtin().messages().all(|m| page.contains(&format!("| `{}` |", m.name)));
+        assert!(told, "a message is left out");
+        assert!(rules.rules().iter().all(|r| r.next.iter().all(|n| page.contains(n.source()))));
+        assert!(rules.rules().iter().all(|r| page.contains(&*r.id) && list(&rules, "").contains(&*r.id)));
         assert!(fields::all().all(|f| table.contains(f.name) && fields_text("").contains(f.name)));
+        let chosen = list(&rules, "dns/");
+        assert!(chosen.lines().filter(|line| line.starts_with(' ')).all(|line| line.contains("dns/")));
+        assert!(chosen.contains("dns/nxdomain"));
+        assert_eq!(list(&rules, "no such word"), "");
         assert!(show(&rules.rules()[0]).contains(&*rules.rules()[0].verdict));
     }
 }

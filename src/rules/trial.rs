@@ -161,7 +161,7 @@ impl Made {
     fn why_not(&self, rule: &Rule) -> String {
         let cases = self.correlated.cases.iter().map(|case| {
             let view = CaseView::of_case(&self.world, case);
-            super::tools::explain_case(rule, &view)
+            super::explain::explain_case(rule, &view)
         });
         cases.flat_map(|text| ["\n".to_owned(), text]).collect()
     }

@@ -2,12 +2,13 @@
 //!
 //! Takes a frame and what replaces addresses; gives the frame up to the end of its transport header, with the length
 //! that it had on the wire, so that Wireshark counts bytes as before and says that the rest was not captured. Only what
-//! is known to hold no name and no address is kept: the frame ends where a header is not understood. Checksums are made
-//! anew over what is left, as if cut bytes were zeros (RFC 791, RFC 1071, RFC 9293 §3.1, RFC 768, RFC 792, RFC 4443).
+//! is known to hold no name and no address is kept: the frame ends where a header is not understood.
+//! `checksums` makes its checksums anew.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::Addresses;
+use super::checksums::{self, Sum};
 use crate::capture::LinkType;
 use crate::packet::DecodeOptions;
 use crate::packet::headers::{Header, Placed, headers};
@@ -40,7 +41,7 @@ pub fn frame(
     let mut scrub = Scrub { bytes: bytes.to_vec(), kept: start, sums: Vec::new(), addresses };
     let understood = scrub.headers(&placed, start).is_ok();
     for sum in std::mem::take(&mut scrub.sums).into_iter().rev() {
-        scrub.checksum(sum);
+        checksums::renew(&mut scrub.bytes, scrub.kept, sum);
     }
     let innermost = placed.iter().rev().find(|p| p.header == Header::Ip);
     let content_end = innermost.map_or(scrub.kept, |ip| scrub.ip_end(ip.at, ip.end));
@@ -61,24 +62,6 @@ struct Scrub<'a> {
     kept: usize,
     sums: Vec<Sum>,
     addresses: &'a mut Addresses,
-}
-
-/// A checksum to be made once what it covers is as it stays; inner ones come later and are made first.
-#[derive(Clone, Copy)]
-enum Sum {
-    Ipv4Header {
-        at: usize,
-    },
-    /// With the pseudo header of the IP header at `ip`, its length counted to `end`.
-    Transport {
-        ip: usize,
-        at: usize,
-        end: usize,
-        protocol: u8,
-    },
-    Gre {
-        at: usize,
-    },
 }
 
 /// What was not understood: the frame ends there.
@@ -345,71 +328,6 @@ impl Scrub<'_> {
         let ip = self.addresses.v6(Ipv6Addr::from(self.get::<16>(at)?));
         self.put(at, ip.octets())
     }
-
-    /// Makes one checksum anew; one whose place was cut is none.
-    fn checksum(&mut self, sum: Sum) {
-        let _cut = match sum {
-            Sum::Ipv4Header { at } => self.ipv4_checksum(at),
-            Sum::Transport { ip, at, end, protocol } => self.transport_checksum(ip, at, end, protocol),
-            Sum::Gre { at } => self.place_checksum(at + 4, 0, at),
-        };
-    }
-
-    fn ipv4_checksum(&mut self, at: usize) -> Step {
-        let header = usize::from(self.get::<1>(at)?[0] & 0xf) * 4;
-        self.put(at + 10, [0; 2])?;
-        let sum = folded(words(self.bytes.get(at..at + header).ok_or(Stop)?));
-        self.put(at + 10, (!sum).to_be_bytes())
-    }
-
-    fn transport_checksum(&mut self, ip: usize, at: usize, end: usize, protocol: u8) -> Step {
-        let place = match protocol {
-            TCP => at + 16,
-            UDP => at + 6,
-            _ => at + 2,
-        };
-        let was = self.get::<2>(place)?;
-        if protocol == UDP && was == [0; 2] {
-            return Ok(());
-        }
-        let pseudo = match (self.get::<1>(ip)?[0] >> 4, protocol) {
-            (4, ICMP) => 0,
-            (4, _) => words(&self.get::<8>(ip + 12)?),
-            _ => words(&self.get::<32>(ip + 8)?),
-        };
-        let length = match (protocol, u16::from_be_bytes(self.get::<2>(at + 4)?)) {
-            (UDP, length @ 8..) => u64::from(length),
-            // The quoted packet does not say how long it was: no sum is right, and the old one is of the old addresses.
-            _ if end == usize::MAX => return self.put(place, [0; 2]),
-            _ => end.saturating_sub(at) as u64,
-        };
-        let pseudo = if protocol == ICMP { 0 } else { pseudo + length + u64::from(protocol) };
-        self.place_checksum(place, pseudo, at)?;
-        // UDP writes a sum of 0 as its complement: 0 means none (RFC 768).
-        if protocol == UDP && self.get::<2>(place)? == [0; 2] { self.put(place, [0xff; 2]) } else { Ok(()) }
-    }
-
-    /// Sums what is kept from `from` on.
-    fn place_checksum(&mut self, place: usize, pseudo: u64, from: usize) -> Step {
-        if place + 2 > self.kept {
-            return Err(Stop);
-        }
-        self.put(place, [0; 2])?;
-        let sum = folded(pseudo + words(self.bytes.get(from..self.kept).ok_or(Stop)?));
-        self.put(place, (!sum).to_be_bytes())
-    }
-}
-
-/// The sum of 16-bit words, an odd byte at the end filled up with zeros (RFC 1071 §1).
-fn words(bytes: &[u8]) -> u64 {
-    bytes.chunks(2).map(|c| u64::from(c[0]) << 8 | u64::from(c.get(1).copied().unwrap_or(0))).sum()
-}
-
-fn folded(mut sum: u64) -> u16 {
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    sum as u16
 }
 
 const ARP: u16 = 0x0806;
@@ -420,9 +338,9 @@ const TEREDO: u16 = 3544;
 
 // IANA "Assigned Internet Protocol Numbers".
 const HOP_BY_HOP: u8 = 0;
-const ICMP: u8 = 1;
-const TCP: u8 = 6;
-const UDP: u8 = 17;
+pub(super) const ICMP: u8 = 1;
+pub(super) const TCP: u8 = 6;
+pub(super) const UDP: u8 = 17;
 const FRAGMENT: u8 = 44;
 const ESP: u8 = 50;
 const AUTHENTICATION: u8 = 51;
@@ -432,6 +350,7 @@ const SCTP: u8 = 132;
 
 #[cfg(test)]
 mod tests {
+    use super::super::checksums::{folded, words};
     use super::*;
     use crate::bundle::SourceKind;
     use crate::capture::{self, Window};

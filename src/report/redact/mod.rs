@@ -19,6 +19,7 @@ use crate::correlate::World;
 use crate::flow::Dir;
 
 mod addresses;
+mod checksums;
 mod frames;
 mod names;
 
