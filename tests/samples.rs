@@ -9,7 +9,11 @@ mod sample;
 /// Name of the sample; then verdict, cause, calls and target name of each finding of severity warning or error.
 type Answer = (&'static str, &'static [(&'static str, &'static str, u64, &'static str)]);
 
-const ANSWERS: [Answer; 21] = [
+const ANSWERS: [Answer; 22] = [
+    (
+        "api-server-behind-nginx-resets",
+        &[("connection_reset", "rst_after_client_hello", 4, "192.168.64.10:6443")],
+    ),
     (
         "connection-went-dead",
         &[

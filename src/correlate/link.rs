@@ -265,6 +265,8 @@ struct View {
     random: Option<[u8; 32]>,
     /// Initial sequence number with the SYN's timestamp value, or with the originator's port where it sends none.
     dial: Option<(u32, Option<u32>, u16)>,
+    /// The same of a flow that is compared by its hello, if its SYN has a timestamp.
+    stamped: Option<(u32, u32)>,
 }
 
 impl View {
@@ -274,18 +276,31 @@ impl View {
         match kind {
             Kind::ClientHelloRandom => {
                 let random = *flow.app.session.tls.as_ref()?.client_random()?;
-                Some(Self { place, random: Some(random), dial: None })
+                let dial = flow.tcp.as_ref()?.dial();
+                let stamped = dial.and_then(|(isn, stamp)| Some((isn, stamp?)));
+                Some(Self { place, random: Some(random), dial: None, stamped })
             }
             Kind::Isn => {
                 let (isn, stamp) = flow.tcp.as_ref()?.dial()?;
                 let port = if stamp.is_some() { 0 } else { flow.orig.port() };
-                Some(Self { place, random: None, dial: Some((isn, stamp, port)) })
+                Some(Self { place, random: None, dial: Some((isn, stamp, port)), stamped: None })
             }
         }
     }
 
     fn may_be(&self, other: &Self) -> bool {
-        self.random == other.random && self.dial == other.dial && self.place.may_be(&other.place)
+        self.random == other.random
+            && self.dial == other.dial
+            && !self.is_relay_of(other)
+            && self.place.may_be(&other.place)
+    }
+
+    /// A proxy hands the hello on over a connection of its own: two connections, which end apart.
+    /// Assume that what stands between two views of one connection leaves the sequence numbers or the timestamps of the
+    /// originator as they are; a firewall that changes both shows it false.
+    fn is_relay_of(&self, other: &Self) -> bool {
+        let both = self.stamped.zip(other.stamped);
+        both.is_some_and(|((isn, stamp), (isn_there, stamp_there))| isn != isn_there && stamp != stamp_there)
     }
 }
 

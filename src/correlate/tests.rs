@@ -131,6 +131,24 @@ fn a_client_hello_random_joins_two_captures_through_a_translation() {
     assert!(join(&mut world).cases.len() <= 1, "two halves are no two failures");
 }
 
+#[test]
+fn a_hello_that_a_proxy_hands_on_is_a_connection_of_its_own() {
+    let syn = |flow: &mut Conversation, isn: u32, stamp: u32| {
+        let facts = flow.tcp.as_deref_mut().expect("a TCP flow");
+        (facts.isn.orig, facts.options.orig.timestamp) = (Some(isn), Some(stamp));
+    };
+    let counterparts = |isn: u32, stamp: u32| {
+        let mut near = stalled(flow("127.0.0.1:45594", "127.0.0.1:6443", 10.0, 15.0), "a.b.svc", 7);
+        let mut far = stalled(flow("10.0.0.7:58614", "10.0.0.1:6443", 10.001, 15.0), "a.b.svc", 7);
+        syn(&mut near, 1, 1);
+        syn(&mut far, isn, stamp);
+        super::counterparts(&world(1, vec![near, far], Vec::new())).len()
+    };
+    assert_eq!(counterparts(2, 2), 0, "a proxy's own SYN");
+    assert_eq!(counterparts(1, 1), 1, "translated");
+    assert_eq!(counterparts(2, 1), 1, "a firewall that gives other sequence numbers");
+}
+
 /// Refused dials to `resp` at these seconds.
 fn refusals(resp: &str, seconds: &[f64]) -> Vec<Conversation> {
     let refusal = |(n, at): (usize, &f64)| {

@@ -22,6 +22,7 @@ pub(super) enum Layer {
     KlogJson,
     Zap,
     GoLog,
+    Nginx,
     Capnslog,
     Logrus,
     Syslog,
@@ -42,6 +43,7 @@ impl Layer {
             Self::KlogJson => "klog json",
             Self::Zap => "zap",
             Self::GoLog => "go log",
+            Self::Nginx => "nginx",
             Self::Capnslog => "capnslog",
             Self::Logrus => "logrus",
             Self::Syslog => "syslog",
@@ -179,7 +181,8 @@ fn step(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
 fn digit_first(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
     let bytes = text.as_bytes();
     if let Some((stamp, taken)) = stamp::go_log(bytes) {
-        return Some(simple(Layer::GoLog, stamp, taken, text, out));
+        return nginx(stamp, taken, text, out)
+            .or_else(|| Some(simple(Layer::GoLog, stamp, taken, text, out)));
     }
     if let Some((stamp, taken)) = stamp::unix(bytes) {
         return journal(Layer::Journal("journal short-unix"), stamp, taken, text, out);
@@ -206,6 +209,24 @@ fn simple(layer: Layer, stamp: Stamp, taken: usize, text: &str, out: &mut Peeled
     out.layers.push(layer);
     out.stamps.push(stamp);
     Step::Skip(taken + usize::from(text.as_bytes().get(taken) == Some(&b' ')))
+}
+
+/// `2026/11/21 02:24:45 [error] 7#7: *5 message` of nginx's error log (`ngx_log_error_core`); `*5` is the connection, where
+/// the message is about one.
+fn nginx(stamp: Stamp, taken: usize, text: &str, out: &mut Peeled<'_>) -> Option<Step> {
+    let (level, rest) = text.get(taken..)?.strip_prefix(" [")?.split_once("] ")?;
+    let (process, message) = rest.split_once(": ")?;
+    let (pid, thread) = process.split_once('#')?;
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !level.bytes().all(|b| b.is_ascii_lowercase()) || !number(pid) || !number(thread) {
+        return None;
+    }
+    let connection = message.strip_prefix('*').and_then(|m| m.split_once(' ')).filter(|(id, _)| number(id));
+    let message = connection.map_or(message, |(_, message)| message);
+    out.layers.push(Layer::Nginx);
+    out.stamps.push(stamp);
+    out.severity = level.bytes().next().map(|b| b.to_ascii_uppercase());
+    Some(Step::Message(text.len() - message.len()))
 }
 
 /// `2026-11-21T02:24:45.699082123Z stderr F message`; `P` marks a line that the next one continues.
@@ -447,6 +468,14 @@ mod tests {
                 "cri / go log | 2026-11-21T02:56:32.435427555Z | - | - | http: m",
             ),
             (
+                "2026-11-28T14:42:15.850736746Z stderr F 2026/11/28 14:42:15 [error] 27701#27701: *1 m",
+                "cri / nginx | 2026-11-28T14:42:15.850736746Z | - | - | m",
+            ),
+            (
+                "2026/11/28 14:42:15 [notice] 27701#27701: nginx/1.22.1",
+                "nginx | 2026-11-28T14:42:15.000000000Z | - | - | nginx/1.22.1",
+            ),
+            (
                 "2026-11-21T02:56:32.435427555Z W1121 02:56:32.435323       1 dispatcher.go:217] m",
                 "kubectl logs --timestamps / klog | 2026-11-21T02:56:32.435427555Z | - | - | m",
             ),
@@ -510,6 +539,7 @@ mod tests {
             "2026-11-21T02:56:32.435427555Z stderr F W1121 02:56:32.435323    7396 dispatcher.go:217] m",
             r#"time="2026-11-21T02:24:39Z" level=info msg="E1121 02:24:39.187770     123 d.go:1] \"m\" \u00fc""#,
             "<30>1 2026-11-21T02:24:39.187770Z cp-1 kubelet 812 - - m",
+            "2026/11/28 14:42:15 [error] 27701#27701: *1 mü",
             "[pod/kube-apiserver-cp-1/kube-apiserver] W1121 02:24:47.529354   28800 dispatcher.go:217] mü",
         ];
         for line in lines {

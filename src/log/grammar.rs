@@ -15,7 +15,7 @@ use super::envelope::{Layer, Peeled};
 use super::operation::operation;
 use super::structured::{structure, value};
 use super::{Edge, EventFields, Url};
-use super::{edge, stamp};
+use super::{edge, nginx, stamp};
 use crate::time::TimeDelta;
 
 /// Whose words a line repeats, where it is not the first to say them.
@@ -70,7 +70,7 @@ pub(super) fn parse(peeled: &Peeled<'_>) -> Parsed {
     if !values.is_empty() && *headline != *out.text {
         out.headline = headline.to_string();
     }
-    read_text(&mut out);
+    read_text(&mut out, peeled.layers.last() == Some(&Layer::Nginx));
     out.edge = edge::edge(peeled, &headline, &values, &out);
     if out.edge == Edge::AggregatedApi && out.fields.apiservice.is_some() {
         out.fields.deadline.get_or_insert(AVAILABILITY_DEADLINE);
@@ -144,9 +144,10 @@ fn names(headline: &str, values: &[(String, String)], out: &mut Parsed) {
 }
 
 /// Reads wrappers, URL, operation and addresses from the left; what is left is the tail.
-fn read_text(out: &mut Parsed) {
+fn read_text(out: &mut Parsed, by_nginx: bool) {
     let text = std::mem::take(&mut out.text);
-    let mut rest = wrappers(&text, out);
+    let behind_nginx = if by_nginx { nginx::upstream(&text, out) } else { None };
+    let mut rest = behind_nginx.unwrap_or_else(|| wrappers(&text, out));
     rest = call(rest, out);
     rest = AFTERTHOUGHTS.iter().fold(rest, |rest, words| rest.strip_suffix(words).unwrap_or(rest));
     out.fields.reason = rest.trim().to_owned();
@@ -170,7 +171,7 @@ fn read_text(out: &mut Parsed) {
 const AFTERTHOUGHTS: [&str; 2] = ["; reinitializing...", ", falling back to slow path"];
 
 /// Text between `open` and `close`, and what follows.
-fn between<'t>(text: &'t str, open: &str, close: &str) -> Option<(&'t str, &'t str)> {
+pub(super) fn between<'t>(text: &'t str, open: &str, close: &str) -> Option<(&'t str, &'t str)> {
     let after = text.get(text.find(open)? + open.len()..)?;
     after.split_once(close)
 }
@@ -339,7 +340,7 @@ fn call<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
 }
 
 /// Parts of a URL and its `timeout=` parameter.
-fn url_parts(url: &str) -> Option<(Url, Option<TimeDelta>)> {
+pub(super) fn url_parts(url: &str) -> Option<(Url, Option<TimeDelta>)> {
     let (scheme, rest) = url.split_once("://")?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);

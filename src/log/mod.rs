@@ -27,6 +27,7 @@ mod journal;
 mod json;
 mod memory;
 mod merge;
+mod nginx;
 mod operation;
 mod origin;
 mod quick;

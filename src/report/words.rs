@@ -208,7 +208,7 @@ fn peeled(line: &str, depth: u32) -> String {
         return if depth > 0 { peeled(&said, depth - 1) } else { said };
     }
     if let Some(at) = line.find("] ").filter(|at| *at < HEADERS) {
-        return line.get(at + 2..).unwrap_or_default().to_owned();
+        return without_process(line.get(at + 2..).unwrap_or_default()).to_owned();
     }
     // CRI: time, stream, `F` for a whole line or `P` for a part; then, of Go's `log`, date and time.
     let cri = [" stderr F ", " stdout F ", " stderr P ", " stdout P "].into_iter().find_map(|stream| {
@@ -223,6 +223,17 @@ fn peeled(line: &str, depth: u32) -> String {
         }
         _ => text.to_owned(),
     }
+}
+
+/// What nginx says behind `[error]`, without its `7#7: *5 `: process, thread and connection.
+fn without_process(text: &str) -> &str {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let head = text.split_once(": ").and_then(|(process, rest)| Some((process.split_once('#')?, rest)));
+    let Some((_, rest)) = head.filter(|((process, thread), _)| number(process) && number(thread)) else {
+        return text;
+    };
+    let connection = rest.strip_prefix('*').and_then(|rest| rest.split_once(' '));
+    connection.filter(|(id, _)| number(id)).map_or(rest, |(_, message)| message)
 }
 
 /// Text of at most so many characters, with an ellipsis in its middle: errors begin with what was tried and end with
@@ -294,6 +305,11 @@ mod tests {
             (r#"{"log":"W1121 02:24:47.529354 1 a.go:1] said \"x\"\n","stream":"stderr"}"#, "said \"x\""),
             (r#"{"ts":1,"msg":"Failed calling x","err":"EOF"}"#, "Failed calling x: EOF"),
             (r#"x: {"level":"warn","msg":"rejected","error":"EOF"}"#, "rejected: EOF"),
+            (
+                "2026-11-21T02:26:32.1Z stderr F 2026/11/21 02:26:32 [error] 7#7: *5 recv() failed",
+                "recv() failed",
+            ),
+            ("2026/11/21 02:26:32 [emerg] 7#7: bind() failed", "bind() failed"),
             ("as it stands", "as it stands"),
         ] {
             assert_eq!(message(line), said);

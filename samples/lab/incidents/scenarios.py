@@ -1,5 +1,5 @@
 """What goes wrong in each incident, and what the right answer is. One function each; record.py runs them."""
-import calendar, subprocess, threading, time
+import calendar, os, subprocess, threading, time
 
 SCENARIOS = {}
 
@@ -513,3 +513,33 @@ def plaintext_server(lab, raw=None, plain=False, **_):
     hook, svc, hosts = hook_on(lab, **(dict(plain=True) if plain else dict(raw=raw)))
     go(lab, lab.hook_call(hook))
     lab.expect('plaintext_on_tls_port', 'plaintext_http_on_https_port' if plain else 'plaintext_text_protocol_on_tls_port', hook['name'], ends(lab, hosts), edge='webhook')
+
+
+@scenario(dict(fault='refused'), dict(fault='dropped'), dict(fault='reset'))
+def api_behind_nginx(lab, fault, **_):
+    """A worker reaches two API servers through nginx on its loopback, as some installers set it up; one of them fails."""
+    lab.start('peer', lab.actors, 'serve', '-listen', '192.168.64.30:6443', '-cert', f'{lab.certs}/apiserver', ready=True)
+    if fault == 'reset':
+        lab.start('cp', lab.actors, 'serve', '-listen', '192.168.64.10:6443', '-raw', 'reset', ready=True)
+    if fault == 'dropped':
+        drop(lab, '192.168.64.10', 6443, 'cp', 'INPUT')
+    start_conf(lab, 'client', 'nginx', f'load_module modules/ngx_stream_module.so; daemon off; error_log stderr warn; pid {lab.out}/nginx.pid; events {{}} stream {{ '
+               'upstream kube_apiserver { least_conn; server 192.168.64.10:6443; server 192.168.64.30:6443; } '
+               'server { listen 127.0.0.1:6443; proxy_pass kube_apiserver; proxy_timeout 10m; proxy_connect_timeout 1s; } }', '-c', 'CONF')
+    time.sleep(.8)
+    lab.capture('client', 'any', name='worker-1')
+    for _ in range(8):  # nginx leaves a server that failed alone for ten seconds
+        lab.on('client', 'curl', '-sk', '-m', '5', 'https://127.0.0.1:6443/livez', check=False)
+        time.sleep(3)
+    static_pod(lab, 'nginx-proxy', 'client-nginx', 'worker-1')
+    verdict, slug = dict(refused=('connection_refused', 'rst_from_node_nothing_listening'), dropped=('io_timeout', 'syn_dropped'),
+                         reset=('connection_reset', 'rst_after_client_hello'))[fault]
+    lab.expect(verdict, slug, proof=['192.168.64.10:6443'], edge='apiserver', contains='while connecting to upstream' if fault != 'reset' else 'reset by peer')
+
+
+def static_pod(lab, name, log, node):
+    """The log of a program on a host as its container runtime would have written it."""
+    folder = f'{lab.bundle}/logs/pods/kube-system_{name}-{node}_1f2e3d4c5b6a/{name}'
+    os.makedirs(folder)
+    with open(f'{folder}/0.log', 'w') as out:
+        out.writelines('{0} stderr F {2}\n'.format(*line.partition(' ')) for line in open(f'{lab.out}/{log}.log').read().splitlines())

@@ -104,7 +104,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("tcp.initial_rtt", Kind::Span, "From the SYN to the ACK that completes the handshake (Wireshark `tcp.analysis.initial_rtt`).", "tcp.initial_rtt > 100ms", |v| tcp(v, |t| t.initial_rtt.into())),
     Field::new("tcp.syn.count", Kind::Number, "SYNs without ACK, copies of one segment included.", "tcp.syn.count > 1", |v| tcp(v, |t| t.syn.orig.saturating_add(t.syn.resp).into())),
     Field::new("tcp.syn.retransmissions", Kind::Number, "SYNs sent again.", "tcp.syn.retransmissions >= 1", |v| tcp(v, |t| repeated(t.syn_times.len(), t.syn.orig).into())),
-    Field::new("tcp.syn.span", Kind::Span, "From the first to the last SYN.", "tcp.syn.span > 3s", |v| tcp(v, |t| t.syn_times.first().zip(t.syn_times.last()).map(|(a, b)| b.time - a.time).into())),
+    Field::new("tcp.syn.span", Kind::Span, "From the first to the last of several SYNs.", "tcp.syn.span > 3s", |v| tcp(v, |t| t.syn_times.first().zip(t.syn_times.get(1..).and_then(<[_]>::last)).map(|(a, b)| b.time - a.time).into())),
     Field::new("tcp.synack.count", Kind::Number, "SYN-ACKs, copies of one segment included.", "tcp.synack.count == 0", |v| tcp(v, |t| t.synack.orig.saturating_add(t.synack.resp).into())),
     Field::new("tcp.synack.retransmissions", Kind::Number, "SYN-ACKs sent again.", "tcp.synack.retransmissions > 0", |v| tcp(v, |t| repeated(t.synack_times.len(), t.synack.resp).into())),
     Field::new("tcp.synack_after_ack", Kind::Number, "SYN-ACKs sent again after the originator had acknowledged one: the server drops the handshake.", "tcp.synack_after_ack > 0", |v| tcp(v, |t| t.synack_after_ack.into())),
