@@ -25,6 +25,65 @@ fn commands_on_samples_run() {
 }
 
 #[test]
+fn the_rule_of_five_minutes_works() {
+    let page = fs::read_to_string(root().join("rules/README.md")).expect("rules/README.md");
+    let (_, after) = page.split_once("## A rule in five minutes\n\n```sh\n").expect("the walk-through");
+    let (script, _) = after.split_once("```").expect("the end of the walk-through");
+    let dir = tempfile::tempdir().expect("a directory");
+    let bundle = root().join("samples/syn-dropped/bundle").display().to_string();
+    let mut ran = 0;
+    for line in script.lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
+        let (command, into) = line.split_once(" > ").map_or((line, None), |(line, into)| (line, Some(into)));
+        match command.split_whitespace().collect::<Vec<_>>().as_slice() {
+            ["mkdir", name] => fs::create_dir(dir.path().join(name)).expect("a new directory"),
+            ["wirecause", arguments @ ..] => {
+                let run = Command::new(env!("CARGO_BIN_EXE_wirecause"))
+                    .current_dir(dir.path())
+                    .args(arguments.iter().map(|a| if *a == "bundle/" { bundle.as_str() } else { *a }))
+                    .output()
+                    .expect("the program starts");
+                let said = String::from_utf8_lossy(&run.stderr);
+                assert!(run.status.success() && !run.stdout.is_empty(), "{line}: {said}");
+                if let Some(into) = into {
+                    fs::write(dir.path().join(into), run.stdout).expect("a file in the new directory");
+                }
+                ran += 1;
+            }
+            ["$EDITOR", _] => {}
+            other => panic!("what is {other:?}?"),
+        }
+    }
+    assert_eq!(ran, 5);
+}
+
+#[test]
+fn tshark_shows_what_the_samples_say() {
+    let mut compared = 0;
+    for document in documents() {
+        let text = fs::read_to_string(&document).expect("a document");
+        for (command, after) in text.split("\n```\ntshark ").skip(1).filter_map(|t| t.split_once("\n```\n\n"))
+        {
+            let Some(said) = after.strip_prefix("shows ").and_then(|t| t.split_whitespace().next()) else {
+                panic!("{}: how many frames?", document.display());
+            };
+            // the filter is in quotes, and nothing else is
+            let words = command.split('\'').enumerate().flat_map(|(n, part)| {
+                if n % 2 == 1 { vec![part] } else { part.split_whitespace().collect() }
+            });
+            let folder = document.parent().expect("a folder");
+            let Ok(run) = Command::new("tshark").current_dir(folder).args(words).output() else {
+                eprintln!("tshark is not installed: nothing to compare with");
+                return;
+            };
+            let shown = String::from_utf8_lossy(&run.stdout).lines().count().to_string();
+            assert_eq!(shown, said, "{}: tshark {command}", document.display());
+            compared += 1;
+        }
+    }
+    assert!(compared > 20, "only {compared} commands were found");
+}
+
+#[test]
 fn the_first_screen_is_what_the_program_prints() {
     let readme = fs::read_to_string(root().join("README.md")).expect("README.md");
     let (_, after) = readme.split_once("The first prints:\n\n```\n").expect("the first screen");
@@ -105,6 +164,20 @@ fn modules_that_the_architecture_names_exist() {
         }
     }
     assert!(wrong.is_empty(), "no such modules: {wrong:?}");
+}
+
+#[test]
+fn every_stage_has_its_paragraph_and_its_invariant() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let (_, stages) = text.split_once("\n## The stages\n").expect("the stages");
+    let (stages, _) = stages.split_once("\n## ").expect("what follows them");
+    let told: Vec<_> =
+        stages.split("\n### ").skip(1).filter(|stage| stage.contains("\n*Invariant:* ")).collect();
+    for entry in fs::read_dir(root().join("src")).expect("src/").flatten().filter(|e| e.path().is_dir()) {
+        let name = format!("`{}`", entry.file_name().to_string_lossy());
+        let heading = |stage: &&&str| stage.lines().next().is_some_and(|line| line.contains(&name));
+        assert_eq!(told.iter().filter(heading).count(), 1, "{name}: a paragraph with an invariant");
+    }
 }
 
 #[test]
