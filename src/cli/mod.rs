@@ -78,7 +78,7 @@ fn dispatch(command: &Command) -> Result<Outcome, Error> {
             with_threads(settings.threads, || analyze::run(typed, &settings))
         }
         Command::Logs(typed) => {
-            let settings = Settings::of(&typed.read.how)?;
+            let settings = Settings::of_logs(&typed.read.how)?;
             with_threads(settings.threads, || records::logs(typed, &settings))
         }
         Command::Certs(typed) => {

@@ -22,7 +22,7 @@ use crate::report::document::Certificate;
 use crate::report::view::Style;
 use crate::report::words;
 use crate::report::{event_lines, events};
-use crate::rules::expr::Truth;
+use crate::rules::expr::{Expr, Truth};
 use crate::rules::fields::CaseView;
 
 /// `wirecause logs`.
@@ -33,12 +33,18 @@ pub(super) fn logs(typed: &RecordsArguments, settings: &Settings) -> Result<Outc
     super::say_problems(&typed.read.show, &world.bundle, &world.logs.inputs, &mut mask);
     say_doubts(typed, &world, &mut mask);
     let wanted = |event: &LogEvent| {
-        let view = CaseView { world: Some(&world), event: Some(event), ..CaseView::default() };
-        condition.as_ref().is_none_or(|c| c.truth(&view) == Truth::True)
+        let holds = |condition: &Expr| {
+            let view = CaseView { world: Some(&world), event: Some(event), ..CaseView::default() };
+            condition.truth(&view) == Truth::True
+        };
+        condition.as_ref().is_none_or(holds)
     };
     if typed.format == RecordFormat::Ndjson && !mask.hides() {
         output::write(typed.output.as_deref(), |mut out| event_lines::write(&world, &wanted, &mut out))?;
-        return Ok(super::worst_input(&world.bundle, &world.logs.inputs));
+        let outcome = super::worst_input(&world.bundle, &world.logs.inputs);
+        // the process ends with this, and the system takes its memory back faster than it can be freed event by event
+        std::mem::forget(world.logs.events);
+        return Ok(outcome);
     }
     let mut failed = None;
     let records = world

@@ -71,6 +71,17 @@ impl Settings {
         Self::of(typed)
     }
 
+    /// The same for a command that reads logs and draws no conclusion: rules are loaded only where some are named.
+    ///
+    /// # Errors
+    /// As [`Settings::of`].
+    pub fn of_logs(typed: &HowArguments) -> Result<Self, Error> {
+        if typed.rules.is_empty() {
+            return Self::with(typed, RuleSet::default(), events(&[])?);
+        }
+        Self::of(typed)
+    }
+
     fn with(typed: &HowArguments, rules: RuleSet, events: EventSet) -> Result<Self, Error> {
         let zone = typed.tz.as_deref().map(zone).transpose()?;
         let time = |option: &str, text: &Option<String>| {

@@ -164,14 +164,8 @@ impl Told {
     /// The same of a connection that had another port on this side.
     fn with_port(&self, before: u16, now: u16) -> Self {
         let Self::Event(known) = self else { return self.clone() };
-        let mut known: Known = known.clone();
-        if known.fields.source.is_some_and(|s| s.port() == before) {
-            if let Some(source) = &mut known.fields.source {
-                source.set_port(now);
-            }
-            known.fields.reason = known.fields.reason.replace(&format!(":{before}->"), &format!(":{now}->"));
-        }
-        Self::Event(known)
+        let fields = known.fields.with_port(before, now);
+        Self::Event(Known { fields, ..known.clone() })
     }
 }
 
@@ -220,7 +214,7 @@ enum Port {
 fn port(message: &str) -> Port {
     const SERVER: &str = "http: TLS handshake error from ";
     let bytes = message.as_bytes();
-    let arrow = memchr::memmem::find(bytes, b"->");
+    let arrow = arrow(bytes);
     let server = message.strip_prefix(SERVER).and_then(|rest| rest.find(": ")).map(|n| n + SERVER.len());
     let end = match (arrow, server) {
         (None, None) => return Port::None,
@@ -229,12 +223,17 @@ fn port(message: &str) -> Port {
     };
     let digits = bytes.iter().take(end).rev().take_while(|b| b.is_ascii_digit()).count();
     let range = end - digits..end;
-    let several = arrow.is_some_and(|n| memchr::memmem::find(&bytes[n + 2..], b"->").is_some());
+    let several = arrow.is_some_and(|n| bytes.get(n + 2..).and_then(self::arrow).is_some());
     let colon = range.start.checked_sub(1).and_then(|n| bytes.get(n)) == Some(&b':');
     if several || !colon || port_at(message, range.clone()).is_none() {
         return Port::Several;
     }
     Port::At(range)
+}
+
+/// Where the first `->` stands; making a searcher would cost more than the search.
+fn arrow(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'>', bytes).filter_map(|n| n.checked_sub(1)).find(|n| bytes.get(*n) == Some(&b'-'))
 }
 
 /// The port as it stands there, without leading zeros.

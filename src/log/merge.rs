@@ -4,6 +4,7 @@
 //! (the dispatcher's, never the client's). A copy goes to the one nearest call with the same content that has no copy of
 //! that kind yet, so that parallel equal calls stay apart. Never joins two first-hand lines.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 
@@ -73,7 +74,7 @@ fn hash(event: &LogEvent) -> u64 {
 
 /// Joins copies and traces to the calls that they tell of.
 pub(super) fn merge(mut drafts: Vec<Draft>, traces: Vec<TraceDraft>) -> Vec<LogEvent> {
-    if !drafts.is_sorted_by_key(|d| order(&d.event)) {
+    if !drafts.is_sorted_by(|one, next| in_order(&one.event, &next.event)) {
         drafts.sort_by_key(|d| order(&d.event));
     }
     let copies: Vec<Draft> = drafts.extract_if(.., |d| d.copy.is_some()).collect();
@@ -92,7 +93,7 @@ pub(super) fn merge(mut drafts: Vec<Draft>, traces: Vec<TraceDraft>) -> Vec<LogE
         join_kind(kind, copies, &mut first_hand, &mut calls);
     }
     let mut out: Vec<_> = first_hand.into_iter().map(|d| d.event).collect();
-    if !out.is_sorted_by_key(order) {
+    if !out.is_sorted_by(in_order) {
         out.sort_by_key(order);
     }
     join_traces(traces, &mut out);
@@ -103,6 +104,16 @@ pub(super) fn merge(mut drafts: Vec<Draft>, traces: Vec<TraceDraft>) -> Vec<LogE
 pub(super) fn order(event: &LogEvent) -> (bool, Option<Timestamp>, Option<(u32, u64)>) {
     let line = event.lines.first().map(|l| (l.source.0, l.number));
     (event.time.is_none(), event.time, line)
+}
+
+/// Whether `one` may stand before `next`; their lines are looked at only where their times are equal.
+fn in_order(one: &LogEvent, next: &LogEvent) -> bool {
+    let time = |event: &LogEvent| (event.time.is_none(), event.time);
+    match time(one).cmp(&time(next)) {
+        Ordering::Less => true,
+        Ordering::Equal => order(one) <= order(next),
+        Ordering::Greater => false,
+    }
 }
 
 /// Gives each copy of a kind to a free call that it can be of: the nearest in time, or the earliest after the begin of

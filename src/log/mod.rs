@@ -27,6 +27,7 @@ mod journal;
 mod json;
 mod memory;
 mod merge;
+mod needles;
 mod nginx;
 mod operation;
 mod origin;
@@ -44,6 +45,7 @@ mod timebase;
 mod trace;
 mod triggers;
 mod version;
+mod windows;
 mod zone_names;
 mod zones;
 
@@ -230,32 +232,63 @@ impl EventFields {
 }
 
 /// Fields that calls with the same words share; changing them changes one event's alone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SharedFields(Arc<EventFields>);
+#[derive(Clone, Debug, Default)]
+pub struct SharedFields {
+    own: Arc<EventFields>,
+    /// Fields that differ in nothing but the port of this side.
+    alike: Option<Arc<EventFields>>,
+}
 
 impl SharedFields {
     /// The address of the fields, the same for calls that share them; none where no other call does.
     pub fn shared_address(&self) -> Option<usize> {
-        (Arc::strong_count(&self.0) > 1).then(|| Arc::as_ptr(&self.0).addr())
+        (Arc::strong_count(&self.own) > 1).then(|| Arc::as_ptr(&self.own).addr())
+    }
+
+    /// The address of fields that differ in nothing but the port of this side, the same for all calls of which that is
+    /// so, and this call's port.
+    pub fn alike_but_for_port(&self) -> Option<(usize, u16)> {
+        Some((Arc::as_ptr(self.alike.as_ref()?).addr(), self.own.source?.port()))
+    }
+
+    /// The same of a connection that had another port on this side, where `before` is that of this one.
+    #[must_use]
+    pub fn with_port(&self, before: u16, now: u16) -> Self {
+        let Some(source) = self.own.source.filter(|s| s.port() == before && before != now) else {
+            return self.clone();
+        };
+        let mut own = EventFields::clone(&self.own);
+        own.source = Some(std::net::SocketAddr::new(source.ip(), now));
+        own.reason = own.reason.replace(&format!(":{before}->"), &format!(":{now}->"));
+        Self { own: Arc::new(own), alike: Some(self.alike.as_ref().unwrap_or(&self.own).clone()) }
     }
 }
 
+impl PartialEq for SharedFields {
+    fn eq(&self, other: &Self) -> bool {
+        self.own == other.own
+    }
+}
+
+impl Eq for SharedFields {}
+
 impl From<EventFields> for SharedFields {
     fn from(fields: EventFields) -> Self {
-        Self(Arc::new(fields))
+        Self { own: Arc::new(fields), alike: None }
     }
 }
 
 impl std::ops::Deref for SharedFields {
     type Target = EventFields;
     fn deref(&self) -> &EventFields {
-        &self.0
+        &self.own
     }
 }
 
 impl std::ops::DerefMut for SharedFields {
     fn deref_mut(&mut self) -> &mut EventFields {
-        Arc::make_mut(&mut self.0)
+        self.alike = None;
+        Arc::make_mut(&mut self.own)
     }
 }
 

@@ -1,10 +1,12 @@
 //! Reads a log's bytes and finds the entries that matter.
 //!
-//! Takes a source; gives its [`Hit`]s in file order, the stamps of its head and tail, and its counts. Windows are cut
-//! at entry ends and scanned in parallel pieces; one search over short triggers decides which lines are parsed, so that
-//! memory depends on the hits and not on the bytes. Never resolves times and never joins entries.
+//! Takes a source; gives its [`Hit`]s in file order, the stamps of its head and tail, and its counts. Several threads
+//! take windows of whole entries in turn; one search over short triggers decides which lines are parsed, so that memory
+//! depends on the hits and not on the bytes. Never resolves times and never joins entries.
 
+use std::collections::BTreeMap;
 use std::io::Read;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use memchr::{memchr, memchr_iter, memrchr};
 use rayon::prelude::*;
@@ -17,16 +19,13 @@ use super::journal::JournalText;
 use super::memory::Memory;
 use super::read::{self, Finds, Hit, MAX_LINE, MAX_UNRECOGNISED};
 use super::version;
+use super::windows::{Window, Windows, cut};
 use super::{EventSet, LogLine, grammar, seam};
 use crate::bundle::{InputReport, Source, SourceIndex, SourceKind};
 use crate::error::Place;
 use crate::time::Timestamp;
 
-/// Bytes read before they are scanned.
-const WINDOW: usize = 1 << 20;
-/// Bytes that a window without a line end may grow to.
-const MAX_WINDOW: usize = 16 << 20;
-/// Bytes of one parallel piece.
+/// Bytes of one parallel piece of the first window.
 const PIECE: usize = 256 << 10;
 /// Lines of the head and of the tail of a file whose stamps are kept.
 const SAMPLE_LINES: usize = 48;
@@ -103,64 +102,117 @@ fn read_journal(source: &Source, events: &EventSet, scan: &mut FileScan) {
     scan.input.lines = Some(scan.lines);
 }
 
-/// Reads ahead while the window before is scanned.
+/// Reads and scans window after window, with as many threads as there are.
 fn read_windows(reader: &mut (impl Read + Send), source: &Source, events: &EventSet, scan: &mut FileScan) {
-    // two buffers take turns: fresh ones would cost more in page faults than the search itself
-    let (mut window, mut next) = (Vec::new(), Vec::new());
-    let mut at_end = fill(reader, &mut window, &mut scan.input);
-    let framing = Framing::of(&window);
-    let mut first = true;
+    let mut windows = Windows::new(reader);
+    let mut buffer = Vec::new();
+    let Some(first) = windows.next(&mut buffer) else { return };
+    let framing = windows.framing();
+    let done = buffer.get(..first.len).unwrap_or_default();
+    source.add_read(done.len() as u64);
+    scan.head = head(done, framing);
+    scan.starts = starts(done, framing);
     let mut lanes = Vec::new();
-    loop {
-        let cut = if at_end { window.len() } else { cut(&window, framing) };
-        if !at_end && cut == window.len() && (framing.is_blocks() || window.last() != Some(&b'\n')) {
-            scan.input.problems.note("limit_line", Place::Line(scan.lines), || {
-                format!("a line or entry is longer than {} MiB: it is read in pieces", cut >> 20)
-            });
-        }
-        next.clear();
-        next.extend_from_slice(window.get(cut..).unwrap_or_default());
-        let done = window.get(..cut).unwrap_or_default();
-        source.add_read(done.len() as u64);
-        if first {
-            scan.head = head(done, framing);
-            scan.starts = starts(done, framing);
-            first = false;
-        }
-        if at_end {
-            scan.tail = tail(done, framing);
-            scan.open = seam::open_end(done, framing, self::cut(done, framing));
-            for piece in scan_pieces(done, framing, &mut lanes, source.index, events) {
-                add(scan, piece);
+    let pieces = scan_pieces(done, framing, &mut lanes, source.index, events);
+    let end = End::of(done, &first, framing);
+    let over = end.is_some();
+    let found = Mutex::new(Found { scan, next: 0, waiting: BTreeMap::new() });
+    lock(&found).put(first.number, Part { pieces, end, too_long: first.too_long.then_some(done.len()) });
+    let windows = Mutex::new(windows);
+    if !over {
+        lanes.resize_with(rayon::current_num_threads(), Memory::default);
+        let (windows, found) = (&windows, &found);
+        rayon::scope(|scope| {
+            let buffers = std::iter::once(buffer).chain(std::iter::repeat_with(Vec::new));
+            for (memory, buffer) in lanes.into_iter().zip(buffers) {
+                let work = Work { windows, found, framing, source, events };
+                scope.spawn(move |_| work.run(buffer, memory));
             }
-            return;
+        });
+    }
+    let windows = windows.into_inner().unwrap_or_else(PoisonError::into_inner);
+    scan.input.bytes += windows.bytes;
+    scan.input.problems.merge(windows.problems);
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What one thread needs to scan windows of a log. It waits for another that reads, but never for one that scans: no
+/// lock is held while work is shared out.
+struct Work<'w, 's, R> {
+    windows: &'w Mutex<Windows<R>>,
+    found: &'w Mutex<Found<'s>>,
+    framing: Framing,
+    source: &'w Source,
+    events: &'w EventSet,
+}
+
+impl<R: Read> Work<'_, '_, R> {
+    fn run(&self, mut buffer: Vec<u8>, mut memory: Memory) {
+        loop {
+            let Some(window) = lock(self.windows).next(&mut buffer) else { return };
+            let done = buffer.get(..window.len).unwrap_or_default();
+            self.source.add_read(done.len() as u64);
+            let pieces = vec![scan_one(done, self.framing, &mut memory, self.source.index, self.events)];
+            let end = End::of(done, &window, self.framing);
+            let too_long = window.too_long.then_some(done.len());
+            lock(self.found).put(window.number, Part { pieces, end, too_long });
         }
-        let pieces;
-        let input = &mut scan.input;
-        (pieces, at_end) = rayon::join(
-            || scan_pieces(done, framing, &mut lanes, source.index, events),
-            || fill(reader, &mut next, input),
-        );
-        for piece in pieces {
-            add(scan, piece);
-        }
-        std::mem::swap(&mut window, &mut next);
     }
 }
 
-/// Fills the window up to its size; `true` at the end of the input.
-fn fill(reader: &mut impl Read, window: &mut Vec<u8>, input: &mut InputReport) -> bool {
-    // a window without a line end grows, but not without bound: such input is no log
-    let goal = window.len().saturating_add(WINDOW).clamp(WINDOW, MAX_WINDOW);
-    let wanted = goal.saturating_sub(window.len()) as u64;
-    let before = window.len();
-    let result = reader.by_ref().take(wanted).read_to_end(window);
-    input.bytes += (window.len() - before) as u64;
-    match result {
-        Ok(n) => (n as u64) < wanted,
-        Err(e) => {
-            input.problems.loss("read_stopped", Place::Offset(input.bytes), || e.to_string());
-            true
+/// What one window gave.
+struct Part {
+    pieces: Vec<Finds>,
+    end: Option<End>,
+    /// Its bytes, if it ends within an entry.
+    too_long: Option<usize>,
+}
+
+/// What the last window of a file tells of its end.
+struct End {
+    tail: Vec<Peeled<'static>>,
+    open: Vec<u8>,
+}
+
+impl End {
+    fn of(done: &[u8], window: &Window, framing: Framing) -> Option<Self> {
+        let before = window.last.as_deref()?;
+        let mut last = tail(done, framing);
+        if last.len() < SAMPLE_LINES && !before.is_empty() {
+            last = tail(&[before, done].concat(), framing);
+        }
+        Some(Self { tail: last, open: seam::open_end(done, framing, cut(done, framing)) })
+    }
+}
+
+/// Puts what windows gave in their order.
+struct Found<'s> {
+    scan: &'s mut FileScan,
+    next: u64,
+    /// Windows that were scanned before one that lies in front of them.
+    waiting: BTreeMap<u64, Part>,
+}
+
+impl Found<'_> {
+    fn put(&mut self, number: u64, part: Part) {
+        self.waiting.insert(number, part);
+        while let Some(part) = self.waiting.remove(&self.next) {
+            self.next += 1;
+            let scan = &mut *self.scan;
+            if let Some(bytes) = part.too_long {
+                scan.input.problems.note("limit_line", Place::Line(scan.lines), || {
+                    format!("a line or entry is longer than {} MiB: it is read in pieces", bytes >> 20)
+                });
+            }
+            for piece in part.pieces {
+                add(scan, piece);
+            }
+            if let Some(end) = part.end {
+                (scan.tail, scan.open) = (end.tail, end.open);
+            }
         }
     }
 }
@@ -201,33 +253,7 @@ fn add(scan: &mut FileScan, piece: Finds) {
     scan.unrecognised += piece.unrecognised;
 }
 
-/// Where the last whole entry ends: a line end that no multi-line value and no partial CRI line goes across.
-fn cut(window: &[u8], framing: Framing) -> usize {
-    if framing.is_blocks() {
-        return match framing.start(window, window.len()) {
-            0 if window.len() >= 4 * WINDOW => window.len(),
-            start => start,
-        };
-    }
-    let Some(end) = memrchr(b'\n', window).map(|n| n + 1) else {
-        return if window.len() >= MAX_WINDOW { window.len() } else { 0 };
-    };
-    let tail_at = end.saturating_sub(32 << 10);
-    let tail = window.get(tail_at..end).unwrap_or_default();
-    // almost always there is none, which a search from the front shows fastest
-    let last = |mark: &[u8]| memchr::memmem::find(tail, mark).and_then(|_| memchr::memmem::rfind(tail, mark));
-    let Some(opened) = last(b"=<\n").or_else(|| last(b" P ")) else { return end };
-    let closed = tail.get(opened..).unwrap_or_default();
-    if memchr::memmem::find(closed, b" > ").is_some() {
-        return end;
-    }
-    match memrchr(b'\n', tail.get(..opened).unwrap_or_default()) {
-        Some(n) if tail_at + n + 1 > 0 => tail_at + n + 1,
-        _ => end,
-    }
-}
-
-/// Scans a window in pieces; the lane of a piece remembers what the pieces at its place in windows before have read.
+/// Scans the first window in pieces, each with a memory of its own.
 fn scan_pieces(
     window: &[u8],
     framing: Framing,
@@ -244,9 +270,19 @@ fn scan_pieces(
         rest = after;
     }
     lanes.resize_with(lanes.len().max(pieces.len()), Memory::default);
-    let scan = if framing.is_blocks() { block_scan::piece } else { scan_piece };
-    let scan = |(piece, memory): (&&[u8], &mut Memory)| scan(piece, framing, memory, source, events);
+    let scan = |(piece, memory): (&&[u8], &mut Memory)| scan_one(piece, framing, memory, source, events);
     pieces.par_iter().zip(lanes.par_iter_mut()).map(scan).collect()
+}
+
+fn scan_one(
+    piece: &[u8],
+    framing: Framing,
+    memory: &mut Memory,
+    source: SourceIndex,
+    events: &EventSet,
+) -> Finds {
+    let scan = if framing.is_blocks() { block_scan::piece } else { scan_piece };
+    scan(piece, framing, memory, source, events)
 }
 
 fn piece_end(rest: &[u8], framing: Framing) -> usize {

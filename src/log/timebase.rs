@@ -4,6 +4,7 @@
 //! reason for its choice (`knowledge` of anchors in order of trust: absolute stamps of the same line or file, dates in
 //! messages, what the user says, the span of the captures). Never shifts a stamp that is absolute.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use jiff::civil::DateTime;
@@ -51,6 +52,8 @@ pub(super) struct Clock {
     pub base: TimeBase,
     /// The year is assumed: no time within the input tells it.
     pub assumed_year: bool,
+    /// When the day began that a civil date was last found to be, in zones whose days are all alike.
+    day: Cell<Option<(Civil, Timestamp)>>,
 }
 
 impl Anchors {
@@ -91,11 +94,23 @@ impl Anchors {
         if self.stamped > 0 && self.absolute == self.stamped {
             let from = "absolute stamps".to_owned();
             let base = TimeBase { zone: Some("UTC".to_owned()), from, absolute: true, ..TimeBase::default() };
-            return Clock { zone: TimeZone::UTC, near: self.near.map(|(t, _)| t), base, assumed_year: false };
+            return Clock {
+                zone: TimeZone::UTC,
+                near: self.near.map(|(t, _)| t),
+                base,
+                assumed_year: false,
+                day: Cell::default(),
+            };
         }
         if self.stamped == 0 {
             let base = TimeBase { from: "its lines have no stamps".to_owned(), ..TimeBase::default() };
-            return Clock { zone: TimeZone::UTC, near: None, base, assumed_year: false };
+            return Clock {
+                zone: TimeZone::UTC,
+                near: None,
+                base,
+                assumed_year: false,
+                day: Cell::default(),
+            };
         }
         let (near, year_from) = self.year(options, elsewhere);
         let (zone, name, zone_from, assumed_zone) = self.zone(options);
@@ -112,7 +127,7 @@ impl Anchors {
             if assumed_zone { zone.to_fixed_offset().map_or(0, |o| i64::from(o.seconds())) } else { 0 };
         let assumed_east = TimeDelta::from_secs(east);
         let base = TimeBase { zone: name, from, absolute: false, assumed_zone, assumed_east };
-        Clock { zone, near, base, assumed_year }
+        Clock { zone, near, base, assumed_year, day: Cell::default() }
     }
 
     /// A time near the log's own, and where it comes from.
@@ -219,6 +234,23 @@ impl Clock {
 
     /// A civil time in the log's zone; without a year the one that lies nearest to the anchor.
     pub(super) fn civil(&self, civil: Civil) -> Timestamp {
+        let time_of_day = plain_time_of_day(civil);
+        let date = Civil { hour: 0, minute: 0, second: 0, nanos: 0, ..civil };
+        if let Some((_, began)) = self.day.get().filter(|(known, _)| *known == date)
+            && let Some(since) = time_of_day
+        {
+            return began + since;
+        }
+        let time = self.civil_once(civil);
+        // within half a year of the anchor no other year is nearer at any time of that day
+        let same_year = civil.year != 0 || self.near.is_none_or(|n| (time - n).abs() < HALF_A_YEAR);
+        if let Some(since) = time_of_day.filter(|_| same_year && self.zone.to_fixed_offset().is_ok()) {
+            self.day.set(Some((date, time - since)));
+        }
+        time
+    }
+
+    fn civil_once(&self, civil: Civil) -> Timestamp {
         let civil = if civil.year == 0 { nearest_year(civil, self.near) } else { civil };
         let plain = Timestamp::from_civil(civil);
         // almost every log is in a fixed zone; only a date that exists, and no leap second, may be counted on
@@ -241,6 +273,16 @@ impl Clock {
     }
 }
 
+/// Less than that, with a day to spare.
+const HALF_A_YEAR: TimeDelta = TimeDelta::from_secs(180 * 86_400);
+
+/// Since the day began, for a time that every day has.
+fn plain_time_of_day(civil: Civil) -> Option<TimeDelta> {
+    let seconds = i64::from(civil.hour) * 3600 + i64::from(civil.minute) * 60 + i64::from(civil.second);
+    let plain = civil.hour < 24 && civil.minute < 60 && civil.second < 60 && civil.nanos < 1_000_000_000;
+    plain.then(|| TimeDelta(seconds * 1_000_000_000 + i64::from(civil.nanos)))
+}
+
 /// The year that puts the stamp nearest to the anchor: it goes over New Year with the log, and has the day.
 fn nearest_year(civil: Civil, near: Option<Timestamp>) -> Civil {
     let leap_day = (civil.month, civil.day) == (2, 29);
@@ -261,7 +303,11 @@ fn nearest_year(civil: Civil, near: Option<Timestamp>) -> Civil {
 /// Seconds that a civil stamp is east of an absolute time, if that is a zone: whole quarters within 14 hours.
 fn quarter_offset(civil: Civil, time: Timestamp) -> Option<i64> {
     let civil = if civil.year == 0 { nearest_year(civil, Some(time)) } else { civil };
-    let ahead = Timestamp::from_civil(civil) - time;
+    quarters(Timestamp::from_civil(civil) - time)
+}
+
+/// The same of the difference between the two.
+fn quarters(ahead: TimeDelta) -> Option<i64> {
     let quarters = (ahead.0 as f64 / QUARTER as f64).round() as i64;
     let rest = ahead.0 - quarters * QUARTER;
     (quarters.abs() <= 14 * 4 && rest.abs() <= 60 * 1_000_000_000).then_some(quarters * 900)
@@ -269,6 +315,13 @@ fn quarter_offset(civil: Civil, time: Timestamp) -> Option<i64> {
 
 /// Seconds that one stamp of a line is east of the other, if that is a zone.
 fn quarters_apart(outer: Civil, inner: Civil) -> Option<i64> {
+    let date = |c: Civil| (c.year, c.month, c.day);
+    // almost always both are of one day, whichever year that is
+    if date(outer) == date(inner)
+        && let (Some(outer), Some(inner)) = (plain_time_of_day(outer), plain_time_of_day(inner))
+    {
+        return quarters(outer - inner);
+    }
     let near = Timestamp::from_civil(if inner.year == 0 { Civil { year: 2000, ..inner } } else { inner });
     let year = |c: Civil| if c.year == 0 { nearest_year(c, Some(near)) } else { c };
     let (outer, inner) = match (outer.year, inner.year) {

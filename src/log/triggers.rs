@@ -1,10 +1,14 @@
 //! One search for the short literals that a line worth reading holds.
 //!
 //! Takes the triggers of all events; gives the first place in a text where one stands. The packed search (Teddy) looks
-//! at four bytes at once before it compares, so each trigger is looked for from its rarest four bytes on and checked
-//! whole where they are found. Never reads a line.
+//! at four bytes at once before it compares, so each trigger is looked for from four of its bytes on that `needles`
+//! chooses, and checked whole where they are found. Never reads a line.
+
+use std::sync::{Arc, OnceLock};
 
 use aho_corasick::{AhoCorasick, packed};
+
+use super::needles::{self, BUCKETS};
 
 /// Bytes of a trigger in front of its needle, and the whole trigger.
 type Holder = (usize, Box<[u8]>);
@@ -12,6 +16,13 @@ type Holder = (usize, Box<[u8]>);
 /// Finds triggers in bytes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Triggers {
+    all: Arc<[String]>,
+    /// Made when it is first needed: many runs read no log. Shared by the clones of a set.
+    search: Arc<OnceLock<Search>>,
+}
+
+#[derive(Debug)]
+struct Search {
     packed: Option<packed::Searcher>,
     /// For each needle of the packed search, the triggers that hold it, each with the bytes in front of the needle.
     holders: Vec<Vec<Holder>>,
@@ -19,36 +30,47 @@ pub(super) struct Triggers {
     automaton: Option<AhoCorasick>,
 }
 
+/// Needles at most for the packed search: with more it stops too often.
+const MAX_NEEDLES: usize = 64;
+
 impl Triggers {
     pub(super) fn new(triggers: &[String]) -> Self {
-        let mut needles: Vec<(&[u8], Vec<Holder>)> = Vec::new();
-        let mut all: Vec<_> = triggers.iter().map(|t| (rarest(t.as_bytes()), t.as_bytes())).collect();
+        let mut all = triggers.to_vec();
         all.sort_unstable();
         all.dedup();
-        for ((front, needle), trigger) in
-            all.iter().map(|(front, trigger)| (trigger.split_at(*front), trigger))
-        {
-            let holder = (front.len(), Box::from(*trigger));
-            // of needles that begin alike the search reports one alone
-            match needles.iter_mut().find(|(n, _)| needle.starts_with(n) || n.starts_with(needle)) {
-                Some((shortest, holders)) => {
-                    *shortest = if needle.len() < shortest.len() { needle } else { shortest };
-                    holders.push(holder);
-                }
-                None => needles.push((needle, vec![holder])),
-            }
-        }
-        let packed = packed::Config::new()
-            .match_kind(packed::MatchKind::LeftmostFirst)
-            .builder()
-            .extend(needles.iter().map(|(needle, _)| needle))
-            .build();
-        let automaton = if packed.is_none() { AhoCorasick::new(triggers).ok() } else { None };
-        Self { packed, holders: needles.into_iter().map(|(_, holders)| holders).collect(), automaton }
+        Self { all: all.into(), search: Arc::default() }
     }
 
     /// The first trigger in `text` at or after `from`, as a range of bytes.
     pub(super) fn find(&self, text: &[u8], from: usize) -> Option<(usize, usize)> {
+        self.search.get_or_init(|| Search::new(&self.all)).find(text, from)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_packed(&self) -> bool {
+        self.search.get_or_init(|| Search::new(&self.all)).packed.is_some()
+    }
+}
+
+/// A needle of the packed search.
+struct Needle<'t> {
+    bytes: &'t [u8],
+    bucket: usize,
+    holders: Vec<Holder>,
+}
+
+impl Search {
+    fn new(triggers: &[String]) -> Self {
+        let needles = needles_of(triggers);
+        if let Some((packed, order)) = packed(&needles) {
+            let holders =
+                order.iter().map(|n| needles.get(*n).map(|n| n.holders.clone()).unwrap_or_default());
+            return Self { packed: Some(packed), holders: holders.collect(), automaton: None };
+        }
+        Self { packed: None, holders: Vec::new(), automaton: AhoCorasick::new(triggers).ok() }
+    }
+
+    fn find(&self, text: &[u8], from: usize) -> Option<(usize, usize)> {
         let Some(searcher) = &self.packed else {
             let found = self.automaton.as_ref()?.find(text.get(from..)?)?;
             return Some((from + found.start(), from + found.end()));
@@ -68,26 +90,56 @@ impl Triggers {
         }
         None
     }
+}
 
-    #[cfg(test)]
-    pub(super) fn is_packed(&self) -> bool {
-        self.packed.is_some()
+/// The needles of triggers, each with the triggers that hold it.
+fn needles_of(triggers: &[String]) -> Vec<Needle<'_>> {
+    let bytes: Vec<&[u8]> = triggers.iter().map(String::as_bytes).filter(|t| !t.is_empty()).collect();
+    let window = bytes.iter().map(|t| t.len()).min().unwrap_or(0).min(needles::WINDOW);
+    let choices = needles::choose(&bytes, window.max(1));
+    let mut all: Vec<_> = bytes
+        .into_iter()
+        .zip(choices)
+        .map(|(trigger, choice)| (trigger.get(choice.front..).unwrap_or_default(), trigger, choice))
+        .collect();
+    all.sort_unstable_by_key(|(needle, trigger, _)| (*needle, *trigger));
+    let mut needles: Vec<Needle<'_>> = Vec::new();
+    for (bytes, trigger, choice) in all {
+        let holder = (choice.front, Box::from(trigger));
+        // of needles that begin alike the search reports one alone: the shortest, which comes first here
+        match needles.iter_mut().find(|n| bytes.starts_with(n.bytes)) {
+            Some(known) => known.holders.push(holder),
+            None => needles.push(Needle { bytes, bucket: choice.bucket, holders: vec![holder] }),
+        }
     }
+    needles
 }
 
-/// Where the rarest four bytes of a trigger begin: common ones at the front cost most of the search's time.
-fn rarest(trigger: &[u8]) -> usize {
-    // the bytes of API-server logs, most frequent first
-    const COMMON: &[u8] = b" eoatnirs1lcd0u2phm.:/\"3-g54698f7bvwk=,y";
-    // what is left out at the front makes the needle more common again
-    const LEFT_OUT: usize = 10;
-    let weight = |b: &u8| COMMON.iter().position(|c| c == b).map_or(0, |n| COMMON.len() - n);
-    let cost = |n: &usize| trigger.iter().skip(*n).take(WINDOW).map(weight).sum::<usize>() + n * LEFT_OUT;
-    (0..=trigger.len().saturating_sub(WINDOW)).min_by_key(cost).unwrap_or(0)
+/// The packed search, and the needle that each of its patterns is.
+fn packed(needles: &[Needle<'_>]) -> Option<(packed::Searcher, Vec<usize>)> {
+    if needles.is_empty() || needles.len() > MAX_NEEDLES {
+        return None;
+    }
+    let buckets = (0..BUCKETS).map(|bucket| {
+        (0..needles.len()).filter(move |n| needles.get(*n).is_some_and(|n| n.bucket == bucket))
+    });
+    let buckets: Vec<Vec<usize>> = buckets.map(Iterator::collect).collect();
+    let rows = buckets.iter().map(Vec::len).max().unwrap_or(0);
+    // patterns are dealt to the buckets in turn; one that stands twice changes nothing
+    let dealt = |row: usize| {
+        buckets.iter().map(move |bucket| bucket.get(row).or(bucket.first()).copied().unwrap_or(0))
+    };
+    let order: Vec<usize> = (0..rows).flat_map(dealt).collect();
+    let mut config = packed::Config::new();
+    // of more than 32 patterns the library makes 16 buckets, and looks at half as many bytes in the same time
+    config
+        .match_kind(packed::MatchKind::LeftmostFirst)
+        .heuristic_pattern_limits(false)
+        .only_teddy_fat(Some(false));
+    let patterns = order.iter().filter_map(|n| needles.get(*n)).map(|n| n.bytes);
+    let searcher = config.builder().extend(patterns).build()?;
+    Some((searcher, order))
 }
-
-/// Bytes that the packed search looks at before it compares.
-const WINDOW: usize = 4;
 
 #[cfg(test)]
 mod tests {

@@ -4,14 +4,16 @@
 //! What calls with the same words share, and the messages that lines share, are rendered once.
 
 use std::collections::HashMap;
-use std::io::Write as _;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use rayon::prelude::*;
 
 use super::events;
 use crate::correlate::World;
 use crate::log::{LogEvent, LogLine};
+use crate::time::Timestamp;
 
 /// Events rendered at once by one thread.
 const CHUNK: usize = 1024;
@@ -46,34 +48,54 @@ pub fn write(
 struct Lines<'w> {
     world: &'w World,
     out: Vec<u8>,
-    shared: HashMap<[usize; 5], Shared>,
-    messages: HashMap<usize, Box<[u8]>>,
+    shared: HashMap<[usize; 5], Option<Shared>, FixedState>,
+    messages: HashMap<usize, Box<[u8]>, FixedState>,
+    /// How each line of a source begins, up to its number.
+    paths: HashMap<u32, Box<[u8]>, FixedState>,
+    /// The second rendered last, and its text.
+    second: (i64, Vec<u8>),
 }
 
 /// A record around its time and its lines.
 struct Shared {
     before_time: Box<[u8]>,
-    after_time: Box<[u8]>,
+    /// What follows the time, in parts between which this side's port stands.
+    after_time: Vec<Box<[u8]>>,
 }
 
 impl<'w> Lines<'w> {
     fn new(world: &'w World) -> Self {
-        Self { world, out: Vec::new(), shared: HashMap::new(), messages: HashMap::new() }
+        Self {
+            world,
+            out: Vec::new(),
+            shared: HashMap::default(),
+            messages: HashMap::default(),
+            paths: HashMap::default(),
+            second: (i64::MIN, Vec::new()),
+        }
     }
 
     fn add(&mut self, event: &LogEvent) -> std::io::Result<()> {
-        let (Some(time), Some(key)) = (event.time, key(event)) else { return self.plain(event) };
+        let (Some(time), Some((key, port))) = (event.time, key(event)) else { return self.plain(event) };
         if !self.shared.contains_key(&key) {
-            let Some(shared) = shared(self.world, event)? else { return self.plain(event) };
+            let shared = match port {
+                None => shared(self.world, event)?,
+                Some(port) => around_port(self.world, event, port)?,
+            };
             if self.shared.len() >= MAX_SHARED {
                 self.shared.clear();
             }
             self.shared.insert(key, shared);
         }
-        let Some(shared) = self.shared.get(&key) else { return Ok(()) };
+        let Some(Some(shared)) = self.shared.get(&key) else { return self.plain(event) };
         self.out.extend_from_slice(&shared.before_time);
-        time.write_rfc3339(&mut self.out);
-        self.out.extend_from_slice(&shared.after_time);
+        write_time(time, &mut self.second, &mut self.out);
+        for (n, part) in shared.after_time.iter().enumerate() {
+            if n > 0 {
+                write_number(u64::from(port.unwrap_or_default()), &mut self.out);
+            }
+            self.out.extend_from_slice(part);
+        }
         for (n, line) in event.lines.iter().enumerate() {
             self.out.extend_from_slice(if n == 0 { b"" } else { b"," });
             self.line(line)?;
@@ -93,20 +115,24 @@ impl<'w> Lines<'w> {
             serde_json::to_writer(&mut self.out, &super::build::line(self.world, line))?;
             return Ok(());
         };
-        let source = self.world.bundle.sources.get(line.source.0 as usize);
-        self.out.extend_from_slice(b"{\"path\":");
-        serde_json::to_writer(&mut self.out, source.map_or("", |s| &s.path))?;
-        write!(self.out, ",\"line\":{},\"text\":", line.number)?;
-        serde_json::to_writer(&mut self.out, line.text.head())?;
-        self.out.pop(); // the quote that ends the head: the message goes on
+        let begin = match self.paths.entry(line.source.0) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => {
+                let source = self.world.bundle.sources.get(line.source.0 as usize);
+                let path = serde_json::to_string(source.map_or("", |s| &s.path))?;
+                free.insert(format!("{{\"path\":{path},\"line\":").into_bytes().into())
+            }
+        };
+        self.out.extend_from_slice(begin);
+        write_number(line.number, &mut self.out);
+        self.out.extend_from_slice(b",\"text\":\"");
+        write_escaped(line.text.head(), &mut self.out)?;
         if self.messages.len() >= MAX_SHARED {
             self.messages.clear();
         }
         let quoted = match self.messages.entry(Arc::as_ptr(message).addr()) {
-            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::hash_map::Entry::Vacant(free) => {
-                free.insert(serde_json::to_vec(&**message)?.into())
-            }
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => free.insert(serde_json::to_vec(&**message)?.into()),
         };
         self.out.extend_from_slice(quoted.get(1..).unwrap_or_default());
         self.out.push(b'}');
@@ -114,20 +140,62 @@ impl<'w> Lines<'w> {
     }
 }
 
-/// The addresses of all values that stand in a record besides its time and its lines; none where no other event has
-/// these fields.
-fn key(event: &LogEvent) -> Option<[usize; 5]> {
+/// The addresses of all values that stand in a record besides its time and its lines, and the port where only that is
+/// this record's own; none where no other event has these fields.
+fn key(event: &LogEvent) -> Option<([usize; 5], Option<u16>)> {
     let name = |name: &Option<Arc<str>>| name.as_ref().map_or(0, |n| Arc::as_ptr(n).addr());
     let sides = (event.edge as usize) << 1 | usize::from(event.server_side);
-    let fields = event.fields.shared_address()?;
+    let (fields, port) = match event.fields.alike_but_for_port() {
+        // an odd address: the fields themselves, which have another port, have the even one
+        Some((alike, port)) => (alike | 1, Some(port)),
+        None => (event.fields.shared_address()?, None),
+    };
     let event_name = Arc::as_ptr(&event.name).addr();
     // an event's name and its edge come from two small sets: their mix stays unique
     let kind = event_name.wrapping_mul(64).wrapping_add(sides);
-    Some([fields, kind, name(&event.component), name(&event.host), name(&event.pod)])
+    Some(([fields, kind, name(&event.component), name(&event.host), name(&event.pod)], port))
 }
 
 /// Renders the record without its time and its lines.
 fn shared(world: &World, event: &LogEvent) -> std::io::Result<Option<Shared>> {
+    let parts = split(world, event)?;
+    Ok(parts.map(|(before_time, after)| Shared { before_time, after_time: vec![after] }))
+}
+
+/// The same with gaps for the port: where two ports that differ in every digit leave different bytes.
+fn around_port(world: &World, event: &LogEvent, port: u16) -> std::io::Result<Option<Shared>> {
+    const PROBES: [u16; 2] = [11_111, 22_222];
+    let render = |probe: u16| {
+        let fields = event.fields.with_port(port, probe);
+        split(world, &LogEvent { fields, lines: Vec::new(), ..event.clone() })
+    };
+    let (Some((before_time, one)), Some((same, other))) = (render(PROBES[0])?, render(PROBES[1])?) else {
+        return Ok(None);
+    };
+    if before_time != same || one.len() != other.len() {
+        return Ok(None);
+    }
+    let digits = PROBES[0].to_string();
+    let (mut after_time, mut from) = (Vec::new(), 0);
+    let mut differs = one.iter().zip(&other).enumerate().filter(|(_, (a, b))| a != b).map(|(at, _)| at);
+    while let Some(at) = differs.next() {
+        if differs.by_ref().take(digits.len() - 1).count() + 1 < digits.len()
+            || one.get(at..at + digits.len()) != Some(digits.as_bytes())
+        {
+            return Ok(None);
+        }
+        after_time.push(one.get(from..at).unwrap_or_default().into());
+        from = at + digits.len();
+    }
+    after_time.push(one.get(from..).unwrap_or_default().into());
+    Ok(Some(Shared { before_time, after_time }))
+}
+
+/// What stands before the time of a record, and what stands behind it.
+type Halves = (Box<[u8]>, Box<[u8]>);
+
+/// The record in two parts, between which its time stands, and without its lines.
+fn split(world: &World, event: &LogEvent) -> std::io::Result<Option<Halves>> {
     const TIME: &[u8] = b",\"time\":\"";
     let mut record = events::record(world, &LogEvent { lines: Vec::new(), ..event.clone() });
     record.time = Some(String::new());
@@ -135,10 +203,54 @@ fn shared(world: &World, event: &LogEvent) -> std::io::Result<Option<Shared>> {
     // no quote stands unescaped in a value, so this is the key itself
     let time = memchr::memmem::find(&whole, TIME).map(|n| n + TIME.len());
     let parts = time.and_then(|n| whole.split_at_checked(n));
-    Ok(parts.and_then(|(before, after)| {
-        let after = after.strip_suffix(b"]}")?;
-        Some(Shared { before_time: before.into(), after_time: after.into() })
-    }))
+    Ok(parts.and_then(|(before, after)| Some((before.into(), after.strip_suffix(b"]}")?.into()))))
+}
+
+/// Writes a time; most follow others of the same second.
+fn write_time(time: Timestamp, (second, text): &mut (i64, Vec<u8>), out: &mut Vec<u8>) {
+    const WHOLE: usize = "2026-11-21T02:25:49.".len();
+    let now = time.0.div_euclid(1_000_000_000);
+    if *second != now || text.is_empty() {
+        text.clear();
+        time.write_rfc3339(text);
+        *second = now;
+    }
+    out.extend_from_slice(text.get(..WHOLE).unwrap_or_default());
+    let mut nanos = time.0.rem_euclid(1_000_000_000);
+    let mut digits = *b"000000000Z";
+    for digit in digits.iter_mut().take(9).rev() {
+        *digit = b'0' + (nanos % 10) as u8;
+        nanos /= 10;
+    }
+    out.extend_from_slice(&digits);
+}
+
+fn write_number(mut number: u64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(at..).unwrap_or_default());
+}
+
+/// Writes what stands between the quotes of a JSON string.
+fn write_escaped(text: &str, out: &mut Vec<u8>) -> std::io::Result<()> {
+    // without a way out within a block the compiler looks at many bytes at once
+    let special = |b: u8| u8::from(b < b' ') | u8::from(b == b'"') | u8::from(b == b'\\');
+    let plain = |block: &[u8]| block.iter().fold(0, |any, &b| any | special(b)) == 0;
+    if text.as_bytes().chunks(32).all(plain) {
+        out.extend_from_slice(text.as_bytes());
+        return Ok(());
+    }
+    let quoted = serde_json::to_vec(text)?;
+    out.extend_from_slice(quoted.get(1..quoted.len() - 1).unwrap_or_default());
+    Ok(())
 }
 
 #[cfg(test)]
@@ -157,7 +269,8 @@ mod tests {
                 0 => "context deadline exceeded".to_owned(),
                 1 => "dial tcp 10.0.0.2:443: connect: connection refused".to_owned(),
                 2 => {
-                    format!("read tcp 10.0.0.1:{}->10.0.0.2:443: read: connection reset by peer", 40_000 + n)
+                    let port = [40_000 + n, 9, 443, 11_111, 22_222, 65_535][n / 4 % 6];
+                    format!("read tcp 10.0.0.1:{port}->10.0.0.2:443: read: connection reset by peer")
                 }
                 _ => "x509: certificate signed by unknown authority (\u{1} \"x\")".to_owned(),
             };

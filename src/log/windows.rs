@@ -1,0 +1,232 @@
+//! Cuts the bytes of a log into windows that begin and end with whole entries.
+//!
+//! Takes a reader; gives its windows in order to whichever thread asks next, each into the buffer of that thread, so that
+//! it is scanned while the processor's cache still holds it. Memory is bounded by the windows. Never looks for hits.
+
+use std::io::{ErrorKind, Read};
+
+use memchr::{memchr, memrchr};
+
+use super::blocks::Framing;
+use crate::error::{Place, Weirds};
+
+/// Bytes read before they are scanned: of the first window, which head and versions are taken from, and of the others,
+/// which fit in the cache of a processor.
+const FIRST_WINDOW: usize = 1 << 20;
+const WINDOW: usize = 256 << 10;
+/// Bytes that a window without a line end may grow to.
+const MAX_WINDOW: usize = 16 << 20;
+/// Bytes that a window within one block may grow to.
+const MAX_BLOCK: usize = 4 << 20;
+/// Bytes kept of the window before: the last one of a file may be too short to tell how it ends.
+const KEPT: usize = 16 << 10;
+
+/// What is left to read of a log.
+pub(super) struct Windows<R> {
+    reader: R,
+    framing: Framing,
+    /// What follows the last whole entry of the windows so far.
+    rest: Vec<u8>,
+    /// The last entries of the window before.
+    before: Vec<u8>,
+    next: u64,
+    at_end: bool,
+    pub bytes: u64,
+    pub problems: Weirds,
+}
+
+/// One window: how many bytes at the front of the buffer are whole entries.
+pub(super) struct Window {
+    /// From 0.
+    pub number: u64,
+    pub len: usize,
+    /// It is the last; with the last entries before it.
+    pub last: Option<Vec<u8>>,
+    /// It ends within an entry, since that is too long.
+    pub too_long: bool,
+}
+
+impl<R: Read> Windows<R> {
+    pub(super) fn new(reader: R) -> Self {
+        Self {
+            reader,
+            framing: Framing::Lines,
+            rest: Vec::new(),
+            before: Vec::new(),
+            next: 0,
+            at_end: false,
+            bytes: 0,
+            problems: Weirds::default(),
+        }
+    }
+
+    /// Known with the first window.
+    pub(super) fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// Reads the next window; nothing after the last one.
+    pub(super) fn next(&mut self, buffer: &mut Vec<u8>) -> Option<Window> {
+        if self.at_end {
+            return None;
+        }
+        let size = if self.next == 0 { FIRST_WINDOW } else { WINDOW };
+        let mut filled = self.rest.len();
+        grow(buffer, filled);
+        buffer.get_mut(..filled)?.copy_from_slice(&self.rest);
+        let len = loop {
+            filled = self.fill(buffer, filled, size);
+            let window = buffer.get(..filled)?;
+            if self.next == 0 {
+                self.framing = Framing::of(window);
+            }
+            match cut(window, self.framing) {
+                _ if self.at_end => break filled,
+                0 => {}
+                len => break len,
+            }
+        };
+        let (whole, rest) = buffer.get(..filled)?.split_at_checked(len)?;
+        self.rest.clear();
+        self.rest.extend_from_slice(rest);
+        let last = self.at_end.then(|| std::mem::take(&mut self.before));
+        let too_long =
+            !self.at_end && rest.is_empty() && (self.framing.is_blocks() || whole.last() != Some(&b'\n'));
+        self.keep(whole);
+        let number = self.next;
+        self.next += 1;
+        Some(Window { number, len, last, too_long })
+    }
+
+    /// Reads `size` bytes behind those that are there; gives how many there are then.
+    fn fill(&mut self, buffer: &mut Vec<u8>, mut filled: usize, size: usize) -> usize {
+        // a window without a line end grows, but not without bound: such input is no log
+        let goal = filled.saturating_add(size).clamp(WINDOW, MAX_WINDOW.max(filled));
+        grow(buffer, goal);
+        while let Some(free) = buffer.get_mut(filled..goal).filter(|free| !free.is_empty()) {
+            match self.reader.read(free) {
+                Ok(0) => self.at_end = true,
+                Ok(n) => {
+                    filled += n.min(free.len());
+                    self.bytes += n as u64;
+                    continue;
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                Err(e) => {
+                    self.problems.loss("read_stopped", Place::Offset(self.bytes), || e.to_string());
+                    self.at_end = true;
+                }
+            }
+            break;
+        }
+        filled
+    }
+
+    /// Keeps the last entries of a window.
+    fn keep(&mut self, whole: &[u8]) {
+        let end = whole.get(whole.len().saturating_sub(KEPT)..).unwrap_or_default();
+        let from = if self.framing.is_blocks() {
+            self.framing.end(end, 0)
+        } else {
+            memchr(b'\n', end).map_or(end.len(), |n| n + 1)
+        };
+        self.before.clear();
+        self.before.extend_from_slice(end.get(from..).unwrap_or_default());
+    }
+}
+
+/// Makes room in a buffer; what was written once stays, since writing it again would cost more than the search.
+fn grow(buffer: &mut Vec<u8>, size: usize) {
+    if buffer.len() < size {
+        buffer.resize(size, 0);
+    }
+}
+
+/// Where the last whole entry ends: a line end that no multi-line value and no partial CRI line goes across.
+pub(super) fn cut(window: &[u8], framing: Framing) -> usize {
+    if framing.is_blocks() {
+        return match framing.start(window, window.len()) {
+            0 if window.len() >= MAX_BLOCK => window.len(),
+            start => start,
+        };
+    }
+    let Some(end) = memrchr(b'\n', window).map(|n| n + 1) else {
+        return if window.len() >= MAX_WINDOW { window.len() } else { 0 };
+    };
+    let tail_at = end.saturating_sub(32 << 10);
+    let tail = window.get(tail_at..end).unwrap_or_default();
+    // almost always there is none, which a search from the front shows fastest
+    let last = |mark: &[u8]| memchr::memmem::find(tail, mark).and_then(|_| memchr::memmem::rfind(tail, mark));
+    let Some(opened) = last(b"=<\n").or_else(|| last(b" P ")) else { return end };
+    let closed = tail.get(opened..).unwrap_or_default();
+    if memchr::memmem::find(closed, b" > ").is_some() {
+        return end;
+    }
+    match memrchr(b'\n', tail.get(..opened).unwrap_or_default()) {
+        Some(n) if tail_at + n + 1 > 0 => tail_at + n + 1,
+        _ => end,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives its bytes in portions, as pipes and decompressors do.
+    struct Portions<'b>(&'b [u8], usize);
+
+    impl Read for Portions<'_> {
+        fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+            let n = self.1.min(out.len()).min(self.0.len());
+            let (now, later) = self.0.split_at(n);
+            out[..n].copy_from_slice(now);
+            self.0 = later;
+            Ok(n)
+        }
+    }
+
+    fn windows(text: &[u8], portion: usize) -> Vec<(Vec<u8>, Window)> {
+        let mut windows = Windows::new(Portions(text, portion));
+        let mut buffer = Vec::new();
+        let mut out = Vec::new();
+        while let Some(window) = windows.next(&mut buffer) {
+            assert_eq!(window.number, out.len() as u64);
+            out.push((buffer[..window.len].to_vec(), window));
+        }
+        assert_eq!(windows.bytes, text.len() as u64);
+        out
+    }
+
+    #[test]
+    fn windows_are_whole_lines_and_together_the_log() {
+        let line = |n: usize| format!("I1121 02:00:00.000000    7 x.go:1] {} {n}\n", "x".repeat(n % 300));
+        let text: String = (0..12_000).map(line).collect();
+        for portion in [1000, 1 << 30] {
+            let windows = windows(text.as_bytes(), portion);
+            assert!(windows.len() > 4);
+            assert_eq!(
+                windows.iter().flat_map(|(bytes, _)| bytes).copied().collect::<Vec<_>>(),
+                text.as_bytes()
+            );
+            assert!(windows.iter().all(|(bytes, window)| bytes.ends_with(b"\n") && !window.too_long));
+            let (last, others) = windows.split_last().unwrap();
+            assert!(others.iter().all(|(_, window)| window.last.is_none()));
+            let before = last.1.last.as_ref().unwrap();
+            assert!(others.last().unwrap().0.ends_with(before) && before.starts_with(b"I1121"));
+        }
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_read_in_pieces() {
+        let text = vec![b'x'; MAX_WINDOW + 3];
+        let windows = windows(&text, 1 << 30);
+        assert_eq!(windows.iter().map(|(bytes, _)| bytes.len()).collect::<Vec<_>>(), [MAX_WINDOW, 3]);
+        assert_eq!(
+            windows.iter().map(|(_, w)| (w.too_long, w.last.is_some())).collect::<Vec<_>>(),
+            [(true, false), (false, true)]
+        );
+        assert!(
+            self::windows(b"", 1).iter().all(|(bytes, window)| bytes.is_empty() && window.last.is_some())
+        );
+    }
+}
