@@ -55,6 +55,15 @@ impl Finder<'_> {
             });
             tar.damaged = 0;
         }
+        if tar.cut_texts > 0 {
+            self.bundle.problems.add("limit_tar_header", Place::Whole, tar.cut_texts, true, || {
+                format!(
+                    "{shown}: only the first {} bytes of a member's long name or records are read",
+                    tar::MAX_TEXT_BYTES
+                )
+            });
+            tar.cut_texts = 0;
+        }
         match next {
             Ok(member) => member.filter(|_| self.count_member() && self.spooled < self.limits.total_bytes),
             Err(e) => {
@@ -69,12 +78,12 @@ impl Finder<'_> {
 
     /// The path of a member that is a file; other kinds are said where they are odd.
     fn admit(&mut self, member: &Member, shown: &str) -> Option<String> {
-        let (safe, escapes) = name::safe(&member.name);
-        let path = format!("{shown}!{safe}");
+        let name = name::safe(&member.name);
+        let path = format!("{shown}!{}", name.text);
         match member.kind {
             EntryType::Directory => return None,
             EntryType::Link | EntryType::Symlink => {
-                if name::leads_out(&safe, &member.link) {
+                if name::leads_out(&name.text, &member.link) {
                     self.bundle.problems.note("link_out_of_tree", Place::Whole, || {
                         format!("{path} is a link that leads out of the archive and is not followed")
                     });
@@ -95,16 +104,24 @@ impl Finder<'_> {
             }
             _ => {}
         }
-        self.named(path, safe.is_empty(), escapes)
+        self.named(path, &name)
     }
 
-    fn named(&mut self, path: String, nameless: bool, escapes: bool) -> Option<String> {
-        if escapes {
+    fn named(&mut self, path: String, name: &name::Safe) -> Option<String> {
+        if name.cut {
+            self.bundle.problems.loss("limit_member_name", Place::Whole, || {
+                format!(
+                    "{path}: only the first {} bytes of its name are kept; it is read under them",
+                    name::MAX_NAME_BYTES
+                )
+            });
+        }
+        if name.escapes {
             self.bundle.problems.note("unsafe_member_name", Place::Whole, || {
                 format!("{path}: its name in the archive leads out of it; it is read under this name")
             });
         }
-        (!nameless).then_some(path)
+        (!name.text.is_empty()).then_some(path)
     }
 
     /// Walks a zip archive, which needs to be read at any place.
@@ -151,8 +168,8 @@ impl Finder<'_> {
     }
 
     fn zip_member<R: Read>(&mut self, file: &mut zip::read::ZipFile<'_, R>, shown: &str, depth: u32) {
-        let (safe, escapes) = name::safe(file.name_raw());
-        let path = format!("{shown}!{safe}");
+        let name = name::safe(file.name_raw());
+        let path = format!("{shown}!{}", name.text);
         if file.is_dir() {
             return;
         }
@@ -163,7 +180,7 @@ impl Finder<'_> {
             return;
         }
         let most = file.compressed_size().saturating_mul(self.limits.ratio).saturating_add(RATIO_FROM_BYTES);
-        if let Some(path) = self.named(path, safe.is_empty(), escapes) {
+        if let Some(path) = self.named(path, &name) {
             self.spool_member(file, &path, most, depth);
         }
     }

@@ -3,14 +3,14 @@
 //! Takes paths as the user gave them; gives sources with paths relative to their input. Links are never followed out
 //! of an input, and never need to be within it; what cannot be read is a problem and stops nothing else.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::layout::Layout;
-use super::name::Names;
+use super::name::{self, Names};
 use super::open::{Endian, Opening, Origin};
 use super::spool::{Region, Spool};
 use super::{Bundle, Limits, Source, SourceIndex, SourceKind, sniff, tar};
@@ -47,10 +47,14 @@ pub(super) fn discover_stream(from: &mut dyn Read, name: &str, limits: &Limits) 
 /// typed where two have the same name.
 fn labels(inputs: &[PathBuf]) -> Vec<String> {
     let short: Vec<String> = inputs.iter().map(|p| file_name(p)).collect();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for name in &short {
+        *counts.entry(name).or_default() += 1;
+    }
     let label = |(input, name): (&PathBuf, &String)| {
         let typed = input.display().to_string();
         let typed = typed.trim_start_matches("./").trim_matches('/').to_owned();
-        if short.iter().filter(|s| *s == name).count() > 1 && !typed.is_empty() {
+        if counts.get(name.as_str()).is_some_and(|n| *n > 1) && !typed.is_empty() {
             typed
         } else {
             name.clone()
@@ -117,11 +121,17 @@ impl<'l> Finder<'l> {
 
     /// What can be read once only is spooled whole.
     fn stream(&mut self, from: &mut dyn Read, shown: &str) -> io::Result<()> {
-        let (region, stopped) = self.spool.write(from, self.limits.total_bytes)?;
+        let most = self.limits.total_bytes;
+        let (region, stopped) = self.spool.write(from, most.saturating_add(1))?;
         if let Some(e) = stopped {
             self.bundle.problems.loss("unreadable", Place::Offset(region.len()), || format!("{shown}: {e}"));
         }
-        self.known(Origin::Region(region), shown, 0);
+        if region.len() > most {
+            self.bundle.problems.loss("limit_total_bytes", Place::Offset(most), || {
+                format!("{shown}: only the first {most} bytes are read; raise it with --max-total-bytes")
+            });
+        }
+        self.known(Origin::Region(region.part(0, most)), shown, 0);
         Ok(())
     }
 
@@ -229,7 +239,17 @@ impl<'l> Finder<'l> {
         stored_bytes: u64,
         mut problems: Weirds,
     ) {
-        let (path, renamed) = self.names.unique(shown);
+        let kept = self.names.kept(shown);
+        if kept.len() < shown.len() {
+            self.bundle.problems.loss("limit_names", Place::Whole, || {
+                format!(
+                    "the paths of the files take more than {} bytes; later ones are shown by their first {}",
+                    name::MAX_BYTES,
+                    name::SHORT_BYTES
+                )
+            });
+        }
+        let (path, renamed) = self.names.unique(kept);
         if renamed {
             problems.note("duplicate_name", Place::Whole, || {
                 "another file of this name was found before; both are read".to_owned()
@@ -271,9 +291,12 @@ impl<'l> Finder<'l> {
         let mut bundle = self.bundle;
         let mut sources: Vec<(usize, Source)> = self.input_of.into_iter().zip(bundle.sources).collect();
         sources.sort_by(|a, b| (a.0, &a.1.path).cmp(&(b.0, &b.1.path)));
+        let mut rest = sources.as_slice();
         for (number, label) in labels.iter().enumerate() {
-            let paths = sources.iter().filter(|(n, _)| *n == number).map(|(_, s)| s.path.as_str());
+            let (of_it, others) = rest.split_at(rest.partition_point(|(n, _)| *n <= number));
+            let paths = of_it.iter().map(|(_, s)| s.path.as_str());
             bundle.layouts.push((label.clone(), Layout::of(&paths)));
+            rest = others;
         }
         bundle.sources = sources.into_iter().map(|(_, source)| source).collect();
         for (at, source) in bundle.sources.iter_mut().enumerate() {

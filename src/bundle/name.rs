@@ -5,8 +5,18 @@
 
 use std::collections::HashMap;
 
-/// A safe form of a member's name, and whether the name tried to lead out of the archive.
-pub(super) fn safe(name: &[u8]) -> (String, bool) {
+/// A member's name as it is shown.
+#[derive(Debug)]
+pub(super) struct Safe {
+    pub(super) text: String,
+    /// It tried to lead out of the archive.
+    pub(super) escapes: bool,
+    /// It was longer than any path that a system opens.
+    pub(super) cut: bool,
+}
+
+/// A safe form of a member's name.
+pub(super) fn safe(name: &[u8]) -> Safe {
     let text = String::from_utf8_lossy(name).replace('\\', "/");
     let mut escapes = text.starts_with('/') || text.chars().nth(1) == Some(':');
     let mut parts = Vec::new();
@@ -18,8 +28,14 @@ pub(super) fn safe(name: &[u8]) -> (String, bool) {
         }
     }
     let shown: String = parts.join("/").chars().map(|c| if is_hidden(c) { '\u{fffd}' } else { c }).collect();
-    let end = shown.char_indices().nth(MAX_NAME_CHARS).map_or(shown.len(), |(at, _)| at);
-    (shown.get(..end).unwrap_or_default().to_owned(), escapes)
+    let text = up_to(&shown, MAX_NAME_BYTES).to_owned();
+    Safe { escapes, cut: text.len() < shown.len(), text }
+}
+
+/// The beginning of a text, at most so many bytes.
+fn up_to(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|n| text.is_char_boundary(*n));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
 /// Characters that would rewrite a line: controls, and marks that turn the reading direction.
@@ -49,23 +65,37 @@ pub(super) fn leads_out(member: &str, target: &[u8]) -> bool {
 
 /// Gives each path once: a later one of the same name becomes `name#2`.
 #[derive(Debug, Default)]
-pub(super) struct Names(HashMap<String, u32>);
+pub(super) struct Names {
+    given: HashMap<String, u32>,
+    bytes: usize,
+}
 
 impl Names {
+    /// A path as it can be kept: cut once many long ones were given.
+    pub(super) fn kept<'p>(&mut self, path: &'p str) -> &'p str {
+        let kept = if self.bytes < MAX_BYTES { path } else { up_to(path, SHORT_BYTES) };
+        self.bytes = self.bytes.saturating_add(kept.len());
+        kept
+    }
+
     /// A path that was not given before, and whether it had to be changed.
     pub(super) fn unique(&mut self, path: &str) -> (String, bool) {
         let mut candidate = path.to_owned();
         let mut changed = false;
-        while self.0.contains_key(&candidate) {
-            let count = self.0.entry(path.to_owned()).or_insert(1);
+        while self.given.contains_key(&candidate) {
+            let count = self.given.entry(path.to_owned()).or_insert(1);
             *count += 1;
             candidate = format!("{path}#{count}");
             changed = true;
         }
-        self.0.insert(candidate.clone(), 1);
+        self.given.insert(candidate.clone(), 1);
         (candidate, changed)
     }
 }
 
-/// Characters of a name that are shown.
-const MAX_NAME_CHARS: usize = 4096;
+/// Bytes of a member's name that are kept; Linux opens no longer path.
+pub(super) const MAX_NAME_BYTES: usize = 4096;
+/// Bytes of all paths together, beyond which a path keeps only its beginning.
+pub(super) const MAX_BYTES: usize = 64 << 20;
+/// Bytes of that beginning.
+pub(super) const SHORT_BYTES: usize = 128;

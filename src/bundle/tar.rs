@@ -60,12 +60,14 @@ pub(super) struct TarReader<R> {
     ahead: u64,
     /// Headers that were damaged.
     pub(super) damaged: u64,
+    /// Extension headers of which only the beginning was read.
+    pub(super) cut_texts: u64,
 }
 
 impl<R: Skip> TarReader<R> {
     /// A stream from its first header.
     pub(super) fn new(inner: R) -> Self {
-        Self { inner, position: 0, ahead: 0, damaged: 0 }
+        Self { inner, position: 0, ahead: 0, damaged: 0, cut_texts: 0 }
     }
 
     /// The next member; whatever is left of the one before is skipped.
@@ -154,6 +156,7 @@ impl<R: Skip> TarReader<R> {
     /// Name or records of an extension, bounded.
     fn text(&mut self, size: u64) -> io::Result<Vec<u8>> {
         let mut text = Vec::new();
+        self.cut_texts += u64::from(size > MAX_TEXT_BYTES);
         self.data(size.min(MAX_TEXT_BYTES)).read_to_end(&mut text)?;
         while text.last() == Some(&0) {
             text.pop();
@@ -204,5 +207,5 @@ pub(super) fn is_header(head: &[u8]) -> bool {
 const BLOCK: usize = 512;
 /// Place of the checksum in a header.
 const CHECKSUM: std::ops::Range<usize> = 148..156;
-/// Bytes of a long name or of PAX records that are kept.
-const MAX_TEXT_BYTES: u64 = 64 << 10;
+/// Bytes of a long name or of PAX records that are read: extended attributes of a file stand in front of its name.
+pub(super) const MAX_TEXT_BYTES: u64 = 1 << 20;

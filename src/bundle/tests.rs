@@ -313,13 +313,70 @@ fn long_names_are_read_and_bounded() {
     let mut header = ::tar::Header::new_gnu();
     header.set_size(LOG.len() as u64);
     builder.append_data(&mut header, &long, LOG).unwrap();
-    // A name of four megabytes, which is cut, not kept.
+    // A name of four megabytes, which is cut, not kept, and one that is longer than any path.
     append(&mut builder, b"././@LongLink", ::tar::EntryType::GNULongName, &vec![b'n'; 4 << 20], "");
     append(&mut builder, b"n", ::tar::EntryType::Regular, LOG, "");
+    append(&mut builder, b"././@LongLink", ::tar::EntryType::GNULongName, &[b'o'; 5000], "");
+    append(&mut builder, b"o", ::tar::EntryType::Regular, LOG, "");
     let bundle = of(&[("l.tar", &builder.into_inner().unwrap())]);
+    let said: Vec<_> = bundle.problems.iter().map(|w| (w.name, w.count, w.loss)).collect();
+    assert_eq!(said, [("limit_member_name", 2, true), ("limit_tar_header", 1, true)]);
     assert_eq!(bundle.sources[0].path, format!("l.tar!{long}"));
     assert_eq!(bundle.sources[1].path.len(), "l.tar!".len() + 4096);
     assert_eq!(content(&bundle.sources[1]), LOG);
+    assert_eq!(content(&bundle.sources[2]), LOG);
+}
+
+/// Hundreds of thousands of long names would take gigabytes, in memory and in every report.
+#[test]
+fn paths_are_kept_whole_until_they_are_many_megabytes() {
+    let mut names = super::name::Names::default();
+    let path = "ü".repeat(super::name::MAX_NAME_BYTES / 2);
+    let mut held = 0;
+    for n in 0..200_000 {
+        let path = names.kept(&path);
+        assert!(path.len() == super::name::MAX_NAME_BYTES || n >= super::name::MAX_BYTES / path.len() / 64);
+        held += path.len();
+    }
+    assert!(held < super::name::MAX_BYTES + 200_000 * super::name::SHORT_BYTES + 8192, "{held}");
+}
+
+/// Extended attributes stand in front of the name; they may be larger than one would keep of a name.
+#[test]
+fn a_name_behind_large_attributes_is_found_and_records_that_are_cut_are_said() {
+    let record = |key: &str, value: &str| {
+        let rest = format!(" {key}={value}\n");
+        let length =
+            (1..20).map(|digits| rest.len() + digits).find(|n| n.to_string().len() + rest.len() == *n);
+        format!("{}{rest}", length.unwrap())
+    };
+    for (attribute, path, said) in
+        [(200_000, "p.tar!real.log", vec![]), (2 << 20, "p.tar!short", vec!["limit_tar_header"])]
+    {
+        let records = record("SCHILY.xattr.user.a", &"x".repeat(attribute)) + &record("path", "real.log");
+        let mut builder = ::tar::Builder::new(Vec::new());
+        append(&mut builder, b"PaxHeaders/x", ::tar::EntryType::XHeader, records.as_bytes(), "");
+        append(&mut builder, b"short", ::tar::EntryType::Regular, LOG, "");
+        append(&mut builder, b"next.log", ::tar::EntryType::Regular, LOG, "");
+        let bundle = of(&[("p.tar", &builder.into_inner().unwrap())]);
+        let mut expected = [format!("{path} log"), "p.tar!next.log log".to_owned()];
+        expected.sort();
+        assert_eq!(shown(&bundle), expected);
+        assert_eq!(problem_names(&bundle), said);
+        assert_eq!(bundle.problems.any_loss(), !said.is_empty());
+    }
+}
+
+#[test]
+fn a_stream_beyond_the_limit_is_cut_and_said() {
+    for (most, lost) in [(LOG.len() as u64, false), (LOG.len() as u64 - 1, true)] {
+        let limits = Limits { total_bytes: most, ..Limits::default() };
+        let bundle = discover_stream(&mut &LOG[..], "stdin", &limits).unwrap();
+        assert_eq!(content(&bundle.sources[0]).len() as u64, most);
+        assert_eq!(bundle.problems.any_loss(), lost);
+        let said = bundle.problems.iter().find(|w| w.name == "limit_total_bytes");
+        assert_eq!(said.is_some_and(|w| w.detail.contains("--max-total-bytes")), lost);
+    }
 }
 
 #[test]
