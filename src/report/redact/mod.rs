@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, MatchKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -34,15 +34,23 @@ pub struct Redactor {
     names: BTreeMap<String, String>,
     /// Names given out, by kind.
     counts: BTreeMap<&'static str, usize>,
-    /// Searches `names` as they were when it was built.
-    search: Option<Search>,
+    /// Names that no search looks for yet.
+    fresh: Vec<(String, String)>,
+    /// Search all other names: each more than twice as many as the next, so that a name that is learnt late makes few
+    /// of them anew.
+    searches: Vec<Search>,
 }
 
 #[derive(Debug)]
 struct Search {
-    automaton: AhoCorasick,
-    /// In order of the patterns.
+    /// Finds names up to [`LONGEST`] within each other.
+    within: AhoCorasick,
+    /// Finds longer ones, of which only one stands at a place: looking for all would take as many steps as they are long.
+    long: AhoCorasick,
+    /// In order of the patterns: of `within`, then of `long`.
     names: Vec<(String, String)>,
+    /// How many of them are patterns of `within`.
+    short: usize,
 }
 
 /// How freely a name may stand in a text to be replaced.
@@ -86,8 +94,9 @@ impl Redactor {
                 {
                     let count = self.counts.entry(kind).or_default();
                     *count += 1;
-                    entry.insert(format!("{kind}_{count}"));
-                    self.search = None;
+                    let new = format!("{kind}_{count}");
+                    self.fresh.push((entry.key().clone(), new.clone()));
+                    entry.insert(new);
                 }
             }
         }
@@ -96,8 +105,10 @@ impl Redactor {
     /// A name that stands in nothing that was read, such as that of a bundle.
     pub fn add(&mut self, name: &str, replacement: &str) {
         if names::Names::tells(name) {
-            self.names.insert(name.to_ascii_lowercase(), replacement.to_owned());
-            self.search = None;
+            let name = name.to_ascii_lowercase();
+            self.names.insert(name.clone(), replacement.to_owned());
+            self.searches.clear();
+            self.fresh = self.names.iter().map(|(name, new)| (name.clone(), new.clone())).collect();
         }
     }
 
@@ -166,24 +177,41 @@ impl Redactor {
     }
 
     fn named(&mut self, text: &str, mode: Mode) -> String {
-        if self.names.is_empty() {
-            return text.to_owned();
+        self.search_fresh();
+        // By where each starts: where the longest ends there, and what replaces it.
+        let mut longest: Vec<Option<(usize, &str)>> = Vec::new();
+        for search in &self.searches {
+            search.each(text, mode, &mut |start, end, new| {
+                longest.resize(text.len(), None);
+                if let Some(place) =
+                    longest.get_mut(start).filter(|p| p.is_none_or(|(before, _)| before < end))
+                {
+                    *place = Some((end, new));
+                }
+            });
         }
-        let search = self.search.get_or_insert_with(|| Search::new(&self.names));
-        let alone = search.automaton.find_overlapping_iter(text);
-        let mut found: Vec<_> = alone.filter(|m| stands_alone(text, m.start(), m.end(), mode)).collect();
-        // The first, and of those the longest.
-        found.sort_by_key(|m| (m.start(), std::cmp::Reverse(m.end())));
         let (mut out, mut copied) = (String::with_capacity(text.len()), 0);
-        for m in found {
-            if m.start() >= copied {
-                out.push_str(text.get(copied..m.start()).unwrap_or_default());
-                out.push_str(search.names.get(m.pattern().as_usize()).map_or("name", |(_, new)| new));
-                copied = m.end();
+        for (start, found) in longest.into_iter().enumerate() {
+            if let Some((end, new)) = found.filter(|_| start >= copied) {
+                out.push_str(text.get(copied..start).unwrap_or_default());
+                out.push_str(new);
+                copied = end;
             }
         }
         out.push_str(text.get(copied..).unwrap_or_default());
         out
+    }
+
+    /// Makes names that were learnt since searchable, together with searches that are not much larger.
+    fn search_fresh(&mut self) {
+        let mut names = std::mem::take(&mut self.fresh);
+        if names.is_empty() {
+            return;
+        }
+        while let Some(last) = self.searches.pop_if(|last| last.names.len() <= names.len() * 2) {
+            names.extend(last.names);
+        }
+        self.searches.push(Search::new(names));
     }
 
     /// One line of JSON with the strings of its values replaced; keys and their order stay.
@@ -209,15 +237,36 @@ impl Redactor {
 }
 
 impl Search {
-    fn new(names: &BTreeMap<String, String>) -> Self {
-        let names: Vec<_> = names.iter().map(|(name, new)| (name.clone(), new.clone())).collect();
-        let patterns = || names.iter().map(|(name, _)| name);
-        let build =
-            |patterns| AhoCorasick::builder().ascii_case_insensitive(true).build::<Vec<&String>, _>(patterns);
-        // Only more patterns than memory can hold do not build; then everything is to go.
-        let automaton = build(patterns().collect()).or_else(|_| AhoCorasick::new([""; 0]));
-        Self { automaton: automaton.unwrap_or_else(|_| unreachable!("no patterns always build")), names }
+    fn new(mut names: Vec<(String, String)>) -> Self {
+        names.sort();
+        names.sort_by_key(|(name, _)| name.len() > LONGEST);
+        let short = names.partition_point(|(name, _)| name.len() <= LONGEST);
+        let (of_within, of_long) = names.split_at(short);
+        let within = automaton(of_within, MatchKind::Standard);
+        Self { within, long: automaton(of_long, MatchKind::LeftmostLongest), short, names }
     }
+
+    /// Every name that stands alone in a text, with where it starts and ends; one longer than any name of Kubernetes or
+    /// DNS is no chance wherever it stands.
+    fn each<'s>(&'s self, text: &str, mode: Mode, found: &mut dyn FnMut(usize, usize, &'s str)) {
+        let new = |at: usize| self.names.get(at).map_or("name", |(_, new)| new.as_str());
+        let within = self.within.find_overlapping_iter(text);
+        for m in within.filter(|m| stands_alone(text, m.start(), m.end(), mode)) {
+            found(m.start(), m.end(), new(m.pattern().as_usize()));
+        }
+        for m in self.long.find_iter(text) {
+            found(m.start(), m.end(), new(self.short + m.pattern().as_usize()));
+        }
+    }
+}
+
+fn automaton(names: &[(String, String)], kind: MatchKind) -> AhoCorasick {
+    let build = |names: &[(String, String)]| {
+        let names = names.iter().map(|(name, _)| name);
+        AhoCorasick::builder().ascii_case_insensitive(true).match_kind(kind).build(names)
+    };
+    // Only more patterns than memory can hold do not build; then everything is to go.
+    build(names).or_else(|_| build(&[])).unwrap_or_else(|_| unreachable!("no patterns always build"))
 }
 
 /// Whether what stands from `start` to `end` is a word or more.
@@ -303,6 +352,9 @@ impl Write for JsonLines<'_> {
     }
 }
 
+/// Bytes of the longest name that Kubernetes and DNS allow, and a little.
+const LONGEST: usize = 256;
+
 /// Keys whose values are words of the program and not of the bundle.
 const VOCABULARY: [&str; 33] = [
     "schema",
@@ -372,6 +424,39 @@ mod tests {
         for line in ["172.28.0.2\t240.0.0.2\n", "acme-prod\tnamespace_1\n", "alice@acme.example\tuser_1\n"] {
             assert!(redactor.map().contains(line), "{line}");
         }
+    }
+
+    /// A name is replaced whenever it was learnt, and the longest that stands at a place wins, however long.
+    #[test]
+    fn names_learnt_one_by_one_are_all_replaced() {
+        let mut redactor = Redactor::default();
+        let host = |n: usize| vec!["x-y"; n].join("-") + ".acme.lan";
+        for n in [1, 2, 5, 90, 100] {
+            assert!(!redactor.text(&format!("lookup {}", host(n))).contains("acme"), "{n}");
+        }
+        let mut numbers: Vec<usize> = redactor.searches.iter().map(|s| s.names.len()).collect();
+        assert_eq!(numbers.iter().sum::<usize>(), redactor.names.len());
+        numbers.dedup_by(|next, before| *next * 2 < *before);
+        assert_eq!(numbers.len(), 1, "each search is more than twice the next");
+        for (n, name) in [(1, "name_1"), (5, "name_3"), (90, "name_4"), (100, "name_5")] {
+            assert_eq!(redactor.text(&format!("a {} b", host(n))), format!("a {name} b"));
+        }
+    }
+
+    /// Names within names, as many as a line has words: a place costs no more than the longest that DNS allows.
+    #[test]
+    fn names_within_names_cost_their_length_at_most() {
+        let word = |n: usize| vec!["a"; n].join("-");
+        let mut redactor = Redactor::default();
+        let mut names = names::Names::default();
+        (2..1500).for_each(|n| names.of_text(&format!("lookup {}", word(n))));
+        redactor.learn(names);
+        redactor.search_fresh();
+        let text = word(4000);
+        let mut steps = 0;
+        redactor.searches.iter().for_each(|s| s.each(&text, Mode::Bundle, &mut |_, _, _| steps += 1));
+        assert!(steps <= text.len() * LONGEST / 2, "{steps}");
+        assert!(redactor.text(&text).len() < 100);
     }
 
     #[test]
