@@ -71,6 +71,44 @@ fn every_limit_that_is_reached_is_said_with_its_option() {
     }
 }
 
+/// What blocks whoever opens it, leads round in circles or is no file: named where it matters, and nothing waits for it.
+#[cfg(unix)]
+#[test]
+fn pipes_sockets_and_loops_in_a_folder_are_not_opened() {
+    use std::os::unix::fs::symlink;
+    let folder = bundle(&[("a.log", line_with("").as_bytes())]);
+    let at = |name: &str| folder.path().join(name);
+    let made = Command::new("mkfifo").arg(at("pipe.log")).status().is_ok_and(|s| s.success());
+    let socket = std::os::unix::net::UnixListener::bind(at("socket.log")).expect("a socket");
+    symlink(folder.path(), at("round")).expect("a link");
+    symlink(at("self.log"), at("self.log")).expect("a link");
+    symlink("/dev/zero", at("zero.log")).expect("a link");
+    let (code, report) = analyze(&folder, &["--year", "2026"]);
+    let inputs = report["inputs"].as_array().map(Vec::len);
+    assert_eq!((code, inputs), (0, Some(1)), "{report}");
+    assert_eq!(report["summary"]["occurrences"], 1, "{report}");
+    let found =
+        wirecause::bundle::discover(&[folder.path().to_owned()], &wirecause::bundle::Limits::default());
+    let said: Vec<_> = found.expect("a bundle").problems.iter().map(|w| (w.name, w.count)).collect();
+    assert_eq!(said, [("link_out_of_tree", 1), ("special_file", 1 + u64::from(made))]);
+    drop(socket);
+}
+
+/// A log in which every failure is of another call: the report stays of a size that can be read, and says so.
+#[test]
+fn findings_beyond_the_limit_are_counted_and_said() {
+    let line = |n: usize| line_with(&format!("{n:x}"));
+    let log: String = (0..10_040).map(line).collect();
+    let folder = bundle(&[("a.log", log.as_bytes())]);
+    let (code, report) = analyze(&folder, &["--year", "2026"]);
+    assert_eq!(code, 0);
+    assert_eq!(report["findings"].as_array().map(Vec::len), Some(10_000));
+    assert_eq!(report["summary"]["findings"], 10_040);
+    assert_eq!(report["summary"]["occurrences"], 10_040);
+    let said = report["anomalies"].as_array().into_iter().flatten().find(|a| a["kind"] == "limit_findings");
+    assert_eq!(said.map(|a| a["count"].clone()), Some(40.into()), "{}", report["anomalies"]);
+}
+
 /// Bounds without an option are said as well, wherever something was kept out.
 #[test]
 fn bounds_that_are_reached_are_said() {

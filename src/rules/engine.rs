@@ -34,12 +34,20 @@ pub(super) struct Judged<'r> {
 pub(super) fn judge_all<'r>(rules: &'r RuleSet, world: &World, correlated: &Correlated) -> Judged<'r> {
     let index = Index::new(rules);
     let mut all = Judged::default();
+    let mut before: BTreeMap<&str, Judgement> = BTreeMap::new();
     for (case, n) in correlated.cases.iter().zip(0..) {
         let view = CaseView::of_case(world, case);
         let found = index.matches(&view);
         match found.split_first() {
             Some((best, _)) if best.rule.quiet => all.quiet.push((n, best.rule)),
-            Some((best, others)) => all.judgements.push(judgement(rules, n, case, &view, best, others)),
+            Some((best, others)) => {
+                let mut judgement = judgement(rules, n, case, &view, best, others);
+                if let Some(before) = before.get(&*best.rule.id) {
+                    judgement.share(before);
+                }
+                before.insert(&best.rule.id, judgement.clone());
+                all.judgements.push(judgement);
+            }
             None if case.event.is_some() => all.unmatched.push(n),
             None => {}
         }
@@ -158,11 +166,26 @@ fn judgement(
         standing,
         confidence: surest(best, case),
         title: rule.title.clone(),
-        explanation: rule.explain.render(view),
+        explanation: rule.explain.render(view).into(),
         next: rule.next.iter().map(|t| t.render(view)).collect(),
         references: rule.references.clone(),
-        missing: missing(best, case, standing),
+        missing: missing(best, case, standing).into(),
         alternatives: others.iter().map(|o| (o.rule.id.clone(), why_lost(best, o))).collect(),
+    }
+}
+
+impl Judgement {
+    /// Holds texts that another has as well only once: a webhook that is down fails the same way a hundred thousand times.
+    fn share(&mut self, other: &Self) {
+        fn one<T: ?Sized + PartialEq>(mine: &mut Arc<T>, other: &Arc<T>) {
+            if mine == other {
+                *mine = Arc::clone(other);
+            }
+        }
+        one(&mut self.explanation, &other.explanation);
+        one(&mut self.next, &other.next);
+        one(&mut self.missing, &other.missing);
+        one(&mut self.alternatives, &other.alternatives);
     }
 }
 

@@ -125,15 +125,15 @@ pub struct Judgement {
     /// The rule's title.
     pub title: Arc<str>,
     /// The rule's explanation with this case's values.
-    pub explanation: String,
+    pub explanation: Arc<str>,
     /// What to do next, in order, with this case's values.
-    pub next: Vec<String>,
+    pub next: Arc<[String]>,
     /// Public documentation.
     pub references: Vec<Arc<str>>,
     /// What was missing.
-    pub missing: Vec<Missing>,
+    pub missing: Arc<[Missing]>,
     /// Other rules that matched and lost, and why.
-    pub alternatives: Vec<(Arc<str>, String)>,
+    pub alternatives: Arc<[(Arc<str>, String)]>,
 }
 
 /// Occurrences of one verdict, cause and target.

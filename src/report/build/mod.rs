@@ -32,6 +32,7 @@ impl Default for Options {
 
 /// Everything that was found out, as the value that all views are drawn from.
 pub fn build(world: &World, correlated: &Correlated, found: &[Finding], options: &Options) -> Report {
+    let (listed, beyond) = found.split_at(found.len().min(MAX_FINDINGS));
     Report {
         schema: SCHEMA.to_owned(),
         tool: Tool {
@@ -44,9 +45,9 @@ pub fn build(world: &World, correlated: &Correlated, found: &[Finding], options:
         logs: inputs::logs(world, correlated),
         versions: inputs::versions(world),
         summary: summary(found),
-        findings: Findings::new(world, correlated).all(found, options.max_occurrences),
+        findings: Findings::new(world, correlated).all(listed, options.max_occurrences),
         certificates: correlated.certificates.iter().map(|c| inputs::certificate(c)).collect(),
-        anomalies: correlated.anomalies.iter().map(anomaly).collect(),
+        anomalies: correlated.anomalies.iter().map(anomaly).chain(not_listed(beyond)).collect(),
     }
 }
 
@@ -65,6 +66,23 @@ fn summary(found: &[rules::Finding]) -> Summary {
     }
     summary
 }
+
+/// Findings that the summary alone counts; `--line` and filters of time lead to each.
+fn not_listed(beyond: &[Finding]) -> Option<Anomaly> {
+    let failures: usize = beyond.iter().map(|f| f.occurrences.len()).sum();
+    (!beyond.is_empty()).then(|| Anomaly {
+        kind: "limit_findings".to_owned(),
+        place: "all inputs".to_owned(),
+        count: beyond.len() as u64,
+        text: format!(
+            "{} more findings, of {failures} failures, are counted and not listed, the worst and most frequent {MAX_FINDINGS} being; narrow the time with --from and --to",
+            beyond.len()
+        ),
+    })
+}
+
+/// Findings that are listed: a log in which every line fails differently would make a report of gigabytes.
+const MAX_FINDINGS: usize = 10_000;
 
 fn anomaly(anomaly: &crate::correlate::Anomaly) -> Anomaly {
     Anomaly {
