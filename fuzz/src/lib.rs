@@ -1,6 +1,7 @@
 //! What the fuzz targets call: one function a target, bytes in, nothing out. Each asserts what must hold for any input
 //! (reports are valid JSON, terminal text holds no control character), so that a wrong answer counts as a crash.
 
+mod grown;
 mod sealed;
 
 use std::io::Cursor;
@@ -8,21 +9,21 @@ use std::sync::Arc;
 
 use wirecause::bundle::{self, Bundle, Limits, SourceKind};
 use wirecause::capture::{self, FrameHeader, LinkType, Window};
+use wirecause::cluster;
 use wirecause::correlate::{self, JoinOptions, World};
 use wirecause::dns::DnsSession;
 use wirecause::flow::{Dir, FlowEnd, FrameRef, Moment, Payload, PerDir, Proto};
 use wirecause::ingest::{self, IngestOptions, Ingested};
 use wirecause::log::{self, EventSet, LogOptions, Logs};
 use wirecause::packet::{self, DecodeOptions, Decoded};
-use wirecause::report::view::{self, Detail, Style};
 use wirecause::report::document::Report;
 use wirecause::report::redact::{self, Addresses, JsonLines, Redactor};
+use wirecause::report::view::{self, Detail, Style};
 use wirecause::report::{build, csv, html, markdown};
 use wirecause::rules::expr::Expr;
 use wirecause::rules::{self, RuleFile, RuleSet};
 use wirecause::time::Timestamp;
 use wirecause::tls::{Interner, KeyLog, Session};
-use wirecause::cluster;
 
 /// Every frame of a capture file.
 pub fn frames(data: &[u8], kind: SourceKind) {
@@ -42,7 +43,8 @@ pub fn decode(data: &[u8]) {
     let link_type = LinkType(u16::from_be_bytes([*high, *low]));
     let captured = frame.len() as u32;
     let length = captured + u32::from(*cut);
-    let header = FrameHeader { time: Timestamp::default(), offset: 0, captured, length, interface: 0, link_type };
+    let header =
+        FrameHeader { time: Timestamp::default(), offset: 0, captured, length, interface: 0, link_type };
     let window = Window { bytes: frame.to_vec(), frames: vec![header], first_number: 1 };
     let mut decoded = Decoded::default();
     packet::decode(&window, 0..1, &DecodeOptions { vxlan_ports: vec![4790] }, &mut decoded);
@@ -148,10 +150,37 @@ pub fn key_log(data: &[u8]) {
     assert!(told.secrets + told.unused + told.damaged <= told.lines);
 }
 
-/// A certificate, and the same bytes as a file of certificates.
+/// A certificate as it stands and with its lengths put right, or, if it begins as text does, a file of certificates.
 pub fn certificates(data: &[u8]) {
+    if data.first().is_none_or(|b| *b < 0x30) {
+        return cluster_of(data, SourceKind::Pem);
+    }
     wirecause::tls::parse_certificate(data);
-    cluster_of(data, SourceKind::Pem);
+    let mut whole = Vec::new();
+    with_lengths(data, &mut whole, 0);
+    wirecause::tls::parse_certificate(&whole);
+}
+
+/// The same elements with lengths that fit what they hold, so that a change deep within leaves the rest to be read.
+fn with_lengths(data: &[u8], out: &mut Vec<u8>, depth: u8) {
+    let mut rest = data;
+    while let [tag, first, tail @ ..] = rest {
+        let long = usize::from(first & 0x7f).min(2).min(tail.len()) * usize::from(first >> 7);
+        let (digits, tail) = tail.split_at(long);
+        let stated = digits.iter().fold(0, |n, b| n << 8 | usize::from(*b));
+        let (content, left) =
+            tail.split_at((if *first < 0x80 { usize::from(*first) } else { stated }).min(tail.len()));
+        let mut inner = Vec::new();
+        if tag & 0x20 != 0 && depth < 16 {
+            with_lengths(content, &mut inner, depth + 1)
+        } else {
+            inner.extend(content)
+        }
+        let [_, .., high, low] = inner.len().to_be_bytes();
+        out.extend(if inner.len() < 0x80 { vec![*tag, low] } else { vec![*tag, 0x82, high, low] });
+        out.extend(inner);
+        rest = left;
+    }
 }
 
 /// One frame as [`decode`] takes it: what is left must be no longer, and decode again.
@@ -166,31 +195,38 @@ pub fn redact_frame(data: &[u8]) {
     decode(&[&kind[..], &[0], &new.bytes].concat());
 }
 
-/// Text, and lines of JSON, as `--redact` changes them: once changed, a text stays, and JSON stays JSON.
+/// Text, and lines of JSON, as `--redact` changes them, by a redactor that knows the names of what stands before the
+/// first NUL: the same text gives the same again, and JSON stays JSON.
 pub fn redact_text(data: &[u8]) {
-    let text = String::from_utf8_lossy(data);
+    let all = String::from_utf8_lossy(data);
+    let (known, text) = all.split_once('\0').unwrap_or(("", &all));
     let mut redactor = Redactor::default();
-    redactor.text(&text);
-    redactor.prose(&text);
-    let line = serde_json::json!({ "text": text, "title": text, "verdict": text }).to_string();
-    let mut out = Vec::new();
-    let mut lines = JsonLines::new(&mut redactor, &mut out);
-    std::io::Write::write_all(&mut lines, line.as_bytes()).expect("a Vec takes all");
-    std::io::Write::flush(&mut lines).expect("a Vec takes all");
-    assert!(serde_json::from_slice::<serde_json::Value>(&out).is_ok(), "no JSON");
+    redactor.text(known);
+    match text.len() % 3 {
+        0 => assert_eq!(redactor.text(text), redactor.text(text)),
+        1 => drop(redactor.prose(text)),
+        _ => {
+            let line = serde_json::json!({ "text": text, "title": known, "verdict": text }).to_string();
+            let mut out = Vec::new();
+            let mut lines = JsonLines::new(&mut redactor, &mut out);
+            std::io::Write::write_all(&mut lines, line.as_bytes()).expect("a Vec takes all");
+            std::io::Write::flush(&mut lines).expect("a Vec takes all");
+            assert!(serde_json::from_slice::<serde_json::Value>(&out).is_ok(), "no JSON");
+        }
+    }
     let _ = redactor.map();
 }
 
-/// A report whose strings are these bytes, in pieces between NULs, in every form that people read.
+/// A report whose strings are these bytes, in pieces between NULs, in the form that the first byte chooses.
 pub fn pages(data: &[u8]) {
     thread_local!(static PLAIN: serde_json::Value = plain_report());
+    let [form, data @ ..] = data else { return };
     let text = String::from_utf8_lossy(data);
     let mut pieces = text.split('\0').cycle();
     let mut tree = PLAIN.with(Clone::clone);
     replace(&mut tree, &mut pieces);
     let report: Report = serde_json::from_value(tree).expect("marked strings are free text");
-    views(&report);
-    csv::write(&report.findings, csv::FINDINGS, &mut Vec::new()).expect("CSV");
+    VIEWS[usize::from(*form) % VIEWS.len()](&report);
 }
 
 /// The report of one line and one SYN, with [`MARK`] for every string that may be any other.
@@ -214,8 +250,20 @@ const MARK: &str = "\u{1}";
 
 /// Keys whose values no byte of a bundle decides.
 const OF_THE_PROGRAM: [&str; 14] = [
-    "id", "severity", "standing", "confidence", "verdict", "cause", "rule", "edge", "role", "key", "ip", "time",
-    "first_time", "last_time",
+    "id",
+    "severity",
+    "standing",
+    "confidence",
+    "verdict",
+    "cause",
+    "rule",
+    "edge",
+    "role",
+    "key",
+    "ip",
+    "time",
+    "first_time",
+    "last_time",
 ];
 
 /// The string that has so many before it.
@@ -249,7 +297,6 @@ pub fn anything(data: &[u8]) {
     let bundle = bundle_of(data, "x");
     ingest::run(&bundle.sources, &IngestOptions::default());
     cluster::read(&bundle.sources);
-    thread_local!(static EVENTS: EventSet = EventSet::builtin());
     EVENTS.with(|events| log::read(&bundle.sources, events, &LogOptions::default()));
 }
 
@@ -263,9 +310,14 @@ pub fn log_of(data: &[u8], magic: &[u8]) {
     logs(bundle_of(&[magic, data].concat(), "system.journal"), SourceKind::Journal);
 }
 
-/// Kubernetes objects.
+/// Kubernetes objects: as text, or, behind a byte of 0xff, of words that the bytes choose.
 pub fn objects(data: &[u8]) {
-    cluster_of(data, SourceKind::Objects);
+    match data {
+        [0xff, choices @ ..] => {
+            cluster_of(grown::objects(choices).to_string().as_bytes(), SourceKind::Objects)
+        }
+        _ => cluster_of(data, SourceKind::Objects),
+    }
 }
 
 /// What a host says of itself.
@@ -308,29 +360,72 @@ fn report_of(text: &[u8], packets: &[u8]) -> Report {
     let wire = ingest::run(&bundle_of(packets, "a.pcap").sources, &IngestOptions::default());
     bundle.sources.iter_mut().for_each(|s| s.kind = SourceKind::Log);
     let wire = Ingested { inputs: Vec::new(), ..wire };
-    let logs = log::read(&bundle.sources, &EventSet::builtin(), &LogOptions::default());
+    let logs = EVENTS.with(|events| log::read(&bundle.sources, events, &LogOptions::default()));
     let mut world = World { bundle, wire, logs, ..World::default() };
-    let joined = correlate::correlate(&mut world, &JoinOptions::default());
-    let found = rules::findings(&RuleSet::builtin(), &world, &joined);
+    let mut joined = correlate::correlate(&mut world, &JoinOptions::default());
+    let (found, no_fault) = RULES.with(|rules| rules::conclude(rules, &world, &joined));
+    joined.anomalies.extend(no_fault);
     let options = build::Options { max_occurrences: 10, rules_digest: String::new() };
     build::build(&world, &joined, &found, &options)
 }
 
-/// Every view of a report: JSON is JSON, no control character reaches a terminal, and no tag a page.
+/// Every view of a report.
 fn views(report: &Report) {
+    VIEWS.iter().for_each(|view| view(report));
+}
+
+const VIEWS: [fn(&Report); 5] = [as_json, as_table, as_page, as_markdown, as_csv];
+
+fn as_json(report: &Report) {
     let json = serde_json::to_string(report).expect("a report is JSON");
     assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok());
+}
+
+/// No control character reaches a terminal.
+fn as_table(report: &Report) {
     let mut out = Vec::new();
     let detail = Detail { all: true, finding: None };
     view::write(report, Style { color: false, width: 80 }, &detail, &mut out).expect("a table");
     let table = String::from_utf8(out).expect("UTF-8");
     assert!(!table.chars().any(|c| c.is_control() && c != '\n'), "a control character reaches the terminal");
+}
+
+/// No tag reaches a page.
+fn as_page(report: &Report) {
     let mut page = Vec::new();
     html::write(report, &mut page).expect("a page");
     let page = String::from_utf8(page).expect("UTF-8");
     assert_eq!(page.matches("<script").count(), page.matches("</script>").count(), "a tag reaches the page");
     assert!(page.matches("<script").count() <= 1 && !page.contains("<img"), "a tag reaches the page");
+}
+
+fn as_markdown(report: &Report) {
     markdown::write(report, &mut Vec::new()).expect("Markdown");
+}
+
+/// No cell begins as a formula does.
+fn as_csv(report: &Report) {
+    let mut table = Vec::new();
+    csv::write(&report.findings, csv::FINDINGS, &mut table).expect("CSV");
+    let table = String::from_utf8(table).expect("UTF-8");
+    let mut quoted = false;
+    let mut start = true;
+    for c in table.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' | '\n' if !quoted => {
+                start = true;
+                continue;
+            }
+            _ => assert!(!start || !matches!(c, '=' | '+' | '@' | '\t' | '\r'), "a formula"),
+        }
+        start = start && c == '"';
+    }
+}
+
+thread_local! {
+    static EVENTS: EventSet = EventSet::builtin();
+    static RULES: RuleSet = RuleSet::builtin();
 }
 
 fn bundle_of(data: &[u8], name: &str) -> Bundle {
@@ -342,7 +437,6 @@ fn flows(capture: &[u8]) {
 }
 
 fn logs(mut bundle: Bundle, kind: SourceKind) -> Logs {
-    thread_local!(static EVENTS: EventSet = EventSet::builtin());
     bundle.sources.iter_mut().for_each(|s| s.kind = kind);
     EVENTS.with(|events| log::read(&bundle.sources, events, &LogOptions::default()))
 }
@@ -386,7 +480,8 @@ fn ip(payload: &[u8], from: [u8; 4], to: [u8; 4], protocol: u8) -> Vec<u8> {
 
 /// A capture of raw IP packets, 10 ms apart.
 fn pcap(packets: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
-    let mut file = Vec::from([0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0]);
+    let mut file =
+        Vec::from([0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0]);
     for (n, packet) in packets.enumerate() {
         let length = (packet.len() as u32).to_le_bytes();
         file.extend((1_700_000_000 + n as u32 / 100).to_le_bytes());

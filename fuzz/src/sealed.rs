@@ -1,7 +1,7 @@
 //! Seals records of TLS 1.3, so that fuzzed bytes arrive behind decryption, where no mutation of a capture would get.
 
-use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::Aes128Gcm;
+use aes_gcm::aead::{Aead, KeyInit, Payload};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use wirecause::flow::{Dir, PerDir};
