@@ -94,6 +94,25 @@ fn pipes_sockets_and_loops_in_a_folder_are_not_opened() {
     drop(socket);
 }
 
+/// A timeline of more packets than a person scrolls through says how many it leaves out, and keeps what decided.
+#[test]
+fn a_timeline_says_how_many_packets_it_leaves_out() {
+    let reset = ipv4(1, 0, 6, &[0x9c, 0x41, 1, 0xbb, 0, 0, 0, 2, 0, 0, 0, 0, 0x50, 4, 0, 0, 0, 0, 0, 0]);
+    let data = (0..20_100).map(|_| segment(1, b"x"));
+    let packets = [syn(1)].into_iter().chain(data).chain([reset, segment(1, b"x")]);
+    let folder = bundle(&[("a.pcap", &pcap(packets.map(|p| (1_700_000_000, p))))]);
+    let input = [folder.path().to_owned()];
+    let (code, out) = sample::run(&["timeline", "--flow", "0", "--format", "json"], &input);
+    let timeline: Value = serde_json::from_slice(&out).expect("a timeline");
+    let moments = timeline["moments"].as_array().expect("moments");
+    let frames: Vec<u64> = moments.iter().filter_map(|m| m["frame"].as_u64()).collect();
+    assert_eq!((code, frames.first(), frames.last()), (0, Some(&1), Some(&20_103)), "{}", moments.len());
+    assert!(frames.contains(&20_102), "the reset is decisive");
+    let hidden = 20_103 - frames.len();
+    let said = moments.last().and_then(|m| m["text"].as_str()).unwrap_or_default();
+    assert!(hidden > 90 && said.contains(&format!("({hidden} packets before it are not shown")), "{said}");
+}
+
 /// A log in which every failure is of another call: the report stays of a size that can be read, and says so.
 #[test]
 fn findings_beyond_the_limit_are_counted_and_said() {

@@ -82,21 +82,36 @@ pub fn each_packet(
     Ok(())
 }
 
+/// Decisive packets are all there; of the others the first, and the last, which says how many are not shown.
 fn packets(
     world: &World,
     findings: &Findings<'_>,
     flows: &[FlowIndex],
     options: &DecodeOptions,
 ) -> io::Result<Vec<(Timestamp, Moment)>> {
-    let mut moments = Vec::new();
+    let (mut moments, mut last, mut beyond) = (Vec::new(), None, 0_u64);
     each_packet(world, flows, options, &mut |place, packet, step| {
-        let flow = flows.get(place).and_then(|index| world.wire.flows.get(*index));
+        let Some(flow) = flows.get(place).and_then(|index| world.wire.flows.get(*index)) else {
+            return Ok(());
+        };
         let text = step.map_or_else(|| packet.text(), str::to_owned);
-        if moments.len() < PACKETS {
-            moments.extend(flow.map(|f| findings.packet(place, f, packet.at, packet.dir, text)));
+        let moment = findings.packet(place, flow, packet.at, packet.dir, text);
+        if moments.len() < PACKETS || step.is_some() {
+            moments.push(moment);
+        } else {
+            beyond += 1;
+            last = Some(moment);
         }
         Ok(())
     })?;
+    if let Some((time, mut moment)) = last {
+        let hidden = beyond - 1;
+        if hidden > 0 {
+            let more = format!(" ({hidden} packets before it are not shown; wirecause extract writes all)");
+            moment.text.push_str(&more);
+        }
+        moments.push((time, moment));
+    }
     Ok(moments)
 }
 
