@@ -2,7 +2,7 @@
 //!
 //! [`build`] makes the report value ([`document`]) from what the stages found; every view is drawn from that value.
 //! [`flows`] writes flow records. Whatever stands in a bundle may be hostile: text for a terminal goes through
-//! [`words::printable`], text for JSON through [`json::string`].
+//! [`words::printable`], text for JSON through [`json::Text::string`].
 
 pub mod build;
 pub mod csv;
