@@ -33,11 +33,7 @@ pub(super) struct Choice {
 
 /// A choice for each trigger. None may be shorter than `window`.
 pub(super) fn choose(triggers: &[&[u8]], window: usize) -> Vec<Choice> {
-    let mut usual: BTreeMap<&[u8], u32> = BTreeMap::new();
-    for bytes in USUAL.as_bytes().windows(window) {
-        *usual.entry(bytes).or_default() += 1;
-    }
-    let usual: Vec<(&[u8], u32)> = usual.into_iter().collect();
+    let usual = usual(window);
     let needle = |trigger: usize, front: usize| {
         triggers.get(trigger).and_then(|t| t.get(front..front + window)).unwrap_or_default()
     };
@@ -60,6 +56,29 @@ pub(super) fn choose(triggers: &[&[u8]], window: usize) -> Vec<Choice> {
     chosen.into_iter().map(|c| c.unwrap_or(Choice { front: 0, bucket: 0 })).collect()
 }
 
+/// Bytes that stand in usual lines.
+struct Usual {
+    bytes: &'static [u8],
+    /// How often.
+    count: u32,
+    /// How many of them, from the first, are those of the one before.
+    shared: usize,
+}
+
+/// All that are as long as a window, in order.
+fn usual(window: usize) -> Vec<Usual> {
+    let mut counts: BTreeMap<&[u8], u32> = BTreeMap::new();
+    for bytes in USUAL.as_bytes().windows(window) {
+        *counts.entry(bytes).or_default() += 1;
+    }
+    let mut before: &[u8] = &[];
+    let with_shared = counts.into_iter().map(|(bytes, count)| {
+        let shared = bytes.iter().zip(std::mem::replace(&mut before, bytes)).take_while(|(a, b)| a == b);
+        Usual { bytes, count, shared: shared.count() }
+    });
+    with_shared.collect()
+}
+
 /// The halves of bytes that the needles of each bucket hold at each place: a bit for each bucket.
 #[derive(Default)]
 struct Buckets {
@@ -78,21 +97,33 @@ impl Buckets {
     }
 
     /// What the needle would cost in each bucket.
-    fn costs(&self, needle: &[u8], usual: &[(&[u8], u32)]) -> [u32; BUCKETS] {
+    fn costs(&self, needle: &[u8], usual: &[Usual]) -> [u32; BUCKETS] {
         let mut costs = self.sizes;
-        for (bytes, count) in usual {
-            // buckets that stop at these bytes without the needle, and with it
-            let (mut now, mut then) = (u8::MAX, u8::MAX);
-            for (at, (byte, own)) in bytes.iter().zip(needle).enumerate() {
+        // buckets that stop at so many bytes without the needle, and with it
+        let mut stops = [(u8::MAX, u8::MAX); WINDOW + 1];
+        // at how many bytes none does: most usual bytes share them with those before, which tells all of them
+        let mut none_from = usize::MAX;
+        for Usual { bytes, count, shared } in usual {
+            if *shared >= none_from {
+                continue;
+            }
+            none_from = usize::MAX;
+            for (at, (byte, own)) in bytes.iter().zip(needle).enumerate().skip(*shared) {
+                let (now, then) = stops[at];
                 let (low, high) =
                     (self.low[at][usize::from(byte & 15)], self.high[at][usize::from(byte >> 4)]);
                 let all = |same: bool| if same { u8::MAX } else { 0 };
-                now &= low & high;
-                then &= (low | all(byte & 15 == own & 15)) & (high | all(byte >> 4 == own >> 4));
-                if then == 0 {
+                let with = (low | all(byte & 15 == own & 15)) & (high | all(byte >> 4 == own >> 4));
+                stops[at + 1] = (now & low & high, then & with);
+                if then & with == 0 {
+                    none_from = at + 1;
                     break;
                 }
             }
+            if none_from != usize::MAX {
+                continue;
+            }
+            let (now, then) = stops[bytes.len()];
             let stop = if *bytes == needle { STOP * NO_TRIGGER } else { STOP };
             let new = then & !now;
             for (_, cost) in (0..).zip(&mut costs).filter(|(bucket, _)| new >> bucket & 1 == 1) {
@@ -153,5 +184,26 @@ mod tests {
         assert!(chosen.iter().zip(&triggers).all(|(c, t)| c.front + WINDOW <= t.len() && c.bucket < BUCKETS));
         assert_eq!(choose(&[b"abc", b"SSL"], 3).len(), 2);
         assert_eq!(choose(&[], WINDOW), []);
+    }
+
+    #[test]
+    fn usual_bytes_that_begin_alike_are_judged_as_each_alone() {
+        let usual = usual(WINDOW);
+        let mut buckets = Buckets::default();
+        for (n, needle) in [b" tcp", b"http", b"tls:", b"refu", b"Time", b"dead"].iter().enumerate() {
+            buckets.add(*needle, n % 3);
+        }
+        for needle in [b" tim", b"webh", b"x509", b": co"] {
+            let mut alone = buckets.sizes;
+            for one in &usual {
+                let whole = [Usual { shared: 0, ..*one }];
+                let cost = buckets.costs(needle, &whole);
+                alone
+                    .iter_mut()
+                    .zip(cost.iter().zip(buckets.sizes))
+                    .for_each(|(sum, (c, own))| *sum += c - own);
+            }
+            assert_eq!(buckets.costs(needle, &usual), alone);
+        }
     }
 }
