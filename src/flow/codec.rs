@@ -35,7 +35,7 @@ pub trait Codec {
     fn text(&mut self, text: &mut String);
 
     /// A moment that is not always there. One number says whether it is, how many frames it lies from the last, and how
-    /// long: in its six lowest bits 0 for none, one more than the frames, or [`FAR`] where numbers of their own follow.
+    /// long: in its six lowest bits 0 for none, one more than the frames, or 63 where numbers of their own follow.
     fn moment(&mut self, at: &mut Option<Moment>);
 
     /// What was last, which the next values differ little from.
