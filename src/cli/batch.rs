@@ -297,21 +297,25 @@ fn known(index: &Path, output: &Path, bundles: &[Bundle], settings: &Settings) -
     entries.filter(holds).map(|e| (e.bundle.clone(), e)).collect()
 }
 
+/// The report of a bundle, whether parts of it could not be read, and what masks its names.
+fn analysed(
+    bundle: &Bundle,
+    typed: &BatchArguments,
+    settings: &Settings,
+) -> Result<(Report, bool, Mask), Error> {
+    let inputs = [bundle.path.clone()];
+    let analysis = load::analyze(&inputs, settings, Scope::default(), &Progress::none())?;
+    let worst = super::worst_input(&analysis.world.bundle, load::inputs(&analysis.world));
+    let report = analysis.report(settings, typed.max_occurrences);
+    let mut mask = masked(bundle, Mask::of(&typed.how, &analysis.world));
+    Ok((mask.value(report)?, worst == Outcome::Partial, mask))
+}
+
 /// Analyses one bundle, and gives the map of what was redacted; only an output that cannot be written is an error of
 /// the batch.
 fn one(bundle: &Bundle, typed: &BatchArguments, settings: &Settings) -> Result<(Entry, String), Error> {
-    let inputs = [bundle.path.clone()];
     // A bundle may yet find a mistake of ours: it costs its own report, not those of the others.
-    let analysed = panic::catch_unwind(AssertUnwindSafe(|| {
-        super::with_threads(settings.threads, || {
-            let analysis = load::analyze(&inputs, settings, Scope::default(), &Progress::none())?;
-            let partial =
-                super::worst_input(&analysis.world.bundle, load::inputs(&analysis.world)) == Outcome::Partial;
-            let report = analysis.report(settings, typed.max_occurrences);
-            let mut mask = masked(bundle, Mask::of(&typed.how, &analysis.world));
-            Ok((mask.value(report)?, partial, mask))
-        })
-    }));
+    let analysed = panic::catch_unwind(AssertUnwindSafe(|| analysed(bundle, typed, settings)));
     let blank = blank(bundle, settings);
     let (report, partial, mask) = match analysed {
         Ok(Ok(done)) => done,

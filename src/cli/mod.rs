@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 
-use self::args::{Arguments, Command, SchemaKind, ShowArguments};
+use self::args::{Arguments, Command, HowArguments, RulesCommand, SchemaKind, ShowArguments};
 use self::redact::Mask;
 use self::settings::Settings;
 use crate::bundle::{Bundle, InputReport};
@@ -71,49 +71,48 @@ fn typed(args: Vec<OsString>) -> Result<Arguments, clap::Error> {
     }
 }
 
+/// Runs a command; one that reads a bundle on as many threads as were asked for.
 fn dispatch(command: &Command) -> Result<Outcome, Error> {
+    let Some(how) = how(command) else { return run_command(command) };
+    let threads = how.threads.unwrap_or(0);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.map_err(|e| Error::Usage(format!("--threads {threads}: cannot start that many threads: {e}")))?
+        .install(|| run_command(command))
+}
+
+fn run_command(command: &Command) -> Result<Outcome, Error> {
+    let written = |work: &dyn Fn(&mut dyn std::io::Write) -> std::io::Result<()>| {
+        output::write(None, |out| work(out)).map(|()| Outcome::Done)
+    };
     match command {
-        Command::Analyze(typed) => {
-            let settings = Settings::of(&typed.read.how)?;
-            with_threads(settings.threads, || analyze::run(typed, &settings))
-        }
-        Command::Logs(typed) => {
-            let settings = Settings::of_logs(&typed.read.how)?;
-            with_threads(settings.threads, || records::logs(typed, &settings))
-        }
-        Command::Certs(typed) => {
-            let settings = Settings::of_captures(&typed.read.how)?;
-            with_threads(settings.threads, || records::certs(typed, &settings))
-        }
-        Command::Timeline(typed) => {
-            let settings = Settings::of(&typed.read.how)?;
-            with_threads(settings.threads, || packets::timeline(typed, &settings))
-        }
-        Command::Extract(typed) => {
-            let settings = Settings::of(&typed.read.how)?;
-            with_threads(settings.threads, || packets::extract(typed, &settings))
-        }
+        Command::Analyze(typed) => analyze::run(typed, &Settings::of(&typed.read.how)?),
+        Command::Flows(typed) => flows::run(typed, &Settings::of_captures(&typed.read.how)?),
+        Command::Logs(typed) => records::logs(typed, &Settings::of_logs(&typed.read.how)?),
+        Command::Certs(typed) => records::certs(typed, &Settings::of_captures(&typed.read.how)?),
+        Command::Timeline(typed) => packets::timeline(typed, &Settings::of(&typed.read.how)?),
+        Command::Extract(typed) => packets::extract(typed, &Settings::of(&typed.read.how)?),
         Command::Batch(typed) => batch::run(typed, &Settings::of(&typed.how)?),
         Command::Rules { command } => rules::run(command),
-        Command::Schema { kind } => {
-            let text = format!("{:#}\n", schema(*kind));
-            output::write(None, |out| out.write_all(text.as_bytes()))?;
-            Ok(Outcome::Done)
-        }
+        Command::Schema { kind } => written(&|out| writeln!(out, "{:#}", schema(*kind))),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Arguments::command(), "wirecause", &mut script);
-            output::write(None, |out| out.write_all(&script))?;
-            Ok(Outcome::Done)
+            written(&|out| out.write_all(&script))
         }
-        Command::Man => {
-            output::write(None, |out| manual(&mut &mut *out))?;
-            Ok(Outcome::Done)
-        }
-        Command::Flows(typed) => {
-            let settings = Settings::of_captures(&typed.read.how)?;
-            with_threads(settings.threads, || flows::run(typed, &settings))
-        }
+        Command::Man => written(&|mut out| manual(&mut out)),
+    }
+}
+
+/// How to read, for commands that read bundles.
+fn how(command: &Command) -> Option<&HowArguments> {
+    match command {
+        Command::Analyze(typed) => Some(&typed.read.how),
+        Command::Flows(typed) | Command::Logs(typed) | Command::Certs(typed) => Some(&typed.read.how),
+        Command::Timeline(typed) => Some(&typed.read.how),
+        Command::Extract(typed) => Some(&typed.read.how),
+        Command::Batch(typed) => Some(&typed.how),
+        Command::Rules { command: RulesCommand::Explain { read, .. } } => Some(&read.how),
+        Command::Rules { .. } | Command::Schema { .. } | Command::Completions { .. } | Command::Man => None,
     }
 }
 
@@ -143,13 +142,6 @@ fn manual(mut out: &mut dyn std::io::Write) -> std::io::Result<()> {
 /// The condition of `--where`.
 fn condition(text: Option<&str>) -> Result<Option<Expr>, Error> {
     text.map(|text| Expr::from_argument("--where", text).map_err(Error::Rules)).transpose()
-}
-
-/// Runs `work` on a pool of so many threads; 0 is one for each core.
-fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    pool.map_err(|e| Error::Usage(format!("--threads {threads}: cannot start that many threads: {e}")))?
-        .install(work)
 }
 
 /// Tells the user something that is no result.

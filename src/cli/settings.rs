@@ -19,8 +19,6 @@ use crate::time::{TimeDelta, Timestamp};
 /// What the reading arguments mean.
 #[derive(Debug)]
 pub struct Settings {
-    /// Threads; 0 is one for each core.
-    pub threads: usize,
     /// `--max-memory` in bytes.
     pub max_memory: u64,
     /// Bounds on what a bundle may make the program read.
@@ -56,7 +54,8 @@ impl Settings {
     /// # Errors
     /// [`Error::Usage`] for a value that cannot be understood.
     pub fn of(typed: &HowArguments) -> Result<Self, Error> {
-        Self::with(typed, rules(&typed.rules)?, events(&typed.rules)?)
+        let (rules, events) = rayon::join(|| rules(&typed.rules), || events(&typed.rules));
+        Self::with(typed, rules?, events?)
     }
 
     /// The same for a command that reads captures alone: rules and events are loaded only where some are named, so that
@@ -88,7 +87,6 @@ impl Settings {
             text.as_deref().map(|text| time(option, text, zone.as_ref())).transpose()
         };
         Ok(Self {
-            threads: typed.threads.unwrap_or(0),
             max_memory: size("--max-memory", &typed.max_memory)?,
             limits: limits(&typed.limits)?,
             from: time("--from", &typed.from)?,

@@ -5,8 +5,6 @@
 //! every mix of the needles of a bucket: needles are put together so that their mixes are rare in what logs usually say.
 //! Never searches a log.
 
-use std::collections::BTreeMap;
-
 /// Lines of healthy components, which a search should go through without a stop.
 const USUAL: &str = include_str!("usual.txt");
 
@@ -33,20 +31,22 @@ pub(super) struct Choice {
 
 /// A choice for each trigger. None may be shorter than `window`.
 pub(super) fn choose(triggers: &[&[u8]], window: usize) -> Vec<Choice> {
-    let usual = usual(window);
+    let usual = Usual::new(window);
     let needle = |trigger: usize, front: usize| {
         triggers.get(trigger).and_then(|t| t.get(front..front + window)).unwrap_or_default()
     };
     let mut chosen: Vec<Option<Choice>> = vec![None; triggers.len()];
     for (n, trigger) in (0..SWEEPS).flat_map(|_| triggers.iter().enumerate()) {
-        let others = || chosen.iter().enumerate().filter(|(other, _)| *other != n);
-        let mut buckets = Buckets::default();
-        for (other, choice) in others().filter_map(|(other, c)| Some((other, (*c)?))) {
-            buckets.add(needle(other, choice.front), choice.bucket);
+        let mut buckets = [(); BUCKETS].map(|()| Bucket::new(&usual));
+        for (other, choice) in chosen.iter().enumerate().filter_map(|(other, c)| Some((other, (*c)?))) {
+            if other != n {
+                buckets[choice.bucket].add(needle(other, choice.front), &usual);
+            }
         }
+        let stops = buckets.each_ref().map(Bucket::stops);
         let costs = rarest(trigger, window).take(PLACES).flat_map(|front| {
-            let costs = buckets.costs(needle(n, front), &usual);
-            (0..BUCKETS).zip(costs).map(move |(bucket, cost)| (cost, Choice { front, bucket }))
+            let cost = |bucket: usize| buckets[bucket].cost(needle(n, front), &stops[bucket], &usual);
+            (0..BUCKETS).map(|bucket| (cost(bucket), Choice { front, bucket })).collect::<Vec<_>>()
         });
         let best = costs.min_by_key(|(cost, _)| *cost).map(|(_, choice)| choice);
         if let Some(choice) = chosen.get_mut(n) {
@@ -56,82 +56,88 @@ pub(super) fn choose(triggers: &[&[u8]], window: usize) -> Vec<Choice> {
     chosen.into_iter().map(|c| c.unwrap_or(Choice { front: 0, bucket: 0 })).collect()
 }
 
-/// Bytes that stand in usual lines.
+/// Some of the usual bytes: a bit for each.
+type Set = Vec<u64>;
+
+/// Bytes as long as a window that stand in usual lines.
 struct Usual {
-    bytes: &'static [u8],
-    /// How often.
-    count: u32,
-    /// How many of them, from the first, are those of the one before.
-    shared: usize,
+    /// Each once, in order, with how often it stands there.
+    bytes: Vec<(&'static [u8], u32)>,
+    /// Those with a half at a place: by place, then by half.
+    with_half: Vec<[Set; 16]>,
 }
 
-/// All that are as long as a window, in order.
-fn usual(window: usize) -> Vec<Usual> {
-    let mut counts: BTreeMap<&[u8], u32> = BTreeMap::new();
-    for bytes in USUAL.as_bytes().windows(window) {
-        *counts.entry(bytes).or_default() += 1;
-    }
-    let mut before: &[u8] = &[];
-    let with_shared = counts.into_iter().map(|(bytes, count)| {
-        let shared = bytes.iter().zip(std::mem::replace(&mut before, bytes)).take_while(|(a, b)| a == b);
-        Usual { bytes, count, shared: shared.count() }
-    });
-    with_shared.collect()
-}
-
-/// The halves of bytes that the needles of each bucket hold at each place: a bit for each bucket.
-#[derive(Default)]
-struct Buckets {
-    low: [[u8; 16]; WINDOW],
-    high: [[u8; 16]; WINDOW],
-    sizes: [u32; BUCKETS],
-}
-
-impl Buckets {
-    fn add(&mut self, needle: &[u8], bucket: usize) {
-        for ((byte, low), high) in needle.iter().zip(&mut self.low).zip(&mut self.high) {
-            low[usize::from(byte & 15)] |= 1 << bucket;
-            high[usize::from(byte >> 4)] |= 1 << bucket;
-        }
-        self.sizes[bucket] += 1;
-    }
-
-    /// What the needle would cost in each bucket.
-    fn costs(&self, needle: &[u8], usual: &[Usual]) -> [u32; BUCKETS] {
-        let mut costs = self.sizes;
-        // buckets that stop at so many bytes without the needle, and with it
-        let mut stops = [(u8::MAX, u8::MAX); WINDOW + 1];
-        // at how many bytes none does: most usual bytes share them with those before, which tells all of them
-        let mut none_from = usize::MAX;
-        for Usual { bytes, count, shared } in usual {
-            if *shared >= none_from {
-                continue;
-            }
-            none_from = usize::MAX;
-            for (at, (byte, own)) in bytes.iter().zip(needle).enumerate().skip(*shared) {
-                let (now, then) = stops[at];
-                let (low, high) =
-                    (self.low[at][usize::from(byte & 15)], self.high[at][usize::from(byte >> 4)]);
-                let all = |same: bool| if same { u8::MAX } else { 0 };
-                let with = (low | all(byte & 15 == own & 15)) & (high | all(byte >> 4 == own >> 4));
-                stops[at + 1] = (now & low & high, then & with);
-                if then & with == 0 {
-                    none_from = at + 1;
-                    break;
-                }
-            }
-            if none_from != usize::MAX {
-                continue;
-            }
-            let (now, then) = stops[bytes.len()];
-            let stop = if *bytes == needle { STOP * NO_TRIGGER } else { STOP };
-            let new = then & !now;
-            for (_, cost) in (0..).zip(&mut costs).filter(|(bucket, _)| new >> bucket & 1 == 1) {
-                *cost += stop * count;
+impl Usual {
+    fn new(window: usize) -> Self {
+        let mut all: Vec<_> = USUAL.as_bytes().windows(window).collect();
+        all.sort_unstable();
+        let same = all.chunk_by(|a, b| a == b);
+        let bytes: Vec<_> = same.map(|group| (group[0], group.len() as u32)).collect();
+        let none: Set = vec![0; bytes.len().div_ceil(64)];
+        let mut with_half = vec![[(); 16].map(|()| none.clone()); 2 * window];
+        for (n, (bytes, _)) in bytes.iter().enumerate() {
+            for (sets, half) in with_half.iter_mut().zip(halves(bytes)) {
+                sets[half][n / 64] |= 1 << (n % 64);
             }
         }
-        costs
+        Self { bytes, with_half }
     }
+}
+
+/// The halves of bytes as the search reads them: the low one of each, then the high one.
+fn halves(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    bytes.iter().flat_map(|b| [b & 15, b >> 4]).map(usize::from)
+}
+
+/// The needles of a bucket.
+struct Bucket {
+    /// By place of a half, the usual bytes that have one of the needles' halves there.
+    known: Vec<Set>,
+    size: u32,
+}
+
+impl Bucket {
+    fn new(usual: &Usual) -> Self {
+        Self { known: usual.with_half.iter().map(|sets| vec![0; sets[0].len()]).collect(), size: 0 }
+    }
+
+    fn add(&mut self, needle: &[u8], usual: &Usual) {
+        for ((known, sets), half) in self.known.iter_mut().zip(&usual.with_half).zip(halves(needle)) {
+            known.iter_mut().zip(&sets[half]).for_each(|(word, more)| *word |= more);
+        }
+        self.size += 1;
+    }
+
+    /// The usual bytes that the search stops at.
+    fn stops(&self) -> Set {
+        let mut stops = vec![u64::MAX; self.known.first().map_or(0, Vec::len)];
+        for known in &self.known {
+            stops.iter_mut().zip(known).for_each(|(word, known)| *word &= known);
+        }
+        stops
+    }
+
+    /// What one more needle would cost, `stops` being those without it.
+    fn cost(&self, needle: &[u8], stops: &Set, usual: &Usual) -> u32 {
+        let mut new: Set = stops.iter().map(|word| !word).collect();
+        for ((known, sets), half) in self.known.iter().zip(&usual.with_half).zip(halves(needle)) {
+            let with = known.iter().zip(&sets[half]);
+            new.iter_mut().zip(with).for_each(|(word, (known, more))| *word &= known | more);
+        }
+        let of = |at: usize| {
+            let (bytes, count) = usual.bytes.get(at).copied().unwrap_or_default();
+            count * if bytes == needle { STOP * NO_TRIGGER } else { STOP }
+        };
+        self.size + ones(&new).map(of).sum::<u32>()
+    }
+}
+
+fn ones(set: &Set) -> impl Iterator<Item = usize> {
+    let of_word = |(n, word): (usize, &u64)| {
+        let rest = std::iter::successors(Some(*word), |rest| Some(rest & rest.wrapping_sub(1)));
+        rest.take_while(|rest| *rest != 0).map(move |rest| n * 64 + rest.trailing_zeros() as usize)
+    };
+    set.iter().enumerate().flat_map(of_word)
 }
 
 /// The places in a trigger, those with the rarest bytes behind them first.
@@ -151,19 +157,22 @@ fn rarest(trigger: &[u8], window: usize) -> impl Iterator<Item = usize> {
 mod tests {
     use super::*;
 
+    /// Whether a search for needles in one bucket stops at `bytes`: as the search does it, byte by byte.
+    fn stops_at(needles: &[&[u8]], bytes: &[u8]) -> bool {
+        let mut places = bytes.iter().enumerate();
+        places.all(|(at, b)| {
+            needles.iter().any(|n| n[at] & 15 == b & 15) && needles.iter().any(|n| n[at] >> 4 == b >> 4)
+        })
+    }
+
     /// Stops of a search in a text.
     fn stops(triggers: &[&[u8]], choices: &[Choice], text: &[u8]) -> usize {
-        let mut buckets = Buckets::default();
-        for (trigger, choice) in triggers.iter().zip(choices) {
-            buckets.add(&trigger[choice.front..choice.front + WINDOW], choice.bucket);
-        }
-        let stopped = |bytes: &&[u8]| {
-            let halves = bytes
-                .iter()
-                .enumerate()
-                .map(|(at, b)| buckets.low[at][usize::from(b & 15)] & buckets.high[at][usize::from(b >> 4)]);
-            halves.fold(u8::MAX, |all, one| all & one) != 0
+        let needles = |bucket: usize| -> Vec<&[u8]> {
+            let of = triggers.iter().zip(choices).filter(|(_, c)| c.bucket == bucket);
+            of.map(|(t, c)| &t[c.front..c.front + WINDOW]).collect()
         };
+        let buckets: Vec<_> = (0..BUCKETS).map(needles).collect();
+        let stopped = |bytes: &&[u8]| buckets.iter().any(|needles| stops_at(needles, bytes));
         text.windows(WINDOW).filter(stopped).count()
     }
 
@@ -187,23 +196,22 @@ mod tests {
     }
 
     #[test]
-    fn usual_bytes_that_begin_alike_are_judged_as_each_alone() {
-        let usual = usual(WINDOW);
-        let mut buckets = Buckets::default();
-        for (n, needle) in [b" tcp", b"http", b"tls:", b"refu", b"Time", b"dead"].iter().enumerate() {
-            buckets.add(*needle, n % 3);
+    fn a_needle_costs_the_stops_that_it_adds() {
+        let usual = Usual::new(WINDOW);
+        let mut bucket = Bucket::new(&usual);
+        let mut needles: Vec<&[u8]> = vec![b" tcp", b"http", b"tls:", b"refu"];
+        for needle in &needles {
+            bucket.add(needle, &usual);
         }
+        let text = || USUAL.as_bytes().windows(WINDOW);
         for needle in [b" tim", b"webh", b"x509", b": co"] {
-            let mut alone = buckets.sizes;
-            for one in &usual {
-                let whole = [Usual { shared: 0, ..*one }];
-                let cost = buckets.costs(needle, &whole);
-                alone
-                    .iter_mut()
-                    .zip(cost.iter().zip(buckets.sizes))
-                    .for_each(|(sum, (c, own))| *sum += c - own);
-            }
-            assert_eq!(buckets.costs(needle, &usual), alone);
+            let before: Vec<_> = text().filter(|bytes| stops_at(&needles, bytes)).collect();
+            needles.push(needle);
+            let new = text().filter(|bytes| stops_at(&needles, bytes) && !before.contains(bytes));
+            let own = |bytes: &[u8]| if bytes == needle { NO_TRIGGER } else { 1 };
+            let cost: u32 = new.map(|bytes| STOP * own(bytes)).sum();
+            assert_eq!(bucket.cost(needle, &bucket.stops(), &usual), 4 + cost);
+            needles.pop();
         }
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::build;
@@ -87,8 +88,16 @@ impl RuleSet {
     /// As [`RuleSet::load`].
     pub fn of(files: &[RuleFile]) -> Result<Self, Error> {
         let mut loader = Loader::new(files);
-        for file in 0..files.len() {
-            loader.read(file);
+        let read = |file: &RuleFile| {
+            let mut mistakes = Vec::new();
+            (yaml::items(&file.text, &mut mistakes), mistakes)
+        };
+        let trees: Vec<_> = files.par_iter().map(read).collect();
+        for (file, (nodes, mistakes)) in trees.into_iter().enumerate() {
+            loader.mistakes[file] = mistakes;
+            for node in nodes {
+                loader.item(file, node);
+            }
         }
         loader.finish()
     }
@@ -143,15 +152,6 @@ impl<'f> Loader<'f> {
 
     fn wrong(&mut self, file: usize, mistake: Mistake) {
         self.mistakes[file].push(mistake);
-    }
-
-    fn read(&mut self, file: usize) {
-        let mut mistakes = Vec::new();
-        let nodes = yaml::items(&self.files[file].text, &mut mistakes);
-        self.mistakes[file].append(&mut mistakes);
-        for node in nodes {
-            self.item(file, node);
-        }
     }
 
     fn item(&mut self, file: usize, node: Node) {
@@ -241,10 +241,15 @@ impl<'f> Loader<'f> {
     }
 
     fn finish(mut self) -> Result<RuleSet, Error> {
-        let mut rules = Vec::new();
-        for item in std::mem::take(&mut self.items).values() {
+        let items: Vec<Item> = std::mem::take(&mut self.items).into_values().collect();
+        let build = |item: &Item| {
             let mut mistakes = Vec::new();
-            rules.extend(build::rule(item, self.files, &mut mistakes));
+            (build::rule(item, self.files, &mut mistakes), mistakes)
+        };
+        let built: Vec<_> = items.par_iter().map(build).collect();
+        let mut rules = Vec::with_capacity(built.len());
+        for (rule, mistakes) in built {
+            rules.extend(rule);
             for (file, mistake) in mistakes {
                 self.wrong(file, mistake);
             }
