@@ -151,3 +151,23 @@ fn message(run: &Output) -> String {
 fn at_root(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
+
+/// The packets of a call that failed after `--from` are its own, also those from before; numbers of streams that only
+/// the whole capture could tell are not made up.
+#[test]
+fn a_span_of_time_keeps_whole_calls_and_numbers_no_streams() {
+    let sample = "samples/syn-dropped/bundle";
+    let report = wirecause(&["analyze", "--format", "csv", "--from", FAILED, sample]);
+    let report = String::from_utf8_lossy(&report.stdout);
+    assert!(report.contains(",io_timeout,syn_dropped,explained,"), "{report}");
+
+    for (from, numbered) in [(FAILED, false), ("2026-11-01T00:00:00Z", true)] {
+        let flows = wirecause(&["flows", "--format", "ndjson", "--from", from, sample]);
+        let flows = String::from_utf8_lossy(&flows.stdout);
+        assert!(flows.lines().any(|flow| flow.contains("\"proto\":\"tcp\"")), "{flows}");
+        assert_eq!(flows.contains("tcp.stream == "), numbered, "from {from}: {flows}");
+    }
+}
+
+/// In `samples/syn-dropped`: half a minute after the calls began whose failures are told from here on.
+const FAILED: &str = "2026-11-21T02:56:33Z";

@@ -320,7 +320,8 @@ pub struct HowArguments {
     /// Memory budget for flows, such as 512M or 2G
     #[arg(long, value_name = "SIZE", default_value = "1G", help_heading = "Reading")]
     pub max_memory: String,
-    /// Leave out what came before T: RFC 3339, "2026-11-21 17:20", or 17:20 on the first day of the captures
+    /// Leave out what came before T: RFC 3339, "2026-11-21 17:20", or 17:20 on the first day of the captures; the
+    /// packets of a call that failed after T are heeded from its beginning
     #[arg(long, value_name = "T", help_heading = "Reading")]
     pub from: Option<String>,
     /// Leave out what came after T

@@ -12,7 +12,7 @@ use crate::ingest::{self, Ingested};
 use crate::log::{self, Edge, LogOptions};
 use crate::report::words;
 use crate::rules::{self, Finding};
-use crate::time::Timestamp;
+use crate::time::{TimeDelta, Timestamp};
 use crate::{cluster, report};
 
 use std::collections::HashSet;
@@ -32,10 +32,22 @@ pub(super) struct Scope {
 
 /// Reads everything under `inputs`.
 pub(super) fn world(inputs: &[PathBuf], settings: &Settings, progress: &Progress) -> Result<World, Error> {
+    read(inputs, settings, TimeDelta(0), progress)
+}
+
+/// As [`world`], with packets from so long before `--from`.
+fn read(
+    inputs: &[PathBuf],
+    settings: &Settings,
+    before: TimeDelta,
+    progress: &Progress,
+) -> Result<World, Error> {
     progress.phase("looking through the inputs");
     let mut bundle = settings.discover(inputs)?;
     reading(&bundle, is_capture, "capture", progress);
-    let mut wire = ingest::run(&bundle.sources, &settings.ingest(&bundle)?);
+    let mut options = settings.ingest(&bundle)?;
+    options.from = options.from.map(|from| from - before);
+    let mut wire = ingest::run(&bundle.sources, &options);
     for (source, entries) in std::mem::take(&mut wire.journals) {
         bundle.add_inner_log(source, "journal", entries.join(&b"\n"[..]));
     }
@@ -52,7 +64,7 @@ pub(super) fn analyze(
     scope: Scope,
     progress: &Progress,
 ) -> Result<Analysis, Error> {
-    let mut world = world(inputs, settings, progress)?;
+    let mut world = read(inputs, settings, LONGEST_CALL, progress)?;
     progress.phase("joining logs and packets");
     let span = settings.span(&world.bundle)?;
     let join =
@@ -160,3 +172,7 @@ fn add_untaken(bundle: &Bundle, wire: &mut Ingested, others: &[&[InputReport]]) 
         wire.inputs.push(InputReport::of(source));
     }
 }
+
+/// A call that a line tells of after `--from` can have begun so long before it: the kernel sends SYNs for 127 s, and the
+/// deadlines of the control plane's calls are shorter.
+const LONGEST_CALL: TimeDelta = TimeDelta::from_secs(130);

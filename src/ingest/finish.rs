@@ -122,10 +122,14 @@ pub(super) fn finish(
     set: CaptureSet,
     tally: Tally,
     ends: Vec<ShardEnd>,
+    from: Option<Timestamp>,
     all: &mut Ingested,
 ) {
     let written = all.flows.spilled();
-    let Merged { totals, spilled, mut failures } = merge::merge(index, set.files.len(), ends, &mut all.flows);
+    // Wireshark counts streams from the first frame of the file: without that frame nobody knows their numbers
+    let numbered = from.is_none_or(|from| tally.first.is_none_or(|first| first >= from));
+    let Merged { totals, spilled, mut failures } =
+        merge::merge(index, set.files.len(), numbered, ends, &mut all.flows);
     failures.extend(all.flows.failed().map(str::to_owned));
     if let (Some(why), Some(report)) = (failures.first(), all.inputs.last_mut()) {
         report.problems.loss("spill_failed", Place::Whole, || {

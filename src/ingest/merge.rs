@@ -23,8 +23,14 @@ pub(super) struct Merged {
     pub(super) failures: Vec<String>,
 }
 
-/// Appends the flows of a capture of `files` files to `all`.
-pub(super) fn merge(capture: CaptureIndex, files: usize, ends: Vec<ShardEnd>, all: &mut Flows) -> Merged {
+/// Appends the flows of a capture of `files` files to `all`, `numbered` if every frame of them was read.
+pub(super) fn merge(
+    capture: CaptureIndex,
+    files: usize,
+    numbered: bool,
+    ends: Vec<ShardEnd>,
+    all: &mut Flows,
+) -> Merged {
     let mut merged = Merged::default();
     let count: usize = ends.iter().map(|end| end.runs.len()).sum();
     let chunk = (BUFFERS / count.max(1)).clamp(MIN_BUFFER, MAX_BUFFER);
@@ -42,11 +48,15 @@ pub(super) fn merge(capture: CaptureIndex, files: usize, ends: Vec<ShardEnd>, al
         Numbers { capture, next: vec![0; files.max(1)], late, at: 0, overlays: BTreeMap::new() };
     all.resume();
     in_order(&mut runs, |source, start, record| {
-        numbers.go_to(start.frame, all);
-        let stream = start.in_order.then(|| numbers.take(start.frame));
+        if numbered {
+            numbers.go_to(start.frame, all);
+        }
+        let stream = (numbered && start.in_order).then(|| numbers.take(start.frame));
         all.push(source, stream, start.lone, record);
     });
-    numbers.go_to(FrameRef::LAST, all);
+    if numbered {
+        numbers.go_to(FrameRef::LAST, all);
+    }
     all.flush();
     merged.failures.extend(runs.iter().filter_map(|(_, run)| run.failed().map(str::to_owned)));
     merged

@@ -103,7 +103,7 @@ impl<'o> Capture<'o> {
             self.reassembler.finish(&mut report.problems);
         }
         let ends = self.shards.into_par_iter().map(Shard::end).collect();
-        finish::finish(self.index, self.set, self.tally, ends, all);
+        finish::finish(self.index, self.set, self.tally, ends, self.options.from, all);
     }
 
     /// Reads one file to its end.
