@@ -4,6 +4,7 @@
 //! Floods and scans are made of such flows: a connection's state would take ten times the memory and time. What is left
 //! out of the record is only what tells copies from segments sent again, which nothing more will be.
 
+use super::ages::Age;
 use super::codec::{Codec, Coded, Pack, Unpack};
 use super::entry::{Arrival, Entry};
 use super::key::FlowKey;
@@ -33,6 +34,7 @@ pub(super) struct Lone {
 
 impl Lone {
     /// Of a packet that opens a flow; none where the packet is more than a SYN.
+    #[inline]
     pub(super) fn of(arrival: &Arrival<'_>) -> Option<Self> {
         let Arrival { packet, window, at, key } = arrival;
         let plain = packet.kind == Kind::Tcp && packet.flags & (SYN | ACK | RST | FIN) == SYN;
@@ -56,6 +58,11 @@ impl Lone {
             options,
             options_length: from.len() as u8,
         })
+    }
+
+    /// Its only frame, and what finds it.
+    pub(super) fn age(&self) -> Age {
+        Age { last: self.at.frame, opened: self.at.frame, hash: self.hash }
     }
 
     /// Opens `entry` as if the SYN had just come. `several_files`: the capture is several files; `window` is filled with the

@@ -16,7 +16,7 @@ use super::compact::RecordContext;
 use super::entry::{Arrival, Entry, spread};
 use super::key::FlowKey;
 use super::lone::{Lone, Said};
-use super::slot::{Kept, LIVE_BYTES, Slot, Spare};
+use super::slot::{Kept, LIVE_BYTES, LONE_BYTES, Slot, Spare};
 use super::totals::Totals;
 use super::{Dir, Flow, FrameRef, Moment, Observer, icmp};
 use crate::capture::{CaptureIndex, Window};
@@ -102,21 +102,28 @@ impl<O: Observer> Shard<O> {
 
     /// Takes packets of its flows, in frame order; `file` is the capture's file that the window is of.
     pub fn process(&mut self, window: &Window, file: u16, packets: &[Packet]) {
-        for packet in packets {
-            let index = packet.frame as usize;
-            let Some(header) = window.frames.get(index) else { continue };
-            let at = Moment { frame: FrameRef::new(file, window.number(index)), time: header.time };
-            match packet.kind {
-                Kind::Tcp | Kind::Udp => {
-                    let key = FlowKey::of(packet, window);
-                    self.table.packet(&Arrival { packet, window, at, key }, &mut self.observer);
-                }
-                Kind::IcmpError if matches!(packet.protocol, 6 | 17) => {
-                    let key = FlowKey::quoted(packet, window);
-                    self.table.icmp(&Arrival { packet, window, at, key }, &mut self.observer);
-                }
-                Kind::IcmpError | Kind::Fragment | Kind::Neighbor | Kind::Opaque => {}
+        for few in packets.chunks(LOOK_AHEAD) {
+            self.table.look_up(few);
+            for packet in few {
+                self.take(packet, window, file);
             }
+        }
+    }
+
+    fn take(&mut self, packet: &Packet, window: &Window, file: u16) {
+        let index = packet.frame as usize;
+        let Some(header) = window.frames.get(index) else { return };
+        let at = Moment { frame: FrameRef::new(file, window.number(index)), time: header.time };
+        match packet.kind {
+            Kind::Tcp | Kind::Udp => {
+                let key = FlowKey::of(packet, window);
+                self.table.packet(&Arrival { packet, window, at, key }, &mut self.observer);
+            }
+            Kind::IcmpError if matches!(packet.protocol, 6 | 17) => {
+                let key = FlowKey::quoted(packet, window);
+                self.table.icmp(&Arrival { packet, window, at, key }, &mut self.observer);
+            }
+            Kind::IcmpError | Kind::Fragment | Kind::Neighbor | Kind::Opaque => {}
         }
     }
 
@@ -160,6 +167,16 @@ impl<O: Observer> Shard<O> {
 }
 
 impl<O: Observer> Table<O> {
+    /// Looks at the places of packets that are next, and at no more: so the processor waits for all of them at once, not
+    /// for one after the other.
+    fn look_up(&self, packets: &[Packet]) {
+        let is_there = |packet: &&Packet| {
+            let hash = spread(packet.hash);
+            self.slots.find(hash, |slot| slot.hash() == hash).is_some()
+        };
+        std::hint::black_box(packets.iter().filter(is_there).count());
+    }
+
     fn packet(&mut self, arrival: &Arrival<'_>, observer: &mut O) {
         let several_files = self.options.several_files;
         if let Some((entry, dir)) = self.find_or_open(arrival, arrival.packet.flags, Opens::Own, observer) {
@@ -205,17 +222,16 @@ impl<O: Observer> Table<O> {
             Place::Occupied(place) => place.into_mut(),
             Place::Vacant(place) => {
                 let lone = if opens == Opens::Own { Lone::of(arrival) } else { None };
-                let is_lone = lone.is_some();
-                let slot = place.insert(match lone {
-                    Some(lone) => Slot::Lone { hash: lone.hash, place: kept.lones.add(lone) },
-                    None => Slot::Live(opens.open(spare, arrival)),
-                });
-                let slot = slot.into_mut();
-                *weight += slot.weight();
-                ages.note(slot.age(kept));
-                if is_lone {
+                if let Some(lone) = lone {
+                    // Its place is far from all others: nothing may wait for what is written there.
+                    *weight += LONE_BYTES;
+                    ages.note(lone.age());
+                    place.insert(Slot::Lone { hash: lone.hash, place: kept.lones.add(lone) });
                     return None;
                 }
+                let slot = place.insert(Slot::Live(opens.open(spare, arrival))).into_mut();
+                *weight += LIVE_BYTES;
+                ages.note(slot.age(kept));
                 slot
             }
         };
@@ -400,6 +416,8 @@ impl Opens {
     }
 }
 
+/// Packets whose places in the table are looked up at once.
+const LOOK_AHEAD: usize = 16;
 /// How long a flow is kept whole of which both sides have everything: copies come within 100 ms.
 const SETTLED: TimeDelta = TimeDelta::from_millis(200);
 /// How long any other flow that is over is kept whole: later segments of it are rare.

@@ -74,10 +74,7 @@ impl<O: Observer> Slot<O> {
                 let Frozen { opened, last, .. } = kept.frozens.at(*place);
                 Age { last, opened, hash: *hash }
             }
-            Self::Lone { place, hash } => {
-                let frame = kept.lones.at(*place).at.frame;
-                Age { last: frame, opened: frame, hash: *hash }
-            }
+            Self::Lone { place, .. } => kept.lones.at(*place).age(),
         }
     }
 
@@ -177,6 +174,7 @@ pub(super) struct Lones {
 }
 
 impl Lones {
+    #[inline]
     pub(super) fn add(&mut self, lone: Lone) -> u32 {
         if let Some(n) = self.free.pop() {
             self.pieces[n as usize / PIECE][n as usize % PIECE] = lone;
