@@ -16,6 +16,7 @@ pub(super) enum Layer {
     Journal(&'static str),
     Cri,
     Docker,
+    Collector(&'static str),
     Timestamps,
     Prefix,
     Klog,
@@ -37,6 +38,7 @@ impl Layer {
             Self::Journal(output) => output,
             Self::Cri => "cri",
             Self::Docker => "docker json-file",
+            Self::Collector(program) => program,
             Self::Timestamps => "kubectl logs --timestamps",
             Self::Prefix => "kubectl logs --prefix",
             Self::Klog => "klog",
@@ -484,6 +486,22 @@ mod tests {
                 "docker json-file / klog | 2026-11-21T02:25:43.015165162Z | - | - | \"m\"",
             ),
             (
+                r#"{"date":1795227887.529801,"log":"W1121 02:24:47.529354   28800 dispatcher.go:217] m","stream":"stderr","time":"2026-11-21T02:24:47.529801123Z","_p":"F","kubernetes":{"pod_name":"kube-apiserver-cp-1","namespace_name":"kube-system","host":"cp-1","container_name":"kube-apiserver"}}"#,
+                "fluent / klog | 2026-11-21T02:24:47.529801123Z | cp-1 | kube-apiserver | m",
+            ),
+            (
+                r#"{"_index":"k8s","_source":{"@timestamp":"2026-11-21T02:24:47.529Z","stream":"stderr","log":"W1121 02:24:47.529354   28800 dispatcher.go:217] m","kubernetes":{"host":"cp-1"}}}"#,
+                "fluent / klog | 2026-11-21T02:24:47.529000000Z | cp-1 | - | m",
+            ),
+            (
+                r#"{"labels":{"container":"kube-apiserver","namespace":"kube-system","pod":"kube-apiserver-cp-1"},"line":"W1121 02:24:47.529354   28800 dispatcher.go:217] m","timestamp":"2026-11-21T02:24:47.529801123Z"}"#,
+                "loki / klog | 2026-11-21T02:24:47.529801123Z | - | kube-apiserver | m",
+            ),
+            (
+                r#"{"category":"kube-apiserver","operationName":"Microsoft.ContainerService/managedClusters/diagnosticLogs/Read","properties":{"log":"W1121 02:24:47.529354       1 dispatcher.go:217] m\n","stream":"stderr","pod":"kube-apiserver-6d5f4c3b2-x7k2p"},"time":"2026-11-21T02:25:09.0000000Z"}"#,
+                "azure monitor / klog | 2026-11-21T02:24:47.529354000Z | - | kube-apiserver | m",
+            ),
+            (
                 r#"{"ts":1795227996781.2563,"caller":"mutating/dispatcher.go:225","msg":"m","v":0}"#,
                 "klog json | 2026-11-21T02:26:36.781256000Z | - | - | m",
             ),
@@ -540,6 +558,7 @@ mod tests {
             r#"time="2026-11-21T02:24:39Z" level=info msg="E1121 02:24:39.187770     123 d.go:1] \"m\" \u00fc""#,
             "<30>1 2026-11-21T02:24:39.187770Z cp-1 kubelet 812 - - m",
             "2026/11/28 14:42:15 [error] 27701#27701: *1 mü",
+            r#"{"labels":{"pod":"p","namespace":"n"},"line":"W1121 02:24:47.529354 1 d.go:1] mü","timestamp":"2026-11-21T02:24:47Z"}"#,
             "[pod/kube-apiserver-cp-1/kube-apiserver] W1121 02:24:47.529354   28800 dispatcher.go:217] mü",
         ];
         for line in lines {

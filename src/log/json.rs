@@ -1,33 +1,38 @@
-//! Lines that are one JSON object: docker json-file, Kubernetes JSON logging, zap, journal JSON, audit.
+//! Lines that are one JSON object: docker json-file, Kubernetes JSON logging, zap, journal JSON, audit,
+//! and records of collectors.
 //!
 //! Takes the line; adds its stamps, names and values to the [`Peeled`] and gives the text inside. The shape decides
 //! which program wrote it, never a file name.
 
 use std::borrow::Cow;
 
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
+use super::collector;
 use super::envelope::{Layer, Peeled};
 use super::stamp::{self, Stamp};
 use crate::time::{TimeDelta, Timestamp};
 
-/// The three keys of a docker line, read without building a tree.
+/// The keys of a docker line, read without building a tree.
 #[derive(serde::Deserialize)]
 struct Docker<'a> {
     #[serde(borrow)]
     log: Cow<'a, str>,
     #[serde(borrow)]
     time: Cow<'a, str>,
+    /// Keys that collectors add.
+    kubernetes: Option<IgnoredAny>,
+    #[serde(rename = "_p", alias = "logtag")]
+    tag: Option<IgnoredAny>,
 }
 
 /// The text inside the object, if it is a log line of a known shape.
 pub(super) fn layer(text: &str, out: &mut Peeled<'_>) -> Option<String> {
-    if text.starts_with("{\"log\":") {
-        let docker: Docker<'_> = serde_json::from_str(text).ok()?;
-        out.stamps.push(stamp::rfc3339(docker.time.as_bytes())?.0);
-        out.layers.push(Layer::Docker);
-        out.partial = !docker.log.ends_with('\n');
-        return Some(docker.log.trim_end_matches('\n').to_owned());
+    if text.starts_with("{\"log\":")
+        && let Some(line) = docker(text, out)
+    {
+        return Some(line);
     }
     let object: Map<String, Value> = serde_json::from_str(text).ok()?;
     if object.contains_key("__REALTIME_TIMESTAMP") || object.contains_key("MESSAGE") {
@@ -39,10 +44,22 @@ pub(super) fn layer(text: &str, out: &mut Peeled<'_>) -> Option<String> {
     if object.contains_key("auditID") {
         return audit(&object, out);
     }
-    logger(&object, out)
+    collector::line(&object, out).or_else(|| logger(&object, out))
 }
 
-fn text_of<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+/// `{"log":"message\n","stream":"stderr","time":"…"}`; a line that goes on has no line end.
+fn docker(text: &str, out: &mut Peeled<'_>) -> Option<String> {
+    let docker: Docker<'_> = serde_json::from_str(text).ok()?;
+    if docker.kubernetes.is_some() || docker.tag.is_some() {
+        return None;
+    }
+    out.stamps.push(stamp::rfc3339(docker.time.as_bytes())?.0);
+    out.layers.push(Layer::Docker);
+    out.partial = !docker.log.ends_with('\n');
+    Some(docker.log.trim_end_matches('\n').to_owned())
+}
+
+pub(super) fn text_of<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
     object.get(key)?.as_str()
 }
 

@@ -15,6 +15,7 @@ mod assemble;
 mod block_scan;
 mod blocks;
 mod classify;
+mod collector;
 mod definition;
 mod edge;
 mod endings;

@@ -1,0 +1,137 @@
+//! Records of log collectors: one line of a container as a value of a JSON object, with what is known of its pod.
+//!
+//! Takes the object; gives the line and adds the names and the time that stand around it. Formats: fluent-bit and
+//! fluentd with their Kubernetes filters (`log`, `kubernetes`), Loki's `logcli --output=jsonl` (`line`, `labels`), the
+//! diagnostic settings of managed clusters in Azure (`properties.log`), and any of them in the `_source` of an
+//! Elasticsearch export.
+
+use serde_json::{Map, Value};
+
+use super::envelope::{Layer, Peeled};
+use super::json::text_of;
+use super::stamp::{self, Stamp};
+use crate::time::{TimeDelta, Timestamp};
+
+type Object = Map<String, Value>;
+
+/// The line inside, if the object is a collector's record.
+pub(super) fn line(object: &Object, out: &mut Peeled<'_>) -> Option<String> {
+    let object = part(object, "_source").unwrap_or(object);
+    let (name, line) = fluent(object, out).or_else(|| loki(object, out)).or_else(|| azure(object, out))?;
+    out.layers.push(Layer::Collector(name));
+    Some(line.trim_end_matches('\n').to_owned())
+}
+
+/// `{"date":1730547081.9,"time":"…","stream":"stderr","_p":"F","log":"…","kubernetes":{"pod_name":"…",…}}`; `_p` and
+/// `logtag` are CRI's tag: `P` marks a line that the next one continues.
+fn fluent<'o>(object: &'o Object, out: &mut Peeled<'_>) -> Option<(&'static str, &'o str)> {
+    let line = text_of(object, "log")?;
+    let stamp = ["time", "@timestamp", "date"].iter().find_map(|key| moment(object.get(*key)?))?;
+    let tag = ["_p", "logtag"].iter().find_map(|key| text_of(object, key));
+    let pod = part(object, "kubernetes");
+    if tag.is_none() && pod.is_none() && text_of(object, "stream").is_none() {
+        return None;
+    }
+    out.stamps.push(stamp);
+    out.partial = tag.is_some_and(|tag| tag.starts_with('P'));
+    if let Some(pod) = pod {
+        named(pod, ["namespace_name", "pod_name", "container_name", "host"], out);
+    }
+    Some(("fluent", line))
+}
+
+/// `{"labels":{"namespace":"…","pod":"…","container":"…"},"line":"…","timestamp":"…"}`; with `--no-labels` without them.
+fn loki<'o>(object: &'o Object, out: &mut Peeled<'_>) -> Option<(&'static str, &'o str)> {
+    let line = text_of(object, "line").filter(|_| object.len() <= 3)?;
+    out.stamps.push(moment(object.get("timestamp")?)?);
+    if let Some(labels) = part(object, "labels") {
+        named(labels, ["namespace", "pod", "container", "node_name"], out);
+    }
+    Some(("loki", line))
+}
+
+/// `{"category":"kube-apiserver","properties":{"log":"…","stream":"stderr","pod":"…"},"time":"…"}`; the time is that of
+/// the upload.
+fn azure<'o>(object: &'o Object, out: &mut Peeled<'_>) -> Option<(&'static str, &'o str)> {
+    let properties = part(object, "properties")?;
+    let line = text_of(properties, "log")?;
+    let Stamp::Absolute(time, _) = moment(object.get("time")?)? else { return None };
+    out.stamps.push(Stamp::Absolute(time, UPLOAD));
+    out.ident = text_of(object, "category").map(str::to_owned);
+    Some(("azure monitor", line))
+}
+
+/// Names under the keys of namespace, pod, container and host.
+fn named(names: &Object, keys: [&str; 4], out: &mut Peeled<'_>) {
+    let [namespace, pod, container, host] = keys.map(|key| text_of(names, key));
+    out.pod = namespace.zip(pod).map(|(namespace, pod)| format!("{namespace}/{pod}"));
+    out.ident = container.map(str::to_owned);
+    out.host = host.map(str::to_owned);
+}
+
+/// RFC 3339, or seconds since the epoch.
+fn moment(value: &Value) -> Option<Stamp> {
+    match value {
+        Value::String(text) => stamp::rfc3339(text.as_bytes()).map(|(stamp, _)| stamp),
+        Value::Number(number) => {
+            let micros = (number.as_f64()? * 1e6).round();
+            let time = Timestamp((micros as i64).saturating_mul(1000));
+            (1e14..1e16).contains(&micros).then_some(Stamp::Absolute(time, TimeDelta(1000)))
+        }
+        _ => None,
+    }
+}
+
+fn part<'o>(object: &'o Object, key: &str) -> Option<&'o Object> {
+    object.get(key)?.as_object()
+}
+
+/// Assume that a line is uploaded within a minute. A line of klog that says otherwise keeps the time of the upload.
+const UPLOAD: TimeDelta = TimeDelta::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::super::envelope::peel;
+
+    /// Pod, and whether the next line goes on, of what a collector wrote.
+    #[test]
+    fn records_name_the_pod_and_say_what_goes_on() {
+        for (line, pod, partial) in [
+            (
+                r#"{"log":"m","stream":"stderr","time":"2026-11-21T02:24:47.5Z","_p":"F","kubernetes":{"pod_name":"p","namespace_name":"n"}}"#,
+                Some("n/p"),
+                false,
+            ),
+            (
+                r#"{"@timestamp":1795227887.5,"log":"m","logtag":"P","kubernetes":{"pod_name":"p","namespace_name":"n"}}"#,
+                Some("n/p"),
+                true,
+            ),
+            (
+                r#"{"labels":{"namespace":"n","pod":"p"},"line":"m","timestamp":"2026-11-21T02:24:47.5Z"}"#,
+                Some("n/p"),
+                false,
+            ),
+            (r#"{"line":"m","timestamp":"2026-11-21T02:24:47.5Z"}"#, None, false),
+        ] {
+            let peeled = peel(line);
+            assert_eq!(
+                (&*peeled.message, peeled.pod.as_deref(), peeled.partial),
+                ("m", pod, partial),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn other_objects_are_no_records() {
+        for line in [
+            r#"{"log":"m","level":"info"}"#,
+            r#"{"time":"2026-11-21T02:24:47Z","log":"m"}"#,
+            r#"{"line":"m","timestamp":"today"}"#,
+            r#"{"properties":{"log":5},"time":"2026-11-21T02:24:47Z"}"#,
+        ] {
+            assert_eq!(peel(line).message, line);
+        }
+    }
+}
