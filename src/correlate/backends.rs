@@ -8,6 +8,7 @@ use super::World;
 use super::endings;
 use super::index::FlowTable;
 use crate::capture::CaptureIndex;
+use crate::flow::Moment;
 use crate::ingest::Conversation;
 use crate::log::Ending;
 use crate::tls::{CipherSuite, ProtocolVersion};
@@ -21,6 +22,9 @@ pub(super) struct Backend {
     pub(super) refused: u32,
     /// Established, with a hello or request that was acknowledged and never answered.
     pub(super) silent: u32,
+    /// First packet of each that dialled and got no answer at all, and of each that got bytes back.
+    pub(super) unanswered: Vec<(CaptureIndex, Moment)>,
+    pub(super) answered: Vec<(CaptureIndex, Moment)>,
     /// One was established and answered.
     pub(super) spoke: bool,
     /// What the server chose, without repeats.
@@ -73,6 +77,12 @@ impl Backend {
         self.refused += u32::from(endings::moment(flow, Ending::Refused).is_some());
         self.silent += u32::from(silent);
         self.spoke |= established && flow.bytes.resp > 0;
+        let begun = (flow.capture, flow.first);
+        if flow.bytes.resp > 0 {
+            self.answered.push(begun);
+        } else if tcp.is_some_and(|t| t.syn.orig > 0) && flow.packets.resp == 0 && flow.icmp.is_empty() {
+            self.unanswered.push(begun);
+        }
         let hello = flow.app.session.tls.as_deref().and_then(|t| t.server_hello.as_ref());
         self.chosen.extend(hello.map(|hello| (hello.cipher, hello.version)));
     }

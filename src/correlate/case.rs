@@ -148,6 +148,8 @@ pub struct Views {
     pub reset_only_near: Option<bool>,
     /// A vantage point nearer to the server forwards other packets there, and did not forward those of the connection.
     pub stops_at_far: Option<bool>,
+    /// The vantage point nearest to the originator is the node of the pod called, and passed the packets on to it.
+    pub reached: Option<bool>,
 }
 
 /// How other calls to the same place fared meanwhile.
@@ -168,6 +170,10 @@ pub struct Neighbours {
     /// Connections to the same backend that were established, whose hello or request was acknowledged, and that got no
     /// byte back.
     pub backend_silent: u32,
+    /// Connections to the same backend begun after this one whose SYNs nobody answered.
+    pub backend_unanswered_later: u32,
+    /// Connections to the same backend begun after this one that got bytes back.
+    pub backend_answered_later: u32,
     /// TTLs of the backend's packets that are no RST, on any flow, without repeats, ascending.
     pub backend_ttls: Vec<u8>,
     /// A server at this address chose cipher, version and group with other clients, and none of those is offered here.

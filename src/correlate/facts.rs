@@ -7,6 +7,7 @@ use super::endings;
 use super::goal::Goal;
 use super::join::Join;
 use super::{Case, CaseFacts, Neighbours, Role, Views, requests, trust};
+use crate::capture::CaptureIndex;
 use crate::cluster::Owner;
 use crate::flow::{Dir, Moment};
 use crate::ingest::{Conversation, FlowIndex};
@@ -32,7 +33,7 @@ pub(super) fn of(join: &Join<'_>, case: &Case, backends: &mut Backends<'_>) -> C
         let until = at.map(|t| join.clocks.in_capture(flow.capture.0 as usize, t));
         let step = last_step(flow, until, facts.deadline);
         timing(&mut facts, join, flow, &step, at);
-        facts.views = views(join, case, index);
+        facts.views = views(join, case, index, backends);
         facts.cluster_ip_on_wire = cluster_ip_on_wire(join, flow);
         facts.neighbours.server_choice_missing = server_choice_missing(flow, &backends.of(flow.resp));
     }
@@ -141,7 +142,7 @@ fn server_says(join: &Join<'_>, case: &Case) -> Option<String> {
     echo.or(own).map(|e| e.fields.reason.clone())
 }
 
-fn views(join: &Join<'_>, case: &Case, near: FlowIndex) -> Views {
+fn views(join: &Join<'_>, case: &Case, near: FlowIndex, backends: &mut Backends<'_>) -> Views {
     let world = join.world;
     let near = world.flow(near);
     let far: Vec<&Conversation> = case
@@ -172,7 +173,16 @@ fn views(join: &Join<'_>, case: &Case, near: FlowIndex) -> Views {
         absent_at_far: absent_at_far(join, near, &captures),
         reset_only_near: reset_there.map(|there| reset_here && !there),
         stops_at_far: far.iter().find_map(|f| stops(join, f)),
+        reached: reached(join, near, backends),
     }
+}
+
+/// Whether the packets of a flow were passed on to a pod by its node: there the TTLs of the pod's own packets are as they
+/// were sent, and what is forwarded is seen twice.
+fn reached(join: &Join<'_>, flow: &Conversation, backends: &mut Backends<'_>) -> Option<bool> {
+    let of_pod = is_node(join, flow) == Some(false);
+    let as_sent = of_pod && ttls_of(join, flow, backends).iter().any(|ttl| INITIAL_TTLS.contains(ttl));
+    stops(join, flow).filter(|_| as_sent).map(|stops| !stops)
 }
 
 /// Whether the packets of a flow came into a capture point and did not leave it again, where connections to the same
@@ -223,6 +233,11 @@ fn neighbours(join: &Join<'_>, case: &Case, goal: Option<&Goal>, backends: &mut 
     facts.backend_established = same.established;
     facts.backend_refused = same.refused;
     facts.backend_silent = same.silent;
+    let later = |begun: &[(CaptureIndex, Moment)]| {
+        begun.iter().filter(|(capture, at)| *capture == flow.capture && *at > flow.first).count() as u32
+    };
+    facts.backend_unanswered_later = later(&same.unanswered);
+    facts.backend_answered_later = later(&same.answered);
     let others = goal.into_iter().flat_map(|g| g.backends.keys()).filter(|b| **b != flow.resp);
     facts.other_endpoints_ok = others.filter(|b| backends.of(**b).spoke).count() as u32;
     facts.backend_ttls = ttls_of(join, flow, backends);
@@ -302,6 +317,9 @@ fn unanswered_neighbors(join: &Join<'_>, case: &Case) -> Option<u32> {
     });
     Some(open.map(|n| n.requests).fold(0, u32::saturating_add))
 }
+
+/// TTLs that operating systems send with.
+const INITIAL_TTLS: [u8; 3] = [64, 128, 255];
 
 /// A call sends its request this soon after its timer starts; what was sent earlier is another's.
 const WAITED: TimeDelta = TimeDelta::from_secs(1);

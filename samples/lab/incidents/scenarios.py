@@ -190,12 +190,15 @@ def syn_dropped_etimedout(lab, at='hook', **_):
     lab.expect('io_timeout', 'syn_dropped_etimedout', hook['name'], ends(lab, hosts), edge='webhook' if at == 'hook' else 'audit_webhook')
 
 
-@scenario({}, dict(node='any'), dict(timeout=5), dict(where=None, node='any'))
-def accept_queue_full(lab, timeout=10, where='eth0', node=None, **_):
+@scenario({}, dict(node='any'), dict(timeout=5), dict(where=None, node='any'), dict(filled_by='calls', timeout=5), dict(filled_by='calls', timeout=12),
+          dict(filled_by='calls', timeout=5, where=None, node='any'))
+def accept_queue_full(lab, timeout=10, where='eth0', node=None, filled_by='others', **_):
+    """Nobody accepts: connections of others fill the queue, or the first of the calls do, which are then never answered."""
     hook, svc, hosts = hook_on(lab, raw='never-accept', backlog=1, timeout=timeout)
     ok = healthy(lab)
-    lab.on(hosts[0], 'sh', '-c', f'for i in 1 2; do (sleep 60 | timeout 60 bash -c "cat > /dev/tcp/{lab.address(hosts[0])}/9443") >/dev/null 2>&1 & done; sleep .5')
-    go(lab, lab.hook_call(hook, count=2), where=where, node=node)
+    if filled_by == 'others':
+        lab.on(hosts[0], 'sh', '-c', f'for i in 1 2; do (sleep 60 | timeout 60 bash -c "cat > /dev/tcp/{lab.address(hosts[0])}/9443") >/dev/null 2>&1 & done; sleep .5')
+    go(lab, lab.hook_call(hook, count=2 if filled_by == 'others' else 4), where=where, node=node)
     lab.expect('io_timeout', 'syn_dropped_accept_queue_full', hook['name'], ends(lab, hosts), edge='webhook')
 
 

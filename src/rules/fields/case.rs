@@ -83,6 +83,7 @@ pub(super) const VIEWS: &[Field] = &[
     Field::new("views.synack_at_near", Kind::Flag, "The vantage point nearest to the caller shows a SYN-ACK.", "views.synack_at_near", |v| views(v, |w| w.synack_at_near)),
     Field::new("views.absent_at_far", Kind::Flag, "A vantage point nearer to the server covers time and address and shows nothing of the connection.", "views.absent_at_far", |v| views(v, |w| w.absent_at_far)),
     Field::new("views.stops_at_far", Kind::Flag, "A vantage point nearer to the server shows what it forwards twice, and the packets of this connection only once.", "views.stops_at_far", |v| views(v, |w| w.stops_at_far)),
+    Field::new("views.reached", Kind::Flag, "The only or nearest capture is from the node of the pod called, and shows the packets passed on to the pod.", "views.reached", |v| views(v, |w| w.reached)),
     Field::new("views.reset_only_near", Kind::Flag, "The reset is seen near the caller and not near the server.", "views.reset_only_near", |v| views(v, |w| w.reset_only_near)),
 ];
 
@@ -95,6 +96,8 @@ pub(super) const NEIGHBOURS: &[Field] = &[
     Field::new("backend.established", Kind::Number, "Connections to the same backend that were established.", "backend.established > 0", |v| others(v, |n| n.backend_established.into())),
     Field::new("backend.refused", Kind::Number, "Connections to the same backend that were refused.", "backend.refused > 1", |v| others(v, |n| n.backend_refused.into())),
     Field::new("backend.silent", Kind::Number, "Connections to the same backend that took a request or hello and gave no byte back.", "backend.silent > 1", |v| others(v, |n| n.backend_silent.into())),
+    Field::new("backend.unanswered_later", Kind::Number, "Connections to the same backend begun after this one whose SYNs nobody answered.", "backend.unanswered_later > 0", |v| others(v, |n| n.backend_unanswered_later.into())),
+    Field::new("backend.answered_later", Kind::Number, "Connections to the same backend begun after this one that got bytes back.", "backend.answered_later == 0", |v| others(v, |n| n.backend_answered_later.into())),
     Field::new("backend.ttl", Kind::Number, "TTLs of the backend's packets that are no RST, on any flow.", "backend.ttl == 64", |v| others(v, |n| n.backend_ttls.iter().map(|t| Value::from(*t)).collect())),
     Field::new("backend.is_node", Kind::Flag, "The backend is a host's own address; false for a pod's.", "backend.is_node", |v| others(v, |n| known(n.backend_is_node))),
     Field::new("backend.choice_missing", Kind::Flag, "What this server chose with other clients is not offered in this hello.", "backend.choice_missing", |v| others(v, |n| known(n.server_choice_missing))),

@@ -128,6 +128,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("tcp.closed_by", Kind::Word(SIDES), "Whose FIN or RST came first.", "tcp.closed_by == resp", |v| tcp(v, |t| t.closed_by().map(Dir::name).into())),
     Field::new("tcp.fin.first", Kind::Word(SIDES), "Whose FIN came first.", "tcp.fin.first == resp", |v| tcp(v, |t| first_fin(&t.first_fin).into())),
     Field::new("tcp.fin.orig", Kind::Flag, "The originator sent FIN.", "tcp.fin.orig", |v| tcp(v, |t| t.first_fin.orig.is_some().into())),
+    Field::new("tcp.fin.orig.answered", Kind::Flag, "The responder sent something after the originator's FIN: an acknowledgment at least.", "tcp.fin.orig.answered", |v| tcp(v, |t| t.first_fin.orig.map(|fin| t.last_segment.resp.is_some_and(|last| last > fin)).into())),
     Field::new("tcp.fin.resp", Kind::Flag, "The responder sent FIN.", "tcp.fin.resp", |v| tcp(v, |t| t.first_fin.resp.is_some().into())),
     Field::new("tcp.fin.after_data", Kind::Span, "From the originator's last payload to the responder's first FIN; absent where the FIN came first.", "tcp.fin.after_data < 1s", |v| tcp(v, |t| fin_after_data(t).into())),
     Field::new("tcp.data.orig", Kind::Flag, "The originator sent payload.", "tcp.data.orig", |v| tcp(v, |t| t.first_payload.orig.is_some().into())),
