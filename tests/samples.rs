@@ -9,7 +9,7 @@ mod sample;
 /// Name of the sample; then verdict, cause, calls and target name of each finding of severity warning or error.
 type Answer = (&'static str, &'static [(&'static str, &'static str, u64, &'static str)]);
 
-const ANSWERS: [Answer; 22] = [
+const ANSWERS: [Answer; 23] = [
     (
         "api-server-behind-nginx-resets",
         &[("connection_reset", "rst_after_client_hello", 4, "192.168.64.10:6443")],
@@ -66,6 +66,13 @@ const ANSWERS: [Answer; 22] = [
         &[
             ("connection_reset", "rst_after_client_hello", 4, "mesh-injector.mesh.svc"),
             ("connection_reset", "rst_after_request", 2, "batch-admission.batch.svc"),
+        ],
+    ),
+    (
+        "server-does-not-accept",
+        &[
+            ("io_timeout", "server_not_accepting", 2, "hook.shop.svc"),
+            ("tls_handshake_timeout", "server_not_accepting", 2, "hook.shop.svc"),
         ],
     ),
     (
