@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::classify::Known;
 use super::envelope::Peeled;
+use super::grammar::CopyOf;
 use super::group;
-use super::merge::{self, Draft, TraceDraft};
+use super::merge::{self, Draft, Drafts, TraceDraft};
 use super::origin;
 use super::read::{Hit, MAX_UNRECOGNISED, What};
 use super::scan::{self, FileScan};
@@ -41,18 +43,18 @@ pub fn read(sources: &[Source], events: &EventSet, options: &LogOptions) -> Logs
         .collect();
     let elsewhere = logs.iter().filter_map(|l| l.anchors.near.map(|(t, _)| t)).min();
     let mut out = Logs::default();
-    let (mut drafts, mut traces) = (Vec::new(), Vec::new());
+    let mut drafts = Drafts::default();
     for log in logs {
         if log.files.iter().all(no_log) {
             out.inputs.extend(log.files.into_iter().map(|f| InputReport { skipped: true, ..f.input }));
             continue;
         }
         let index = out.reports.len() as u32;
-        let report = finish(log, index, events, options, elsewhere, &mut drafts, &mut traces, &mut out);
+        let report = finish(log, index, events, options, elsewhere, &mut drafts, &mut out);
         out.reports.push(report);
     }
-    zones::settle(&mut drafts, &mut traces, &mut out.reports);
-    out.events = merge::merge(drafts, traces);
+    zones::settle(&mut drafts, &mut out.reports);
+    out.events = merge::merge(drafts);
     for event in &out.events {
         if let Some(report) = out.reports.get_mut(event.log as usize) {
             report.events += 1;
@@ -101,15 +103,14 @@ fn told(hit: &Hit) -> Option<Timestamp> {
     }
 }
 
-#[allow(clippy::too_many_arguments, reason = "one place where the parts of the result are filled")]
+/// Resolves the times of a log and makes drafts of what it told; gives its report.
 fn finish(
     log: Log,
     index: u32,
     events: &EventSet,
     options: &LogOptions,
     elsewhere: Option<Timestamp>,
-    drafts: &mut Vec<Draft>,
-    traces: &mut Vec<TraceDraft>,
+    drafts: &mut Drafts,
     out: &mut Logs,
 ) -> LogReport {
     let clock = log.anchors.clock(options, elsewhere);
@@ -131,10 +132,10 @@ fn finish(
             });
         }
         count(&mut file, &mut report);
-        drafts.reserve(file.hits.iter().map(Vec::len).sum());
+        drafts.events.reserve(file.hits.iter().map(Vec::len).sum());
         let mut latest = None;
         for hit in file.hits.into_iter().flatten() {
-            latest = drafter.draft(hit, latest.filter(|_| !turned), drafts, traces).max(latest);
+            latest = drafter.draft(hit, latest.filter(|_| !turned), drafts).max(latest);
         }
         out.inputs.push(file.input);
     }
@@ -212,52 +213,61 @@ struct Drafter<'l> {
 
 impl Drafter<'_> {
     /// Gives the time of the hit; `latest` is the latest time above it in the same file.
-    fn draft(
-        &self,
-        hit: Hit,
-        latest: Option<Timestamp>,
-        drafts: &mut Vec<Draft>,
-        traces: &mut Vec<TraceDraft>,
-    ) -> Option<Timestamp> {
-        let (log, clock) = (self.log, self.clock);
-        let resolved = clock.resolve(&hit.stamps).map(|(t, r)| (clock.after(t, latest), r));
+    fn draft(&self, hit: Hit, latest: Option<Timestamp>, out: &mut Drafts) -> Option<Timestamp> {
+        let Hit { mut lines, stamps, what, component, host, pod, began } = hit;
+        let resolved = self.clock.resolve(&stamps).map(|(t, r)| (self.clock.after(t, latest), r));
         let time = resolved.map(|(t, _)| t);
-        let mut lines = hit.lines;
         for line in &mut lines {
-            line.time = resolved.map(|(t, _)| t);
+            line.time = time;
         }
-        let known = match hit.what {
+        let known = match what {
             What::Event(known) => known,
             What::Trace(trace) => {
-                let began = clock.civil(trace.began);
-                traces.push(TraceDraft { trace: *trace, log, began, lines });
+                let began = self.clock.civil(trace.began);
+                out.traces.push(TraceDraft { trace: *trace, log: self.log, began, lines });
                 return time;
             }
         };
-        let Some(event) = self.events.event(known.event) else { return time };
-        let component = hit.component.or_else(|| self.component.clone());
+        let copy = known.copy.or_else(|| began.map(|_| CopyOf::Client));
+        let Some(mut event) = self.event(known, lines, component, host) else { return time };
+        event.pod = pod.or(event.pod);
+        event.time = time.or(began);
+        event.resolution = resolved.map_or(TimeDelta::from_secs(1), |(_, r)| r);
+        out.events.push(Draft {
+            copy,
+            began: began.filter(|_| resolved.is_none()),
+            sure: resolved.is_some() && !self.clock.base.assumed_zone,
+            event,
+        });
+        time
+    }
+
+    /// The event of a line before its time is known, of the log's own pod; absent where its definition is.
+    fn event(
+        &self,
+        known: Known,
+        lines: Vec<LogLine>,
+        component: Option<Arc<str>>,
+        host: Option<Arc<str>>,
+    ) -> Option<LogEvent> {
+        let event = self.events.event(known.event)?;
+        let component = component.or_else(|| self.component.clone());
         let edge = origin::edge(known.edge, component.as_deref(), &known.fields);
         let endings =
             if edge == Edge::LocalSocket { endings::none() } else { event.endings(known.server_side) };
-        drafts.push(Draft {
-            copy: known.copy.or_else(|| hit.began.map(|_| super::grammar::CopyOf::Client)),
-            began: hit.began.filter(|_| resolved.is_none()),
-            sure: resolved.is_some() && !clock.base.assumed_zone,
-            event: LogEvent {
-                name: event.name.clone(),
-                time: resolved.map(|(t, _)| t).or(hit.began),
-                resolution: resolved.map_or(TimeDelta::from_secs(1), |(_, r)| r),
-                log,
-                lines,
-                edge,
-                component,
-                host: hit.host.or_else(|| self.host.clone()),
-                pod: hit.pod.or_else(|| self.pod.clone()),
-                server_side: known.server_side,
-                endings,
-                fields: known.fields,
-            },
-        });
-        time
+        Some(LogEvent {
+            name: event.name.clone(),
+            time: None,
+            resolution: TimeDelta::default(),
+            log: self.log,
+            lines,
+            edge,
+            component,
+            host: host.or_else(|| self.host.clone()),
+            pod: self.pod.clone(),
+            server_side: known.server_side,
+            endings,
+            fields: known.fields,
+        })
     }
 }

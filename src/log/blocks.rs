@@ -326,15 +326,15 @@ fn event_json(block: &[u8]) -> Option<Said> {
 }
 
 fn event_yaml(block: &[u8]) -> Option<Said> {
-    let text = std::str::from_utf8(block).ok()?;
+    let whole = std::str::from_utf8(block).ok()?;
     // what follows the last item of a list belongs to the list
     let own = |(n, line): &(usize, &str)| *n == 0 || line.starts_with([' ', '\n', '\r']);
-    let len: usize = text.split_inclusive('\n').enumerate().take_while(own).map(|(_, l)| l.len()).sum();
-    let text = text.get(..len)?;
+    let len: usize = whole.split_inclusive('\n').enumerate().take_while(own).map(|(_, l)| l.len()).sum();
+    let text = whole.get(..len)?;
     let value: Value = if text.starts_with("- ") {
         serde_saphyr::from_str::<Vec<Value>>(text).ok()?.into_iter().next()?
     } else {
-        serde_saphyr::from_str(std::str::from_utf8(block).ok()?).ok()?
+        serde_saphyr::from_str(whole).ok()?
     };
     event(&value, memmem::find(block, b"message: ").map_or(0, |n| line_start(block, n)))
 }

@@ -93,6 +93,7 @@ impl Reasons {
     }
 }
 
+/// The text with each run of digits as one `#`.
 fn masked(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut number = false;

@@ -29,27 +29,28 @@ pub(super) fn edge(peeled: &Peeled<'_>, headline: &str, values: &[(String, Strin
     if value(values, "dialAddress").is_some() {
         return Edge::Konnectivity;
     }
-    let caller = peeled.caller.as_deref().unwrap_or_default();
-    for (needle, edge) in WORDS {
-        if out.text.contains(needle) || headline.contains(needle) {
-            return edge;
-        }
+    if let Some((_, edge)) = WORDS.iter().find(|(w, _)| out.text.contains(w) || headline.contains(w)) {
+        return *edge;
     }
     if out.edge != Edge::Other {
         return out.edge;
     }
+    by_names(peeled, out)
+}
+
+/// By what the message names and who wrote it, where its words do not tell.
+fn by_names(peeled: &Peeled<'_>, out: &Parsed) -> Edge {
     if out.fields.webhook.is_some() {
         return Edge::Webhook;
     }
     if out.fields.apiservice.is_some() {
         return Edge::AggregatedApi;
     }
-    for (file, edge) in FILES {
-        if caller.starts_with(file) {
-            return edge;
-        }
+    let caller = peeled.caller.as_deref().unwrap_or_default();
+    match FILES.iter().find(|(file, _)| caller.starts_with(file)) {
+        Some((_, edge)) => *edge,
+        None => by_port(out),
     }
-    by_port(out)
 }
 
 /// What a kubelet or API server says of calls over the socket of a runtime or plugin: the wrappers of the CRI

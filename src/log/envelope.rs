@@ -61,7 +61,7 @@ impl Layer {
 pub(super) struct Peeled<'a> {
     /// Outermost first.
     pub layers: Vec<Layer>,
-    /// Outermost first, each with whether klog wrote it (the process's zone, not the collector's).
+    /// Outermost first; klog's are in the zone of the process, the outer ones in the collector's.
     pub stamps: Vec<Stamp>,
     /// Zone name of a journal short-full stamp.
     pub zone_name: Option<String>,

@@ -9,8 +9,6 @@
 //! cause   := op ' ' net ' ' [src '->'] dst ': ' [syscall ': '] tail | tail
 //! ```
 
-use std::borrow::Cow;
-
 use super::envelope::{Layer, Peeled};
 use super::operation::operation;
 use super::structured::{structure, value};
@@ -57,7 +55,7 @@ const AVAILABILITY_DEADLINE: TimeDelta = TimeDelta::from_secs(5);
 /// Reads the message of a peeled line.
 pub(super) fn parse(peeled: &Peeled<'_>) -> Parsed {
     let (headline, values) = structure(peeled);
-    let mut out = Parsed { text: failure_text(&headline, &values).into_owned(), ..Parsed::default() };
+    let mut out = Parsed { text: failure_text(&headline, &values).to_owned(), ..Parsed::default() };
     for _ in 0..4 {
         if !out.text.contains("\\\"") {
             break;
@@ -89,11 +87,11 @@ fn truncate(text: &mut String) {
 }
 
 /// Where the failure is told: the error value if there is one, else the headline.
-fn failure_text<'t>(headline: &'t str, values: &'t [(String, String)]) -> Cow<'t, str> {
+fn failure_text<'t>(headline: &'t str, values: &'t [(String, String)]) -> &'t str {
     const KEYS: [&str; 8] =
         ["err", "error", "output", "probeResult", "message", "addedInfo", "statusStack", "note"];
     let told = KEYS.iter().find_map(|key| value(values, key).filter(|v| v.len() > 2));
-    Cow::Borrowed(told.unwrap_or(headline))
+    told.unwrap_or(headline)
 }
 
 fn copy_of(peeled: &Peeled<'_>, headline: &str, text: &str, values: &[(String, String)]) -> Option<CopyOf> {

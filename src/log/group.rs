@@ -46,10 +46,10 @@ fn stem(path: &str) -> String {
     if let Some((head, _)) = name.strip_suffix(".journal").and_then(|n| n.split_once('@')) {
         return format!("{dir}/{head}.journal");
     }
-    if let Some((head, tail)) =
-        name.rsplit_once('.').filter(|(head, tail)| !head.is_empty() && is_rotation(tail))
+    if let Some((head, tail)) = name.rsplit_once('.')
+        && !head.is_empty()
+        && is_rotation(tail)
     {
-        let _ = tail;
         name = head;
     }
     let (head, extension) = name.rsplit_once('.').unwrap_or((name, ""));
@@ -60,6 +60,7 @@ fn stem(path: &str) -> String {
     format!("{dir}/{head}.{extension}")
 }
 
+/// `1`, or a date.
 fn is_rotation(tail: &str) -> bool {
     is_date(tail) || (tail.len() <= 3 && !tail.is_empty() && tail.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -63,6 +63,9 @@ pub(super) fn text_of<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&
     object.get(key)?.as_str()
 }
 
+/// Resolution of the stamps that these formats write as numbers.
+const MICRO: TimeDelta = TimeDelta(1000);
+
 /// A journal field: a string, or an array of byte values where it is not UTF-8.
 fn field(value: &Value) -> Option<String> {
     match value {
@@ -93,7 +96,7 @@ pub(super) fn journal(object: &Map<String, Value>, out: &mut Peeled<'_>) -> Opti
 }
 
 pub(super) fn epoch_micros(micros: i64) -> Stamp {
-    Stamp::Absolute(Timestamp(micros.saturating_mul(1000)), TimeDelta(1000))
+    Stamp::Absolute(Timestamp(micros.saturating_mul(1000)), MICRO)
 }
 
 /// An event of Kubernetes: what a component reported of an object, and when it did so last.
@@ -164,12 +167,12 @@ fn logger(object: &Map<String, Value>, out: &mut Peeled<'_>) -> Option<String> {
 /// are Kubernetes' own.
 fn epoch(number: f64, level: bool) -> Option<(Stamp, bool)> {
     let millis = number > 1e11;
-    let (unit, resolution) = if millis { (1e6, 1000) } else { (1e9, 1000) };
+    let unit = if millis { 1e6 } else { 1e9 };
     // an f64 of milliseconds holds a tenth of a microsecond; a whole microsecond is what the logger had
     let micros = (number * unit / 1000.0).round();
     (1e14..1e17).contains(&micros).then(|| {
         let time = Timestamp((micros as i64).saturating_mul(1000));
-        (Stamp::Absolute(time, TimeDelta(resolution)), millis && !level)
+        (Stamp::Absolute(time, MICRO), millis && !level)
     })
 }
 

@@ -20,13 +20,13 @@ pub(super) struct Memory {
     messages: HashMap<Box<str>, Remembered, FixedState>,
     reasons: Reasons,
     names: HashSet<Arc<str>, FixedState>,
-    origin: Journal,
+    origin: LastOrigin,
     key: String,
 }
 
 /// What a journal said last of who wrote a line: its text, host and identifier.
 #[derive(Debug, Default)]
-struct Journal {
+struct LastOrigin {
     text: String,
     names: Option<(Arc<str>, Arc<str>)>,
 }
@@ -71,17 +71,10 @@ impl Memory {
         peeled: &Peeled<'_>,
         read: impl Fn(&Peeled<'_>, &mut Reasons) -> Told,
     ) -> Told {
-        let caller = peeled.caller.as_deref().unwrap_or_default();
-        let klog = peeled.layers.last() == Some(&Layer::Klog);
-        let kind = match (klog, peeled.layers.contains(&Layer::Audit)) {
-            (true, false) => "k-",
-            (true, true) => "ka",
-            (false, true) => "-a",
-            (false, false) => "--",
-        };
         // what values say stands outside the message
         let port = if peeled.values.is_empty() {
-            write_key(&mut self.key, [caller, kind], peeled.severity, &peeled.message)
+            let caller = peeled.caller.as_deref().unwrap_or_default();
+            write_key(&mut self.key, [caller, kind(peeled)], peeled.severity, &peeled.message)
         } else {
             None
         };
@@ -138,7 +131,7 @@ impl Memory {
     /// Host and identifier of a line.
     pub(super) fn named(&mut self, origin: Origin<'_>) -> Option<(Arc<str>, Arc<str>)> {
         if let Origin::Named(host, ident, text) = origin {
-            self.origin = Journal {
+            self.origin = LastOrigin {
                 text: if text.ends_with(": ") { text.to_owned() } else { String::new() },
                 names: Some((self.name(host), self.name(ident))),
             };
@@ -166,6 +159,17 @@ impl Told {
         let Self::Event(known) = self else { return self.clone() };
         let fields = known.fields.with_port(before, now);
         Self::Event(Known { fields, ..known.clone() })
+    }
+}
+
+/// The layers that a message is read by, besides its words.
+fn kind(peeled: &Peeled<'_>) -> &'static str {
+    let klog = peeled.layers.last() == Some(&Layer::Klog);
+    match (klog, peeled.layers.contains(&Layer::Audit)) {
+        (true, false) => "k-",
+        (true, true) => "ka",
+        (false, true) => "-a",
+        (false, false) => "--",
     }
 }
 

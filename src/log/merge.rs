@@ -12,7 +12,7 @@ use foldhash::fast::FixedState;
 
 use super::grammar::CopyOf;
 use super::trace::Trace;
-use super::{LogEvent, Url};
+use super::{LogEvent, LogLine, Url};
 use crate::time::{TimeDelta, Timestamp};
 
 /// An event before the join.
@@ -32,7 +32,14 @@ pub(super) struct TraceDraft {
     pub trace: Trace,
     pub log: u32,
     pub began: Timestamp,
-    pub lines: Vec<super::LogLine>,
+    pub lines: Vec<LogLine>,
+}
+
+/// What all logs told, before the join.
+#[derive(Debug, Default)]
+pub(super) struct Drafts {
+    pub events: Vec<Draft>,
+    pub traces: Vec<TraceDraft>,
 }
 
 /// How far a copy may lie from its first-hand line: before it, and after it.
@@ -73,7 +80,8 @@ fn hash(event: &LogEvent) -> u64 {
 }
 
 /// Joins copies and traces to the calls that they tell of.
-pub(super) fn merge(mut drafts: Vec<Draft>, traces: Vec<TraceDraft>) -> Vec<LogEvent> {
+pub(super) fn merge(drafts: Drafts) -> Vec<LogEvent> {
+    let Drafts { events: mut drafts, traces } = drafts;
     if !drafts.is_sorted_by(|one, next| in_order(&one.event, &next.event)) {
         drafts.sort_by_key(|d| order(&d.event));
     }

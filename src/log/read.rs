@@ -224,6 +224,7 @@ fn command_time(piece: &[u8], at: usize) -> Option<Timestamp> {
     }
 }
 
+/// A line as it is kept: at most [`MAX_LINE`] bytes of it.
 pub(super) fn line(source: SourceIndex, number: u64, text: &str) -> LogLine {
     let mut end = text.len().min(MAX_LINE);
     while !text.is_char_boundary(end) {

@@ -1,8 +1,9 @@
 //! Year and zone of a log whose stamps lack them.
 //!
 //! Takes the stamps of a log's lines and what else is known; gives a [`Clock`] that turns stamps into times, and the
-//! reason for its choice (`knowledge` of anchors in order of trust: absolute stamps of the same line or file, dates in
-//! messages, what the user says, the span of the captures). Never shifts a stamp that is absolute.
+//! reason for its choice. What is trusted, most first: for the year the stamps themselves, what the user says, an absolute
+//! time in the log, the span of the captures, other logs, the date of the file; for the zone what the user says, absolute
+//! stamps beside others, the name that stamps give it. Never shifts a stamp that is absolute.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -18,8 +19,11 @@ use crate::time::{Civil, TimeDelta, Timestamp};
 /// Where a year comes from that no time within the input tells.
 pub(super) const FROM_WRITTEN: &str = "the date of the file (an assumption: give --year)";
 
-/// Zones lie whole quarters of an hour apart.
-pub(super) const QUARTER: i64 = 900 * 1_000_000_000;
+/// Zones lie whole quarters of an hour apart: in nanoseconds, and in seconds.
+pub(crate) const QUARTER: i64 = QUARTER_SECS * 1_000_000_000;
+const QUARTER_SECS: i64 = 900;
+/// Quarters that a zone is east or west of UTC at most (Pacific/Kiritimati).
+const MAX_QUARTERS: i64 = 14 * 4;
 /// Two stamps of one line are written within so much of each other, besides their resolutions.
 const SAME_LINE: i64 = 2 * 1_000_000_000;
 
@@ -94,23 +98,11 @@ impl Anchors {
         if self.stamped > 0 && self.absolute == self.stamped {
             let from = "absolute stamps".to_owned();
             let base = TimeBase { zone: Some("UTC".to_owned()), from, absolute: true, ..TimeBase::default() };
-            return Clock {
-                zone: TimeZone::UTC,
-                near: self.near.map(|(t, _)| t),
-                base,
-                assumed_year: false,
-                day: Cell::default(),
-            };
+            return Clock::utc(self.near.map(|(t, _)| t), base);
         }
         if self.stamped == 0 {
             let base = TimeBase { from: "its lines have no stamps".to_owned(), ..TimeBase::default() };
-            return Clock {
-                zone: TimeZone::UTC,
-                near: None,
-                base,
-                assumed_year: false,
-                day: Cell::default(),
-            };
+            return Clock::utc(None, base);
         }
         let (near, year_from) = self.year(options, elsewhere);
         let (zone, name, zone_from, assumed_zone) = self.zone(options);
@@ -165,7 +157,12 @@ impl Anchors {
         }
         let most = self.offsets.iter().max_by_key(|(east, n)| (**n, -east.abs()));
         if let Some((&east, _)) = most {
-            return (fixed(east), Some(offset_name(east)), Some("absolute stamps in the log"), false);
+            return (
+                fixed(east),
+                Some(offset_name(TimeDelta::from_secs(east))),
+                Some("absolute stamps in the log"),
+                false,
+            );
         }
         if let Some((name, east)) = self.named.as_ref().and_then(|n| Some((n, named_zone(n)?))) {
             return (fixed(east), Some(name.clone()), Some("the zone that the stamps name"), false);
@@ -188,6 +185,11 @@ impl Anchors {
 }
 
 impl Clock {
+    /// Of stamps for which nothing is assumed.
+    fn utc(near: Option<Timestamp>, base: TimeBase) -> Self {
+        Self { zone: TimeZone::UTC, near, base, assumed_year: false, day: Cell::default() }
+    }
+
     /// The time of a line from its stamps, outermost first, and its resolution.
     pub(super) fn resolve(&self, stamps: &[Stamp]) -> Option<(Timestamp, TimeDelta)> {
         let (mut time, mut resolution) = self.one(stamps.first()?);
@@ -197,7 +199,7 @@ impl Clock {
                 continue;
             }
             // an inner civil stamp may be in another zone than the outer one: bring it to the nearest quarter
-            let quarters = (finer.0.saturating_sub(time.0) as f64 / QUARTER as f64).round() as i64;
+            let quarters = nearest_quarters(finer - time);
             let moved = match inner {
                 Stamp::Absolute(..) => finer,
                 Stamp::Civil(..) => finer - TimeDelta(quarters.saturating_mul(QUARTER)),
@@ -308,9 +310,19 @@ fn quarter_offset(civil: Civil, time: Timestamp) -> Option<i64> {
 
 /// The same of the difference between the two.
 fn quarters(ahead: TimeDelta) -> Option<i64> {
-    let quarters = (ahead.0 as f64 / QUARTER as f64).round() as i64;
-    let rest = ahead.0 - quarters * QUARTER;
-    (quarters.abs() <= 14 * 4 && rest.abs() <= 60 * 1_000_000_000).then_some(quarters * 900)
+    zone_quarters(ahead, TimeDelta::from_secs(60)).map(|quarters| quarters * QUARTER_SECS)
+}
+
+/// Quarters of an hour nearest to a difference, if it is one between two zones: not more than any zone has, and whole but
+/// for `slack`.
+pub(crate) fn zone_quarters(ahead: TimeDelta, slack: TimeDelta) -> Option<i64> {
+    let quarters = nearest_quarters(ahead);
+    let rest = ahead.0.saturating_sub(quarters.saturating_mul(QUARTER));
+    (quarters.abs() <= MAX_QUARTERS && rest.abs() <= slack.0).then_some(quarters)
+}
+
+fn nearest_quarters(ahead: TimeDelta) -> i64 {
+    (ahead.0 as f64 / QUARTER as f64).round() as i64
 }
 
 /// Seconds that one stamp of a line is east of the other, if that is a zone.

@@ -24,6 +24,10 @@ pub(super) struct Head {
     call: Option<Trace>,
 }
 
+/// Bytes behind a head, and lines in them, in which the call of its block is looked for.
+const MAX_BLOCK: usize = 16 << 10;
+const MAX_STEPS: usize = 64;
+
 /// Reads a trace's head; the lines within a block are none.
 pub(super) fn read(message: &str) -> Option<Head> {
     let rest = message.strip_prefix("Trace[")?;
@@ -44,8 +48,8 @@ pub(super) fn find_call(head: Head, piece: &[u8], from: usize) -> Option<Trace> 
     }
     let prefix = format!("Trace[{}]: [\"Call ", head.number);
     let rest = piece.get(from..)?;
-    let block = rest.get(..rest.len().min(16 << 10))?;
-    let lines = block.split(|&b| b == b'\n').skip(1).take(64);
+    let block = rest.get(..rest.len().min(MAX_BLOCK))?;
+    let lines = block.split(|&b| b == b'\n').skip(1).take(MAX_STEPS);
     let messages = lines.map(|line| envelope::peel(&String::from_utf8_lossy(line)).message.into_owned());
     // the next trace ends this one: of many in a row each is looked at once
     messages.take_while(|message| !message.contains(" (total time: ")).find_map(|message| {

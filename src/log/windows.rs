@@ -18,6 +18,8 @@ const WINDOW: usize = 256 << 10;
 const MAX_WINDOW: usize = 16 << 20;
 /// Bytes that a window within one block may grow to.
 const MAX_BLOCK: usize = 4 << 20;
+/// Bytes at the end of a window in which an entry that goes on is looked for: a runtime cuts lines at 16 KiB.
+const OPEN_REACH: usize = 32 << 10;
 /// Bytes kept of the window before: the last one of a file may be too short to tell how it ends.
 const KEPT: usize = 16 << 10;
 
@@ -153,7 +155,7 @@ pub(super) fn cut(window: &[u8], framing: Framing) -> usize {
     let Some(end) = memrchr(b'\n', window).map(|n| n + 1) else {
         return if window.len() >= MAX_WINDOW { window.len() } else { 0 };
     };
-    let tail_at = end.saturating_sub(32 << 10);
+    let tail_at = end.saturating_sub(OPEN_REACH);
     let tail = window.get(tail_at..end).unwrap_or_default();
     // almost always there is none, which a search from the front shows fastest
     let last = |mark: &[u8]| memchr::memmem::find(tail, mark).and_then(|_| memchr::memmem::rfind(tail, mark));
@@ -163,8 +165,8 @@ pub(super) fn cut(window: &[u8], framing: Framing) -> usize {
         return end;
     }
     match memrchr(b'\n', tail.get(..opened).unwrap_or_default()) {
-        Some(n) if tail_at + n + 1 > 0 => tail_at + n + 1,
-        _ => end,
+        Some(n) => tail_at + n + 1,
+        None => end,
     }
 }
 

@@ -6,36 +6,35 @@
 
 use std::collections::BTreeMap;
 
-use super::merge::{Draft, TraceDraft, same_content};
-use super::timebase::QUARTER;
+use super::merge::{Draft, Drafts, same_content};
+use super::timebase::{QUARTER, zone_quarters};
 use super::zone_names::offset_name;
 use super::{LogEvent, LogReport};
 use crate::time::{TimeDelta, Timestamp};
 
 /// A copy is written so long after its call at most, besides whole quarters.
-const NEAR: i64 = 90 * 1_000_000_000;
+const NEAR: TimeDelta = TimeDelta::from_secs(90);
 /// Pairs by words alone that must agree; one pair with a 4-tuple is proof by itself.
 const ENOUGH: u64 = 2;
 
 /// Moves every log whose zone is assumed and whose events pair with sure ones.
-pub(super) fn settle(drafts: &mut [Draft], traces: &mut [TraceDraft], reports: &mut [LogReport]) {
+pub(super) fn settle(drafts: &mut Drafts, reports: &mut [LogReport]) {
     for (n, report) in reports.iter_mut().enumerate().filter(|(_, r)| r.base.assumed_zone) {
         let log = n as u32;
-        let Some((quarters, pairs)) = votes(drafts, log).as_ref().and_then(agreed) else { continue };
+        let Some((quarters, pairs)) = votes(&drafts.events, log).as_ref().and_then(agreed) else { continue };
         let delta = TimeDelta(quarters.saturating_mul(-QUARTER));
-        let assumed = report.base.assumed_east.0 / 1_000_000_000;
-        report.base.zone = Some(offset_name(assumed + quarters * 900));
+        report.base.zone = Some(offset_name(report.base.assumed_east - delta));
         report.base.assumed_zone = false;
         report.base.from = format!("{}; zone from {pairs} copies in other logs", report.base.from);
         report.first = report.first.map(|t| t + delta);
         report.last = report.last.map(|t| t + delta);
-        for draft in drafts.iter_mut().filter(|d| d.event.log == log) {
+        for draft in drafts.events.iter_mut().filter(|d| d.event.log == log) {
             draft.event.time = draft.event.time.map(|t| t + delta);
             for line in &mut draft.event.lines {
                 line.time = line.time.map(|t| t + delta);
             }
         }
-        for trace in traces.iter_mut().filter(|t| t.log == log) {
+        for trace in drafts.traces.iter_mut().filter(|t| t.log == log) {
             trace.began = trace.began + delta;
         }
     }
@@ -54,7 +53,7 @@ fn votes(drafts: &[Draft], log: u32) -> Option<BTreeMap<i64, (u64, bool)>> {
         let mut shown: Vec<i64> = own
             .iter()
             .filter(|e| same_content(e, &other.event))
-            .filter_map(|e| quarters(e.time?, time))
+            .filter_map(|e| zone_quarters(e.time? - time, NEAR))
             .collect();
         shown.sort_unstable();
         shown.dedup();
@@ -72,13 +71,6 @@ fn sure_time(draft: &Draft) -> Option<Timestamp> {
         return draft.began;
     }
     draft.event.time.filter(|_| draft.sure)
-}
-
-fn quarters(time: Timestamp, sure: Timestamp) -> Option<i64> {
-    let ahead = time - sure;
-    let quarters = (ahead.0 as f64 / QUARTER as f64).round() as i64;
-    let rest = ahead.0.saturating_sub(quarters.saturating_mul(QUARTER));
-    (quarters.abs() <= 14 * 4 && rest.abs() <= NEAR).then_some(quarters)
 }
 
 /// The number of quarters that has most votes, if no other comes near.
