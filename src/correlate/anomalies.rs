@@ -125,63 +125,57 @@ fn not_judged(capture: &CaptureReport, count: u64) -> Anomaly {
     Anomaly { kind: "not_judged", place: capture.set.name.clone(), count, text }
 }
 
+/// What a capture's own counts say.
 fn of_capture(capture: &CaptureReport) -> Vec<Anomaly> {
-    let retransmitted = capture.retransmissions;
-    let share = |n: u64| format!("{:.1} %", n as f64 * 100.0 / capture.frames.max(1) as f64);
-    let rows: [(&'static str, u64, String); 7] = [
-        (
-            "retransmissions",
-            retransmitted,
-            format!(
-                "{} sent again ({} of the frames)",
-                many(retransmitted, "segment was", "segments were"),
-                share(retransmitted)
-            ),
-        ),
+    let share = capture.retransmissions as f64 * 100.0 / capture.frames.max(1) as f64;
+    let again = format!("sent again ({share:.1} % of the frames)");
+    let drops = capture.drops.unwrap_or(0);
+    let says = |count, one, more, rest: &str| (count, format!("{} {rest}", many(count, one, more)));
+    let rows: [(&'static str, (u64, String)); 7] = [
+        ("retransmissions", says(capture.retransmissions, "segment was", "segments were", &again)),
         (
             "duplicates",
-            capture.duplicates,
-            format!(
-                "{} of one seen just before at another capture point",
-                many(capture.duplicates, "packet is a copy", "packets are copies")
+            says(
+                capture.duplicates,
+                "packet is a copy",
+                "packets are copies",
+                "of one seen just before at another capture point",
             ),
         ),
-        (
-            "snaplen_cut",
-            capture.snaplen_cut,
-            format!("{} cut by the snap length", many(capture.snaplen_cut, "frame is", "frames are")),
-        ),
-        (
-            "drops",
-            capture.drops.unwrap_or(0),
-            format!("the capturing host dropped {}", many(capture.drops.unwrap_or(0), "frame", "frames")),
-        ),
+        ("snaplen_cut", says(capture.snaplen_cut, "frame is", "frames are", "cut by the snap length")),
+        ("drops", (drops, format!("the capturing host dropped {}", many(drops, "frame", "frames")))),
         (
             "unseen_segments",
-            capture.ack_lost_segments,
-            format!(
-                "{} data that the capture does not show",
-                many(capture.ack_lost_segments, "segment acknowledges", "segments acknowledge")
+            says(
+                capture.ack_lost_segments,
+                "segment acknowledges",
+                "segments acknowledge",
+                "data that the capture does not show",
             ),
         ),
         (
             "time_backwards",
-            capture.backwards,
-            format!("{} than the one before", many(capture.backwards, "frame is older", "frames are older")),
+            says(capture.backwards, "frame is older", "frames are older", "than the one before"),
         ),
-        (
-            "one_sided",
-            u64::from(capture.one_sided > 0.9),
-            format!("{:.0} % of the TCP flows show packets of one side only", capture.one_sided * 100.0),
-        ),
+        ("one_sided", one_sided(capture.one_sided)),
     ];
-    let found = rows.into_iter().filter(|(_, count, _)| *count > 0);
-    found.map(|(kind, count, text)| Anomaly { kind, place: capture.set.name.clone(), count, text }).collect()
+    let found = rows.into_iter().filter(|(_, (count, _))| *count > 0);
+    found
+        .map(|(kind, (count, text))| Anomaly { kind, place: capture.set.name.clone(), count, text })
+        .collect()
+}
+
+/// Once, where nearly all flows show one side only.
+fn one_sided(share: f64) -> (u64, String) {
+    let text = format!("{:.0} % of the TCP flows show packets of one side only", share * 100.0);
+    (u64::from(share > ONE_SIDED), text)
 }
 
 fn many(count: u64, one: &str, more: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { more })
 }
 
+/// A capture is one-sided where more than this share of its flows is.
+const ONE_SIDED: f64 = 0.9;
 /// Destinations of a flood that are named.
 const FLOODS_NAMED: usize = 5;

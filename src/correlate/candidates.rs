@@ -8,7 +8,7 @@ use super::fit::{fit, retold_fit, tuple_fit, weight};
 use super::goal::Goal;
 use super::index::FlowTable;
 use super::link::Connections;
-use super::lists::{self, Ends, Lists};
+use super::lists::{self, GoalEndings, Lists};
 use super::{Key, World};
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::{Ending, Endings, LogEvent};
@@ -110,7 +110,7 @@ impl<'w> Finder<'w> {
         goal: u32,
         event: &LogEvent,
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
-    ) -> Ends<'_> {
+    ) -> GoalEndings<'_> {
         self.ends_as(goal, (&event.endings, event.fields.timer()), clock)
     }
 
@@ -120,7 +120,7 @@ impl<'w> Finder<'w> {
         goal: u32,
         kinds: (&Endings, Option<TimeDelta>),
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
-    ) -> Ends<'_> {
+    ) -> GoalEndings<'_> {
         let (goal, places) = &self.places[goal as usize];
         self.lists.ends(goal.as_ref(), places, kinds, clock)
     }
@@ -236,7 +236,7 @@ impl<'w> Finder<'w> {
         let nameless = self.table.nameless().iter().filter(|f| stranger(f));
         let flows: BTreeSet<FlowIndex> = nameless.map(|f| self.connections.root(*f)).collect();
         let n = self.places.len() as u32;
-        let place = self.lists.strangers(flows.into_iter().collect());
+        let place = self.lists.add(flows.into_iter().collect());
         self.places.push((None, vec![place]));
         self.strangers = Some(n);
         n

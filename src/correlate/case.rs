@@ -303,7 +303,7 @@ impl Case {
         self.flows.iter().find(|f| f.role == Role::Attempt).map(|f| f.flow)
     }
 
-    /// The lookup of the call, else its attempt.
+    /// The DNS lookup of the call, the first of them.
     pub fn lookup(&self) -> Option<FlowIndex> {
         self.flows.iter().find(|f| f.role == Role::Lookup).map(|f| f.flow)
     }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use rayon::prelude::*;
 
 use super::backends::Backends;
+use super::dialers::Dialers;
 use super::endings;
 use super::hosts::Hosts;
 use super::index::sni;
@@ -30,7 +31,7 @@ pub(super) fn build(join: &Join<'_>, assigned: &Assigned, options: &JoinOptions)
         seen.into_iter().flat_map(|f| join.connections.views(f)).map(|v| v.0).collect();
     let (wire, left) = of_wire(join, &cases, &seen);
     cases.extend(wire);
-    let dialers = coverage::dialers(join, &cases);
+    let dialers = dialers_of(join, &cases);
     let mut backends = Backends::new(join.world, join.table);
     let mut hosts = Hosts::new(join.world);
     for case in &mut cases {
@@ -49,6 +50,16 @@ pub(super) fn build(join: &Join<'_>, assigned: &Assigned, options: &JoinOptions)
     let reached = reached.chain(more_certificates).chain(more_cases).collect();
     let anomalies = anomalies::of(join.world, join.table, &left, reached);
     Correlated { cases, anomalies, certificates, ..Correlated::default() }
+}
+
+/// Where the callers of cases dial from.
+fn dialers_of(join: &Join<'_>, cases: &[Case]) -> Dialers {
+    let world = join.world;
+    let called = cases.iter().filter_map(|case| {
+        let orig = case.attempt().map(|f| world.flow(f).orig.ip());
+        Some((world.event(case)?, orig))
+    });
+    Dialers::new(join, called)
 }
 
 /// Callers' events, each with the server's own view of the same connection as its echo.

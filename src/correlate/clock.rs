@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use super::link::Connections;
 use super::{ClockModel, Drift};
 use crate::ingest::{Conversation, FlowIndex, Flows};
+use crate::log::{QUARTER, zone_quarters};
 use crate::time::{TimeDelta, Timestamp};
 
 /// One instant on two clocks: when by the first, and how far the second is ahead of it.
@@ -341,13 +342,9 @@ fn vote(pairs: &[Pair], width: TimeDelta) -> Vote {
 
 /// The whole quarter hours in an offset, when it is a zone and not a clock: the rest is under two minutes.
 pub(super) fn zone_shift(offset: TimeDelta) -> Option<TimeDelta> {
-    let quarters = (offset.0 as f64 / QUARTER_HOUR.0 as f64).round() as i64;
-    let shift = TimeDelta(quarters * QUARTER_HOUR.0);
-    let rest = (offset - shift).abs();
-    (quarters != 0 && quarters.abs() <= 14 * 4 && rest < TimeDelta::from_secs(120)).then_some(shift)
+    let quarters = zone_quarters(offset, TimeDelta::from_secs(120)).filter(|quarters| *quarters != 0)?;
+    Some(TimeDelta(quarters * QUARTER))
 }
-
-const QUARTER_HOUR: TimeDelta = TimeDelta::from_secs(900);
 
 /// Exact pairs that scatter more than this do not make a clock.
 const MAX_RESIDUAL: TimeDelta = TimeDelta::from_secs(2);

@@ -3,13 +3,12 @@
 use super::candidates::{Ended, Finder};
 use super::clock::{self, Ahead, CaptureOffsets, OfCapture, Pair};
 use super::endings;
-use super::goal::Goal;
+use super::goal::{Goal, Goals};
 use super::index::FlowTable;
-use super::join::Goals;
 use super::link::Connections;
 use super::{ClockModel, Key, World};
 use crate::ingest::Conversation;
-use crate::log::{Ending, LogEvent};
+use crate::log::{Ending, LogEvent, offset_name};
 use crate::time::{TimeDelta, Timestamp};
 
 /// Brings every time to the reference clock.
@@ -112,7 +111,7 @@ impl Clocks {
         for (n, shift) in self.zones.iter().enumerate().filter(|(_, s)| s.0 != 0) {
             world.logs.shift(n as u32, -*shift);
             if let Some(report) = world.logs.reports.get_mut(n) {
-                report.base.zone = Some(Quarters(report.base.assumed_east + *shift).to_string());
+                report.base.zone = Some(offset_name(report.base.assumed_east + *shift));
                 "lines that pair with packets".clone_into(&mut report.base.from);
                 report.base.assumed_zone = false;
             }
@@ -153,21 +152,10 @@ impl Clocks {
             model.offset = ahead.map(|a| a.offset);
             model.drift = ahead.and_then(|a| a.drift());
             if self.zones[n].0 != 0 {
-                model.why = format!("its zone is {} from UTC; {}", Quarters(self.zones[n]), model.why);
+                model.why = format!("its zone is {} from UTC; {}", offset_name(self.zones[n]), model.why);
             }
         }
         models
-    }
-}
-
-/// A zone error as `+05:30`.
-struct Quarters(TimeDelta);
-
-impl std::fmt::Display for Quarters {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let minutes = self.0.0 / 60_000_000_000;
-        let sign = if minutes < 0 { '-' } else { '+' };
-        write!(f, "{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
     }
 }
 
@@ -183,14 +171,12 @@ fn possible_pairs(
     let base = |flow: &Conversation, time| captures.to_base(flow, time);
     let mut of_logs: Vec<Vec<Pair>> = vec![Vec::new(); world.logs.reports.len()];
     let mut seen: Vec<u32> = vec![0; world.logs.reports.len()];
-    for (n, event) in world.logs.events.iter().enumerate() {
+    for (event, n) in world.logs.events.iter().zip(0u32..) {
         let (log, Some(time)) = (event.log as usize, event.time) else { continue };
         if log >= of_logs.len() || seen[log] >= PAIRED_EVENTS {
             continue;
         }
-        let n = n as u32;
-        let exact = finder.exact(event, goals.of(n), &base);
-        let pair = |e: &Ended, exact| Pair {
+        let pair = |(e, exact): (Ended, bool)| Pair {
             event: n,
             flow: e.flow,
             turn: e.turn,
@@ -198,25 +184,37 @@ fn possible_pairs(
             ahead: time - e.at,
             exact,
         };
-        match exact.as_slice() {
-            [only] => of_logs[log].push(pair(only, true)),
-            [] => {
-                let goal = finder.goal(goals.of(n));
-                // What the network can have told the caller at once needs no deadline to have passed.
-                let by_timer = event.fields.timer().is_some() && !event.endings.contains(&Ending::Icmp);
-                let ends = finder.ends(goal, event, &base);
-                let sure = ends
-                    .from(Timestamp(i64::MIN))
-                    .filter(|e| e.ending != Ending::Unheard && (!endings::is_open(e.ending) || by_timer));
-                of_logs[log].extend(sure.take(PAIRED_FLOWS).map(|e| pair(&e, false)));
-                of_logs[log]
-                    .extend(failed_lookups(world, table, goals.of(n), &base).map(|e| pair(&e, false)));
-            }
-            _ => {}
-        }
+        let could_be = could_be(world, table, &mut finder, event, goals.of(n), &base);
+        of_logs[log].extend(could_be.into_iter().map(pair));
         seen[log] += 1;
     }
     of_logs
+}
+
+/// The endings that an event could tell of, each with whether its 4-tuple names that one alone.
+fn could_be(
+    world: &World,
+    table: &FlowTable,
+    finder: &mut Finder<'_>,
+    event: &LogEvent,
+    goal: &Goal,
+    base: &impl Fn(&Conversation, Timestamp) -> Timestamp,
+) -> Vec<(Ended, bool)> {
+    match finder.exact(event, goal, base).as_slice() {
+        [only] => vec![(*only, true)],
+        [] => {
+            let number = finder.goal(goal);
+            // What the network can have told the caller at once needs no deadline to have passed.
+            let by_timer = event.fields.timer().is_some() && !event.endings.contains(&Ending::Icmp);
+            let ends = finder.ends(number, event, base);
+            let sure = ends
+                .from(Timestamp(i64::MIN))
+                .filter(|e| e.ending != Ending::Unheard && (!endings::is_open(e.ending) || by_timer));
+            let lookups = failed_lookups(world, table, goal, base);
+            sure.take(PAIRED_FLOWS).chain(lookups).map(|e| (e, false)).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Answers to lookups of the goal's name that say why it has no address: the line follows at once.

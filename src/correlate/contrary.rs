@@ -3,14 +3,13 @@
 //! Takes events without a match; gives the connection that came about in their place, where there is one that no other
 //! line tells of and that served no request. What it means is for rules to say.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::World;
 use super::candidates::{Call, Candidate, Ended, Finder};
 use super::clocks::Clocks;
-use super::coverage::host_addresses;
+use super::dialers::Dialers;
 use super::endings;
 use super::join::{Assigned, Join};
 use crate::ingest::{Conversation, FlowIndex};
@@ -26,7 +25,7 @@ pub(super) fn find(join: &Join<'_>, finder: &mut Finder<'_>, calls: &[Call], ass
     // What a server tells of the connection is another side of the same call.
     let callers = assigned.matches.iter().filter(|(n, _)| !join.world.logs.events[**n as usize].server_side);
     let mut taken: BTreeSet<FlowIndex> = callers.map(|(_, (c, _))| c.ended.flow).collect();
-    let dialers = dialers(join, assigned);
+    let dialers = dialers_of(join, assigned);
     let kinds: Endings = Arc::from(ENDS);
     let clock = |flow: &Conversation, time| Clocks::of_packet(join.clocks, flow, time);
     for call in open {
@@ -36,7 +35,7 @@ pub(super) fn find(join: &Join<'_>, finder: &mut Finder<'_>, calls: &[Call], ass
         let fits = |e: &&Ended| {
             let began = call.at - e.start;
             let flow = join.world.read(e.flow);
-            let own = dialers.get(&event.log).is_none_or(|d| d.contains(&flow.orig.ip()));
+            let own = dialers.of_log(event.log).is_none_or(|d| d.contains(&flow.orig.ip()));
             began >= -call.slack && began <= from + call.slack && own && came_about(&flow)
         };
         let found = near.iter().filter(|e| !taken.contains(&e.flow)).filter(fits);
@@ -64,20 +63,13 @@ fn came_about(flow: &Conversation) -> bool {
     answered && flow.icmp.is_empty() && endings::moment(flow, Ending::Response).is_none()
 }
 
-/// For each log, where its host dials from, as far as that is known.
-fn dialers(join: &Join<'_>, assigned: &Assigned) -> BTreeMap<u32, BTreeSet<IpAddr>> {
-    let mut dialers: BTreeMap<u32, BTreeSet<IpAddr>> = BTreeMap::new();
-    let mut hosts: BTreeSet<(u32, &str)> = BTreeSet::new();
-    for (event, n) in join.world.logs.events.iter().zip(0u32..).filter(|(e, _)| !e.server_side) {
-        let matched = assigned.matches.get(&n).map(|(c, _)| join.world.flow(c.ended.flow).orig.ip());
-        let named = event.fields.source.map(|s| s.ip());
-        let host = event.host.as_deref().filter(|h| hosts.insert((event.log, h)));
-        let of_host = host.into_iter().flat_map(|h| host_addresses(join, h));
-        for ip in matched.into_iter().chain(named).chain(of_host) {
-            dialers.entry(event.log).or_default().insert(ip);
-        }
-    }
-    dialers
+/// Where the callers of matched events, and of those that name an end or a host, dial from.
+fn dialers_of(join: &Join<'_>, assigned: &Assigned) -> Dialers {
+    let events = join.world.logs.events.iter().zip(0u32..).map(|(event, n)| {
+        let matched = assigned.matches.get(&n).filter(|_| !event.server_side);
+        (event, matched.map(|(c, _)| join.world.flow(c.ended.flow).orig.ip()))
+    });
+    Dialers::new(join, events)
 }
 
 /// How a connection can end that came about, or not end.

@@ -1,44 +1,15 @@
 //! What the captures could have shown of a case: absence is evidence only where presence would have been seen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use super::dialers::Dialers;
 use super::join::Join;
 use super::{Case, Coverage, Missing};
 use crate::capture::CaptureIndex;
 use crate::ingest::CaptureReport;
 use crate::log::Ending;
 use crate::time::{TimeDelta, Timestamp};
-
-/// Addresses that callers dial from: for each log, and of all.
-#[derive(Debug, Default)]
-pub(super) struct Dialers {
-    by_log: BTreeMap<u32, BTreeSet<IpAddr>>,
-}
-
-/// Learns from matched flows and from 4-tuples in messages who dials.
-pub(super) fn dialers(join: &Join<'_>, cases: &[Case]) -> Dialers {
-    let mut dialers = Dialers::default();
-    let world = join.world;
-    let mut hosts: BTreeSet<(u32, &str)> = BTreeSet::new();
-    for case in cases {
-        let Some(event) = world.event(case).filter(|e| !e.server_side) else { continue };
-        let of_log = dialers.by_log.entry(event.log).or_default();
-        of_log.extend(event.fields.source.map(|s| s.ip()));
-        of_log.extend(case.attempt().map(|f| world.flow(f).orig.ip()));
-        if let Some(host) = event.host.as_deref().filter(|h| hosts.insert((event.log, h))) {
-            of_log.extend(host_addresses(join, host));
-        }
-    }
-    dialers
-}
-
-/// Addresses of a host that wrote events, as objects and host state know them.
-pub(super) fn host_addresses<'j>(join: &'j Join<'_>, host: &'j str) -> impl Iterator<Item = IpAddr> + 'j {
-    let map = &join.world.cluster;
-    let node = map.node(host).into_iter().flat_map(|n| n.ips.iter().copied());
-    node.chain(map.host_addresses.iter().filter(move |(h, _)| h == host).map(|(_, ip)| *ip))
-}
 
 /// The coverage of one case.
 pub(super) fn of(join: &Join<'_>, case: &Case, dialers: &Dialers) -> Coverage {
@@ -76,7 +47,7 @@ fn without_flow(join: &Join<'_>, case: &Case, dialers: &Dialers) -> Coverage {
     let spanning: Vec<usize> = (0..captures.len()).filter(|n| spans(join, case, *n)).collect();
     let empty = BTreeSet::new();
     let event = join.world.event(case);
-    let hosts = event.and_then(|e| dialers.by_log.get(&e.log)).unwrap_or(&empty);
+    let hosts = event.and_then(|e| dialers.of_log(e.log)).unwrap_or(&empty);
     let shown = |ip: &IpAddr, n: &usize| join.table.shown(*ip, CaptureIndex(*n as u16));
     let at_place: Vec<usize> =
         spanning.iter().copied().filter(|n| hosts.iter().any(|h| shown(h, n))).collect();

@@ -2,11 +2,11 @@
 //!
 //! Every address carries what it was learnt from, so that the match can say its key.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 
 use super::index::FlowTable;
-use super::{Key, Target};
+use super::{Key, Target, World};
 use crate::cluster::ClusterMap;
 use crate::log::{Edge, EventFields, LogEvent, Url};
 
@@ -117,6 +117,48 @@ impl Goal {
             pod: None,
             certificate: None,
         }
+    }
+}
+
+/// The goal of each event; equal ones are resolved once.
+pub(super) struct Goals {
+    of: Vec<u32>,
+    all: Vec<Goal>,
+}
+
+impl Goals {
+    pub(super) fn new(world: &World, table: &FlowTable) -> Self {
+        let mut known: HashMap<(EventFields, Edge), u32> = HashMap::new();
+        let mut goals = Self { of: Vec::new(), all: Vec::new() };
+        for event in &world.logs.events {
+            let key = (goal_fields(event), event.edge);
+            let next = goals.all.len() as u32;
+            let n = *known.entry(key).or_insert(next);
+            if n == next {
+                goals.all.push(Goal::of(event, &world.cluster, table));
+            }
+            goals.of.push(n);
+        }
+        goals
+    }
+
+    /// The goal of the event at `n`.
+    pub(super) fn of(&self, n: u32) -> &Goal {
+        &self.all[self.of[n as usize] as usize]
+    }
+}
+
+/// The fields that a goal depends on.
+fn goal_fields(event: &LogEvent) -> EventFields {
+    let f = &event.fields;
+    EventFields {
+        webhook: f.webhook.clone(),
+        url: f.url.clone(),
+        destination: f.destination.filter(|_| !event.server_side),
+        apiservice: f.apiservice.clone(),
+        service: f.service.clone(),
+        dns_name: f.dns_name.clone(),
+        ..EventFields::default()
     }
 }
 

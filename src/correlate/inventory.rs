@@ -196,11 +196,6 @@ fn bundle_of(callee: &Callee) -> String {
     }
 }
 
-fn held_by(bundle: &[Certificate]) -> String {
-    let held = bundle.iter().take(4).map(|c| trust::identity(&c.subject, c.subject_key_id.as_deref()));
-    held.collect::<Vec<_>>().join(", ")
-}
-
 /// Certificates by digest, while they are collected.
 #[derive(Default)]
 struct Collected {
@@ -286,44 +281,55 @@ impl Inventoried {
     }
 }
 
+/// Certificates by the name that they issue under.
+struct Issuers(BTreeMap<String, Vec<Arc<Certificate>>>);
+
+impl Issuers {
+    fn new(list: &[Inventoried]) -> Self {
+        let mut by_subject: BTreeMap<String, Vec<Arc<Certificate>>> = BTreeMap::new();
+        for Inventoried { certificate, .. } in list {
+            by_subject.entry(certificate.subject.clone()).or_default().push(Arc::clone(certificate));
+        }
+        Self(by_subject)
+    }
+
+    /// The first that can have issued the certificate.
+    fn of(&self, certificate: &Certificate) -> Option<&Arc<Certificate>> {
+        self.0.get(&certificate.issuer)?.iter().find(|ca| trust::issued(ca, certificate))
+    }
+}
+
 /// What needs all of them: roles, time left, authorities, caBundles.
 fn settle(list: &mut [Inventoried], world: &World, at: Option<Timestamp>, warning: TimeDelta) {
-    let mut by_subject: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    let certificates: Vec<Arc<Certificate>> = list.iter().map(|i| Arc::clone(&i.certificate)).collect();
-    for (n, certificate) in certificates.iter().enumerate() {
-        by_subject.entry(&certificate.subject).or_default().push(n);
-    }
-    let issuer_of = |certificate: &Certificate| {
-        let named = by_subject.get(certificate.issuer.as_str()).into_iter().flatten();
-        named.copied().find(|n| certificates.get(*n).is_some_and(|ca| trust::issued(ca, certificate)))
-    };
+    let issuers = Issuers::new(list);
     for entry in list.iter_mut() {
         entry.at = at;
         entry.left = at.zip(entry.certificate.not_after).map(|(at, end)| end - at);
         entry.expires_soon = entry.left.map(|left| left >= TimeDelta(0) && left <= warning);
-        entry.authority = if entry.certificate.self_issued {
-            Authority::Itself
-        } else {
-            issuer_of(&entry.certificate)
-                .and_then(|n| certificates.get(n))
-                .map_or(Authority::Missing, |ca| Authority::Held(ca.sha256.clone()))
+        entry.authority = match issuers.of(&entry.certificate) {
+            _ if entry.certificate.self_issued => Authority::Itself,
+            Some(ca) => Authority::Held(ca.sha256.clone()),
+            None => Authority::Missing,
         };
         if entry.role != CertificateRole::TrustStore {
             entry.role = role::of(entry, world);
         }
     }
     for callee in &world.cluster.callees {
-        let bundle = trust::authorities(&callee.ca_bundle);
-        for (n, served) in
-            misfits(list, callee, &bundle, &|c| issuer_of(c).and_then(|n| certificates.get(n).cloned()))
-        {
-            let text =
-                format!("the {} holds {} and does not verify {served}", bundle_of(callee), held_by(&bundle));
-            let of_bundle = |i: &Inventoried| bundle.iter().any(|c| c.sha256 == i.certificate.sha256);
-            for (at, entry) in list.iter_mut().enumerate() {
-                if (at == n || of_bundle(entry)) && entry.mismatches.len() < MAX_PLACES {
-                    entry.mismatches.push(text.clone());
-                }
+        hold_against(callee, list, &issuers);
+    }
+}
+
+/// Notes what a callee serves and its caBundle does not verify, with the certificate and with those of the bundle.
+fn hold_against(callee: &Callee, list: &mut [Inventoried], issuers: &Issuers) {
+    let bundle = trust::authorities(&callee.ca_bundle);
+    for (n, served) in misfits(list, callee, &bundle, issuers) {
+        let (place, held) = (bundle_of(callee), trust::held_by(&bundle));
+        let text = format!("the {place} holds {held} and does not verify {served}");
+        let of_bundle = |i: &Inventoried| bundle.iter().any(|c| c.sha256 == i.certificate.sha256);
+        for (at, entry) in list.iter_mut().enumerate() {
+            if (at == n || of_bundle(entry)) && entry.mismatches.len() < MAX_PLACES {
+                entry.mismatches.push(text.clone());
             }
         }
     }
@@ -334,7 +340,7 @@ fn misfits(
     list: &[Inventoried],
     callee: &Callee,
     bundle: &[Certificate],
-    issuer: &dyn Fn(&Certificate) -> Option<Arc<Certificate>>,
+    issuers: &Issuers,
 ) -> Vec<(usize, String)> {
     let Some((namespace, name)) = callee.service.as_ref().filter(|_| !bundle.is_empty()) else {
         return Vec::new();
@@ -345,13 +351,13 @@ fn misfits(
         !i.certificate.ca && (names || (i.shown.depth == 0 && i.shown.sni.contains(&host)))
     });
     let fits = |leaf: &Arc<Certificate>| {
-        let mut link = Some(Arc::clone(leaf));
+        let mut link = Some(leaf);
         for _ in 0..MAX_LINKS {
             let Some(certificate) = link else { return false };
-            if bundle.iter().any(|ca| trust::issued(ca, &certificate)) {
+            if bundle.iter().any(|ca| trust::issued(ca, certificate)) {
                 return true;
             }
-            link = issuer(&certificate).filter(|next| next.sha256 != certificate.sha256);
+            link = issuers.of(certificate).filter(|next| next.sha256 != certificate.sha256);
         }
         false
     };

@@ -7,14 +7,14 @@ use super::candidates::{Call, Candidate, Finder};
 use super::clock::CaptureOffsets;
 use super::clocks::Clocks;
 use super::endings;
-use super::goal::Goal;
+use super::goal::{Goal, Goals};
 use super::index::FlowTable;
 use super::link::Connections;
 use super::lists::QUEUED;
 use super::trust::Trust;
 use super::{Case, CaseFlow, Correlated, JoinOptions, Key, Matching, Role, Target, World, cases, contrary};
 use crate::ingest::{Conversation, FlowIndex};
-use crate::log::{Edge, Ending, EventFields, LogEvent};
+use crate::log::{Ending, LogEvent};
 use crate::time::{TimeDelta, Timestamp};
 
 /// Joins everything. The world is changed in one respect: events of a log whose zone was assumed wrongly are shifted.
@@ -48,48 +48,6 @@ fn sources(world: &World) -> impl Iterator<Item = SocketAddr> {
     let translations = world.cluster.translations.iter().filter(|t| named.contains(&t.original.0));
     let translated: Vec<SocketAddr> = translations.map(|t| t.reply.1).collect();
     named.into_iter().chain(translated)
-}
-
-/// The goal of each event; equal ones are resolved once.
-pub(super) struct Goals {
-    of: Vec<u32>,
-    all: Vec<Goal>,
-}
-
-impl Goals {
-    fn new(world: &World, table: &FlowTable) -> Self {
-        let mut known: HashMap<(EventFields, Edge), u32> = HashMap::new();
-        let mut goals = Self { of: Vec::new(), all: Vec::new() };
-        for event in &world.logs.events {
-            let key = (goal_fields(event), event.edge);
-            let next = goals.all.len() as u32;
-            let n = *known.entry(key).or_insert(next);
-            if n == next {
-                goals.all.push(Goal::of(event, &world.cluster, table));
-            }
-            goals.of.push(n);
-        }
-        goals
-    }
-
-    /// The goal of the event at `n`.
-    pub(super) fn of(&self, n: u32) -> &Goal {
-        &self.all[self.of[n as usize] as usize]
-    }
-}
-
-/// The fields that a goal depends on.
-fn goal_fields(event: &LogEvent) -> EventFields {
-    let f = &event.fields;
-    EventFields {
-        webhook: f.webhook.clone(),
-        url: f.url.clone(),
-        destination: f.destination.filter(|_| !event.server_side),
-        apiservice: f.apiservice.clone(),
-        service: f.service.clone(),
-        dns_name: f.dns_name.clone(),
-        ..EventFields::default()
-    }
 }
 
 /// What the join works on.

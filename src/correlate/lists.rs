@@ -11,7 +11,7 @@ use super::endings;
 use super::goal::Goal;
 use super::index::{FlowTable, connect_host, sni};
 use super::link::Connections;
-use super::requests::{self, Request};
+use super::requests::{self, Request, SLACK};
 use super::{Key, World};
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::{Ending, Endings};
@@ -89,7 +89,7 @@ impl<'w> Lists<'w> {
             Place::Address(address) => self.roots(table.of_resp(*address)),
             Place::Addresses(all) => all.iter().flat_map(|a| self.roots(table.of_resp(*a))).collect(),
         };
-        let n = self.strangers(flows.into_iter().collect());
+        let n = self.add(flows.into_iter().collect());
         self.numbers.insert(place, n);
         n
     }
@@ -98,8 +98,8 @@ impl<'w> Lists<'w> {
         flows.iter().map(|f| self.connections.root(*f)).collect()
     }
 
-    /// The number of a place with these flows.
-    pub(super) fn strangers(&mut self, flows: Vec<FlowIndex>) -> u32 {
+    /// A place with these flows; gives its number.
+    pub(super) fn add(&mut self, flows: Vec<FlowIndex>) -> u32 {
         self.flows.push(flows);
         self.flows.len() as u32 - 1
     }
@@ -111,10 +111,10 @@ impl<'w> Lists<'w> {
         places: &[u32],
         kinds: (&Endings, Option<TimeDelta>),
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
-    ) -> Ends<'s> {
+    ) -> GoalEndings<'s> {
         let keys: Vec<ListKey> = places.iter().map(|place| self.list(*place, kinds, clock)).collect();
         let names = goal.into_iter().flat_map(|g| &g.names).filter_map(|n| self.names.get(n).copied());
-        Ends {
+        GoalEndings {
             names: names.collect(),
             backends: goal.map(|g| &g.backends),
             lists: keys.iter().filter_map(|key| self.ends.get(key)).map(Vec::as_slice).collect(),
@@ -153,14 +153,14 @@ fn order(ended: &Ended) -> (Timestamp, FlowIndex, Ending, u32) {
 }
 
 /// The endings that a goal leads to.
-pub(super) struct Ends<'s> {
+pub(super) struct GoalEndings<'s> {
     names: Vec<u32>,
     /// Without it, nothing is known of where the flows lead.
     backends: Option<&'s BTreeMap<SocketAddr, Key>>,
     lists: Vec<&'s [Listed]>,
 }
 
-impl Ends<'_> {
+impl GoalEndings<'_> {
     /// Those next to a time, on either side.
     pub(super) fn near(&self, at: Timestamp) -> Vec<Ended> {
         let mut found: Vec<Ended> = self.before(at).take(NEAREST).collect();
@@ -349,9 +349,6 @@ fn is_among(deadlines: &mut BTreeSet<TimeDelta>, deadline: TimeDelta) -> bool {
     }
     deadlines.contains(&deadline)
 }
-
-/// Stamps of packets and of what followed them may disagree by this.
-const SLACK: TimeDelta = TimeDelta::from_millis(50);
 
 /// A caller that closes its connection at its deadline does so within this.
 const GRACE: TimeDelta = TimeDelta::from_secs(2);

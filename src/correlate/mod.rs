@@ -23,6 +23,7 @@ mod clock;
 mod clocks;
 mod contrary;
 mod coverage;
+mod dialers;
 mod endings;
 mod facts;
 mod fit;

@@ -66,4 +66,4 @@ pub(super) fn asked(
 const MAX_CONTROL: u64 = 48;
 
 /// Stamps of packets and of what followed them may disagree by this.
-const SLACK: TimeDelta = TimeDelta::from_millis(50);
+pub(super) const SLACK: TimeDelta = TimeDelta::from_millis(50);

@@ -26,8 +26,6 @@ pub(super) fn mismatch(join: &Join<'_>, case: &Case) -> Option<String> {
     if authorities.is_empty() || trusted {
         return None;
     }
-    let held: Vec<String> =
-        authorities.iter().take(4).map(|c| identity(&c.subject, c.subject_key_id.as_deref())).collect();
     let top = shown.chain.last()?;
     let issuer = identity(&top.issuer, top.authority_key_id.as_deref());
     let of = if callee.name == callee.configuration {
@@ -37,7 +35,7 @@ pub(super) fn mismatch(join: &Join<'_>, case: &Case) -> Option<String> {
     };
     Some(format!(
         "The caBundle of {of} holds {}; the certificate {} was issued by {issuer}",
-        held.join(", "),
+        held_by(authorities),
         shown.place,
     ))
 }
@@ -116,6 +114,12 @@ pub(super) fn issued(ca: &Certificate, certificate: &Certificate) -> bool {
     let key = if certificate.self_issued { key.or(certificate.subject_key_id.as_ref()) } else { key };
     let by_key = ca.subject_key_id.as_ref().zip(key).map_or(!certificate.self_issued, |(a, b)| a == b);
     ca.sha256 == certificate.sha256 || (ca.subject == certificate.issuer && by_key)
+}
+
+/// What a caBundle holds, in words: its first authorities.
+pub(super) fn held_by(bundle: &[Certificate]) -> String {
+    let held = bundle.iter().take(4).map(|c| identity(&c.subject, c.subject_key_id.as_deref()));
+    held.collect::<Vec<_>>().join(", ")
 }
 
 /// A name and, where it is known, the start of its key identifier.
