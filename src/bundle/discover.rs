@@ -255,7 +255,7 @@ impl<'l> Finder<'l> {
                 "another file of this name was found before; both are read".to_owned()
             });
         }
-        if claims_capture(&path) && !matches!(kind, SourceKind::Pcap | SourceKind::Pcapng) {
+        if claims_capture(&path) && !kind.is_capture() {
             problems.loss("not_a_capture", Place::Whole, || not_a_capture(kind));
         }
         let index = SourceIndex(u32::try_from(self.bundle.sources.len()).unwrap_or(u32::MAX));

@@ -53,6 +53,11 @@ impl SourceKind {
             Self::Unknown => "unknown",
         }
     }
+
+    /// Packets.
+    pub const fn is_capture(self) -> bool {
+        matches!(self, Self::Pcap | Self::Pcapng)
+    }
 }
 
 /// Place of a source in [`Bundle::sources`].
@@ -167,6 +172,11 @@ pub fn discover(inputs: &[PathBuf], limits: &Limits) -> Result<Bundle, Error> {
 }
 
 impl Bundle {
+    /// The path of a source; empty for one that is not there.
+    pub fn path(&self, source: SourceIndex) -> &str {
+        self.sources.get(source.0 as usize).map_or("", |s| s.path.as_str())
+    }
+
     /// Adds a key log that was named beside the inputs; gives its source.
     ///
     /// # Errors

@@ -10,13 +10,12 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{CaptureSet, FrameHeader, LinkType, first_frame};
-use crate::bundle::{Source, SourceIndex, SourceKind};
+use crate::bundle::{Source, SourceIndex};
 use crate::time::Timestamp;
 
 /// Groups capture sources into captures, in order of name.
 pub fn group(sources: &[Source]) -> Vec<CaptureSet> {
-    let captures: Vec<&Source> =
-        sources.iter().filter(|s| matches!(s.kind, SourceKind::Pcap | SourceKind::Pcapng)).collect();
+    let captures: Vec<&Source> = sources.iter().filter(|s| s.kind.is_capture()).collect();
     let mut sets = Vec::new();
     for (base, members) in by_base(&captures) {
         match members[..] {

@@ -10,7 +10,7 @@ use super::settings::{Look, Settings};
 use super::{Outcome, output};
 use crate::error::Error;
 use crate::report::document::Report;
-use crate::report::view::{self, Detail, Style};
+use crate::report::view::{self, Detail};
 use crate::report::{csv, html, markdown};
 use crate::rules::Severity;
 
@@ -46,14 +46,10 @@ fn write(
     out: &mut (dyn Write + Send),
 ) -> io::Result<()> {
     match typed.format {
-        ReportFormat::Json => {
-            serde_json::to_writer_pretty(&mut *out, report)?;
-            out.write_all(b"\n")
+        ReportFormat::Json => output::json_document(out, report),
+        ReportFormat::Ndjson => {
+            report.clone().into_records().try_for_each(|record| output::json_line(out, &record))
         }
-        ReportFormat::Ndjson => report.clone().into_records().try_for_each(|record| {
-            serde_json::to_writer(&mut *out, &record)?;
-            out.write_all(b"\n")
-        }),
         ReportFormat::Csv => csv::write(&report.findings, csv::FINDINGS, out),
         ReportFormat::Html => html::write(report, out),
         ReportFormat::Markdown => markdown::write(report, out),
@@ -62,7 +58,7 @@ fn write(
                 all: typed.read.show.verbose > 0 || typed.line.is_some(),
                 finding: typed.finding.as_deref(),
             };
-            view::write(report, Style { color: look.color, width: usize::from(look.width) }, &detail, out)
+            view::write(report, look.style(), &detail, out)
         }
     }
 }

@@ -138,12 +138,7 @@ impl Book {
 
 /// Writes the index anew, in order of name, and prints the summary.
 fn finish(entries: &BTreeMap<String, Entry>, index: &Path) -> Result<Outcome, Error> {
-    output::write(Some(index), |out| {
-        entries.values().try_for_each(|entry| {
-            serde_json::to_writer(&mut *out, entry)?;
-            out.write_all(b"\n")
-        })
-    })?;
+    output::write(Some(index), |out| entries.values().try_for_each(|entry| output::json_line(out, entry)))?;
     output::write(None, |out| {
         for table in [causes(entries), versions(entries)] {
             table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))?;
@@ -329,10 +324,7 @@ fn one(bundle: &Bundle, typed: &BatchArguments, settings: &Settings) -> Result<(
         }
     };
     let file = format!("{}.json", bundle.name);
-    output::write(Some(&typed.output.join(&file)), |out| {
-        serde_json::to_writer(&mut *out, &report)?;
-        out.write_all(b"\n")
-    })?;
+    output::write(Some(&typed.output.join(&file)), |out| output::json_line(out, &report))?;
     let status = if partial { "partial" } else { "ok" };
     Ok((filled(Entry { report: Some(file), status: status.to_owned(), ..blank }, &report), mask.map()))
 }

@@ -1,11 +1,12 @@
 //! Reads a bundle through all stages up to the findings.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::args::ReadArguments;
 use super::progress::Progress;
 use super::settings::Settings;
-use crate::bundle::{Bundle, InputReport, SourceKind};
+use crate::bundle::{Bundle, InputReport, SourceIndex, SourceKind};
 use crate::correlate::{self, Correlated, JoinOptions, World};
 use crate::error::Error;
 use crate::ingest::{self, Ingested};
@@ -15,7 +16,6 @@ use crate::rules::{self, Finding};
 use crate::time::{TimeDelta, Timestamp};
 use crate::{cluster, report};
 
-use std::collections::HashSet;
 /// What a bundle says and what is to be concluded from it.
 pub(super) struct Analysis {
     pub(super) world: World,
@@ -44,14 +44,14 @@ fn read(
 ) -> Result<World, Error> {
     progress.phase("looking through the inputs");
     let mut bundle = settings.discover(inputs)?;
-    reading(&bundle, is_capture, "capture", progress);
+    reading(&bundle, SourceKind::is_capture, "capture", progress);
     let mut options = settings.ingest(&bundle)?;
     options.from = options.from.map(|from| from - before);
     let mut wire = ingest::run(&bundle.sources, &options);
     for (source, entries) in std::mem::take(&mut wire.journals) {
         bundle.add_inner_log(source, "journal", entries.join(&b"\n"[..]));
     }
-    reading(&bundle, |kind| !is_capture(kind), "other file", progress);
+    reading(&bundle, |kind| !kind.is_capture(), "other file", progress);
     let logs = || log::read(&bundle.sources, &settings.events, &log_options(settings, &wire));
     let (logs, cluster) = rayon::join(logs, || cluster::read(&bundle.sources));
     Ok(World { bundle, wire, logs, cluster })
@@ -75,10 +75,6 @@ pub(super) fn analyze(
     Ok(Analysis { world, correlated, findings })
 }
 
-fn is_capture(kind: SourceKind) -> bool {
-    matches!(kind, SourceKind::Pcap | SourceKind::Pcapng)
-}
-
 /// Tells what is about to be read. How much that will be is known where nothing of it is compressed.
 fn reading(bundle: &Bundle, of: impl Fn(SourceKind) -> bool, noun: &str, progress: &Progress) {
     let sources: Vec<_> = bundle.sources.iter().filter(|s| of(s.kind)).collect();
@@ -94,8 +90,8 @@ impl Analysis {
         let wrong = |why: &str| Error::Usage(format!("--line {line}: {why}"));
         let (file, number) = line.rsplit_once(':').ok_or_else(|| wrong("write it as FILE:N"))?;
         let number: u64 = number.parse().map_err(|_| wrong("write it as FILE:N, N a line from 1"))?;
-        let named = |source: crate::bundle::SourceIndex| {
-            let path = self.world.bundle.sources.get(source.0 as usize).map_or("", |s| s.path.as_str());
+        let named = |source: SourceIndex| {
+            let path = self.world.bundle.path(source);
             path == file || path.strip_suffix(file).is_some_and(|rest| rest.ends_with(['/', '!']))
         };
         let events = self.world.logs.events.iter().enumerate();
@@ -158,7 +154,7 @@ pub(super) fn captures(read: &ReadArguments, settings: &Settings) -> Result<Worl
         return Ok(world);
     }
     let bundle = settings.discover(&read.inputs)?;
-    reading(&bundle, is_capture, "capture", &progress);
+    reading(&bundle, SourceKind::is_capture, "capture", &progress);
     let mut wire = ingest::run(&bundle.sources, &settings.ingest(&bundle)?);
     add_untaken(&bundle, &mut wire, &[]);
     Ok(World { bundle, wire, ..World::default() })

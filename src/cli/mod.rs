@@ -162,7 +162,7 @@ fn say_problems<'a>(
         say(show, &words::printable(&mask.text(&problem.detail)));
     }
     for input in inputs {
-        let path = bundle.sources.get(input.source.0 as usize).map_or("", |s| s.path.as_str());
+        let path = bundle.path(input.source);
         for problem in input.problems.iter().filter(|p| p.loss || show.verbose > 0) {
             let detail = mask.text(&problem.detail);
             let text = format!("{}: {} ({}): {detail}", mask.text(path), problem.name, problem.at);

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, SeekFrom, Write};
 use std::path::Path;
 
+use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use crate::error::Error;
@@ -40,6 +41,18 @@ pub fn write(
         return filled(&mut device, write).map_err(failed);
     }
     whole(path, Readers::All, write).map_err(failed)
+}
+
+/// Writes a value as one line of JSON.
+pub(super) fn json_line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.write_all(b"\n")
+}
+
+/// Writes a value as JSON for people, with a line end behind it.
+pub(super) fn json_document(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    out.write_all(b"\n")
 }
 
 /// Who may read an output.

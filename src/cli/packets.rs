@@ -16,7 +16,7 @@ use crate::ingest::replay::Replayed;
 use crate::packet::DecodeOptions;
 use crate::report::document::Timeline;
 use crate::report::pcapng::{Frame, Writer};
-use crate::report::view::{Style, ladder};
+use crate::report::view::ladder;
 use crate::report::{csv, redact, timeline};
 use crate::rules::Finding;
 
@@ -54,19 +54,10 @@ fn write_timeline(
     out: &mut (dyn Write + Send),
 ) -> io::Result<()> {
     match format {
-        RecordFormat::Table => {
-            let style = Style { color: look.color, width: usize::from(look.width) };
-            ladder::write(&shown.flows, &shown.moments, style, out)
-        }
-        RecordFormat::Json => {
-            serde_json::to_writer_pretty(&mut *out, shown)?;
-            out.write_all(b"\n")
-        }
+        RecordFormat::Table => ladder::write(&shown.flows, &shown.moments, look.style(), out),
+        RecordFormat::Json => output::json_document(out, shown),
         RecordFormat::Csv => csv::write(&shown.moments, csv::MOMENTS, out),
-        RecordFormat::Ndjson => shown.moments.iter().try_for_each(|moment| {
-            serde_json::to_writer(&mut *out, moment)?;
-            out.write_all(b"\n")
-        }),
+        RecordFormat::Ndjson => shown.moments.iter().try_for_each(|moment| output::json_line(out, moment)),
     }
 }
 

@@ -61,10 +61,8 @@ pub(super) fn logs(typed: &RecordsArguments, settings: &Settings) -> Result<Outc
 
 /// Names every log whose year is assumed, and every one with lines that look like failures and match no event.
 fn say_doubts(typed: &RecordsArguments, world: &World, mask: &mut Mask) {
-    let path =
-        |source: SourceIndex| world.bundle.sources.get(source.0 as usize).map_or("", |s| s.path.as_str());
     let mut say = |source: SourceIndex, text: &str| {
-        let text = mask.text(&format!("{}: {text}", path(source)));
+        let text = mask.text(&format!("{}: {text}", world.bundle.path(source)));
         super::say(&typed.read.show, &words::printable(&text));
     };
     for input in &world.logs.inputs {
@@ -152,12 +150,7 @@ fn write<T: Serialize, I: Iterator<Item = T> + Send>(
             out.write_all(b"\n")
         }
         RecordFormat::Csv => csv::write(all, columns, out),
-        RecordFormat::Ndjson => all.try_for_each(|record| {
-            serde_json::to_writer(&mut out, &record)?;
-            out.write_all(b"\n")
-        }),
-        RecordFormat::Table => {
-            table(all, Style { color: look.color, width: usize::from(look.width) }, &mut out)
-        }
+        RecordFormat::Ndjson => all.try_for_each(|record| output::json_line(out, &record)),
+        RecordFormat::Table => table(all, look.style(), &mut out),
     })
 }

@@ -7,12 +7,13 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 
 use super::args::{ColorChoice, HowArguments, LimitArguments, ShowArguments};
-use crate::bundle::{self, Bundle, Limits, SourceKind};
+use crate::bundle::{self, Bundle, Limits};
 use crate::capture::{self, Window};
 use crate::error::Error;
 use crate::ingest::IngestOptions;
 use crate::log::EventSet;
 use crate::packet::DecodeOptions;
+use crate::report::view::Style;
 use crate::rules::{RuleFile, RuleSet};
 use crate::time::{TimeDelta, Timestamp};
 
@@ -216,6 +217,11 @@ impl Look {
         let measured = if terminal { comfy_table::Table::new().width() } else { None };
         Self { color, width: columns.or(measured).unwrap_or(100).clamp(40, 400), terminal }
     }
+
+    /// As the views take it.
+    pub fn style(self) -> Style {
+        Style { color: self.color, width: usize::from(self.width) }
+    }
 }
 
 /// A zone by its name or as an offset.
@@ -264,7 +270,7 @@ fn on_day_of(first: Timestamp, time: civil::Time, zone: &TimeZone) -> Option<Tim
 
 /// Time of the earliest first frame of the captures: one window of each is read.
 fn first_frame(bundle: &Bundle) -> Option<Timestamp> {
-    let captures = bundle.sources.iter().filter(|s| matches!(s.kind, SourceKind::Pcap | SourceKind::Pcapng));
+    let captures = bundle.sources.iter().filter(|s| s.kind.is_capture());
     let first = captures.filter_map(|source| {
         let mut reader = capture::open(source.open().ok()?, source.kind);
         let mut window = Window::default();

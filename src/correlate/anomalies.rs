@@ -37,10 +37,7 @@ fn disagreements(world: &World) -> Vec<Anomaly> {
     for conflict in &world.cluster.conflicts {
         of_sources.entry(&conflict.sources).or_insert((0, &conflict.text)).0 += 1;
     }
-    let path = |sources: &[SourceIndex]| {
-        let first = sources.first().and_then(|s| world.bundle.sources.get(s.0 as usize));
-        first.map_or_else(String::new, |s| s.path.clone())
-    };
+    let path = |sources: &[SourceIndex]| sources.first().map_or("", |s| world.bundle.path(*s)).to_owned();
     let told = of_sources.into_iter().map(|(sources, (count, text))| Anomaly {
         kind: "sources_disagree",
         place: path(sources),

@@ -102,12 +102,8 @@ impl Goal {
 
     /// What the report says of it, as far as the event and the map know.
     pub(super) fn target(&self, fields: &EventFields) -> Target {
-        let url_host = fields.url.as_ref().map(|u| {
-            let standard = u.is_local()
-                || (u.scheme == "https" && u.port == 443)
-                || (u.scheme == "http" && u.port == 80);
-            if standard { u.host.clone() } else { host_and_port(&u.host, u.port) }
-        });
+        let host = |u: &Url| if u.has_usual_port() { u.host.clone() } else { host_and_port(&u.host, u.port) };
+        let url_host = fields.url.as_ref().map(host);
         Target {
             webhook: fields.webhook.clone().or_else(|| fields.apiservice.clone()),
             url_host: url_host.or_else(|| fields.dns_name.clone()),

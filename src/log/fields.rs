@@ -30,6 +30,11 @@ impl Url {
     pub fn is_local(&self) -> bool {
         self.scheme == Self::LOCAL
     }
+
+    /// The port need not be told: it is the scheme's default, or there is none.
+    pub fn has_usual_port(&self) -> bool {
+        self.is_local() || matches!((self.scheme.as_str(), self.port), ("https", 443) | ("http", 80))
+    }
 }
 
 /// The typed fields of an event; absent where the message does not carry them.

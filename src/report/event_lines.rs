@@ -11,9 +11,9 @@ use foldhash::fast::FixedState;
 use rayon::prelude::*;
 
 use super::events;
+use super::json::Text;
 use crate::correlate::World;
 use crate::log::{LogEvent, LogLine};
-use crate::time::Timestamp;
 
 /// Events rendered at once by one thread.
 const CHUNK: usize = 1024;
@@ -38,7 +38,7 @@ pub fn write(
             events.iter().filter(|e| wanted(e)).try_for_each(|e| lines.add(e))
         })?;
         for lines in lanes.iter().take(events.len().div_ceil(CHUNK)) {
-            out.write_all(&lines.out)?;
+            out.write_all(lines.out.as_bytes())?;
         }
     }
     Ok(())
@@ -47,13 +47,11 @@ pub fn write(
 /// Lines rendered so far, and the parts that they share, by the addresses of the values that these were made of.
 struct Lines<'w> {
     world: &'w World,
-    out: Vec<u8>,
+    out: Text,
     shared: HashMap<[usize; 5], Option<Shared>, FixedState>,
     messages: HashMap<usize, Box<[u8]>, FixedState>,
     /// How each line of a source begins, up to its number.
     paths: HashMap<u32, Box<[u8]>, FixedState>,
-    /// The second rendered last, and its text.
-    second: (i64, Vec<u8>),
 }
 
 /// A record around its time and its lines.
@@ -67,11 +65,10 @@ impl<'w> Lines<'w> {
     fn new(world: &'w World) -> Self {
         Self {
             world,
-            out: Vec::new(),
+            out: Text::default(),
             shared: HashMap::default(),
             messages: HashMap::default(),
             paths: HashMap::default(),
-            second: (i64::MIN, Vec::new()),
         }
     }
 
@@ -88,25 +85,25 @@ impl<'w> Lines<'w> {
             self.shared.insert(key, shared);
         }
         let Some(Some(shared)) = self.shared.get(&key) else { return self.plain(event) };
-        self.out.extend_from_slice(&shared.before_time);
-        write_time(time, &mut self.second, &mut self.out);
+        self.out.add(&shared.before_time);
+        self.out.time(time);
         for (n, part) in shared.after_time.iter().enumerate() {
             if n > 0 {
-                write_number(u64::from(port.unwrap_or_default()), &mut self.out);
+                self.out.number(u64::from(port.unwrap_or_default()));
             }
-            self.out.extend_from_slice(part);
+            self.out.add(part);
         }
         for (n, line) in event.lines.iter().enumerate() {
-            self.out.extend_from_slice(if n == 0 { b"" } else { b"," });
+            self.out.add(if n == 0 { b"" } else { b"," });
             self.line(line)?;
         }
-        self.out.extend_from_slice(b"]}\n");
+        self.out.put(b"]}\n");
         Ok(())
     }
 
     fn plain(&mut self, event: &LogEvent) -> std::io::Result<()> {
         serde_json::to_writer(&mut self.out, &events::record(self.world, event))?;
-        self.out.push(b'\n');
+        self.out.put(b"\n");
         Ok(())
     }
 
@@ -118,14 +115,13 @@ impl<'w> Lines<'w> {
         let begin = match self.paths.entry(line.source.0) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(free) => {
-                let source = self.world.bundle.sources.get(line.source.0 as usize);
-                let path = serde_json::to_string(source.map_or("", |s| &s.path))?;
+                let path = serde_json::to_string(self.world.bundle.path(line.source))?;
                 free.insert(format!("{{\"path\":{path},\"line\":").into_bytes().into())
             }
         };
-        self.out.extend_from_slice(begin);
-        write_number(line.number, &mut self.out);
-        self.out.extend_from_slice(b",\"text\":\"");
+        self.out.add(begin);
+        self.out.number(line.number);
+        self.out.put(b",\"text\":\"");
         write_escaped(line.text.head(), &mut self.out)?;
         if self.messages.len() >= MAX_SHARED {
             self.messages.clear();
@@ -134,8 +130,8 @@ impl<'w> Lines<'w> {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(free) => free.insert(serde_json::to_vec(&**message)?.into()),
         };
-        self.out.extend_from_slice(quoted.get(1..).unwrap_or_default());
-        self.out.push(b'}');
+        self.out.add(quoted.get(1..).unwrap_or_default());
+        self.out.put(b"}");
         Ok(())
     }
 }
@@ -196,60 +192,30 @@ type Halves = (Box<[u8]>, Box<[u8]>);
 
 /// The record in two parts, between which its time stands, and without its lines.
 fn split(world: &World, event: &LogEvent) -> std::io::Result<Option<Halves>> {
-    const TIME: &[u8] = b",\"time\":\"";
+    const TIME: &[u8] = b",\"time\":";
+    const NO_TIME: &[u8] = b"\"\"";
     let mut record = events::record(world, &LogEvent { lines: Vec::new(), ..event.clone() });
     record.time = Some(String::new());
     let whole = serde_json::to_vec(&record)?;
     // no quote stands unescaped in a value, so this is the key itself
     let time = memchr::memmem::find(&whole, TIME).map(|n| n + TIME.len());
     let parts = time.and_then(|n| whole.split_at_checked(n));
-    Ok(parts.and_then(|(before, after)| Some((before.into(), after.strip_suffix(b"]}")?.into()))))
+    Ok(parts.and_then(|(before, after)| {
+        Some((before.into(), after.strip_prefix(NO_TIME)?.strip_suffix(b"]}")?.into()))
+    }))
 }
 
-/// Writes a time; most follow others of the same second.
-fn write_time(time: Timestamp, (second, text): &mut (i64, Vec<u8>), out: &mut Vec<u8>) {
-    const WHOLE: usize = "2026-11-21T02:25:49.".len();
-    let now = time.0.div_euclid(1_000_000_000);
-    if *second != now || text.is_empty() {
-        text.clear();
-        time.write_rfc3339(text);
-        *second = now;
-    }
-    out.extend_from_slice(text.get(..WHOLE).unwrap_or_default());
-    let mut nanos = time.0.rem_euclid(1_000_000_000);
-    let mut digits = *b"000000000Z";
-    for digit in digits.iter_mut().take(9).rev() {
-        *digit = b'0' + (nanos % 10) as u8;
-        nanos /= 10;
-    }
-    out.extend_from_slice(&digits);
-}
-
-fn write_number(mut number: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(at..).unwrap_or_default());
-}
-
-/// Writes what stands between the quotes of a JSON string.
-fn write_escaped(text: &str, out: &mut Vec<u8>) -> std::io::Result<()> {
+/// Writes what stands between the quotes of a JSON string, escaped as serde_json does it: less than [`Text::string`].
+fn write_escaped(text: &str, out: &mut Text) -> std::io::Result<()> {
     // without a way out within a block the compiler looks at many bytes at once
     let special = |b: u8| u8::from(b < b' ') | u8::from(b == b'"') | u8::from(b == b'\\');
     let plain = |block: &[u8]| block.iter().fold(0, |any, &b| any | special(b)) == 0;
     if text.as_bytes().chunks(32).all(plain) {
-        out.extend_from_slice(text.as_bytes());
+        out.add(text.as_bytes());
         return Ok(());
     }
     let quoted = serde_json::to_vec(text)?;
-    out.extend_from_slice(quoted.get(1..quoted.len() - 1).unwrap_or_default());
+    out.add(quoted.get(1..quoted.len() - 1).unwrap_or_default());
     Ok(())
 }
 

@@ -130,8 +130,7 @@ pub fn record(world: &World, event: &LogEvent) -> Event {
 
 fn url_text(url: &Url) -> String {
     let host = if url.host.contains(':') { format!("[{}]", url.host) } else { url.host.clone() };
-    let usual = url.is_local() || matches!((url.scheme.as_str(), url.port), ("https", 443) | ("http", 80));
-    let port = if usual { String::new() } else { format!(":{}", url.port) };
+    let port = if url.has_usual_port() { String::new() } else { format!(":{}", url.port) };
     format!("{}://{host}{port}{}", url.scheme, url.path)
 }
 

@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use super::document::{Finding, FlowRef, Moment, MomentKind, Report};
+use super::document::{Finding, FlowRef, Moment, MomentKind, Occurrence, Report};
 use super::ladder::ladder;
 use super::lanes::{Lanes, end};
 use super::view::coverage;
@@ -27,9 +27,9 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     for f in &report.findings {
         let cells =
-            [&f.id, &f.severity, &f.cause, name(f).unwrap_or("an unknown target")].map(cell).join(" | ");
+            [&f.id, &f.severity, &f.cause, name(f).unwrap_or("an unknown target")].map(text).join(" | ");
         let standing = f.standing.replace('_', " ");
-        writeln!(out, "| {cells} | {} | {} | {} |", words::grouped(f.count), when(f), cell(&standing))?;
+        writeln!(out, "| {cells} | {} | {} | {} |", words::grouped(f.count), when(f), text(&standing))?;
     }
     report.findings.iter().try_for_each(|f| finding(f, out))?;
     looked_at(report, out)
@@ -57,10 +57,17 @@ fn finding(f: &Finding, out: &mut dyn Write) -> io::Result<()> {
         let command = missing.command.as_ref().map_or_else(String::new, |c| format!(": {}", code(c)));
         writeln!(out, "- to be sure: {}{command}", text(&missing.detail))?;
     }
-    let Some(call) = representative(f) else { return Ok(()) };
+    match representative(f) {
+        Some(call) => proof(f, call, out),
+        None => Ok(()),
+    }
+}
+
+/// The call that speaks for a finding, and where to read on.
+fn proof(f: &Finding, call: &Occurrence, out: &mut dyn Write) -> io::Result<()> {
     for line in &call.logs {
         writeln!(out, "\n{}\n", code(&format!("{}:{}", line.path, line.line)))?;
-        fence(&line.text, "", out)?;
+        fence(&line.text, out)?;
     }
     for flow in &call.flows {
         let place = format!("{}, frame {}", code(&flow.file), flow.first_frame);
@@ -138,7 +145,7 @@ fn looked_at(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let on = if hosts.is_empty() { String::new() } else { format!(" on {}", hosts.join(", ")) };
         writeln!(out, "- version {}", text(&format!("{version}{on}")))?;
     }
-    for input in report.inputs.iter().filter(|i| matches!(i.status.as_str(), "partial" | "unreadable")) {
+    for input in report.inputs.iter().filter(|i| i.is_lossy()) {
         for problem in &input.problems {
             let what = format!("{} ({}): {}", input.status, problem.at, problem.detail);
             writeln!(out, "- {}: {}", code(&input.path), text(&what))?;
@@ -149,11 +156,6 @@ fn looked_at(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     let tool = &report.tool;
     writeln!(out, "\n{} {}, rules {}", text(&tool.name), text(&tool.version), text(&tool.rules_digest))
-}
-
-/// Text in a table cell.
-fn cell(text: &str) -> String {
-    self::text(text)
 }
 
 /// Text that Markdown and the HTML in it leave alone.
@@ -181,11 +183,11 @@ fn code(text: &str) -> String {
 }
 
 /// A fenced block that its text cannot close.
-fn fence(text: &str, language: &str, out: &mut dyn Write) -> io::Result<()> {
+fn fence(text: &str, out: &mut dyn Write) -> io::Result<()> {
     let text = printable(text);
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let ticks = "`".repeat(longest.max(2) + 1);
-    writeln!(out, "{ticks}{language}\n{text}\n{ticks}")
+    writeln!(out, "{ticks}\n{text}\n{ticks}")
 }
 
 /// Mermaid reads `;` and `#` as its own, and line ends end a statement.

@@ -1,4 +1,8 @@
-//! Short texts that several outputs share: display filters, ICMP names, addresses.
+//! Short texts that several outputs share: display filters, names of protocol numbers, times and counts as people read
+//! them, log lines without their envelopes.
+//!
+//! Takes facts, or text of a bundle; gives text that is still to be escaped for where it goes, but for [`printable`],
+//! which makes it safe for a terminal.
 
 use super::document::Bucket;
 use crate::flow::{IcmpError, Proto};

@@ -151,7 +151,7 @@ pub(crate) fn line(world: &World, line: &LogLine) -> LineRef {
 
 /// Path of a source.
 pub(super) fn path(world: &World, source: SourceIndex) -> String {
-    world.bundle.sources.get(source.0 as usize).map_or_else(String::new, |s| s.path.clone())
+    world.bundle.path(source).to_owned()
 }
 
 fn clock(model: Option<&ClockModel>) -> Clock {

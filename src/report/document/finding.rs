@@ -44,7 +44,7 @@ pub struct Finding {
     /// The calls in order of time, at most `--max-occurrences`.
     pub occurrences: Vec<Occurrence>,
     /// Calls beyond those.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "super::is_zero")]
     pub omitted: u64,
     /// All calls over time; spans without a call are left out.
     pub histogram: Vec<Bucket>,
@@ -272,9 +272,4 @@ pub struct Alternative {
     pub rule: String,
     /// Why it lost.
     pub why: String,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }

@@ -24,6 +24,13 @@ pub struct Input {
     pub problems: Vec<Problem>,
 }
 
+impl Input {
+    /// Some of it, or all, could not be read.
+    pub fn is_lossy(&self) -> bool {
+        matches!(self.status.as_str(), "partial" | "unreadable")
+    }
+}
+
 /// Something malformed or surprising.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
@@ -95,10 +102,10 @@ pub struct Capture {
     /// Share of the TCP flows that show packets of one side only, 0 to 1.
     pub one_sided: f64,
     /// Flows finished early to stay within the memory budget.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "super::is_zero")]
     pub evicted: u64,
     /// Bytes of flow records that were written to a temporary file to stay within the memory budget.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "super::is_zero")]
     pub spilled_bytes: u64,
     /// Its clock.
     pub clock: Clock,
@@ -158,7 +165,7 @@ pub struct Log {
     /// Failures read from it.
     pub events: u64,
     /// Lines that look like a transport failure and match no event.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "super::is_zero")]
     pub unrecognised: u64,
     /// The first of those.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -237,9 +244,4 @@ pub struct Anomaly {
     pub count: u64,
     /// One sentence with numbers.
     pub text: String,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }

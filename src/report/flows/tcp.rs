@@ -1,7 +1,7 @@
 //! The TCP part of a flow's object.
 //!
-//! Beside what DESIGN's contract names, the keys are (each only where the fact is there):
-//! `duplicate_ack_num{orig,resp}`, `rto{orig,resp}` (longest, s), `max_bytes_in_flight{orig,resp}`,
+//! Its keys, each only where the fact is there: `syn{orig,resp}`, `synack{…}`, `fin{…}`, `rst{…}` (segments),
+//! `analysis{orig{…},resp{…}}` (`tcp.analysis.*`, those that were found), `initial_rtt` (s), `duplicate_ack_num{orig,resp}`, `rto{orig,resp}` (longest, s), `max_bytes_in_flight{orig,resp}`,
 //! `options{orig{mss,window_scale,sack_permitted,timestamp},resp{…}}`, `ttl{orig,resp}`, `window{orig,resp}` (last, bytes),
 //! `syns[{frame,after}]` and `synacks[{frame,after}]` (where sent more than once; s after the first SYN),
 //! `synack_after_ack`, `half_open`, `simultaneous_open`, `syn_payload_bytes`, `closed_by`, `first_fin{orig,resp}` (frames),

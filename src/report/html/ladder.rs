@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::super::document::{FlowRef, Moment, MomentKind};
 use super::super::ladder::{Rung, ladder};
-use super::super::lanes::Lanes;
+use super::super::lanes::{Lanes, Way};
 use super::super::words;
 use super::escape;
 
@@ -49,8 +49,7 @@ fn packet(
     y: usize,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let moment = rung.moment;
-    let place_of = moment.flow.and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
+    let place_of = rung.moment.flow.and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
     let Some(flow) = flows.get(place_of) else { return Ok(()) };
     let way = lanes.way(rung, flow);
     let lane = |n| place(n, lanes.names.len());
@@ -68,6 +67,18 @@ fn packet(
         let title = escape(&format!("{frame}{}", moment.capture.as_deref().unwrap_or_default()));
         writeln!(out, "<circle class=head cx={} cy={line} r=3><title>{title}</title></circle>", lane(*n))?;
     }
+    caption(rung, &way, (x1, x2), y, out)
+}
+
+/// What a packet is, above its arrow, and its frames beside it.
+fn caption(
+    rung: &Rung<'_>,
+    way: &Way<'_>,
+    (x1, x2): (usize, usize),
+    y: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let moment = rung.moment;
     let again = if rung.after.len() > 1 { format!(" ×{}", rung.after.len()) } else { String::new() };
     let said = format!("{}{again}", moment.text);
     let middle = usize::midpoint(x1, x2);

@@ -22,8 +22,7 @@ pub(in crate::report) fn looked_at(report: &Report) -> String {
 
 /// Inputs, captures, logs, clocks, losses.
 pub(super) fn write(report: &Report, style: Style, all: bool, out: &mut dyn Write) -> io::Result<()> {
-    let bad: Vec<&Input> =
-        report.inputs.iter().filter(|i| matches!(i.status.as_str(), "partial" | "unreadable")).collect();
+    let bad: Vec<&Input> = report.inputs.iter().filter(|i| i.is_lossy()).collect();
     let not_read = if bad.is_empty() {
         "all read".to_owned()
     } else {
@@ -42,13 +41,7 @@ pub(super) fn write(report: &Report, style: Style, all: bool, out: &mut dyn Writ
     if quiet > 0 {
         row("log", &format!("{} without a failure", counted(quiet as u64, "other log")), style, out)?;
     }
-    for (version, hosts) in versions(report) {
-        let named: Vec<_> = hosts.iter().take(if all { usize::MAX } else { FEW }).copied().collect();
-        let more = hosts.len() - named.len();
-        let more = if more > 0 { format!(" and {} more", grouped(more as u64)) } else { String::new() };
-        let on = if named.is_empty() { String::new() } else { format!(" on {}{more}", named.join(", ")) };
-        row("version", &printable(&format!("{version}{on}")), style, out)?;
-    }
+    version_rows(report, style, all, out)?;
     for input in bad {
         for problem in &input.problems {
             let text = format!("{}: {} ({}): {}", input.path, input.status, problem.at, problem.detail);
@@ -61,6 +54,18 @@ pub(super) fn write(report: &Report, style: Style, all: bool, out: &mut dyn Writ
     let omitted = [report.captures.len(), logs.len(), report.anomalies.len()].into_iter().any(|n| n > FEW);
     if omitted && !all {
         text::wrap("  More of each with -v.", style.width, "  ", out)?;
+    }
+    Ok(())
+}
+
+/// Versions, each with the hosts that it ran on.
+fn version_rows(report: &Report, style: Style, all: bool, out: &mut dyn Write) -> io::Result<()> {
+    for (version, hosts) in versions(report) {
+        let named: Vec<_> = hosts.iter().take(if all { usize::MAX } else { FEW }).copied().collect();
+        let more = hosts.len() - named.len();
+        let more = if more > 0 { format!(" and {} more", grouped(more as u64)) } else { String::new() };
+        let on = if named.is_empty() { String::new() } else { format!(" on {}{more}", named.join(", ")) };
+        row("version", &printable(&format!("{version}{on}")), style, out)?;
     }
     Ok(())
 }

@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use super::super::document::{Finding, Match, Occurrence};
+use super::super::lanes;
 use super::super::words::{self, printable};
-use super::finding::{INDENT, LABELLED, bracketed, flow_place, head, needed, representative};
+use super::finding::{INDENT, LABELLED, flow_place, head, needed, representative};
 use super::ladder;
 use super::text::{self, Style, labelled};
 
@@ -118,7 +119,7 @@ fn call(occurrence: &Occurrence, style: Style, out: &mut dyn Write) -> io::Resul
     let Some(matching) = &occurrence.matching else { return Ok(()) };
     joined(matching, style, out)?;
     for other in &matching.alternatives {
-        let from = format!("{}:{}", bracketed(&other.orig.ip), other.orig.port);
+        let from = lanes::end(&other.orig);
         let text = format!("frame {} of {}, from {from}", other.first_frame, other.capture);
         labelled("      rather than", &printable(&text), style.width, "                  ", out)?;
     }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::super::document::{Finding, FlowRef, LineRef, Missing, Occurrence};
+use super::super::lanes;
 use super::super::words::{self, counted, printable};
 use super::text::{self, Style, labelled};
 
@@ -162,13 +163,7 @@ fn message(line: &LineRef, style: Style, out: &mut dyn Write) -> io::Result<()> 
 
 /// Where a flow is found in Wireshark.
 pub(super) fn flow_place(flow: &FlowRef) -> String {
-    let ends = format!(
-        "{}:{} → {}:{}",
-        bracketed(&flow.orig.ip),
-        flow.orig.port,
-        bracketed(&flow.resp.ip),
-        flow.resp.port,
-    );
+    let ends = format!("{} → {}", lanes::end(&flow.orig), lanes::end(&flow.resp));
     let filter = printable(&flow.display_filter);
     format!(
         "{}, {}, {}",
@@ -176,11 +171,6 @@ pub(super) fn flow_place(flow: &FlowRef) -> String {
         text::together(&ends),
         text::together(&format!("filter {filter}"))
     )
-}
-
-/// An IPv6 address in brackets, as before a port.
-pub(super) fn bracketed(ip: &str) -> String {
-    if ip.contains(':') { format!("[{ip}]") } else { ip.to_owned() }
 }
 
 /// The occurrence that explanation and timeline are about, else the first.
