@@ -28,12 +28,9 @@ pub(super) struct Tables {
     pub(super) by_client: Vec<u32>,
     /// Translations in the order of their translated tuple: client as the backend sees it, backend.
     pub(super) by_translated: Vec<u32>,
-    /// Those that were given another destination, in the order of the virtual one.
-    pub(super) by_virtual: Vec<u32>,
     /// Of each virtual address, the first translation to each real one.
     pub(super) seen_backends: HashMap<SocketAddr, Vec<usize>>,
     pub(super) callees: HashMap<String, Vec<usize>>,
-    pub(super) pods: HashMap<String, usize>,
     /// `namespace/name` of Services that an object shows without endpoints.
     pub(super) empty: HashSet<String>,
     /// Namespaces of which endpoints were read.
@@ -103,8 +100,6 @@ impl Tables {
         self.by_client.sort_by_key(|i| of(i).map(|x| x.original.0));
         self.by_translated = (0..count).collect();
         self.by_translated.sort_by_key(|i| of(i).map(|x| (x.reply.1, x.reply.0)));
-        self.by_virtual = (0..count).filter(|i| of(i).is_some_and(|x| x.reply.0 != x.original.1)).collect();
-        self.by_virtual.sort_by_key(|i| of(i).map(|x| x.original.1));
         let mut seen = HashSet::new();
         for (i, x) in map.translations.iter().enumerate().filter(|(_, x)| x.reply.0 != x.original.1) {
             if seen.insert((x.original.1, x.reply.0)) {
@@ -135,9 +130,6 @@ impl Tables {
                     }
                 }
             }
-        }
-        for (i, pod) in map.pods.iter().enumerate() {
-            self.pods.entry(format!("{}/{}", pod.namespace, pod.name)).or_insert(i);
         }
         for (i, node) in map.nodes.iter().enumerate() {
             for ip in &node.ips {

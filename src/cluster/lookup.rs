@@ -1,14 +1,14 @@
 //! Questions to the map: whose address, what a name or a virtual address leads to, what the kernel made of a tuple.
 //!
 //! Takes addresses and names; gives facts with the place that they were learnt at. Tables are built once, at the
-//! first question; whoever changes the map afterwards calls [`ClusterMap::reindex`].
+//! first question: nothing changes the map afterwards.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
-use super::index::{Entry, Index, Tables};
-use super::{Callee, ClusterMap, Destination, Endpoint, Node, Owner, Pod, Service, Translation};
+use super::index::{Entry, Tables};
+use super::{Callee, ClusterMap, Destination, Endpoint, Node, Owner, Service, Translation};
 use crate::bundle::SourceIndex;
 
 /// How a backend of a virtual address is known.
@@ -53,11 +53,6 @@ pub enum Endpoints {
 }
 
 impl ClusterMap {
-    /// Forgets the lookup tables, so that the next question sees what was changed.
-    pub fn reindex(&mut self) {
-        self.index = Index::default();
-    }
-
     /// Whose address it is, the most specific owner first: a Service, a pod of its own, a node.
     pub fn owner(&self, ip: IpAddr) -> Option<Owner<'_>> {
         self.owners(ip).into_iter().next()
@@ -77,11 +72,6 @@ impl ClusterMap {
     /// The host that an address is of: its node, or the host whose `ip addr` shows it.
     pub fn host_of(&self, ip: IpAddr) -> Option<&str> {
         self.tables().hosts.get(&ip.to_canonical()).map(String::as_str)
-    }
-
-    /// The pod `namespace/name`.
-    pub fn pod(&self, name: &str) -> Option<&Pod> {
-        self.tables().pods.get(name).and_then(|&i| self.pods.get(i))
     }
 
     /// `namespace/name` of the pod at an address, as endpoints say, else as the pods' own addresses do.
@@ -116,19 +106,6 @@ impl ClusterMap {
     /// The Service of that namespace and name.
     pub fn service(&self, namespace: &str, name: &str) -> Option<&Service> {
         self.tables().services.get(&format!("{namespace}/{name}")).and_then(|&i| self.services.get(i))
-    }
-
-    /// The Service that a host name of a URL stands for: `name.namespace.svc`, with `.cluster.local` or another
-    /// cluster domain, with a port or without, or a ClusterIP.
-    pub fn service_of_host(&self, host: &str) -> Option<&Service> {
-        if let Some(ip) = ip_of_host(host) {
-            return match self.owner(ip) {
-                Some(Owner::Service(service)) => Some(service),
-                _ => None,
-            };
-        }
-        let (namespace, name) = service_name_of_host(host)?;
-        self.service(namespace, name)
     }
 
     /// The Service whose ClusterIP, external address or NodePort (on a node) this is.
@@ -217,32 +194,10 @@ impl ClusterMap {
         services
     }
 
-    /// Virtual addresses that lead to a real one, in the order of objects, rules, conntrack.
-    pub fn virtual_addresses(&self, real: SocketAddr) -> Vec<SocketAddr> {
-        let mut found = Vec::new();
-        for service in self.services_behind(real) {
-            for port in &service.ports {
-                if self.backends_of(service, Some(port.port)).iter().any(|b| b.address == real) {
-                    found.extend(service.cluster_ips.iter().map(|ip| SocketAddr::new(*ip, port.port)));
-                }
-            }
-        }
-        let rules = self.tables().destinations_to.get(&real).into_iter().flatten();
-        found.extend(rules.filter_map(|&i| self.destinations.get(i)).map(|d| d.address));
-        let mut seen = HashSet::new();
-        found.retain(|a| seen.insert(*a));
-        found
-    }
-
     /// Destination rules of a virtual address, one for each source.
     pub fn destinations_of(&self, address: SocketAddr) -> Vec<&Destination> {
         let places = self.tables().destinations.get(&address);
         places.into_iter().flatten().filter_map(|&i| self.destinations.get(i)).collect()
-    }
-
-    /// The rule that refuses a virtual address because it has no endpoints.
-    pub fn rejecting(&self, address: SocketAddr) -> Option<&Destination> {
-        self.destinations_of(address).into_iter().find(|d| d.rejects)
     }
 
     /// What the kernel made of a tuple: the entry whose original direction it is.
@@ -257,36 +212,16 @@ impl ClusterMap {
         self.range(order, |x| (x.reply.1, x.reply.0).cmp(&(src, dst))).find(|x| x.protocol == protocol)
     }
 
-    /// Entries of a client's address and port, whatever they lead to.
-    pub fn translations_from(&self, src: SocketAddr) -> Vec<&Translation> {
-        self.range(&self.tables().by_client, |x| x.original.0.cmp(&src)).collect()
-    }
-
-    /// Entries to a virtual address that were given another destination.
-    pub fn translations_to(&self, dst: SocketAddr) -> Vec<&Translation> {
-        self.range(&self.tables().by_virtual, |x| x.original.1.cmp(&dst)).collect()
-    }
-
     /// Callees by the name that a log line says: webhook, APIService or CRD, or the configuration that holds it.
     pub fn callees_named(&self, name: &str) -> Vec<&Callee> {
         let places = self.tables().callees.get(name);
         places.into_iter().flatten().filter_map(|&i| self.callees.get(i)).collect()
     }
 
-    /// The first callee of a kind (`webhook`, `apiservice`, `conversion`) and name.
-    pub fn callee(&self, kind: &str, name: &str) -> Option<&Callee> {
-        self.callees_named(name).into_iter().find(|c| c.kind == kind)
-    }
-
     /// Callees whose Service this is.
     pub fn callees_of_service(&self, namespace: &str, name: &str) -> Vec<&Callee> {
         let is = |c: &&Callee| c.service.as_ref().is_some_and(|(ns, n)| ns == namespace && n == name);
         self.callees.iter().filter(is).collect()
-    }
-
-    /// The value of a kernel counter of a host.
-    pub fn counter(&self, host: &str, name: &str) -> Option<u64> {
-        self.counters.iter().find(|c| c.name == name && c.host.as_deref() == Some(host)).map(|c| c.value)
     }
 
     fn backend(&self, address: SocketAddr, learnt: Learnt, source: SourceIndex) -> Backend {
@@ -327,18 +262,4 @@ fn unique(mut backends: Vec<Backend>) -> Vec<Backend> {
     let mut seen = HashSet::new();
     backends.retain(|b| seen.insert(b.address));
     backends
-}
-
-/// `name.namespace.svc[.domain][:port]` and `name.namespace`: (namespace, name).
-fn service_name_of_host(host: &str) -> Option<(&str, &str)> {
-    let host = host.split_once(':').map_or(host, |(h, _)| h).trim_end_matches('.');
-    let mut labels = host.split('.');
-    let (name, namespace) = (labels.next()?, labels.next()?);
-    matches!(labels.next(), None | Some("svc")).then_some((namespace, name))
-}
-
-/// An address with or without port, with or without brackets.
-fn ip_of_host(host: &str) -> Option<IpAddr> {
-    let bare = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
-    bare.or_else(|| host.parse::<SocketAddr>().ok().map(|a| a.ip()))
 }

@@ -250,7 +250,7 @@ pub struct ClusterMap {
     pub conflicts_beyond: u64,
     /// One for each source read.
     pub inputs: Vec<InputReport>,
-    /// Lookup tables over all of the above, built at the first question; see [`ClusterMap::reindex`].
+    /// Lookup tables over all of the above, built at the first question.
     pub index: Index,
 }
 

@@ -1,4 +1,4 @@
-//! Names of protocol numbers as the RFCs and the IANA registries spell them, and alerts as Go and OpenSSL word them.
+//! Names of protocol numbers as the RFCs and the IANA registries spell them.
 //!
 //! Cipher suites come from tls-parser's copy of the IANA registry; an unknown number prints as hex and survives.
 
@@ -51,38 +51,7 @@ impl AlertDescription {
 
     /// The RFC's name.
     pub fn known_name(self) -> Option<&'static str> {
-        ALERTS.iter().find(|(code, ..)| *code == self.0).map(|(_, name, _)| *name)
-    }
-
-    /// How Go's crypto/tls words it, without `tls: `.
-    pub fn go_text(self) -> Option<&'static str> {
-        ALERTS.iter().find(|(code, ..)| *code == self.0).map(|(.., text)| *text)
-    }
-
-    /// The alert that Go words so, with or without `remote error: ` and `tls: ` before it: `tls: handshake failure` is 40.
-    /// An unknown one prints as `alert(N)`.
-    pub fn from_go_text(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let text = text
-            .strip_prefix("remote error: ")
-            .or_else(|| text.strip_prefix("local error: "))
-            .unwrap_or(text);
-        let text = text.strip_prefix("tls: ").unwrap_or(text);
-        if let Some(code) = text.strip_prefix("alert(").and_then(|t| t.strip_suffix(')')) {
-            return code.parse().ok().map(Self);
-        }
-        ALERTS.iter().find(|(.., go)| *go == text).map(|(code, ..)| Self(*code))
-    }
-
-    /// The alert that OpenSSL words so: `tlsv1 alert unknown ca`, `sslv3 alert handshake failure`,
-    /// `tlsv13 alert certificate required`.
-    pub fn from_openssl_text(text: &str) -> Option<Self> {
-        let (version, rest) = text.trim().split_once(' ')?;
-        if !version.starts_with("sslv3") && !version.starts_with("tlsv1") {
-            return None;
-        }
-        let words = rest.strip_prefix("alert ").unwrap_or(rest).replace(' ', "_");
-        ALERTS.iter().find(|(_, name, _)| *name == words).map(|(code, ..)| Self(*code))
+        ALERTS.iter().find(|(code, _)| *code == self.0).map(|(_, name)| *name)
     }
 }
 
@@ -98,43 +67,43 @@ fn look_up(table: &'static [(u16, &'static str)], number: u16) -> Option<&'stati
     table.iter().find(|(n, _)| *n == number).map(|(_, name)| *name)
 }
 
-/// Code, name of RFC 8446 §6 and RFC 5246 §7.2, text of Go's crypto/tls/alert.go.
-const ALERTS: &[(u8, &str, &str)] = &[
-    (0, "close_notify", "close notify"),
-    (10, "unexpected_message", "unexpected message"),
-    (20, "bad_record_mac", "bad record MAC"),
-    (21, "decryption_failed", "decryption failed"),
-    (22, "record_overflow", "record overflow"),
-    (30, "decompression_failure", "decompression failure"),
-    (40, "handshake_failure", "handshake failure"),
-    (41, "no_certificate", "no certificate"),
-    (42, "bad_certificate", "bad certificate"),
-    (43, "unsupported_certificate", "unsupported certificate"),
-    (44, "certificate_revoked", "revoked certificate"),
-    (45, "certificate_expired", "expired certificate"),
-    (46, "certificate_unknown", "unknown certificate"),
-    (47, "illegal_parameter", "illegal parameter"),
-    (48, "unknown_ca", "unknown certificate authority"),
-    (49, "access_denied", "access denied"),
-    (50, "decode_error", "error decoding message"),
-    (51, "decrypt_error", "error decrypting message"),
-    (60, "export_restriction", "export restriction"),
-    (70, "protocol_version", "protocol version not supported"),
-    (71, "insufficient_security", "insufficient security level"),
-    (80, "internal_error", "internal error"),
-    (86, "inappropriate_fallback", "inappropriate fallback"),
-    (90, "user_canceled", "user canceled"),
-    (100, "no_renegotiation", "no renegotiation"),
-    (109, "missing_extension", "missing extension"),
-    (110, "unsupported_extension", "unsupported extension"),
-    (111, "certificate_unobtainable", "certificate unobtainable"),
-    (112, "unrecognized_name", "unrecognized name"),
-    (113, "bad_certificate_status_response", "bad certificate status response"),
-    (114, "bad_certificate_hash_value", "bad certificate hash value"),
-    (115, "unknown_psk_identity", "unknown PSK identity"),
-    (116, "certificate_required", "certificate required"),
-    (120, "no_application_protocol", "no application protocol"),
-    (121, "ech_required", "encrypted client hello required"),
+/// Code, name of RFC 8446 §6 and RFC 5246 §7.2.
+const ALERTS: &[(u8, &str)] = &[
+    (0, "close_notify"),
+    (10, "unexpected_message"),
+    (20, "bad_record_mac"),
+    (21, "decryption_failed"),
+    (22, "record_overflow"),
+    (30, "decompression_failure"),
+    (40, "handshake_failure"),
+    (41, "no_certificate"),
+    (42, "bad_certificate"),
+    (43, "unsupported_certificate"),
+    (44, "certificate_revoked"),
+    (45, "certificate_expired"),
+    (46, "certificate_unknown"),
+    (47, "illegal_parameter"),
+    (48, "unknown_ca"),
+    (49, "access_denied"),
+    (50, "decode_error"),
+    (51, "decrypt_error"),
+    (60, "export_restriction"),
+    (70, "protocol_version"),
+    (71, "insufficient_security"),
+    (80, "internal_error"),
+    (86, "inappropriate_fallback"),
+    (90, "user_canceled"),
+    (100, "no_renegotiation"),
+    (109, "missing_extension"),
+    (110, "unsupported_extension"),
+    (111, "certificate_unobtainable"),
+    (112, "unrecognized_name"),
+    (113, "bad_certificate_status_response"),
+    (114, "bad_certificate_hash_value"),
+    (115, "unknown_psk_identity"),
+    (116, "certificate_required"),
+    (120, "no_application_protocol"),
+    (121, "ech_required"),
 ];
 
 /// IANA "TLS Supported Groups".
@@ -229,36 +198,6 @@ mod tests {
             (AlertDescription(200).name(), "unknown_200"),
         ] {
             assert_eq!(given, expected);
-        }
-    }
-
-    #[test]
-    fn alerts_are_known_by_the_words_of_go_and_openssl() {
-        for (text, code) in [
-            ("remote error: tls: handshake failure", Some(40)),
-            ("tls: unknown certificate authority", Some(48)),
-            ("protocol version not supported", Some(70)),
-            ("tls: alert(77)", Some(77)),
-            ("tls: no such alert", None),
-        ] {
-            assert_eq!(AlertDescription::from_go_text(text).map(|a| a.0), code, "{text}");
-        }
-        for (text, code) in [
-            ("sslv3 alert handshake failure", Some(40)),
-            ("tlsv1 alert unknown ca", Some(48)),
-            ("tlsv13 alert certificate required", Some(116)),
-            ("tlsv1 unrecognized name", Some(112)),
-            ("wrong version number", None),
-        ] {
-            assert_eq!(AlertDescription::from_openssl_text(text).map(|a| a.0), code, "{text}");
-        }
-    }
-
-    #[test]
-    fn every_alert_text_of_go_is_known_again() {
-        for (code, _, text) in ALERTS {
-            assert_eq!(AlertDescription::from_go_text(text), Some(AlertDescription(*code)));
-            assert_eq!(AlertDescription(*code).go_text(), Some(*text));
         }
     }
 }
