@@ -1,6 +1,6 @@
 //! From matches to cases: one for each call that a log tells of, one for each failed flow that none tells of.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 
 use rayon::prelude::*;
@@ -40,6 +40,7 @@ pub(super) fn build(join: &Join<'_>, assigned: &Assigned, options: &JoinOptions)
         case.facts.hosts = hosts.of(join, case);
         case.coverage = coverage::of(join, case, &dialers);
     }
+    count_targets(join, &mut cases);
     let (certificates, more_certificates) = certificates::inventory_of(join.world, options);
     certificates::attach(join, &mut cases, &certificates);
     let (of_certificates, more_cases) = certificates::cases(join.world, &cases, &certificates);
@@ -60,6 +61,28 @@ fn dialers_of(join: &Join<'_>, cases: &[Case]) -> Dialers {
         Some((world.event(case)?, orig))
     });
     Dialers::new(join, called)
+}
+
+/// Tells each call how many targets failed alike in its second: what hits many at once lies with the caller, or on the way
+/// that they share.
+fn count_targets(join: &Join<'_>, cases: &mut [Case]) {
+    let alike = |case: &Case| {
+        let second = case.time?.0.div_euclid(1_000_000_000);
+        Some((&*join.world.event(case)?.name, second))
+    };
+    let mut targets: HashMap<_, HashSet<&str>> = HashMap::new();
+    for case in cases.iter() {
+        let Target { url_host, address, backend, .. } = &case.target;
+        let target = [url_host, address, backend].into_iter().flatten().next();
+        if let Some((alike, target)) = alike(case).zip(target) {
+            targets.entry(alike).or_default().insert(target);
+        }
+    }
+    let count = |case: &Case| alike(case).and_then(|alike| targets.get(&alike)).map_or(0, HashSet::len);
+    let counts: Vec<usize> = cases.iter().map(count).collect();
+    for (case, count) in cases.iter_mut().zip(counts) {
+        case.facts.concurrent_targets = count as u32;
+    }
 }
 
 /// Callers' events, each with the server's own view of the same connection as its echo.

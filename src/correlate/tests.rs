@@ -55,6 +55,21 @@ fn a_cluster_ip_leads_to_the_pod_through_the_address_map() {
 }
 
 #[test]
+fn targets_that_fail_alike_in_one_second_are_counted() {
+    let line = |host: &str, name: &str, at: f64| event(name, host, at);
+    let lines = vec![
+        line("a.b.svc", "connection_refused", 5.1),
+        line("a.b.svc", "connection_refused", 5.2),
+        line("c.d.svc", "connection_refused", 5.9),
+        line("e.f.svc", "eof", 5.5),
+        line("g.h.svc", "connection_refused", 6.1),
+    ];
+    let found = join(&mut world(1, Vec::new(), lines));
+    let counts: Vec<_> = found.cases.iter().map(|c| c.facts.concurrent_targets).collect();
+    assert_eq!(counts, [2, 2, 1, 2, 1]);
+}
+
+#[test]
 fn the_server_name_leads_to_the_flow_without_any_object() {
     let stall = stalled(flow("10.0.0.1:4002", "10.2.0.8:10250", 10.0, 15.0), "a.b.svc", 1);
     let line = within(event("deadline_exceeded", "a.b.svc", 15.001), 5);
