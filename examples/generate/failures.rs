@@ -73,7 +73,7 @@ fn pod(service: usize, flow: u64) -> SocketAddr {
     SocketAddr::new(Ipv4Addr::new(10, 244, service as u8, 10 + flow as u8).into(), 8443)
 }
 
-fn services() -> String {
+pub(crate) fn services() -> String {
     objects("ServiceList", |service, namespace, name| {
         format!(
             r#"{{"apiVersion":"v1","kind":"Service","metadata":{{"name":"{name}","namespace":"{namespace}"}},"spec":{{"clusterIP":"10.96.12.{}","ports":[{{"port":443,"protocol":"TCP","targetPort":8443}}]}}}}"#,
@@ -82,7 +82,7 @@ fn services() -> String {
     })
 }
 
-fn endpoints() -> String {
+pub(crate) fn endpoints() -> String {
     objects("EndpointsList", |service, namespace, name| {
         format!(
             r#"{{"apiVersion":"v1","kind":"Endpoints","metadata":{{"name":"{name}","namespace":"{namespace}"}},"subsets":[{{"addresses":[{{"ip":"10.244.{service}.10"}}],"ports":[{{"port":8443,"protocol":"TCP"}}]}}]}}"#

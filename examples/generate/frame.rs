@@ -85,6 +85,28 @@ pub(crate) fn icmp_unreachable(from: IpAddr, to: IpAddr, code: u8, frame: &[u8])
     in_ethernet(from, to, 1, &icmp)
 }
 
+/// A UDP datagram, without a checksum.
+pub(crate) fn udp(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Vec<u8> {
+    let mut udp = Vec::with_capacity(8 + payload.len());
+    udp.extend_from_slice(&from.port().to_be_bytes());
+    udp.extend_from_slice(&to.port().to_be_bytes());
+    udp.extend_from_slice(&(8 + payload.len() as u16).to_be_bytes());
+    udp.extend_from_slice(&[0, 0]);
+    udp.extend_from_slice(payload);
+    in_ethernet(from.ip(), to.ip(), 17, &udp)
+}
+
+/// An IPv4 `frame` of ours as a fragment that others follow, `offset` bytes into its packet.
+pub(crate) fn fragment(frame: &[u8], identification: u16, offset: u16) -> Vec<u8> {
+    let mut frame = frame.to_vec();
+    frame[18..20].copy_from_slice(&identification.to_be_bytes());
+    frame[20..22].copy_from_slice(&(0x2000 | offset / 8).to_be_bytes());
+    frame[24..26].fill(0);
+    let sum = checksum(&[&frame[14..34]]);
+    frame[24..26].copy_from_slice(&sum.to_be_bytes());
+    frame
+}
+
 fn in_ethernet(from: IpAddr, to: IpAddr, protocol: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(54 + payload.len());
     frame.extend_from_slice(&[0x02, 0, 0, 0, 0, 2, 0x02, 0, 0, 0, 0, 1]);

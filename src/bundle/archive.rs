@@ -4,11 +4,14 @@
 //! Nothing is extracted under a name. Members of kinds that nothing reads are not copied. Hostile names are shown
 //! safely, links and devices are said and left, and every limit that is reached is said with its flag.
 
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::tar::EntryType;
 
-use super::codec::Codec;
+use super::allowance::{self, Drawn};
+use super::codec::{self, Codec};
 use super::discover::{Finder, in_place};
 use super::name;
 use super::open::{Opening, Origin};
@@ -27,19 +30,21 @@ impl Finder<'_> {
                 if let Some(path) = self.admit(&member, shown) {
                     self.written = written_at(&member);
                     let part = region.part(member.offset, member.size);
-                    self.known(Origin::Region(part), &path, depth + 1);
+                    let share = allowance::part_of(opening.share, member.size, region.len());
+                    self.known(Origin::Region(part), &path, depth + 1, share);
                 }
             }
             return;
         }
-        match as_archive(opening).open() {
+        match as_archive(opening).open_counted() {
             Err(e) => self.bundle.problems.loss("unreadable", Place::Whole, || format!("{shown}: {e}")),
-            Ok(reader) => {
+            Ok((reader, used)) => {
                 let mut tar: TarReader<SourceReader> = TarReader::new(reader);
+                let mut share = Share { of: opening.share, stored: opening.origin.stored(), used, before: 0 };
                 while let Some(member) = self.next_member(&mut tar, shown) {
                     if let Some(path) = self.admit(&member, shown) {
                         self.written = written_at(&member);
-                        self.spool_member(&mut tar.data(member.size), &path, u64::MAX, depth);
+                        self.spool_member(&mut tar.data(member.size), &path, u64::MAX, depth, &mut share);
                     }
                 }
             }
@@ -68,7 +73,7 @@ impl Finder<'_> {
             Ok(member) => member.filter(|_| self.count_member() && self.spooled < self.limits.total_bytes),
             Err(e) => {
                 let at = Place::Offset(tar.position());
-                self.bundle.problems.loss("damaged_archive", at, || {
+                self.bundle.problems.loss(self.why(&e, "damaged_archive"), at, || {
                     format!("{shown}: reading stopped ({e}); the members before are read")
                 });
                 None
@@ -105,6 +110,12 @@ impl Finder<'_> {
             _ => {}
         }
         self.named(path, &name)
+    }
+
+    /// The name of a limit that stopped reading, or of what else did.
+    fn why(&self, error: &io::Error, otherwise: &'static str) -> &'static str {
+        let spent = self.allowance.is_spent().then_some("limit_ratio");
+        spent.or_else(|| codec::limit_of(error)).unwrap_or(otherwise)
     }
 
     fn named(&mut self, path: String, name: &name::Safe) -> Option<String> {
@@ -158,7 +169,8 @@ impl Finder<'_> {
                         });
                         return;
                     }
-                    self.zip_member(&mut file, shown, depth);
+                    let share = allowance::part_of(opening.share, file.compressed_size(), length);
+                    self.zip_member(&mut file, shown, depth, share);
                 }
                 Err(e) => self.bundle.problems.loss("damaged_member", Place::Whole, || {
                     format!("{shown}: member {number} cannot be read: {e}")
@@ -167,7 +179,13 @@ impl Finder<'_> {
         }
     }
 
-    fn zip_member<R: Read>(&mut self, file: &mut zip::read::ZipFile<'_, R>, shown: &str, depth: u32) {
+    fn zip_member<R: Read>(
+        &mut self,
+        file: &mut zip::read::ZipFile<'_, R>,
+        shown: &str,
+        depth: u32,
+        share: u64,
+    ) {
         let name = name::safe(file.name_raw());
         let path = format!("{shown}!{}", name.text);
         if file.is_dir() {
@@ -179,20 +197,20 @@ impl Finder<'_> {
                 .note("link_in_archive", Place::Whole, || format!("{path} is a link and is not followed"));
             return;
         }
-        let most = file.compressed_size().saturating_mul(self.limits.ratio).saturating_add(RATIO_FROM_BYTES);
+        let most = allowance::most(file.compressed_size(), self.limits);
         if let Some(path) = self.named(path, &name) {
-            self.spool_member(file, &path, most, depth);
+            let mut drawn = Drawn { inner: file, from: self.allowance.clone(), ratio: self.limits.ratio };
+            self.spool_member(&mut drawn, &path, most, depth, &mut Share::known(share));
         }
     }
 
     /// Spools a member unless nothing reads what it holds; `most` bytes are what its ratio allows.
-    fn spool_member(&mut self, from: &mut dyn Read, path: &str, most: u64, depth: u32) {
+    fn spool_member(&mut self, from: &mut dyn Read, path: &str, most: u64, depth: u32, share: &mut Share) {
         let mut head = Vec::new();
         let read = from.take(sniff::LOOK).read_to_end(&mut head);
         let archive = Codec::of(&head).is_some() || tar::is_header(&head) || head.starts_with(b"PK");
         if read.is_ok() && !archive && !is_utf16(&head) && sniff::kind(&head) == SourceKind::Unknown {
-            let opening =
-                Opening { origin: Origin::Left, codecs: Vec::new(), utf16: None, limits: *self.limits };
+            let opening = Opening::new(Origin::Left, self.limits);
             self.add(opening, SourceKind::Unknown, path, head.len() as u64, Weirds::default());
             return;
         }
@@ -201,12 +219,12 @@ impl Finder<'_> {
         let region = match read {
             Ok(_) => self.spool_bounded(&mut whole, path, most),
             Err(e) => {
-                self.note_cut(path, head.len() as u64, &e.to_string());
+                self.note_cut(path, head.len() as u64, &e);
                 self.spool_bounded(&mut head.as_slice(), path, most)
             }
         };
         if let Some(region) = region {
-            self.known(Origin::Region(region), path, depth + 1);
+            self.known(Origin::Region(region), path, depth + 1, share.next());
         }
     }
 
@@ -229,7 +247,7 @@ impl Finder<'_> {
         };
         self.spooled = self.spooled.saturating_add(region.len());
         if let Some(e) = stopped {
-            self.note_cut(path, region.len(), &e.to_string());
+            self.note_cut(path, region.len(), &e);
         }
         if region.len() > bound {
             self.bundle.problems.loss(name, Place::Offset(bound), || {
@@ -239,8 +257,8 @@ impl Finder<'_> {
         Some(region.part(0, bound))
     }
 
-    fn note_cut(&mut self, path: &str, at: u64, why: &str) {
-        self.bundle.problems.loss("cut_member", Place::Offset(at), || {
+    fn note_cut(&mut self, path: &str, at: u64, why: &io::Error) {
+        self.bundle.problems.loss(self.why(why, "cut_member"), Place::Offset(at), || {
             format!("{path}: reading stopped after {at} bytes ({why}); what came before is read")
         });
     }
@@ -253,6 +271,31 @@ fn as_archive(opening: &Opening) -> Opening {
     opening
 }
 
+/// How many bytes of an input file the members of one archive in it stand for.
+struct Share {
+    /// Of the archive.
+    of: u64,
+    /// Its own bytes, and how many of them have been used to unpack its members so far.
+    stored: u64,
+    used: Arc<AtomicU64>,
+    before: u64,
+}
+
+impl Share {
+    /// What is known without unpacking.
+    fn known(share: u64) -> Self {
+        Self { of: share, stored: 1, used: Arc::new(AtomicU64::new(1)), before: 0 }
+    }
+
+    /// Of the member that was just unpacked.
+    fn next(&mut self) -> u64 {
+        let used = self.used.load(Ordering::Relaxed);
+        let of_it = used - self.before.min(used);
+        self.before = used;
+        allowance::part_of(self.of, of_it, self.stored)
+    }
+}
+
 /// When a member was last written.
 fn written_at(member: &Member) -> Option<Timestamp> {
     let seconds = i64::try_from(member.written?).ok()?;
@@ -262,6 +305,3 @@ fn written_at(member: &Member) -> Option<Timestamp> {
 fn is_utf16(head: &[u8]) -> bool {
     super::open::Endian::of(head).is_some()
 }
-
-/// Below this nothing is called a bomb.
-const RATIO_FROM_BYTES: u64 = 16 << 20;

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 use super::Limits;
+use super::allowance::{Allowance, Drawn, FROM_BYTES};
 
 /// A compression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,15 +36,17 @@ impl Codec {
         }
     }
 
-    /// Decompresses `inner` within the limits.
+    /// Decompresses `inner` within the limits and what the allowance leaves; `stored` says how much of it was used.
     pub(super) fn decode<'a>(
         self,
         inner: impl Read + Send + 'a,
         limits: &Limits,
+        from: Allowance,
+        stored: Arc<AtomicU64>,
     ) -> Box<dyn Read + Send + 'a> {
-        let stored = Arc::new(AtomicU64::new(0));
-        let counted = BufReader::with_capacity(BUFFER_BYTES, Counted { inner, bytes: Arc::clone(&stored) });
-        let bounds = (stored, *limits);
+        let inner = BufReader::with_capacity(BUFFER_BYTES, inner);
+        let counted = Counted { inner, bytes: Arc::clone(&stored) };
+        let bounds = (stored, *limits, from);
         match self {
             Self::Gzip => bounded(flate2::bufread::MultiGzDecoder::new(counted), bounds),
             Self::Xz => bounded(lzma_rust2::XzReader::new_mem_limit(counted, true, XZ_MEMORY_KIB), bounds),
@@ -61,7 +64,9 @@ impl Codec {
 pub fn unpacked(stored: &[u8], most: usize) -> io::Result<Vec<u8>> {
     let codec = Codec::of(stored).ok_or(io::ErrorKind::InvalidData)?;
     let mut out = Vec::new();
-    codec.decode(stored, &Limits::default()).take(most as u64).read_to_end(&mut out)?;
+    let limits = Limits::default();
+    let allowance = Allowance::of(stored.len() as u64, &limits);
+    codec.decode(stored, &limits, allowance, Arc::default()).take(most as u64).read_to_end(&mut out)?;
     Ok(out)
 }
 
@@ -76,21 +81,43 @@ pub fn unpacked_lz4_block(stored: &[u8], most: usize) -> io::Result<Vec<u8>> {
     lz4_flex::block::decompress(block, length).map_err(io::Error::other)
 }
 
-fn bounded<'a>(inner: impl Read + Send + 'a, bounds: (Arc<AtomicU64>, Limits)) -> Box<dyn Read + Send + 'a> {
-    Box::new(Bounded { inner, stored: bounds.0, limits: bounds.1, out: 0 })
+fn bounded<'a>(
+    inner: impl Read + Send + 'a,
+    (stored, limits, from): (Arc<AtomicU64>, Limits, Allowance),
+) -> Box<dyn Read + Send + 'a> {
+    let inner = Drawn { inner, from, ratio: limits.ratio };
+    Box::new(Bounded { inner, stored, limits, out: 0 })
 }
 
-/// Counts what is taken from the stored side.
+/// Counts what is used of the stored side, not what was read ahead of it.
 struct Counted<R> {
-    inner: R,
+    inner: BufReader<R>,
     bytes: Arc<AtomicU64>,
+}
+
+impl<R> Counted<R> {
+    /// Nobody else writes: a load and a store are cheaper than an addition in one step, and xz reads byte by byte.
+    fn add(&self, n: usize) {
+        self.bytes.store(self.bytes.load(Ordering::Relaxed) + n as u64, Ordering::Relaxed);
+    }
 }
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n = self.inner.read(buf)?;
-        self.bytes.fetch_add(n as u64, Ordering::Relaxed);
+        self.add(n);
         Ok(n)
+    }
+}
+
+impl<R: Read> BufRead for Counted<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.add(n);
+        self.inner.consume(n);
     }
 }
 
@@ -105,11 +132,12 @@ struct Bounded<R> {
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if self.out > self.limits.member_bytes {
-            return Err(limit("member size", self.limits.member_bytes, "--max-member-bytes"));
+            let most = self.limits.member_bytes;
+            return Err(reached("limit_member_bytes", "member size", most, "--max-member-bytes"));
         }
         let stored = self.stored.load(Ordering::Relaxed);
-        if self.out > RATIO_FROM_BYTES && self.out / self.limits.ratio.max(1) > stored {
-            return Err(limit("compression ratio", self.limits.ratio, "--max-ratio"));
+        if self.out > FROM_BYTES && self.out / self.limits.ratio.max(1) > stored {
+            return Err(ratio_reached(self.limits.ratio));
         }
         let n = self.inner.read(buf)?;
         self.out += n as u64;
@@ -117,9 +145,34 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
-/// The error for a limit that was reached.
-pub(super) fn limit(name: &str, value: u64, flag: &str) -> io::Error {
-    io::Error::other(format!("the limit of {name} ({value}) is reached; raise it with {flag}"))
+/// A limit that was reached, as an error of reading.
+#[derive(Debug)]
+struct Reached {
+    name: &'static str,
+    text: String,
+}
+
+impl std::fmt::Display for Reached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Reached {}
+
+fn reached(name: &'static str, what: &str, value: u64, flag: &str) -> io::Error {
+    let text = format!("the limit of {what} ({value}) is reached; raise it with {flag}");
+    io::Error::other(Reached { name, text })
+}
+
+/// The error where more came out than the ratio allows.
+pub(super) fn ratio_reached(ratio: u64) -> io::Error {
+    reached("limit_ratio", "compression ratio", ratio, "--max-ratio")
+}
+
+/// The name of the limit that an error of reading tells of.
+pub(super) fn limit_of(error: &io::Error) -> Option<&'static str> {
+    error.get_ref()?.downcast_ref::<Reached>().map(|r| r.name)
 }
 
 /// zstd frames one after another, skippable ones between them (RFC 8878 §3.1).
@@ -194,7 +247,5 @@ impl<R: BufRead> Read for Lz4Frames<R> {
 
 /// Stored bytes read at once.
 const BUFFER_BYTES: usize = 1 << 16;
-/// Below this nothing is called a bomb: small texts of one repeated line reach any ratio.
-const RATIO_FROM_BYTES: u64 = 16 << 20;
 /// Memory of the xz decoder; `xz -9` needs 65 MiB.
 const XZ_MEMORY_KIB: u32 = 256 << 10;

@@ -9,12 +9,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::allowance::{self, Allowance};
 use super::layout::Layout;
 use super::name::{self, Names};
-use super::open::{Endian, Opening, Origin};
+use super::open::{Opening, Origin, look};
 use super::spool::{Region, Spool};
 use super::{Bundle, Limits, Source, SourceIndex, SourceKind, sniff, tar};
-use crate::bundle::codec::Codec;
 use crate::error::{Error, Place, Weirds};
 use crate::time::Timestamp;
 
@@ -75,6 +75,8 @@ pub(super) struct Finder<'l> {
     members: u64,
     /// Bytes of members so far.
     pub(super) spooled: u64,
+    /// What may come out of the decompressors of the input file that is searched.
+    pub(super) allowance: Allowance,
     /// Which input is walked, and for each source which it came from.
     input: usize,
     input_of: Vec<usize>,
@@ -92,6 +94,7 @@ impl<'l> Finder<'l> {
             names: Names::default(),
             members: 0,
             spooled: 0,
+            allowance: Allowance::default(),
             input: 0,
             input_of: Vec::new(),
             seen: several.then(HashSet::new),
@@ -131,7 +134,7 @@ impl<'l> Finder<'l> {
                 format!("{shown}: only the first {most} bytes are read; raise it with --max-total-bytes")
             });
         }
-        self.known(Origin::Region(region.part(0, most)), shown, 0);
+        self.root(Origin::Region(region.part(0, most)), shown);
         Ok(())
     }
 
@@ -196,18 +199,22 @@ impl<'l> Finder<'l> {
         let written = std::fs::metadata(path).ok().and_then(|m| m.modified().ok());
         let since = written.and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
         self.written = since.and_then(|d| i64::try_from(d.as_nanos()).ok()).map(Timestamp);
-        self.known(Origin::File(path.to_owned()), shown, 0);
+        self.root(Origin::File(path.to_owned()), shown);
     }
 
-    /// Something that can be opened again and again: an archive to look into, or a source.
-    pub(super) fn known(&mut self, origin: Origin, shown: &str, depth: u32) {
-        let stored = match &origin {
-            Origin::File(path) => std::fs::metadata(path).map_or(0, |m| m.len()),
-            Origin::Region(region) => region.len(),
-            Origin::Memory(bytes) => bytes.len() as u64,
-            Origin::Left => 0,
-        };
-        let mut opening = Opening { origin, codecs: Vec::new(), utf16: None, limits: *self.limits };
+    /// An input file: what it holds, however deep, is unpacked within an allowance of its own.
+    fn root(&mut self, origin: Origin, shown: &str) {
+        let (stored, first) = (origin.stored(), self.bundle.sources.len());
+        self.allowance = Allowance::of(stored, self.limits);
+        self.known(origin, shown, 0, stored);
+        allowance::settle(self.bundle.sources.get_mut(first..).unwrap_or_default(), self.limits);
+    }
+
+    /// Something that can be opened again and again: an archive to look into, or a source. It stands for `share` bytes
+    /// of its input file.
+    pub(super) fn known(&mut self, origin: Origin, shown: &str, depth: u32, share: u64) {
+        let stored = origin.stored();
+        let mut opening = Opening::within(origin, self.limits, share, &self.allowance);
         let mut problems = Weirds::default();
         let head = look(&mut opening, &mut problems);
         if head.starts_with(ZIP_MAGIC) || head.starts_with(ZIP_EMPTY) || tar::is_header(&head) {
@@ -306,28 +313,6 @@ impl<'l> Finder<'l> {
     }
 }
 
-/// The first decompressed bytes; finds the compressions and the encoding on the way.
-fn look(opening: &mut Opening, problems: &mut Weirds) -> Vec<u8> {
-    loop {
-        let mut head = Vec::new();
-        let read = opening.open().and_then(|r| r.take(sniff::LOOK).read_to_end(&mut head));
-        if let Err(e) = read
-            && head.is_empty()
-        {
-            problems.loss("unreadable", Place::Whole, || e.to_string());
-        }
-        if let Some(codec) = Codec::of(&head)
-            && opening.codecs.len() < MAX_CODECS
-        {
-            opening.codecs.push(codec);
-        } else if let (Some(endian), None) = (Endian::of(&head), opening.utf16) {
-            opening.utf16 = Some(endian);
-        } else {
-            return head;
-        }
-    }
-}
-
 /// See [`Bundle::add_key_log`].
 pub(super) fn add_key_log(bundle: &mut Bundle, path: &Path) -> Result<SourceIndex, Error> {
     let shown = path.display().to_string();
@@ -335,12 +320,7 @@ pub(super) fn add_key_log(bundle: &mut Bundle, path: &Path) -> Result<SourceInde
     let stored_bytes = std::fs::metadata(path).map_err(failed)?.len();
     File::open(path).map_err(failed)?;
     let mut problems = Weirds::default();
-    let mut opening = Opening {
-        origin: Origin::File(path.to_owned()),
-        codecs: Vec::new(),
-        utf16: None,
-        limits: Limits::default(),
-    };
+    let mut opening = Opening::new(Origin::File(path.to_owned()), &Limits::default());
     let head = look(&mut opening, &mut problems);
     if sniff::kind(&head) != SourceKind::KeyLog {
         return Err(Error::Usage(format!(
@@ -368,7 +348,7 @@ impl Bundle {
         let path = format!("{name}!{part}");
         let stored_bytes = text.len() as u64;
         let origin = Origin::Memory(text.into());
-        let opening = Opening { origin, codecs: Vec::new(), utf16: None, limits: Limits::default() };
+        let opening = Opening::new(origin, &Limits::default());
         let index = SourceIndex(self.sources.len() as u32);
         let (kind, written, problems) = (SourceKind::Log, None, Weirds::default());
         let read = self.read.clone();
@@ -414,5 +394,3 @@ fn file_name(path: &Path) -> String {
 /// Local file header, and the end record of an archive without members (APPNOTE 4.3.7, 4.3.16).
 const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
 const ZIP_EMPTY: &[u8] = b"PK\x05\x06";
-/// Compressions on top of each other.
-const MAX_CODECS: usize = 3;

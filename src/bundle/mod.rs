@@ -75,7 +75,8 @@ pub struct Limits {
     pub total_bytes: u64,
     /// Decompressed bytes of one archive member or compressed file.
     pub member_bytes: u64,
-    /// Decompressed bytes for each compressed byte, once more than 16 MiB came out.
+    /// Decompressed bytes, at all depths together, for each byte of the input file that they come from, once more than
+    /// 16 MiB came out.
     pub ratio: u64,
     /// Bytes of one file of Kubernetes objects or certificates, which is held in memory while it is read.
     pub object_bytes: u64,
@@ -106,6 +107,7 @@ impl Default for Limits {
     }
 }
 
+mod allowance;
 mod archive;
 mod codec;
 mod discover;

@@ -7,10 +7,13 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
+use super::allowance::{self, Allowance, Allowed};
 use super::codec::Codec;
 use super::spool::{Region, Spool};
-use super::{Limits, SourceReader};
+use super::{Limits, SourceReader, sniff};
+use crate::error::{Place, Weirds};
 
 /// Where the bytes of a source are.
 #[derive(Clone, Debug)]
@@ -33,6 +36,10 @@ pub(super) struct Opening {
     pub(super) codecs: Vec<Codec>,
     pub(super) utf16: Option<Endian>,
     pub(super) limits: Limits,
+    /// Bytes of its input file that it stands for.
+    pub(super) share: u64,
+    /// What may come out of its decompressors.
+    pub(super) allowed: Allowed,
 }
 
 /// Byte order of UTF-16.
@@ -53,21 +60,54 @@ impl Endian {
     }
 }
 
+impl Origin {
+    /// Bytes that are stored.
+    pub(super) fn stored(&self) -> u64 {
+        match self {
+            Self::File(path) => std::fs::metadata(path).map_or(0, |m| m.len()),
+            Self::Region(region) => region.len(),
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::Left => 0,
+        }
+    }
+}
+
 impl Opening {
+    /// What is a file of its own.
+    pub(super) fn new(origin: Origin, limits: &Limits) -> Self {
+        let share = origin.stored();
+        let allowed = Allowed::EachPass(allowance::most(share, limits));
+        Self { origin, codecs: Vec::new(), utf16: None, limits: *limits, share, allowed }
+    }
+
+    /// What is found in an input file and stands for `share` bytes of it.
+    pub(super) fn within(origin: Origin, limits: &Limits, share: u64, all: &Allowance) -> Self {
+        let allowed = Allowed::Together(all.clone());
+        Self { origin, codecs: Vec::new(), utf16: None, limits: *limits, share, allowed }
+    }
+
     pub(super) fn open(&self) -> io::Result<SourceReader> {
+        self.open_counted().map(|(reader, _)| reader)
+    }
+
+    /// Opens it; the count is of stored bytes that were used, where it is compressed.
+    pub(super) fn open_counted(&self) -> io::Result<(SourceReader, Arc<AtomicU64>)> {
         let mut reader: SourceReader = match &self.origin {
             Origin::File(path) => Box::new(File::open(path)?),
             Origin::Region(region) => Box::new(region.clone()),
             Origin::Memory(bytes) => Box::new(io::Cursor::new(bytes.clone())),
             Origin::Left => Box::new(io::empty()),
         };
-        for codec in &self.codecs {
-            reader = codec.decode(reader, &self.limits);
+        let from = self.allowed.open();
+        let used: Arc<AtomicU64> = Arc::default();
+        for (outer, codec) in self.codecs.iter().enumerate() {
+            let stored = if outer == 0 { Arc::clone(&used) } else { Arc::default() };
+            reader = codec.decode(reader, &self.limits, from.clone(), stored);
         }
-        Ok(match self.utf16 {
-            Some(endian) => Box::new(Utf16::new(reader, endian)),
-            None => reader,
-        })
+        if let Some(endian) = self.utf16 {
+            reader = Box::new(Utf16::new(reader, endian));
+        }
+        Ok((reader, used))
     }
 
     /// The bytes as a region of a file: in place where they are stored as they are, else written to a temporary one.
@@ -75,6 +115,33 @@ impl Opening {
         match super::discover::in_place(self).filter(|_| self.utf16.is_none()) {
             Some(region) => Ok((region, None)),
             None => Spool::default().write(&mut *self.open()?, self.limits.member_bytes),
+        }
+    }
+}
+
+/// The first decompressed bytes; finds the compressions and the encoding on the way.
+pub(super) fn look(opening: &mut Opening, problems: &mut Weirds) -> Vec<u8> {
+    loop {
+        let mut head = Vec::new();
+        let read = opening.open().and_then(|r| r.take(sniff::LOOK).read_to_end(&mut head));
+        if let Err(e) = read
+            && head.is_empty()
+        {
+            problems.loss("unreadable", Place::Whole, || e.to_string());
+        }
+        if let Some(codec) = Codec::of(&head)
+            && opening.codecs.len() < MAX_CODECS
+        {
+            opening.codecs.push(codec);
+        } else if let (Some(endian), None) = (Endian::of(&head), opening.utf16) {
+            opening.utf16 = Some(endian);
+        } else {
+            if Codec::of(&head).is_some() {
+                problems.loss("limit_compressions", Place::Whole, || {
+                    format!("it is compressed more than {MAX_CODECS} times over, which is not unpacked")
+                });
+            }
+            return head;
         }
     }
 }
@@ -137,3 +204,6 @@ impl<R: Read> Read for Utf16<R> {
         Ok(n)
     }
 }
+
+/// Compressions on top of each other.
+const MAX_CODECS: usize = 3;

@@ -485,6 +485,71 @@ fn bombs_end_with_an_error_that_names_the_limit() {
     assert!(content(&bundle.sources[0]).len() < 22 << 20);
 }
 
+/// Archives within archives, each level all alike and therefore small: as much comes out as the outermost file allows,
+/// not its ratio to the power of the depth, and what is beside it is read.
+#[test]
+fn ratios_within_ratios_do_not_multiply() {
+    let mut stored = LOG.repeat((1 << 20) / LOG.len());
+    for level in 0..3 {
+        let names: Vec<String> = (0..4).map(|n| format!("{n}.l{level}")).collect();
+        let members: Vec<(&str, &[u8])> = names.iter().map(|n| (n.as_str(), &*stored)).collect();
+        stored = gzip(&tar(&members));
+    }
+    let dir = dir(&[("a.tgz", &stored), ("b.log", LOG)]);
+    let read = |ratio| {
+        let limits = Limits { ratio, ..Limits::default() };
+        let bundle = discover(&[dir.path().to_owned()], &limits).unwrap();
+        let bytes = bundle.sources.iter().map(|s| content(s).len() as u64).sum::<u64>();
+        (bundle, bytes)
+    };
+    let (bundle, bytes) = read(100_000);
+    assert_eq!((bundle.sources.len(), bytes >> 20), (65, 63), "{:?}", bundle.problems);
+    assert_eq!(problem_names(&bundle), [""; 0]);
+    let (bundle, bytes) = read(20);
+    assert!(bytes < (16 << 20) + 20 * stored.len() as u64, "{bytes} of {}", stored.len());
+    assert!(bundle.sources.len() > 10 && shown(&bundle).contains(&"b.log log".to_owned()));
+    let said: Vec<_> = bundle.problems.iter().map(|w| (w.name, w.loss)).collect();
+    assert_eq!(said, [("limit_ratio", true)]);
+    assert!(bundle.problems.iter().all(|w| w.detail.contains("--max-ratio")));
+}
+
+/// Compressed files within a compressed archive, each of which is a bomb on its own: together they are one.
+#[test]
+fn compressed_members_share_what_their_archive_may_become() {
+    let leaf = gzip(&vec![b'a'; 8 << 20]);
+    let names: Vec<String> = (0..64).map(|n| format!("{n}.log.gz")).collect();
+    let members: Vec<(&str, &[u8])> = names.iter().map(|n| (n.as_str(), &*leaf)).collect();
+    let stored = gzip(&tar(&members));
+    let dir = dir(&[("a.tgz", &stored)]);
+    let limits = Limits { ratio: 20, ..Limits::default() };
+    let bundle = discover(&[dir.path().to_owned()], &limits).unwrap();
+    assert_eq!(bundle.sources.len(), 64);
+    for source in bundle.sources.iter().step_by(31) {
+        let mut out = Vec::new();
+        let error = source.open().unwrap().read_to_end(&mut out).unwrap_err();
+        assert!(error.to_string().contains("--max-ratio"), "{error}");
+        assert!(out.len() < 5 << 20, "{} of {} for {}", out.len(), 8 << 20, stored.len());
+    }
+}
+
+/// Compressions around each other share as well, the ones in between included, and are at most three.
+#[test]
+fn compressions_within_compressions_do_not_multiply() {
+    let limits = Limits { ratio: 20, ..Limits::default() };
+    let bomb = gzip(&gzip(&gzip(&vec![b'a'; 40 << 20])));
+    let dir = dir(&[("a.gz", &bomb)]);
+    let bundle = discover(&[dir.path().to_owned()], &limits).unwrap();
+    let mut out = Vec::new();
+    let error = bundle.sources[0].open().unwrap().read_to_end(&mut out).unwrap_err();
+    assert!(error.to_string().contains("--max-ratio") && out.len() < 18 << 20, "{error} {}", out.len());
+    // Much that is nothing: a stream of empty streams.
+    let nothing = gzip(&gzip(b"").repeat(1_200_000));
+    let dir = self::dir(&[("a.gz", &nothing), ("b.gz", &gzip(&gzip(&gzip(&gzip(LOG)))))]);
+    let bundle = discover(&[dir.path().to_owned()], &limits).unwrap();
+    let said: Vec<_> = bundle.sources.iter().flat_map(|s| s.problems.iter()).map(|w| &*w.detail).collect();
+    assert!(said[0].contains("--max-ratio") && said[1].contains("more than 3 times"), "{said:?}");
+}
+
 #[test]
 fn utf16_text_reads_as_utf8() {
     let text = "Nov 21 02:24:41 node-1 kubelet[1]: größe 😀\r\n".repeat(3000);

@@ -81,7 +81,7 @@ pub struct LimitArguments {
     /// Bytes of one archive member or compressed file, at most [default: 256G]
     #[arg(long, value_name = "SIZE", help_heading = "Limits", hide_short_help = true)]
     pub max_member_bytes: Option<String>,
-    /// Bytes that one compressed byte may become, once more than 16 MiB came out [default: 2000]
+    /// Bytes that one byte of a file may become, at all depths together, past 16 MiB [default: 2000]
     #[arg(long, value_name = "N", help_heading = "Limits", hide_short_help = true)]
     pub max_ratio: Option<u64>,
     /// Bytes of one file of Kubernetes objects or certificates, at most [default: 512M]

@@ -1,0 +1,35 @@
+//! Folders of what somebody may send who wants the program to take long: each of a size that grows, to see that the work
+//! does not grow faster (`.ci/complexity`).
+
+use std::io;
+use std::path::Path;
+
+mod text;
+mod wire;
+
+/// Writes `size` of something to a folder, and gives a summary.
+type Write = fn(&Path, u64, u64) -> io::Result<String>;
+
+/// Name and writer of each.
+pub(crate) const KINDS: [(&str, Write); 20] = [
+    ("one-address", wire::one_address),
+    ("out-of-order", wire::out_of_order),
+    ("retransmissions", wire::retransmissions),
+    ("sack-holes", wire::sack_holes),
+    ("server-names", wire::server_names),
+    ("certificates", wire::certificates),
+    ("fragments", wire::fragments),
+    ("lookups", wire::lookups),
+    ("icmp-errors", wire::icmp_errors),
+    ("equal-failures", text::equal_failures),
+    ("distinct-failures", text::distinct_failures),
+    ("long-line", text::long_line),
+    ("envelopes", text::envelopes),
+    ("continuations", text::continuations),
+    ("objects", text::objects),
+    ("documents", text::documents),
+    ("key-log", text::key_log),
+    ("tiny-files", text::tiny_files),
+    ("conntrack", text::conntrack),
+    ("iptables", text::iptables),
+];
