@@ -100,7 +100,7 @@ pub(crate) fn udp(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Vec<u8> {
 pub(crate) fn fragment(frame: &[u8], identification: u16, offset: u16) -> Vec<u8> {
     let mut frame = frame.to_vec();
     frame[18..20].copy_from_slice(&identification.to_be_bytes());
-    frame[20..22].copy_from_slice(&(0x2000 | offset / 8).to_be_bytes());
+    frame[20..22].copy_from_slice(&(0x2000 | (offset / 8)).to_be_bytes());
     frame[24..26].fill(0);
     let sum = checksum(&[&frame[14..34]]);
     frame[24..26].copy_from_slice(&sum.to_be_bytes());

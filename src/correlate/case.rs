@@ -2,6 +2,7 @@
 //!
 //! Types alone; `join`, `cases`, `coverage` and `facts` fill them. Every assumption is a value in them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Inventoried;
@@ -108,10 +109,10 @@ pub struct Target {
 pub struct Missing {
     /// `time_span`, `place`, `address`, `both_directions`, `no_drops`, `flow`, `outcome`: the words of a rule's `needs`.
     pub what: &'static str,
-    /// One sentence with the values.
-    pub detail: String,
-    /// A `tcpdump` (or other) command that would get it next time.
-    pub command: Option<String>,
+    /// One sentence.
+    pub detail: Cow<'static, str>,
+    /// A `tcpdump` (or other) command that would get it next time; the case's needs share it.
+    pub command: Option<Arc<str>>,
 }
 
 /// What the captures could have shown of a case; `None` is not known.

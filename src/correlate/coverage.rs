@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::dialers::Dialers;
 use super::join::Join;
@@ -101,11 +102,11 @@ fn no_drops(report: &CaptureReport) -> Option<bool> {
 
 fn missing(join: &Join<'_>, case: &Case, coverage: &Coverage) -> Vec<Missing> {
     let captures = join.world.wire.captures.len();
-    let command = command(join, case);
+    let command: Arc<str> = command(join, case).into();
     let mut missing = Vec::new();
-    let mut add = |what, holds: Option<bool>, detail: &str| {
+    let mut add = |what, holds: Option<bool>, detail: &'static str| {
         if holds == Some(false) {
-            missing.push(Missing { what, detail: detail.to_owned(), command: Some(command.clone()) });
+            missing.push(Missing { what, detail: detail.into(), command: Some(Arc::clone(&command)) });
         }
     };
     let span = match captures {
@@ -122,7 +123,7 @@ fn missing(join: &Join<'_>, case: &Case, coverage: &Coverage) -> Vec<Missing> {
     add("both_directions", coverage.both_directions, "the capture holds packets of one direction only");
     add("no_drops", coverage.no_drops, "the capture lost packets: a missing packet proves nothing");
     if case.flows.is_empty() {
-        let detail = "no packet of this call was found".to_owned();
+        let detail = "no packet of this call was found".into();
         missing.push(Missing { what: "flow", detail, command: Some(command) });
     }
     missing

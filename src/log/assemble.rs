@@ -12,23 +12,45 @@ use super::envelope::Peeled;
 use super::grammar::CopyOf;
 use super::group;
 use super::merge::{self, Draft, Drafts, TraceDraft};
-use super::origin;
-use super::read::{Hit, MAX_UNRECOGNISED, What};
+use super::origin::{self, Origin};
+use super::read::{Hit, MAX_UNRECOGNISED, Stamps, What};
 use super::scan::{self, FileScan};
 use super::seam;
 use super::timebase::{Anchors, Clock};
 use super::version;
 use super::zones;
-use super::{Edge, EventSet, LogEvent, LogLine, LogOptions, LogReport, Logs, endings};
+use super::{Edge, EventSet, LogEvent, LogLine, LogOptions, LogReport, Logs, TimeBase, endings};
 use crate::bundle::{InputReport, Source};
 use crate::error::Place;
 use crate::time::{TimeDelta, Timestamp};
 
-/// The files of one log, oldest first, and its time base.
+/// The files of one log, oldest first, its time base, and what its sampled lines tell that needs no times.
 struct Log {
-    files: Vec<FileScan>,
+    files: Vec<Part>,
     anchors: Anchors,
     path: String,
+    origin: Origin,
+    format: String,
+    versions: Vec<(String, String)>,
+}
+
+/// One file of a log. Of the lines at its head and tail only the stamps are kept: all logs of a bundle wait for each
+/// other here, and those lines would be most of what a small file takes.
+struct Part {
+    scan: FileScan,
+    head: Vec<Stamps>,
+    tail: Vec<Stamps>,
+    no_log: bool,
+}
+
+impl Part {
+    fn of(mut scan: FileScan) -> Self {
+        let no_log = no_log(&scan);
+        let stamps = |lines: Vec<Peeled<'_>>| lines.iter().map(|p| Stamps::from(&*p.stamps)).collect();
+        let (head, tail) = (stamps(std::mem::take(&mut scan.head)), stamps(std::mem::take(&mut scan.tail)));
+        scan.starts = Vec::new();
+        Self { scan, head, tail, no_log }
+    }
 }
 
 /// Reads every log among `sources`: all envelopes, true times, one event for each failure.
@@ -45,8 +67,8 @@ pub fn read(sources: &[Source], events: &EventSet, options: &LogOptions) -> Logs
     let mut out = Logs::default();
     let mut drafts = Drafts::default();
     for log in logs {
-        if log.files.iter().all(no_log) {
-            out.inputs.extend(log.files.into_iter().map(|f| InputReport { skipped: true, ..f.input }));
+        if log.files.iter().all(|f| f.no_log) {
+            out.inputs.extend(log.files.into_iter().map(|f| InputReport { skipped: true, ..f.scan.input }));
             continue;
         }
         let index = out.reports.len() as u32;
@@ -92,7 +114,12 @@ fn log(mut files: Vec<FileScan>, sources: &[&Source], events: &EventSet) -> Log 
     let rough = Anchors { near: anchors.near, ..Anchors::default() }.clock(&LogOptions::default(), None);
     files.sort_by_key(|f| (f.head.iter().find_map(|p| rough.resolve(&p.stamps)), f.input.source));
     seam::join(&mut files, sources, events);
-    Log { files, anchors, path }
+    let samples = || files.iter().flat_map(|f| f.head.iter().chain(&f.tail));
+    let origin = origin::of_log(&path, &samples());
+    let starts = samples().chain(files.iter().flat_map(|f| &f.starts));
+    let versions = version::of_log(starts, origin.component.as_deref());
+    let format = format(samples());
+    Log { files: files.into_iter().map(Part::of).collect(), anchors, path, origin, format, versions }
 }
 
 /// A time that the message itself tells.
@@ -113,8 +140,9 @@ fn finish(
     drafts: &mut Drafts,
     out: &mut Logs,
 ) -> LogReport {
+    let mut report = summary(&log);
     let clock = log.anchors.clock(options, elsewhere);
-    let mut report = summary(&log.files, &log.path, &clock);
+    (report.first, report.last) = span(&log.files, &clock);
     let drafter = Drafter {
         log: index,
         events,
@@ -123,9 +151,15 @@ fn finish(
         host: report.host.as_deref().map(Arc::from),
         pod: origin::pod_of(&log.path).map(Arc::from),
     };
-    for mut file in log.files {
-        let turned = reversed(&mut file, &clock);
-        file.input.skipped = no_log(&file);
+    for part in log.files {
+        let turned = reversed(&part, &clock);
+        let mut file = part.scan;
+        if let Some((first, last)) = turned {
+            file.input.problems.note("reversed_log", Place::Whole, || {
+                format!("the first line is of {first}, the last of {last}: newest first")
+            });
+        }
+        file.input.skipped = part.no_log;
         if clock.assumed_year && !file.input.skipped {
             file.input.problems.note("year_assumed", Place::Whole, || {
                 format!("its stamps name no year, and nothing else in the input does: {}", clock.base.from)
@@ -135,7 +169,7 @@ fn finish(
         drafts.events.reserve(file.hits.iter().map(Vec::len).sum());
         let mut latest = None;
         for hit in file.hits.into_iter().flatten() {
-            latest = drafter.draft(hit, latest.filter(|_| !turned), drafts).max(latest);
+            latest = drafter.draft(hit, latest.filter(|_| turned.is_none()), drafts).max(latest);
         }
         out.inputs.push(file.input);
     }
@@ -152,22 +186,24 @@ fn count(file: &mut FileScan, report: &mut LogReport) {
     report.unrecognised_lines.extend(lines.take(left));
 }
 
-/// First and last time, format and origin of a log.
-fn summary(files: &[FileScan], path: &str, clock: &Clock) -> LogReport {
+/// First and last time of a log's sampled lines.
+fn span(files: &[Part], clock: &Clock) -> (Option<Timestamp>, Option<Timestamp>) {
     let samples = || files.iter().flat_map(|f| f.head.iter().chain(&f.tail));
-    let times = || samples().filter_map(|p| clock.resolve(&p.stamps)).map(|(t, _)| t);
-    let origin = origin::of_log(path, &samples());
-    let starts = samples().chain(files.iter().flat_map(|f| &f.starts));
-    let versions = version::of_log(starts, origin.component.as_deref());
+    let times = || samples().filter_map(|stamps| clock.resolve(stamps)).map(|(t, _)| t);
+    (times().min(), times().max())
+}
+
+/// Format and origin of a log; its times and counts are still to come.
+fn summary(log: &Log) -> LogReport {
     LogReport {
-        sources: files.iter().map(|f| f.input.source).collect(),
-        format: format(samples()),
-        first: times().min(),
-        last: times().max(),
-        base: clock.base.clone(),
-        component: origin.component,
-        host: origin.host,
-        versions,
+        sources: log.files.iter().map(|f| f.scan.input.source).collect(),
+        format: log.format.clone(),
+        first: None,
+        last: None,
+        base: TimeBase::default(),
+        component: log.origin.component.clone(),
+        host: log.origin.host.clone(),
+        versions: log.versions.clone(),
         lines: 0,
         events: 0,
         unrecognised: 0,
@@ -187,18 +223,11 @@ fn format<'p>(samples: impl Iterator<Item = &'p Peeled<'static>> + Clone) -> Str
     most.map_or_else(|| text.to_owned(), |(layers, _)| layers.join(" / "))
 }
 
-/// A log printed newest first is noticed; its lines keep their numbers.
-fn reversed(file: &mut FileScan, clock: &Clock) -> bool {
-    let first = file.head.iter().find_map(|p| clock.resolve(&p.stamps));
-    let last = file.tail.iter().find_map(|p| clock.resolve(&p.stamps));
-    let (Some((first, _)), Some((last, _))) = (first, last) else { return false };
-    let turned = last < first - TimeDelta::from_secs(1);
-    if turned {
-        file.input.problems.note("reversed_log", Place::Whole, || {
-            format!("the first line is of {first}, the last of {last}: newest first")
-        });
-    }
-    turned
+/// First and last time of a log that is printed newest first; its lines keep their numbers.
+fn reversed(file: &Part, clock: &Clock) -> Option<(Timestamp, Timestamp)> {
+    let (first, _) = file.head.iter().find_map(|stamps| clock.resolve(stamps))?;
+    let (last, _) = file.tail.iter().find_map(|stamps| clock.resolve(stamps))?;
+    (last < first - TimeDelta::from_secs(1)).then_some((first, last))
 }
 
 /// Makes events of hits: all that is known of their log.

@@ -14,6 +14,8 @@ use crate::error::{Place, Weirds};
 /// which fit in the cache of a processor.
 const FIRST_WINDOW: usize = 1 << 20;
 const WINDOW: usize = 256 << 10;
+/// Bytes that are asked for first of all: most files of a bundle are shorter.
+const FIRST_READ: usize = 32 << 10;
 /// Bytes that a window without a line end may grow to.
 const MAX_WINDOW: usize = 16 << 20;
 /// Bytes that a window within one block may grow to.
@@ -104,8 +106,12 @@ impl<R: Read> Windows<R> {
     fn fill(&mut self, buffer: &mut Vec<u8>, mut filled: usize, size: usize) -> usize {
         // a window without a line end grows, but not without bound: such input is no log
         let goal = filled.saturating_add(size).clamp(WINDOW, MAX_WINDOW.max(filled));
-        grow(buffer, goal);
-        while let Some(free) = buffer.get_mut(filled..goal).filter(|free| !free.is_empty()) {
+        while filled < goal {
+            // a buffer that grows as it is filled costs a small file what it holds, not a window
+            grow(buffer, goal.min((filled * 2).max(FIRST_READ)));
+            let Some(free) = buffer.get_mut(filled..).filter(|free| !free.is_empty()) else { break };
+            let most = free.len().min(goal - filled);
+            let free = free.get_mut(..most).unwrap_or_default();
             match self.reader.read(free) {
                 Ok(0) => self.at_end = true,
                 Ok(n) => {

@@ -213,8 +213,7 @@ fn missing(best: &Match<'_>, case: &Case, standing: Standing) -> Vec<Missing> {
         if let Some(stated) = known.iter().find(|m| m.what == need.name()) {
             all.push(stated.clone());
         } else {
-            let detail = need.sentence().to_owned();
-            all.push(Missing { what: need.name(), detail, command: None });
+            all.push(Missing { what: need.name(), detail: need.sentence().into(), command: None });
         }
     }
     if standing == Standing::LogOnly || best.rule.standing == Some(Standing::Inconclusive) {
@@ -258,7 +257,8 @@ pub(super) fn group(judgements: Vec<Judgement>, correlated: &Correlated) -> Vec<
             continue;
         };
         let key = (judgement.verdict.clone(), judgement.cause.clone(), group_target(&case.target));
-        groups.entry(key).or_default().push(judgement);
+        // Nearly always one, which `push` would make room for four for.
+        groups.entry(key).or_insert_with(|| Vec::with_capacity(1)).push(judgement);
     }
     let mut findings: Vec<_> = groups.into_values().filter_map(|g| finding(g, correlated)).collect();
     findings.sort_by_key(|f| {

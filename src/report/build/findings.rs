@@ -256,8 +256,8 @@ fn target(target: &correlate::Target) -> Target {
 fn missing(missing: &correlate::Missing) -> Missing {
     Missing {
         what: missing.what.to_owned(),
-        detail: missing.detail.clone(),
-        command: missing.command.clone(),
+        detail: missing.detail.clone().into_owned(),
+        command: missing.command.as_deref().map(str::to_owned),
     }
 }
 
