@@ -45,10 +45,18 @@ pub fn render(path: &str, source: &str, mistakes: &[Mistake]) -> String {
     let mut order: Vec<_> = mistakes.iter().collect();
     order.sort_by_key(|m| (m.at.start, m.at.end));
     let mut out = String::new();
+    // Each with its own lines alone: the renderer reads all that it is given, which for many mistakes would be the square.
+    let (mut line, mut counted) = (1, 0);
     for mistake in order {
-        let snippet = Snippet::source(source)
+        let at = on_characters(source, &mistake.at);
+        let from = source[..at.start].rfind('\n').map_or(0, |n| n + 1);
+        let to = source[at.end..].find('\n').map_or(source.len(), |n| at.end + n + 1);
+        line += memchr::memchr_iter(b'\n', &source.as_bytes()[counted..from.max(counted)]).count();
+        counted = from.max(counted);
+        let snippet = Snippet::source(&source[from..to])
+            .line_start(line)
             .path(path)
-            .annotation(AnnotationKind::Primary.span(on_characters(source, &mistake.at)));
+            .annotation(AnnotationKind::Primary.span(at.start - from..at.end - from));
         let mut groups = vec![Level::ERROR.primary_title(mistake.text.as_str()).element(snippet)];
         if let Some(help) = &mistake.help {
             groups.push(Group::with_title(Level::HELP.secondary_title(help.as_str())));
