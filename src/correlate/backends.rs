@@ -37,11 +37,12 @@ pub(super) struct Backends<'w> {
     table: &'w FlowTable,
     known: HashMap<SocketAddr, Rc<Backend>>,
     ttls: HashMap<(CaptureIndex, IpAddr), BTreeSet<u8>>,
+    forwards: HashMap<(CaptureIndex, SocketAddr), bool>,
 }
 
 impl<'w> Backends<'w> {
     pub(super) fn new(world: &'w World, table: &'w FlowTable) -> Self {
-        Self { world, table, known: HashMap::new(), ttls: HashMap::new() }
+        Self { world, table, known: HashMap::new(), ttls: HashMap::new(), forwards: HashMap::new() }
     }
 
     /// What is known of the flows to an address.
@@ -63,6 +64,25 @@ impl<'w> Backends<'w> {
             let flows = table.of_host(host).take(MAX_COMPARED).map(|f| world.read(f));
             let same = flows.filter(|f| f.capture == capture);
             same.filter_map(|f| f.tcp.as_deref().and_then(|t| t.ttl.resp)).collect()
+        })
+    }
+
+    /// Whether a capture shows twice what goes to an address: of the flows to it and to the hosts beside it, one that was
+    /// established.
+    pub(super) fn forwards<I: Iterator<Item = IpAddr>>(
+        &mut self,
+        capture: CaptureIndex,
+        address: SocketAddr,
+        hosts: impl FnOnce() -> I,
+    ) -> bool {
+        let (world, table) = (self.world, self.table);
+        let twice = |f: &Conversation| {
+            let established = f.tcp.as_deref().is_some_and(|t| t.established.is_some());
+            established && f.capture == capture && f.duplicates * 3 >= f.packets.orig + f.packets.resp
+        };
+        *self.forwards.entry((capture, address)).or_insert_with(|| {
+            let mut flows = hosts().flat_map(|ip| table.of_host(ip).take(MAX_COMPARED));
+            flows.any(|flow| twice(&world.read(flow)))
         })
     }
 }

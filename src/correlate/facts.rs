@@ -33,7 +33,7 @@ pub(super) fn of(join: &Join<'_>, case: &Case, backends: &mut Backends<'_>) -> C
         let until = at.map(|t| join.clocks.in_capture(flow.capture.0 as usize, t));
         let step = last_step(flow, until, facts.deadline);
         timing(&mut facts, join, flow, &step, at);
-        facts.views = views(join, case, index, backends);
+        facts.views = views(join, case, index, &facts.neighbours, backends);
         facts.cluster_ip_on_wire = cluster_ip_on_wire(join, flow);
         facts.neighbours.server_choice_missing = server_choice_missing(flow, &backends.of(flow.resp));
     }
@@ -142,7 +142,13 @@ fn server_says(join: &Join<'_>, case: &Case) -> Option<String> {
     echo.or(own).map(|e| e.fields.reason.clone())
 }
 
-fn views(join: &Join<'_>, case: &Case, near: FlowIndex, backends: &mut Backends<'_>) -> Views {
+fn views(
+    join: &Join<'_>,
+    case: &Case,
+    near: FlowIndex,
+    known: &Neighbours,
+    backends: &mut Backends<'_>,
+) -> Views {
     let world = join.world;
     let near = world.flow(near);
     let far: Vec<&Conversation> = case
@@ -172,29 +178,29 @@ fn views(join: &Join<'_>, case: &Case, near: FlowIndex, backends: &mut Backends<
             .filter(|seen| *seen || both_ways(near)),
         absent_at_far: absent_at_far(join, near, &captures),
         reset_only_near: reset_there.map(|there| reset_here && !there),
-        stops_at_far: far.iter().find_map(|f| stops(join, f)),
-        reached: reached(join, near, backends),
+        stops_at_far: far.iter().find_map(|f| stops(join, f, backends)),
+        reached: reached(join, near, known, backends),
     }
 }
 
 /// Whether the packets of a flow were passed on to a pod by its node: there the TTLs of the pod's own packets are as they
 /// were sent, and what is forwarded is seen twice.
-fn reached(join: &Join<'_>, flow: &Conversation, backends: &mut Backends<'_>) -> Option<bool> {
-    let of_pod = is_node(join, flow) == Some(false);
-    let as_sent = of_pod && ttls_of(join, flow, backends).iter().any(|ttl| INITIAL_TTLS.contains(ttl));
-    stops(join, flow).filter(|_| as_sent).map(|stops| !stops)
+fn reached(
+    join: &Join<'_>,
+    flow: &Conversation,
+    known: &Neighbours,
+    backends: &mut Backends<'_>,
+) -> Option<bool> {
+    let as_sent = known.backend_ttls.iter().any(|ttl| INITIAL_TTLS.contains(ttl));
+    let at_its_node = known.backend_is_node == Some(false) && as_sent;
+    if at_its_node { stops(join, flow, backends).map(|stops| !stops) } else { None }
 }
 
 /// Whether the packets of a flow came into a capture point and did not leave it again, where connections to the same
 /// node are seen twice, as a router's `any` shows what it forwards.
-fn stops(join: &Join<'_>, flow: &Conversation) -> Option<bool> {
-    let hosts = beside(join, flow).into_iter().chain([flow.resp.ip()]);
-    let forwarded = |f: &Conversation| {
-        let established = f.tcp.as_deref().is_some_and(|t| t.established.is_some());
-        established && f.capture == flow.capture && f.duplicates * 3 >= f.packets.orig + f.packets.resp
-    };
-    let mut flows = hosts.flat_map(|ip| join.table.of_host(ip).take(MAX_COMPARED));
-    flows.any(|f| forwarded(&join.world.read(f))).then_some(flow.duplicates == 0)
+fn stops(join: &Join<'_>, flow: &Conversation, backends: &mut Backends<'_>) -> Option<bool> {
+    let hosts = || beside(join, flow).into_iter().chain([flow.resp.ip()]);
+    backends.forwards(flow.capture, flow.resp, hosts).then_some(flow.duplicates == 0)
 }
 
 /// Whether a capture that spans the flow and shows its responder's other packets does not show this connection.
