@@ -23,6 +23,22 @@ fn a_cut_capture_is_said_and_read_up_to_the_cut() {
 }
 
 #[test]
+fn failures_past_the_limit_are_counted_and_the_first_analysed() {
+    let bundle = at_root("samples/slow-response/bundle");
+    let run = wirecause(&["analyze", "--format", "json", "--max-failures", "3", &bundle.to_string_lossy()]);
+    assert_eq!(run.status.code(), Some(3), "{}", message(&run));
+    assert!(message(&run).contains("raise it with --max-failures"), "{}", message(&run));
+    let report: serde_json::Value = serde_json::from_slice(&run.stdout).expect("a report");
+    let findings = report["findings"].as_array().expect("findings");
+    let calls: u64 = findings.iter().filter_map(|f| f["count"].as_u64()).sum();
+    assert_eq!(calls, 3);
+    let problems = report["inputs"].as_array().expect("inputs").iter();
+    let mut problems = problems.filter_map(|input| input["problems"].as_array()).flatten();
+    let limit = problems.find(|problem| problem["name"] == "limit_failures").expect("the limit");
+    assert_eq!(limit["count"], 7);
+}
+
+#[test]
 fn text_named_pcap_is_not_a_capture() {
     let folder = TempDir::new().expect("a temporary folder");
     let text = folder.path().join("notes.pcap");

@@ -88,6 +88,8 @@ pub struct Limits {
     pub facts: u64,
     /// Bytes of IP fragments that wait for the rest of their packet.
     pub fragment_bytes: u64,
+    /// Logged failures of all logs together that are analysed.
+    pub failures: u64,
 }
 
 impl Default for Limits {
@@ -103,6 +105,7 @@ impl Default for Limits {
             yaml_aliases: 256,
             facts: 1_000_000,
             fragment_bytes: 16 << 20,
+            failures: 300_000,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Reads a bundle through all stages up to the findings.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use super::args::ReadArguments;
@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::settings::Settings;
 use crate::bundle::{Bundle, InputReport, SourceIndex, SourceKind};
 use crate::correlate::{self, Correlated, JoinOptions, World};
-use crate::error::Error;
+use crate::error::{Error, Place};
 use crate::ingest::{self, Ingested};
 use crate::log::{self, Edge, LogOptions};
 use crate::report::words;
@@ -65,6 +65,7 @@ pub(super) fn analyze(
     progress: &Progress,
 ) -> Result<Analysis, Error> {
     let mut world = read(inputs, settings, LONGEST_CALL, progress)?;
+    leave_out(&mut world, settings.limits.failures);
     progress.phase("joining logs and packets");
     let span = settings.span(&world.bundle)?;
     let join =
@@ -73,6 +74,25 @@ pub(super) fn analyze(
     let (findings, no_fault) = rules::conclude(&settings.rules, &world, &correlated);
     correlated.anomalies.extend(no_fault);
     Ok(Analysis { world, correlated, findings })
+}
+
+/// Leaves out failures past the first `most`, and says in each log how many: what is known of one takes some kilobytes.
+fn leave_out(world: &mut World, most: u64) {
+    let logs = &mut world.logs;
+    let kept = usize::try_from(most).unwrap_or(usize::MAX).min(logs.events.len());
+    let mut left_out: BTreeMap<u32, u64> = BTreeMap::new();
+    for event in logs.events.drain(kept..) {
+        *left_out.entry(event.log).or_default() += 1;
+    }
+    for (log, count) in left_out {
+        let source = logs.reports.get(log as usize).and_then(|report| report.sources.first());
+        let Some(input) = logs.inputs.iter_mut().find(|input| Some(&input.source) == source) else {
+            continue;
+        };
+        input.problems.add("limit_failures", Place::Whole, count, true, || {
+            format!("of all logs the first {most} failures are analysed; raise it with --max-failures")
+        });
+    }
 }
 
 /// Tells what is about to be read. How much that will be is known where nothing of it is compressed.

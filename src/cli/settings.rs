@@ -172,6 +172,7 @@ fn limits(typed: &LimitArguments) -> Result<Limits, Error> {
         yaml_aliases: typed.max_yaml_aliases.unwrap_or(usual.yaml_aliases),
         facts: typed.max_facts.unwrap_or(usual.facts),
         fragment_bytes: bytes("--max-fragment-bytes", &typed.max_fragment_bytes, usual.fragment_bytes)?,
+        failures: typed.max_failures.unwrap_or(usual.failures),
     })
 }
 

@@ -99,6 +99,9 @@ pub struct LimitArguments {
     /// Bytes of IP fragments that wait for the rest of their packet, at most [default: 16M]
     #[arg(long, value_name = "SIZE", help_heading = "Limits", hide_short_help = true)]
     pub max_fragment_bytes: Option<String>,
+    /// Logged failures that are analysed, at most, the first ones of all logs [default: 300000]
+    #[arg(long, value_name = "N", help_heading = "Limits", hide_short_help = true)]
+    pub max_failures: Option<u64>,
 }
 
 /// What every command that prints takes.
