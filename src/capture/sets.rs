@@ -158,8 +158,10 @@ static STAMP: LazyLock<Regex> = LazyLock::new(|| {
     let day = "20[0-9]{2}[-_.]?[01][0-9][-_.]?[0-3][0-9]";
     let time = "[0-2][0-9][-_.:]?[0-5][0-9][-_.:]?[0-5][0-9]";
     let minute = "[0-2][0-9][-_.:]?[0-5][0-9]";
+    // without a day, dashes and dots are more likely those of an address: `ip-172-20-33-12`
+    let bare = "[0-2][0-9]:?[0-5][0-9]:?[0-5][0-9]";
     Regex::new(&format!(
-        "(^|[-_.@])(?:{day}[-_.T ]?{time}|{day}[-_.T ]{minute}|{day}|{time}|1[0-9]{{9}})(?:Z|UTC|[+-][0-9]{{4}})?([-_.]|$)"
+        "(^|[-_.@])(?:{day}[-_.T ]?{time}|{day}[-_.T ]{minute}|{day}|{bare}|1[0-9]{{9}})(?:Z|UTC|[+-][0-9]{{4}})?([-_.]|$)"
     ))
     .expect("a valid pattern")
 });
@@ -202,6 +204,8 @@ mod tests {
             ("d/cp-1-eth0.pcap", None),
             ("d/cp-1-eth0.pcapng", None),
             ("d/10.0.0.12.pcap", None),
+            ("d/ip-172-20-33-12-eth0.pcap", None),
+            ("d/172.20.45.59.pcap", None),
         ];
         for (path, base) in rows {
             assert_eq!(rotation_base(path, &plain).as_deref(), base, "{path}");

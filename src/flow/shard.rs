@@ -390,9 +390,9 @@ impl<O: Observer> Slot<O> {
 }
 
 impl Over {
-    /// Nothing more is to be expected by now; a time before its own tells nothing.
+    /// Nothing more is to be expected by now. A time a little before its own is of another queue of the interface.
     fn is_idle(&self, now: Moment, idle: TimeDelta) -> bool {
-        now.time - self.last.time >= idle || self.last.time > now.time
+        (now.time - self.last.time).abs() >= idle
     }
 }
 

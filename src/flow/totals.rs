@@ -50,10 +50,9 @@ pub(super) struct TcpSum {
 impl TcpSum {
     pub(super) fn of(facts: &TcpFacts) -> Self {
         let (orig, resp) = (&facts.analysis.orig, &facts.analysis.resp);
-        let again =
-            [orig.retransmission, orig.fast_retransmission, resp.retransmission, resp.fast_retransmission];
         Self {
-            retransmissions: again.into_iter().map(u64::from).sum(),
+            // fast ones are among them
+            retransmissions: u64::from(orig.retransmission) + u64::from(resp.retransmission),
             ack_lost_segments: u64::from(orig.ack_lost_segment) + u64::from(resp.ack_lost_segment),
             gap_bytes: facts.loss.orig.gap_bytes.saturating_add(facts.loss.resp.gap_bytes),
             dial: facts.dial().map(dial_print),

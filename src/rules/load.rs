@@ -200,6 +200,10 @@ impl<'f> Loader<'f> {
             return;
         }
         entries.remove(0);
+        if let Some((key, _)) = entries.iter().find(|(key, _)| key.text() == Some("rule")) {
+            let text = "an override keeps the id of its rule; `rule` has no place beside `override`";
+            return self.wrong(file, Mistake::new(key.at.clone(), text));
+        }
         let values = self.values(file, entries);
         if let Some(item) = self.items.get_mut(&id) {
             item.at = (file, first.at.clone());

@@ -91,7 +91,8 @@ fn facts(parsed: &X509Certificate<'_>) -> Certificate {
     for extension in parsed.extensions() {
         match extension.parsed_extension() {
             ParsedExtension::SubjectAlternativeName(names) => {
-                certificate.sans.extend(names.general_names.iter().filter_map(alternative_name));
+                let names = names.general_names.iter().filter_map(alternative_name);
+                certificate.sans.extend(names.take(MAX_SANS.saturating_sub(certificate.sans.len())));
             }
             ParsedExtension::BasicConstraints(constraints) => certificate.ca = constraints.ca,
             ParsedExtension::ExtendedKeyUsage(usage) => certificate.extended_key_usage = usage_words(usage),
@@ -104,6 +105,9 @@ fn facts(parsed: &X509Certificate<'_>) -> Certificate {
     }
     certificate
 }
+
+/// Alternative names kept of one certificate: each takes many times its bytes on the wire, and public CAs stop at 100.
+const MAX_SANS: usize = 1000;
 
 /// RFC 4514 text: the last relative name first, the way Go prints it.
 fn name_text(name: &X509Name<'_>) -> String {

@@ -248,12 +248,14 @@ fn server_name(content: &[u8]) -> Option<String> {
     None
 }
 
+/// Protocol names kept of one hello: each takes many times its bytes on the wire.
+const MAX_PROTOCOLS: usize = 32;
+
 /// The protocol names of `application_layer_protocol_negotiation` (RFC 7301 §3.1).
 pub(super) fn protocols(content: &[u8]) -> Vec<String> {
     let mut list = Cursor::new(Cursor::new(content).vector16().unwrap_or_default().0);
-    std::iter::from_fn(|| list.vector8())
-        .map(|(name, _)| String::from_utf8_lossy(name).into_owned())
-        .collect()
+    let names = std::iter::from_fn(|| list.vector8()).map(|(name, _)| name).filter(|name| !name.is_empty());
+    names.take(MAX_PROTOCOLS).map(|name| String::from_utf8_lossy(name).into_owned()).collect()
 }
 
 /// The groups of a client's `key_share` (RFC 8446 §4.2.8).

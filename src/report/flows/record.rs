@@ -182,9 +182,11 @@ fn dns(out: &mut Text, facts: &DnsFacts) {
         if let Some(code) = lookup.rcode {
             out.field(b",\"rcode\":", u64::from(code));
         }
-        if let Some(answer) = lookup.answer {
+        if let Some(span) = lookup.time_to_answer() {
             out.put(b",\"answer_after\":");
-            out.seconds(answer.time - lookup.query.time);
+            out.seconds(span);
+        }
+        if lookup.answer.is_some() {
             out.put(b",\"addresses\":");
             out.array(&lookup.addresses, |out, ip| out.ip(*ip));
         }

@@ -167,6 +167,9 @@ impl Scrub<'_> {
         };
         self.put(checksum, [0; 2])?;
         let length = self.transport_length(at, protocol)?;
+        if protocol == TCP {
+            self.tcp_options(at + TCP_HEADER, at + length);
+        }
         self.keep(at + length)?;
         Err(Stop)
     }
@@ -177,6 +180,7 @@ impl Scrub<'_> {
         match protocol {
             TCP => {
                 let length = self.transport_length(at, TCP)?;
+                self.tcp_options(at + TCP_HEADER, at + length);
                 self.sums.push(sum);
                 self.keep(at + length)
             }
@@ -231,6 +235,29 @@ impl Scrub<'_> {
         self.keep(next.ok_or(Stop)?)
     }
 
+    /// Options of TCP may hold addresses (those that load balancers add, Multipath TCP): what is none of MSS, window scale,
+    /// SACK and timestamps (RFC 9293 §3.2, RFC 7323, RFC 2018) gives way to No-Operation.
+    fn tcp_options(&mut self, at: usize, end: usize) {
+        let end = end.min(self.bytes.len());
+        let mut options = self.bytes.get_mut(at..end).unwrap_or_default();
+        while let [kind, rest @ ..] = options {
+            let kind = *kind;
+            if kind == 0 {
+                rest.fill(0);
+                return;
+            }
+            let length = if kind == 1 { 1 } else { rest.first().map_or(0, |n| usize::from(*n)) };
+            if length == 0 || length > options.len() || kind != 1 && length < 2 {
+                return options.fill(1);
+            }
+            let (option, others) = options.split_at_mut(length);
+            if !matches!(kind, 1..=5 | 8) {
+                option.fill(1);
+            }
+            options = others;
+        }
+    }
+
     /// Options of IPv6 may hold addresses: padding takes their place (RFC 8200 §4.2), except for a jumbo length.
     fn options(&mut self, at: usize, next: usize) -> Step {
         let jumbo = self.get::<2>(at + 2)? == [0xc2, 4];
@@ -269,7 +296,11 @@ impl Scrub<'_> {
         };
         let end = self.ip_end(at, usize::MAX);
         let whole = match protocol {
-            TCP => transport + self.transport_length(transport, TCP).unwrap_or(8),
+            TCP => {
+                let length = self.transport_length(transport, TCP).unwrap_or(8);
+                self.tcp_options(transport + TCP_HEADER, transport + length);
+                transport + length
+            }
             UDP | ICMP | ICMPV6 => transport + 8,
             _ => return Err(Stop),
         };
@@ -348,6 +379,9 @@ const ICMPV6: u8 = 58;
 const DESTINATION: u8 = 60;
 const SCTP: u8 = 132;
 
+/// RFC 9293 §3.1: a header without options.
+const TCP_HEADER: usize = 20;
+
 #[cfg(test)]
 mod tests {
     use super::super::checksums::{folded, words};
@@ -379,6 +413,22 @@ mod tests {
 
     fn redacted(bytes: &[u8], length: u32, link_type: LinkType) -> Redacted {
         frame(bytes, length, link_type, &DecodeOptions::default(), &mut Addresses::default())
+    }
+
+    #[test]
+    fn options_of_tcp_that_may_hold_addresses_become_no_operations() {
+        let mut frame = vec![0; 12];
+        frame.extend([8, 0, 0x45, 0, 0, 52, 0, 1, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+        frame.extend([0x9c, 0x40, 1, 187, 0, 0, 0, 1, 0, 0, 0, 0, 0x80, 2, 1, 0, 0, 0, 0, 0]);
+        for (options, left) in [
+            ([2, 4, 5, 180, 254, 8, 0x9c, 0x40, 10, 77, 88, 99], [2, 4, 5, 180, 1, 1, 1, 1, 1, 1, 1, 1]),
+            ([1, 3, 3, 7, 0, 10, 77, 88, 99, 0, 0, 9], [1, 3, 3, 7, 0, 0, 0, 0, 0, 0, 0, 0]),
+            ([4, 2, 30, 40, 10, 77, 88, 99, 0, 0, 0, 9], [4, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]),
+        ] {
+            let bytes = [&frame[..], &options].concat();
+            let new = redacted(&bytes, bytes.len() as u32, LinkType::ETHERNET);
+            assert_eq!(new.bytes.get(54..), Some(&left[..]), "{options:?}");
+        }
     }
 
     #[test]

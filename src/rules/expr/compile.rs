@@ -112,6 +112,7 @@ impl Checker {
     fn compare(&mut self, left: &Sum, op: Op, right: &Sum) -> Option<Test> {
         let field = self.single_field(left)?;
         if let (Some(field), What::Net(ip, bits)) = (field, &right.first.what) {
+            self.alone(right)?;
             return self.net(field, left, op, &[(*ip, *bits)]);
         }
         if let Some(field) = field.filter(|f| !f.kind.words().is_empty()) {
@@ -132,6 +133,7 @@ impl Checker {
 
     /// A comparison of a word: the right side is one of its words, quoted or not, or another field.
     fn word(&mut self, field: &'static Field, op: Op, right: &Sum) -> Option<Test> {
+        self.alone(right)?;
         if let What::Name(name) = &right.first.what
             && let Some(other) = fields::find(name)
         {
@@ -200,9 +202,18 @@ impl Checker {
         Some(Test::In(operand, all))
     }
 
+    /// A word or a network is added to nothing.
+    fn alone(&mut self, sum: &Sum) -> Option<()> {
+        if sum.rest.is_empty() {
+            return Some(());
+        }
+        self.wrong(Mistake::new(sum.at.clone(), "nothing can be added to or taken from a word or a network"))
+    }
+
     fn nets(&mut self, field: &'static Field, left: &Sum, items: &[(Sum, Option<Sum>)]) -> Option<Test> {
         let mut nets = Vec::new();
         for (item, high) in items {
+            self.alone(item)?;
             match (&item.first.what, high) {
                 (What::Net(ip, bits), None) => nets.push((*ip, *bits)),
                 _ => {
@@ -215,6 +226,13 @@ impl Checker {
     }
 
     fn words(&mut self, field: &'static Field, items: &[(Sum, Option<Sum>)]) -> Option<Test> {
+        for (item, high) in items {
+            self.alone(item)?;
+            if let Some(high) = high {
+                let text = "words have no ranges; name each, or compare steps with `>=` and `<=`";
+                return self.wrong(Mistake::new(item.at.start..high.at.end, text));
+            }
+        }
         let places: Vec<_> = items.iter().map(|(item, _)| self.place_of_word(field, &item.first)).collect();
         let places: Option<Vec<_>> = places.into_iter().collect();
         let word = |n: usize| (Operand::Literal(Value::from(field.kind.words()[n])), None);

@@ -133,6 +133,9 @@ fn mistakes_point_at_their_words() {
             "this regular expression is not valid: ",
             "",
         ),
+        ("tls.phase in {no_hello..closed}", "no_hello..closed", "words have no ranges", ""),
+        ("tls.phase == no_hello + 7", "no_hello + 7", "nothing can be added", ""),
+        ("ip.addr == 10.0.0.6 + 5", "10.0.0.6 + 5", "nothing can be added", ""),
         ("tcp.rst.from < orig", "orig", "these words have no order; use `==`, `!=` or `in`", ""),
         ("tcp.stream == 10.0.0.300", "10.0.0.300", "expected a whole number, a duration or an address", ""),
         (

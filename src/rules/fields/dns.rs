@@ -73,7 +73,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("dns.answered", Kind::Flag, "An answer is in the capture.", "dns.answered", |v| lookup(v, |_, l| l.answer.is_some().into())),
     Field::new("dns.rcode", Kind::Word(RCODES), "Response code.", "dns.rcode == nxdomain", |v| lookup(v, |_, l| l.rcode.map(rcode).into())),
     Field::new("dns.tries", Kind::Number, "Queries sent with this question on one socket.", "dns.tries > 1", |v| lookup(v, |_, l| l.tries.into())),
-    Field::new("dns.delay", Kind::Span, "From the first query to the first answer.", "dns.delay > 1s", |v| lookup(v, |_, l| l.answer.map(|a| a.time - l.query.time).into())),
+    Field::new("dns.delay", Kind::Span, "From the first query to the first answer.", "dns.delay > 1s", |v| lookup(v, |_, l| l.time_to_answer().into())),
     Field::new("dns.addresses", Kind::Number, "Addresses in the answer.", "dns.addresses == 0", |v| lookup(v, |_, l| (l.addresses.len() as u64).into())),
     Field::new("dns.icmp", Kind::Flag, "An ICMP error answered the query.", "dns.icmp", |v| lookup(v, |f, _| (!f.icmp.is_empty()).into())),
 ];

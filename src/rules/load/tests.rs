@@ -92,6 +92,7 @@ fn rules_are_replaced_and_disabled_by_name_only() {
     assert!(RuleSet::of(&[file(&format!("{GOOD}- disable: a/one\n"))]).unwrap().rules().is_empty());
     assert!(mistakes(&format!("{GOOD}{GOOD}")).contains("rule `a/one` is there already: my.yaml:1"));
     assert!(mistakes(&format!("{GOOD}- disable: a/oen\n")).contains("did you mean `a/one`?"));
+    assert!(mistakes(&format!("{GOOD}- override: a/one\n  rule: b\n")).contains("keeps the id of its rule"));
     assert!(mistakes("- role: x\n").contains("did you mean `rule`?"));
 }
 
