@@ -84,11 +84,12 @@ fn leave_out(world: &mut World, most: u64) {
     for event in logs.events.drain(kept..) {
         *left_out.entry(event.log).or_default() += 1;
     }
-    for (log, count) in left_out {
-        let source = logs.reports.get(log as usize).and_then(|report| report.sources.first());
-        let Some(input) = logs.inputs.iter_mut().find(|input| Some(&input.source) == source) else {
-            continue;
-        };
+    let first_file =
+        |log: u32| logs.reports.get(log as usize).and_then(|report| report.sources.first().copied());
+    let left_out: BTreeMap<SourceIndex, u64> =
+        left_out.into_iter().filter_map(|(log, count)| Some((first_file(log)?, count))).collect();
+    for input in &mut logs.inputs {
+        let Some(&count) = left_out.get(&input.source) else { continue };
         input.problems.add("limit_failures", Place::Whole, count, true, || {
             format!("of all logs the first {most} failures are analysed; raise it with --max-failures")
         });
