@@ -56,13 +56,8 @@ pub(super) struct Arrival<'w> {
     pub(super) at: Moment,
     /// Key with the sender first.
     pub(super) key: FlowKey,
-}
-
-impl Arrival<'_> {
-    /// Hash of the flow within its shard.
-    pub(super) const fn hash(&self) -> u64 {
-        spread(self.packet.hash)
-    }
+    /// [`FlowKey::hash`].
+    pub(super) hash: u32,
 }
 
 impl<O: Observer> Entry<O> {
@@ -102,7 +97,7 @@ impl<O: Observer> Entry<O> {
 
     /// Forgets the flow it was; what that held on the heap is used again.
     fn begin(&mut self, arrival: &Arrival<'_>, flipped: bool) {
-        self.hash = arrival.packet.hash;
+        self.hash = arrival.hash;
         self.key = if flipped { arrival.key.reversed() } else { arrival.key };
         self.opened = arrival.at.frame;
         (self.first, self.last) = (arrival.at, arrival.at);
@@ -143,7 +138,6 @@ impl<O: Observer> Entry<O> {
 
     /// Takes in a packet that `dir` sent. `several_files`: the shares of the files are kept.
     pub(super) fn packet(&mut self, arrival: &Arrival<'_>, dir: Dir, several_files: bool, observer: &mut O) {
-        self.key.learn_overlay(&arrival.key);
         let dir = self.orient(arrival.packet, dir, observer);
         self.count(arrival, dir, several_files);
         let copy = match &mut self.transport {
@@ -345,7 +339,7 @@ impl<O: Observer> Entry<O> {
     }
 
     /// The flow that [`Entry::freeze`] froze, to go on with; `rest` is what it left in `pack`.
-    pub(super) fn thaw(flow: Flow<O::Facts>, hash: u32, rest: &[u8]) -> Self {
+    pub(super) fn thaw(flow: Flow<O::Facts>, (hash, opened): (u32, FrameRef), rest: &[u8]) -> Self {
         let transport = match &flow.tcp {
             Some(record) => Transport::Tcp(Connection::thaw(record.facts(), flow.first, rest)),
             None => Transport::Datagrams(Copies::default()),
@@ -353,7 +347,7 @@ impl<O: Observer> Entry<O> {
         Self {
             hash,
             key: FlowKey::of_flow(&flow),
-            opened: flow.stream_frame.map_or(flow.first.frame, |frame| frame.min(flow.first.frame)),
+            opened,
             first: flow.first,
             last: flow.last,
             packets: flow.packets,
@@ -372,8 +366,8 @@ impl<O: Observer> Entry<O> {
     }
 }
 
-/// A hash of 64 bits from 32, which is what a place of the table has room for. The shard was chosen by the highest bits,
-/// and the table tells its slots apart by them: a multiply (Fibonacci hashing) brings the others there.
+/// A hash of 64 bits from 32, which is what a place of the table has room for: the table takes the highest bits and the
+/// lowest, and a multiply (Fibonacci hashing) brings the others to both.
 pub(super) const fn spread(hash: u32) -> u64 {
     (hash as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -3,7 +3,7 @@
 use super::entry::Arrival;
 use super::{Dir, IcmpError};
 use crate::capture::Window;
-use crate::packet::{Packet, note};
+use crate::packet::{Packet, note, quoted_transport};
 
 /// The error itself; `quotes` is the side whose packet it quotes.
 pub(super) fn error(arrival: &Arrival<'_>, quotes: Dir) -> IcmpError {
@@ -27,11 +27,8 @@ pub(super) fn quoted_tcp_flags(packet: &Packet, window: &Window) -> Option<u16> 
         // Put together from fragments: behind the frames.
         window.bytes.get(packet.payload as usize..)
     })?;
-    let tcp = match quoted.first()? >> 4 {
-        4 => usize::from(quoted.first()? & 15) * 4,
-        6 => 40,
-        _ => return None,
-    };
+    let (_, tcp) = quoted_transport(quoted)?;
+    let tcp = tcp?;
     let fields = quoted.get(tcp..tcp + 16)?;
     (packet.protocol == 6).then(|| u16::from_be_bytes([fields[12], fields[13]]) & 0xfff)
 }

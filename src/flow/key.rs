@@ -1,5 +1,6 @@
 //! What makes packets one flow: both innermost endpoints, the protocol and the overlay.
 
+use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::codec::{Codec, Coded, Unpack};
@@ -88,9 +89,21 @@ impl FlowKey {
         reversed.then_some(Dir::Resp)
     }
 
-    /// Takes over the overlay of a packet of the flow.
-    pub(super) fn learn_overlay(&mut self, of: &Self) {
-        self.vni = self.vni.max(of.vni);
+    /// Hash by which a table finds it, the same for both directions: of all that [`FlowKey::sender`] compares, so that
+    /// who knows no seed can make no two flows fall on one place.
+    #[inline]
+    pub(super) fn hash(&self, seed: &impl BuildHasher) -> u32 {
+        let rest = u64::from(self.vni) << 8 | u64::from(self.protocol);
+        let hash = if self.v6 {
+            let end = |dir| (self.addresses[dir], self.ports[dir]);
+            let (orig, resp) = (end(Dir::Orig), end(Dir::Resp));
+            seed.hash_one((orig.min(resp), orig.max(resp), rest))
+        } else {
+            let end = |dir| self.addresses[dir][0] << 16 | u64::from(self.ports[dir]);
+            let (orig, resp) = (end(Dir::Orig), end(Dir::Resp));
+            seed.hash_one((orig.min(resp), orig.max(resp), rest))
+        };
+        hash as u32
     }
 
     /// Passes over a key that is packed.
@@ -169,5 +182,38 @@ fn words(ip: IpAddr) -> [u64; 2] {
     match ip {
         IpAddr::V6(ip) => [(ip.to_bits() >> 64) as u64, ip.to_bits() as u64],
         IpAddr::V4(ip) => [u64::from(ip.to_bits()), 0],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use foldhash::fast::RandomState;
+
+    use super::*;
+
+    fn key(ends: [SocketAddr; 2], vni: u32) -> FlowKey {
+        let [orig, resp] = ends.map(|end| (words(end.ip()), end.port()));
+        FlowKey {
+            addresses: PerDir { orig: orig.0, resp: resp.0 },
+            ports: PerDir { orig: orig.1, resp: resp.1 },
+            vni,
+            protocol: 6,
+            v6: ends[0].is_ipv6(),
+        }
+    }
+
+    #[test]
+    fn both_directions_have_one_hash_and_each_overlay_another() {
+        let seed = RandomState::default();
+        for ends in [["10.0.0.1:1000", "10.0.0.2:443"], ["[fd00::1]:1000", "[fd00::2]:443"]] {
+            let ends = ends.map(|end| end.parse().expect(end));
+            let hashes: Vec<u32> = (0..64).map(|vni| key(ends, vni).hash(&seed)).collect();
+            let back: Vec<u32> = (0..64).map(|vni| key(ends, vni).reversed().hash(&seed)).collect();
+            assert_eq!(hashes, back);
+            let mut different = hashes;
+            different.sort_unstable();
+            different.dedup();
+            assert!(different.len() > 60, "{different:?}");
+        }
     }
 }

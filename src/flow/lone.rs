@@ -36,7 +36,7 @@ impl Lone {
     /// Of a packet that opens a flow; none where the packet is more than a SYN.
     #[inline]
     pub(super) fn of(arrival: &Arrival<'_>) -> Option<Self> {
-        let Arrival { packet, window, at, key } = arrival;
+        let Arrival { packet, window, at, key, hash } = arrival;
         let plain = packet.kind == Kind::Tcp && packet.flags & (SYN | ACK | RST | FIN) == SYN;
         if !plain || packet.payload_length > 0 || packet.noted(note::CUT_HEADER) {
             return None;
@@ -47,7 +47,7 @@ impl Lone {
         Some(Self {
             key: *key,
             at: *at,
-            hash: packet.hash,
+            hash: *hash,
             seq: packet.seq,
             window: packet.window,
             flags: packet.flags,
@@ -90,7 +90,7 @@ impl Lone {
             link_type: LinkType::ETHERNET,
         });
         let packet = self.packet(captured);
-        let arrival = Arrival { packet: &packet, window, at: self.at, key: self.key };
+        let arrival = Arrival { packet: &packet, window, at: self.at, key: self.key, hash: self.hash };
         entry.open(&arrival);
         entry.packet(&arrival, Dir::Orig, several_files, observer);
     }
@@ -98,7 +98,7 @@ impl Lone {
     fn packet(&self, payload: u32) -> Packet {
         let ports = self.key.ports();
         Packet {
-            hash: self.hash,
+            hash: 0,
             frame: 0,
             v4: [0; 2],
             ip: 0,

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
 
@@ -59,6 +60,8 @@ pub struct ShardEnd {
 
 struct Table<O: Observer> {
     options: ShardOptions,
+    /// Another one in each run: what a sender cannot know, and what nothing that is shown depends on.
+    seed: RandomState,
     slots: HashTable<Slot<O>>,
     kept: Kept,
     spare: Spare<O>,
@@ -86,6 +89,7 @@ impl<O: Observer> Shard<O> {
     pub fn new(observer: O, options: ShardOptions) -> Self {
         let table = Table {
             options,
+            seed: RandomState::default(),
             slots: HashTable::new(),
             kept: Kept::default(),
             spare: Spare::default(),
@@ -102,28 +106,17 @@ impl<O: Observer> Shard<O> {
 
     /// Takes packets of its flows, in frame order; `file` is the capture's file that the window is of.
     pub fn process(&mut self, window: &Window, file: u16, packets: &[Packet]) {
+        let mut arrivals = Vec::with_capacity(LOOK_AHEAD);
         for few in packets.chunks(LOOK_AHEAD) {
-            self.table.look_up(few);
-            for packet in few {
-                self.take(packet, window, file);
+            arrivals.clear();
+            arrivals.extend(few.iter().filter_map(|packet| self.table.arrival(packet, window, file)));
+            self.table.look_up(&arrivals);
+            for arrival in &arrivals {
+                match arrival.packet.kind {
+                    Kind::IcmpError => self.table.icmp(arrival, &mut self.observer),
+                    _ => self.table.packet(arrival, &mut self.observer),
+                }
             }
-        }
-    }
-
-    fn take(&mut self, packet: &Packet, window: &Window, file: u16) {
-        let index = packet.frame as usize;
-        let Some(header) = window.frames.get(index) else { return };
-        let at = Moment { frame: FrameRef::new(file, window.number(index)), time: header.time };
-        match packet.kind {
-            Kind::Tcp | Kind::Udp => {
-                let key = FlowKey::of(packet, window);
-                self.table.packet(&Arrival { packet, window, at, key }, &mut self.observer);
-            }
-            Kind::IcmpError if matches!(packet.protocol, 6 | 17) => {
-                let key = FlowKey::quoted(packet, window);
-                self.table.icmp(&Arrival { packet, window, at, key }, &mut self.observer);
-            }
-            Kind::IcmpError | Kind::Fragment | Kind::Neighbor | Kind::Opaque => {}
         }
     }
 
@@ -167,14 +160,28 @@ impl<O: Observer> Shard<O> {
 }
 
 impl<O: Observer> Table<O> {
+    /// A packet that is of a flow.
+    #[inline]
+    fn arrival<'w>(&self, packet: &'w Packet, window: &'w Window, file: u16) -> Option<Arrival<'w>> {
+        let key = match packet.kind {
+            Kind::Tcp | Kind::Udp => FlowKey::of(packet, window),
+            Kind::IcmpError if matches!(packet.protocol, 6 | 17) => FlowKey::quoted(packet, window),
+            Kind::IcmpError | Kind::Fragment | Kind::Neighbor | Kind::Opaque => return None,
+        };
+        let index = packet.frame as usize;
+        let header = window.frames.get(index)?;
+        let at = Moment { frame: FrameRef::new(file, window.number(index)), time: header.time };
+        Some(Arrival { packet, window, at, key, hash: key.hash(&self.seed) })
+    }
+
     /// Looks at the places of packets that are next, and at no more: so the processor waits for all of them at once, not
     /// for one after the other.
-    fn look_up(&self, packets: &[Packet]) {
-        let is_there = |packet: &&Packet| {
-            let hash = spread(packet.hash);
+    fn look_up(&self, arrivals: &[Arrival<'_>]) {
+        let is_there = |arrival: &&Arrival<'_>| {
+            let hash = spread(arrival.hash);
             self.slots.find(hash, |slot| slot.hash() == hash).is_some()
         };
-        std::hint::black_box(packets.iter().filter(is_there).count());
+        std::hint::black_box(arrivals.iter().filter(is_there).count());
     }
 
     fn packet(&mut self, arrival: &Arrival<'_>, observer: &mut O) {
@@ -210,15 +217,13 @@ impl<O: Observer> Table<O> {
         opens: Opens,
         observer: &mut O,
     ) -> Option<(&mut Entry<O>, Dir)> {
-        let Self { options, slots, kept, spare, weight, over, lingering: _, ages, pack, scratch, archive } =
-            self;
-        let hash = arrival.hash();
+        let Self { options, slots, kept, spare, weight, over, ages, pack, scratch, archive, .. } = self;
         let mut sender = None;
         let is_it = |slot: &Slot<O>| {
             sender = slot.sender(&arrival.key, kept);
             sender.is_some()
         };
-        let slot = match slots.entry(hash, is_it, Slot::hash) {
+        let slot = match slots.entry(spread(arrival.hash), is_it, Slot::hash) {
             Place::Occupied(place) => place.into_mut(),
             Place::Vacant(place) => {
                 let lone = if opens == Opens::Own { Lone::of(arrival) } else { None };
@@ -239,11 +244,7 @@ impl<O: Observer> Table<O> {
             *weight += LIVE_BYTES - slot.weight();
             let was_frozen = slot.wake(*options, (kept, spare), pack.shared.values(), observer);
             if was_frozen {
-                over.push_back(Over {
-                    hash: arrival.packet.hash,
-                    opened: slot.age(kept).opened,
-                    last: arrival.at,
-                });
+                over.push_back(Over { hash: arrival.hash, opened: slot.age(kept).opened, last: arrival.at });
             }
             // Growing may have turned it round.
             sender = None;

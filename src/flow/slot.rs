@@ -96,10 +96,9 @@ impl<O: Observer> Slot<O> {
         (pack, scratch): (&mut Pack, &mut Pack),
     ) {
         let Self::Live(entry) = self else { return };
-        let hash = entry.hash;
+        let (hash, opened) = (entry.hash, entry.opened);
         let (flow, sum, facts) = entry.freeze(options.capture, observer, scratch);
         let (facts, rest) = scratch.bytes().split_at(facts);
-        let opened = flow.stream_frame.map_or(flow.first.frame, |frame| frame.min(flow.first.frame));
         let totals = Totals::of(&flow, sum, options.several_files);
         let last = flow.last.frame;
         pack.begin(Moment::default());
@@ -122,10 +121,10 @@ impl<O: Observer> Slot<O> {
         let woken = match self {
             Self::Live(_) => return false,
             Self::Frozen { place, hash } => {
-                let Frozen { record, rest, .. } = kept.frozens.at(*place);
+                let Frozen { opened, record, rest, .. } = kept.frozens.at(*place);
                 let mut unpack = Unpack::new(record, shared);
                 let flow = unpack_flow(&mut unpack, options.capture, options.several_files);
-                let entry = Box::new(Entry::thaw(flow, *hash, rest));
+                let entry = Box::new(Entry::thaw(flow, (*hash, opened), rest));
                 kept.frozens.remove(*place);
                 entry
             }

@@ -107,7 +107,12 @@ impl Stream {
             // What lies before the first byte seen was not seen either (a start that is missing).
             let before = (0.min(self.next) - place).clamp(0, i64::from(length));
             sent.new |= filled > 0 || before > 0;
-            sent.again = end.min(self.next) - place > filled + before;
+            let overlap = end.min(self.next) - place;
+            sent.again = overlap > filled + before;
+            if overlap == 1 && length > 1 && sent.again {
+                // The byte of a window probe (RFC 9293 §3.8.6.1), before all the others: nobody sends so little again.
+                (sent.again, sent.late) = (false, false);
+            }
         } else if place > self.next {
             self.open_hole(self.next, place);
         }

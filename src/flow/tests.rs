@@ -5,6 +5,8 @@ use super::timeline::{flow, flows, flows_frozen, flows_in_files, flows_within, t
 use super::{Analysis, Dir, Moment, PerDir, Reset, TcpFacts};
 use crate::time::TimeDelta;
 
+/// The client's port.
+const PORT: u16 = 40_000;
 const HANDSHAKE: &str = "0 > S ws=7 \n 0.1 < SA ack=1 ws=7 \n 0.2 > A seq=1 ack=1 \n";
 
 /// Findings by name, for example `orig.retransmission=1`.
@@ -345,6 +347,18 @@ fn large_segments_are_lost_and_small_ones_pass() {
 }
 
 #[test]
+fn a_probe_of_a_closed_window_is_no_loss() {
+    let text = format!(
+        "{HANDSHAKE} 1 < A seq=1 ack=1 win=0 \n 2 > A seq=1 ack=1 len=1 \n 2.1 < A seq=1 ack=1 win=0
+        3 > A seq=1 ack=1 len=1 \n 3.1 < A seq=1 ack=1 win=0 \n 4 > A seq=1 ack=1 len=1 \n 4.1 < A seq=1 ack=1 win=500
+        4.2 > PA seq=1 ack=1 len=100"
+    );
+    assert_eq!(tcp(&text).loss.orig.segments, 0);
+    let lost = format!("{text} \n 5 > PA seq=1 ack=1 len=100");
+    assert_eq!(tcp(&lost).loss.orig.segments, 1);
+}
+
+#[test]
 fn past_the_budget_the_flow_with_the_oldest_last_frame_ends() {
     let text = "0 > S sport=1001 \n 1 > S sport=1002 \n 2 > S sport=1001 \n 3 > S sport=1003 \n 4 > A sport=1002 seq=1 ack=1";
     let all = flows_within(text, LIVE_BYTES + LONE_BYTES + 1);
@@ -365,4 +379,46 @@ fn a_flow_goes_on_after_it_was_frozen() {
     assert_eq!(frozen.len(), 1);
     assert_eq!(through.tcp.as_deref(), frozen[0].tcp.as_deref());
     assert_eq!(through.packets, frozen[0].packets);
+}
+
+/// SYNs of somebody else, five seconds apart: time passes.
+fn others(from: usize, count: usize) -> String {
+    (0..count).map(|n| format!("{} > S sport={} \n", from + n * 5, 2000 + n)).collect()
+}
+
+#[test]
+fn a_reset_outside_the_window_ends_nothing() {
+    let text = |reset: u32, between: &str| {
+        format!(
+            "{HANDSHAKE} 1 > PA seq=1 ack=1 len=9 \n 2 < R seq={reset} \n {between}
+            30 > PA sport={PORT} seq=10 ack=1 len=5 data=again"
+        )
+    };
+    let (alone, among) = (flow(&text(90_000, "")), flows(&text(90_000, &others(3, 3))));
+    let among = among.iter().find(|flow| flow.orig.port() == PORT).expect("the flow");
+    assert!(alone.app.contains(&"orig 9+5 again".to_owned()), "{:?}", alone.app);
+    assert_eq!(alone.app, among.app);
+    // One that is taken ends it: what comes later is no part of it.
+    let ended = flows(&text(1, &others(3, 3)));
+    let ended = ended.iter().find(|flow| flow.orig.port() == PORT).expect("the flow");
+    assert!(!ended.app.contains(&"orig 9+5 again".to_owned()), "{:?}", ended.app);
+}
+
+#[test]
+fn a_copy_of_a_reset_is_a_copy() {
+    let flow = flow(&format!("{HANDSHAKE} 1 < RA seq=1 ack=9 id=7 \n 1.001 < RA seq=1 ack=9 id=7 if=1"));
+    assert_eq!((flow.duplicates, flow.tcp.expect("TCP").facts().rst.resp), (1, 2));
+}
+
+#[test]
+fn a_flow_that_an_error_opened_is_within_the_budget_once_it_was_frozen() {
+    let text = format!(
+        "0 icmp 3 1 quotes > bytes=8 \n 1 > S \n 1.1 < SA ack=1 \n 1.2 > A seq=1 ack=1 \n 2 < RA seq=1 ack=1 \n {}",
+        others(9, 100)
+    );
+    let budget = LIVE_BYTES + LONE_BYTES;
+    let all = flows_within(&text, budget);
+    // All the room is left to the SYNs.
+    let left = all.iter().filter(|flow| flow.orig.port() != PORT && !flow.evicted).count();
+    assert_eq!(left, budget / LONE_BYTES);
 }

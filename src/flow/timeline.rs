@@ -166,7 +166,6 @@ impl Script {
             packet.ack = self.isn[dir.other()].wrapping_add(ack as u32);
         }
         (packet.src_port, packet.dst_port) = (self.ports[dir], self.ports[dir.other()]);
-        packet.hash = u32::from(packet.src_port ^ packet.dst_port);
         let time = Timestamp((time * 1e9).round() as i64);
         self.frame(packet, dir, time, interface, &options, data.as_bytes());
     }
@@ -187,7 +186,6 @@ impl Script {
         (packet.kind, packet.src_port, packet.dst_port) =
             (Kind::IcmpError, self.ports[dir], self.ports[dir.other()]);
         packet.seq = self.isn[dir];
-        packet.hash = u32::from(packet.src_port ^ packet.dst_port);
         packet.window = u16::from_be_bytes([kind, code].map(|n| n.parse().expect(n)));
         let (client, server) = ([10, 0, 0, 1], [10, 0, 0, 2]);
         let (src, dst) = if dir == Dir::Orig { (client, server) } else { (server, client) };

@@ -1,8 +1,8 @@
 //! The flow hash: direction independent, the same for any encapsulation and any number of threads.
 //!
 //! A multiply that folds its halves (as foldhash does), with fixed constants, so that shards and output never depend on
-//! a run. The overlay is not part of it: the copy that an interface inside shows has lost it. It deals flows to shards
-//! and finds table entries; equality is always checked on the addresses.
+//! a run. It deals flows to shards and no more: who knows the constants can make flows fall together, so a table that
+//! finds flows has a hash of its own.
 
 /// Hash of a flow of IPv4 addresses.
 #[inline]

@@ -20,6 +20,7 @@ mod transport;
 mod tunnel;
 
 pub use decode::{decode, each_packet};
+pub(crate) use transport::quoted_transport;
 
 /// What a [`Packet`] is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -154,19 +154,25 @@ struct Quoted {
     seq: u32,
 }
 
-/// What the IP packet at `at` says of its flow; ports and sequence number are 0 where they were cut or not quoted.
-fn quote(frame: &[u8], at: usize) -> Option<Quoted> {
-    let packet = frame.get(at..)?;
-    let (protocol, transport) = match packet.first()? >> 4 {
+/// What the beginning of an IP packet says of its transport protocol, and where its header is; nowhere in a fragment that
+/// is not the first.
+pub(crate) fn quoted_transport(packet: &[u8]) -> Option<(u8, Option<usize>)> {
+    match packet.first()? >> 4 {
         4 => {
             let header = packet.first_chunk::<20>()?;
             let offset = u16::from_be_bytes([header[6], header[7]]) & 0x1fff;
             let length = usize::from(header[0] & 0xf) * 4;
-            (header[9], (offset == 0 && length >= 20).then_some(length))
+            Some((header[9], (offset == 0 && length >= 20).then_some(length)))
         }
-        6 => quoted_extensions(packet, packet.first_chunk::<40>()?[6]),
-        _ => return None,
-    };
+        6 => Some(quoted_extensions(packet, packet.first_chunk::<40>()?[6])),
+        _ => None,
+    }
+}
+
+/// What the IP packet at `at` says of its flow; ports and sequence number are 0 where they were cut or not quoted.
+fn quote(frame: &[u8], at: usize) -> Option<Quoted> {
+    let packet = frame.get(at..)?;
+    let (protocol, transport) = quoted_transport(packet)?;
     let transport = transport.and_then(|at| packet.get(at..)).unwrap_or_default();
     let (mut ports, mut seq) = ([0; 2], 0);
     if let (TCP | UDP | SCTP, Some([s0, s1, d0, d1])) = (protocol, transport.first_chunk()) {

@@ -47,7 +47,13 @@ impl Tunnel {
             }
             rest = after;
         }
-        self.part = rest.to_vec();
+        if joined.is_empty() {
+            self.part = rest.to_vec();
+        } else {
+            let taken = joined.len() - rest.len();
+            joined.drain(..taken);
+            self.part = joined;
+        }
     }
 
     /// The TLS bytes of a control packet.

@@ -11,7 +11,7 @@ mod wire;
 type Write = fn(&Path, u64, u64) -> io::Result<String>;
 
 /// Name and writer of each.
-pub(crate) const KINDS: [(&str, Write); 20] = [
+pub(crate) const KINDS: [(&str, Write); 21] = [
     ("one-address", wire::one_address),
     ("out-of-order", wire::out_of_order),
     ("retransmissions", wire::retransmissions),
@@ -21,6 +21,7 @@ pub(crate) const KINDS: [(&str, Write); 20] = [
     ("fragments", wire::fragments),
     ("lookups", wire::lookups),
     ("icmp-errors", wire::icmp_errors),
+    ("overlays", wire::overlays),
     ("equal-failures", text::equal_failures),
     ("distinct-failures", text::distinct_failures),
     ("long-line", text::long_line),

@@ -200,3 +200,17 @@ pub(super) fn icmp_errors(folder: &Path, count: u64, _: u64) -> io::Result<Strin
     }
     done(capture)
 }
+
+/// One SYN in as many VXLAN networks, each a flow of its own on the same addresses and ports.
+pub(super) fn overlays(folder: &Path, count: u64, _: u64) -> io::Result<String> {
+    let mut capture = capture(folder)?;
+    let (from, to) = (client(0), server());
+    let syn = Segment { from, to, flags: SYN, seq: 1, ack: 0, options: &[], payload: &[] }.frame();
+    let node = |n| SocketAddr::new(Ipv4Addr::new(192, 0, 2, n).into(), 4789);
+    for number in 0..count {
+        let [.., v0, v1, v2] = number.to_be_bytes();
+        let inner = [&[8, 0, 0, 0, v0, v1, v2, 0], &syn[..]].concat();
+        capture.write(START + number * EVERY, &udp(node(1), node(2), &inner))?;
+    }
+    done(capture)
+}

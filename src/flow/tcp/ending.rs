@@ -4,7 +4,7 @@ use super::Connection;
 use crate::flow::codec::{Codec, Coded, Pack, Unpack};
 use crate::flow::labels::Scale;
 use crate::flow::totals::TcpSum;
-use crate::flow::{Dir, FlowEnd, Moment, PerDir, TcpFacts};
+use crate::flow::{Dir, FlowEnd, Moment, PerDir, Reset, TcpFacts};
 
 impl Connection {
     /// What the observer is told at the end.
@@ -13,9 +13,9 @@ impl Connection {
         FlowEnd { last, fin: facts.first_fin, reset: facts.reset, established: facts.established }
     }
 
-    /// No more is to be expected: one side has sent a RST, or both a FIN.
+    /// No more is to be expected: one side has sent a RST that the other takes, or both a FIN.
     pub(in crate::flow) fn is_over(&self) -> bool {
-        self.zeek.is_over()
+        self.zeek.is_closed() || self.zeek.is_reset() && self.facts.reset.is_some_and(is_taken)
     }
 
     /// Both sides have closed, and all that was sent was acknowledged.
@@ -93,4 +93,9 @@ impl Connection {
             });
         }
     }
+}
+
+/// RFC 5961 §3.2: a RST elsewhere in the window is asked about, and one outside it is nobody's: the connection goes on.
+const fn is_taken(reset: Reset) -> bool {
+    reset.in_sequence || reset.to_syn || reset.after_close
 }

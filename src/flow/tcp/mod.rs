@@ -191,7 +191,7 @@ impl Connection {
         let (own, other) = self.streams.both(segment.dir);
         let end = segment.seq().plus(packet.payload_length);
         let fresh = packet.payload_length > 0 && own.is_fresh(end)
-            || segment.has(ACK) && other.is_unacked(Seq(packet.ack));
+            || packet.flags & (ACK | RST) == ACK && other.is_unacked(Seq(packet.ack));
         self.copies[segment.dir].is_copy(packet, segment.at.time, !fresh)
     }
 
@@ -317,7 +317,8 @@ impl Connection {
         let most = &mut self.facts.max_bytes_in_flight[dir];
         *most = in_flight.max(*most);
         let loss = &mut self.facts.loss[dir];
-        if sent.again || sent.late && !labels.has(Labels::OUT_OF_ORDER) {
+        let lost = sent.again || sent.late && !labels.has(Labels::OUT_OF_ORDER);
+        if lost && !labels.has(Labels::ZERO_WINDOW_PROBE) {
             if loss.segments == 0 {
                 loss.in_flight_bytes = in_flight;
             }

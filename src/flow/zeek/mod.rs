@@ -229,12 +229,14 @@ impl Machine {
         &mut self.history
     }
 
-    /// One side has sent a RST, or both a FIN.
-    pub(super) fn is_over(&self) -> bool {
-        let (orig, resp) = (self.sides.orig.state, self.sides.resp.state);
-        orig == Endpoint::Reset
-            || resp == Endpoint::Reset
-            || orig == Endpoint::Closed && resp == Endpoint::Closed
+    /// One side has sent a RST.
+    pub(super) fn is_reset(&self) -> bool {
+        self.sides.orig.state == Endpoint::Reset || self.sides.resp.state == Endpoint::Reset
+    }
+
+    /// Both sides have sent a FIN.
+    pub(super) fn is_closed(&self) -> bool {
+        self.sides.orig.state == Endpoint::Closed && self.sides.resp.state == Endpoint::Closed
     }
 }
 
