@@ -213,10 +213,6 @@ impl Observer for Blind {
     fn swap(&mut self, (): &mut ()) {}
 
     fn finish(&mut self, (): (), _end: &FlowEnd) {}
-
-    fn memory(&self) -> usize {
-        0
-    }
 }
 
 /// Reads every payload as TLS.
@@ -245,9 +241,5 @@ impl Observer for Sessions {
 
     fn finish(&mut self, flow: Session, end: &FlowEnd) -> SessionFacts {
         flow.finish(&mut self.0, end)
-    }
-
-    fn memory(&self) -> usize {
-        self.0.memory()
     }
 }

@@ -1,4 +1,4 @@
-//! Which live flow has the oldest last frame: a queue that is in use only once the memory budget is reached.
+//! Which flow has the oldest last frame: a queue that is in use only once the memory budget is reached.
 //!
 //! New flows come in order of their frame and need no sorting; only flows that went on since they were queued take a
 //! place in a heap, so that a flood costs a constant time for each flow.

@@ -280,10 +280,6 @@ impl Observer for Nobody {
     fn swap(&mut self, (): &mut ()) {}
 
     fn finish(&mut self, (): (), _end: &FlowEnd) {}
-
-    fn memory(&self) -> usize {
-        0
-    }
 }
 
 /// RFC 9293 §3.1: a header without options.

@@ -31,6 +31,7 @@ mod seq;
 mod shard;
 mod side;
 mod slot;
+mod store;
 mod stream;
 mod tcp;
 #[cfg(test)]
@@ -214,9 +215,6 @@ pub trait Observer {
 
     /// The flow ended (or the input did).
     fn finish(&mut self, flow: Self::Flow, end: &FlowEnd) -> Self::Facts;
-
-    /// Bytes of memory that the context and its interned facts hold.
-    fn memory(&self) -> usize;
 }
 
 /// What an observer is told of a flow at its end.
@@ -230,4 +228,11 @@ pub struct FlowEnd {
     pub reset: Option<Reset>,
     /// The three-way handshake was completed.
     pub established: Option<Moment>,
+}
+
+impl FlowEnd {
+    /// Datagrams do not end: only the last one is known.
+    const fn of_datagrams(last: Moment) -> Self {
+        Self { last, fin: PerDir { orig: None, resp: None }, reset: None, established: None }
+    }
 }

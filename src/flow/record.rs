@@ -135,6 +135,7 @@ impl fmt::Debug for TcpRecord {
 
 impl Coded for TcpFacts {
     fn code<C: Codec>(&mut self, codec: &mut C) {
+        let there = self.there();
         let Self {
             syn,
             synack,
@@ -171,33 +172,7 @@ impl Coded for TcpFacts {
         code_start(&mut isn.orig, &mut options.orig, codec);
         list(syn_times, codec, Coded::code);
         list(synack_times, codec, Coded::code);
-        let counts = [syn, synack, fin, rst];
-        let mut form = Form::code(
-            [
-                isn.resp.is_some(),
-                options.resp != TcpOptions::default(),
-                reset.is_some(),
-                longest_silence.is_some(),
-                counts.iter().map(|count| **count).ne(ORDINARY),
-                *analysis != PerDir::default(),
-                *duplicate_ack_num != PerDir::default(),
-                initial_rtt.is_some(),
-                conn_state.is_some(),
-                rto.orig.is_some(),
-                rto.resp.is_some(),
-                ttl.orig.is_some(),
-                ttl.resp.is_some(),
-                last_window.orig.is_some(),
-                last_window.resp.is_some(),
-                loss.orig.is_more_than_delivered(),
-                loss.resp.is_more_than_delivered(),
-                *synack_after_ack > 0,
-                *syn_payload_bytes > 0,
-                *simultaneous_open,
-                keep_alive.is_some(),
-            ],
-            codec,
-        );
+        let mut form = Form::code(there, codec);
         form.optional(&mut isn.resp, codec);
         form.rare(&mut options.resp, codec, Coded::code);
         for moments in [first_payload, last_payload, last_segment, last_new_ack, first_fin] {
@@ -207,7 +182,7 @@ impl Coded for TcpFacts {
         form.optional(reset, codec);
         form.optional(longest_silence, codec);
         let unusual = form.next();
-        for (count, ordinary) in counts.into_iter().zip(ORDINARY) {
+        for (count, ordinary) in [syn, synack, fin, rst].into_iter().zip(ORDINARY) {
             if unusual {
                 count.code(codec);
             } else {
@@ -242,6 +217,36 @@ impl Coded for TcpFacts {
         } else {
             *keep_alive = None;
         }
+    }
+}
+
+impl TcpFacts {
+    /// What of it stands in its record: in the order in which it is asked for there.
+    #[inline]
+    fn there(&self) -> [bool; 21] {
+        [
+            self.isn.resp.is_some(),
+            self.options.resp != TcpOptions::default(),
+            self.reset.is_some(),
+            self.longest_silence.is_some(),
+            [self.syn, self.synack, self.fin, self.rst] != ORDINARY,
+            self.analysis != PerDir::default(),
+            self.duplicate_ack_num != PerDir::default(),
+            self.initial_rtt.is_some(),
+            self.conn_state.is_some(),
+            self.rto.orig.is_some(),
+            self.rto.resp.is_some(),
+            self.ttl.orig.is_some(),
+            self.ttl.resp.is_some(),
+            self.last_window.orig.is_some(),
+            self.last_window.resp.is_some(),
+            self.loss.orig.is_more_than_delivered(),
+            self.loss.resp.is_more_than_delivered(),
+            self.synack_after_ack > 0,
+            self.syn_payload_bytes > 0,
+            self.simultaneous_open,
+            self.keep_alive.is_some(),
+        ]
     }
 }
 

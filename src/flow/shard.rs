@@ -10,14 +10,13 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
 
-use super::ages::Ages;
-use super::archive::{Archive, Run, RunReader};
-use super::codec::{Pack, SharedValue};
+use super::archive::{Run, RunReader};
+use super::codec::SharedValue;
 use super::compact::RecordContext;
 use super::entry::{Arrival, Entry, spread};
 use super::key::FlowKey;
-use super::lone::{Lone, Said};
-use super::slot::{Kept, LIVE_BYTES, LONE_BYTES, Slot, Spare};
+use super::slot::Slot;
+use super::store::{Opens, Store};
 use super::totals::Totals;
 use super::{Dir, Flow, FrameRef, Moment, Observer, icmp};
 use crate::capture::{CaptureIndex, Window};
@@ -59,22 +58,14 @@ pub struct ShardEnd {
 }
 
 struct Table<O: Observer> {
-    options: ShardOptions,
     /// Another one in each run: what a sender cannot know, and what nothing that is shown depends on.
     seed: RandomState,
     slots: HashTable<Slot<O>>,
-    kept: Kept,
-    spare: Spare<O>,
-    /// Assumed memory of all slots.
-    weight: usize,
+    store: Store<O>,
     /// Flows that are over, in the order in which they came to be over: to be frozen soon, where nothing can be missing.
     over: VecDeque<Over>,
     /// Those that may go on after all: to be frozen later.
     lingering: VecDeque<Over>,
-    ages: Ages,
-    pack: Pack,
-    scratch: Pack,
-    archive: Archive,
 }
 
 /// What finds a flow that is over, and its last packet when it was put in the queue.
@@ -88,18 +79,11 @@ impl<O: Observer> Shard<O> {
     /// An empty shard.
     pub fn new(observer: O, options: ShardOptions) -> Self {
         let table = Table {
-            options,
             seed: RandomState::default(),
             slots: HashTable::new(),
-            kept: Kept::default(),
-            spare: Spare::default(),
-            weight: 0,
+            store: Store::new(options),
             over: VecDeque::new(),
             lingering: VecDeque::new(),
-            ages: Ages::default(),
-            pack: Pack::default(),
-            scratch: Pack::default(),
-            archive: Archive::new(options.record_bytes),
         };
         Self { observer, table }
     }
@@ -128,18 +112,19 @@ impl<O: Observer> Shard<O> {
     /// Freezes every flow, over and idle or not.
     #[cfg(test)]
     pub(super) fn freeze_all(&mut self) {
-        let Table { options, slots, kept, spare, pack, scratch, .. } = &mut self.table;
+        let Table { slots, store, .. } = &mut self.table;
         for slot in slots.iter_mut() {
-            slot.freeze(*options, (kept, spare), &mut self.observer, (pack, scratch));
+            store.freeze(slot, &mut self.observer);
         }
     }
 
     /// Ends all flows and gives their records.
     pub fn end(mut self) -> ShardEnd {
-        self.table.archive_all(&mut self.observer);
-        let ShardOptions { capture, several_files, .. } = self.table.options;
-        let shared: Vec<SharedValue> = self.table.pack.shared.into_values();
-        let (runs, totals, spilled, failed) = self.table.archive.finish();
+        self.table.end_all(&mut self.observer);
+        let Store { options: ShardOptions { capture, several_files, .. }, pack, archive, .. } =
+            self.table.store;
+        let shared: Vec<SharedValue> = pack.shared.into_values();
+        let (runs, totals, spilled, failed) = archive.finish();
         ShardEnd { runs, context: RecordContext { capture, several_files, shared }, totals, spilled, failed }
     }
 
@@ -185,7 +170,7 @@ impl<O: Observer> Table<O> {
     }
 
     fn packet(&mut self, arrival: &Arrival<'_>, observer: &mut O) {
-        let several_files = self.options.several_files;
+        let several_files = self.store.options.several_files;
         if let Some((entry, dir)) = self.find_or_open(arrival, arrival.packet.flags, Opens::Own, observer) {
             let was_over = entry.is_over();
             entry.packet(arrival, dir, several_files, observer);
@@ -201,7 +186,7 @@ impl<O: Observer> Table<O> {
     fn icmp(&mut self, arrival: &Arrival<'_>, observer: &mut O) {
         let quote = icmp::quoted_tcp_flags(arrival.packet, arrival.window);
         let flags = quote.unwrap_or_default();
-        let several_files = self.options.several_files;
+        let several_files = self.store.options.several_files;
         if let Some((entry, dir)) = self.find_or_open(arrival, flags, Opens::Quoted, observer) {
             entry.icmp(icmp::error(arrival, dir), quote, several_files);
         }
@@ -217,55 +202,38 @@ impl<O: Observer> Table<O> {
         opens: Opens,
         observer: &mut O,
     ) -> Option<(&mut Entry<O>, Dir)> {
-        let Self { options, slots, kept, spare, weight, over, ages, pack, scratch, archive, .. } = self;
+        let Self { slots, store, over, .. } = self;
         let mut sender = None;
         let is_it = |slot: &Slot<O>| {
-            sender = slot.sender(&arrival.key, kept);
+            sender = slot.sender(&arrival.key, &store.kept);
             sender.is_some()
         };
         let slot = match slots.entry(spread(arrival.hash), is_it, Slot::hash) {
             Place::Occupied(place) => place.into_mut(),
             Place::Vacant(place) => {
-                let lone = if opens == Opens::Own { Lone::of(arrival) } else { None };
-                if let Some(lone) = lone {
-                    // Its place is far from all others: nothing may wait for what is written there.
-                    *weight += LONE_BYTES;
-                    ages.note(lone.age());
-                    place.insert(Slot::Lone { hash: lone.hash, place: kept.lones.add(lone) });
+                let new = store.open(arrival, opens);
+                let took_it_in = matches!(new, Slot::Lone { .. });
+                let place = place.insert(new);
+                if took_it_in {
                     return None;
                 }
-                let slot = place.insert(Slot::Live(opens.open(spare, arrival))).into_mut();
-                *weight += LIVE_BYTES;
-                ages.note(slot.age(kept));
-                slot
+                place.into_mut()
             }
         };
         if !matches!(slot, Slot::Live(_)) {
-            *weight += LIVE_BYTES - slot.weight();
-            let was_frozen = slot.wake(*options, (kept, spare), pack.shared.values(), observer);
-            if was_frozen {
-                over.push_back(Over { hash: arrival.hash, opened: slot.age(kept).opened, last: arrival.at });
+            if store.wake(slot, observer) {
+                let opened = slot.age(&store.kept).opened;
+                over.push_back(Over { hash: arrival.hash, opened, last: arrival.at });
             }
             // Growing may have turned it round.
             sender = None;
         }
         let Slot::Live(entry) = slot else { return None };
-        let dir = sender.or_else(|| entry.key.sender(&arrival.key)).unwrap_or(Dir::Orig);
-        if !entry.is_other_epoch(dir, flags, arrival.packet.seq) {
-            return Some((entry, dir));
+        let mut dir = sender.or_else(|| entry.key.sender(&arrival.key)).unwrap_or(Dir::Orig);
+        if entry.is_other_epoch(dir, flags, arrival.packet.seq) {
+            store.open_epoch(entry, arrival, opens, observer);
+            dir = entry.key.sender(&arrival.key).unwrap_or(Dir::Orig);
         }
-        let mut old = opens.open(spare, arrival);
-        std::mem::swap(entry, &mut old);
-        old.shares_tuple = true;
-        entry.reuse_ports();
-        ages.note(entry.age());
-        let (flow, sum) = old.finish(options.capture, observer, scratch);
-        archive.totals.add(Totals::of(&flow, sum, options.several_files));
-        pack.begin(Moment::default());
-        flow.pack_with(scratch.bytes(), options.several_files, sum.dial, pack);
-        archive.push(pack.bytes());
-        spare.keep(old);
-        let dir = entry.key.sender(&arrival.key).unwrap_or(Dir::Orig);
         Some((entry, dir))
     }
 
@@ -295,85 +263,49 @@ impl<O: Observer> Table<O> {
         if entry.last.frame != over.last.frame && now.time - entry.last.time < idle {
             return Some(Over { last: entry.last, ..*over });
         }
-        self.weight -= slot.weight();
-        let memory = (&mut self.kept, &mut self.spare);
-        slot.freeze(self.options, memory, observer, (&mut self.pack, &mut self.scratch));
-        self.weight += slot.weight();
+        self.store.freeze(slot, observer);
         None
     }
 
     /// Ends the flows with the oldest last frame until they take no more than the budget.
     fn keep_budget(&mut self, observer: &mut O) {
-        while self.weight > self.options.live_bytes {
-            if !self.ages.is_in_use() {
-                self.ages.begin(self.slots.iter().map(|slot| slot.age(&self.kept)));
+        let Self { slots, store, .. } = self;
+        while store.is_over_budget() {
+            if !store.ages.is_in_use() {
+                store.ages.begin(slots.iter().map(|slot| slot.age(&store.kept)));
             }
-            let Some(age) = self.ages.pop() else { return };
-            let kept = &self.kept;
-            let is_it = |slot: &Slot<O>| slot.age(kept).opened == age.opened;
-            let Ok(place) = self.slots.find_entry(spread(age.hash), is_it) else { continue };
-            let now = place.get().age(kept);
+            let Some(age) = store.ages.pop() else { return };
+            let is_it = |slot: &Slot<O>| slot.age(&store.kept).opened == age.opened;
+            let Ok(place) = slots.find_entry(spread(age.hash), is_it) else { continue };
+            let now = place.get().age(&store.kept);
             if now != age {
-                self.ages.note(now);
+                store.ages.note(now);
                 continue;
             }
             let (slot, _) = place.remove();
-            self.weight -= slot.weight();
-            self.archive(slot, true, observer);
+            store.end(slot, true, observer);
         }
-    }
-
-    /// Ends a flow. `early`: for the budget, not because the capture ends.
-    fn archive(&mut self, slot: Slot<O>, early: bool, observer: &mut O) {
-        let Self { options, kept, spare, pack, scratch, archive, .. } = self;
-        let several_files = options.several_files;
-        match slot {
-            Slot::Live(mut entry) => {
-                entry.evicted = early && !entry.is_over();
-                let (flow, sum) = entry.finish(options.capture, observer, scratch);
-                archive.totals.add(Totals::of(&flow, sum, several_files));
-                pack.begin(Moment::default());
-                flow.pack_with(scratch.bytes(), several_files, sum.dial, pack);
-                archive.push(pack.bytes());
-                spare.keep(entry);
-            }
-            Slot::Frozen { place, .. } => {
-                archive.push(kept.frozens.at(place).record);
-                archive.totals.add(kept.frozens.remove(place));
-            }
-            Slot::Lone { place, .. } => {
-                let lone = kept.lones.take(place);
-                self.archive_lone(&lone, early);
-            }
-        }
-    }
-
-    fn archive_lone(&mut self, lone: &Lone, early: bool) {
-        let in_order = self.options.several_files || lone.key.vni().is_none();
-        self.pack.begin(Moment::default());
-        lone.pack(Said { evicted: early, shares_tuple: false, in_order }, &mut self.pack);
-        self.archive.push(self.pack.bytes());
-        self.archive.totals.add(Totals::of_lone(early));
     }
 
     /// Ends all flows, in order of their first frames: so their records need no sorting, and lie in the order in which
     /// they will be read.
-    fn archive_all(&mut self, observer: &mut O) {
+    fn end_all(&mut self, observer: &mut O) {
+        let store = &mut self.store;
         let slots = std::mem::take(&mut self.slots).into_iter();
         let others = slots.filter(|slot| !matches!(slot, Slot::Lone { .. }));
         let mut others: Vec<(FrameRef, Slot<O>)> =
-            others.map(|slot| (slot.first_frame(&self.kept), slot)).collect();
+            others.map(|slot| (slot.first_frame(&store.kept), slot)).collect();
         others.sort_unstable_by_key(|(first, _)| *first);
         let mut others = others.into_iter().peekable();
-        self.archive.set_aside();
-        for lone in std::mem::take(&mut self.kept.lones).into_rest() {
+        store.archive.set_aside();
+        for lone in std::mem::take(&mut store.kept.lones).into_rest() {
             while let Some((_, other)) = others.next_if(|(first, _)| *first < lone.at.frame) {
-                self.archive(other, false, observer);
+                store.end(other, false, observer);
             }
-            self.archive_lone(&lone, false);
+            store.end_lone(&lone, false);
         }
         for (_, other) in others {
-            self.archive(other, false, observer);
+            store.end(other, false, observer);
         }
     }
 }
@@ -394,26 +326,6 @@ impl Over {
     /// Nothing more is to be expected by now. A time a little before its own is of another queue of the interface.
     fn is_idle(&self, now: Moment, idle: TimeDelta) -> bool {
         (now.time - self.last.time).abs() >= idle
-    }
-}
-
-/// What a packet opens a flow as.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Opens {
-    /// Its own.
-    Own,
-    /// That of the packet that an ICMP error quotes.
-    Quoted,
-}
-
-impl Opens {
-    fn open<O: Observer>(self, spare: &mut Spare<O>, arrival: &Arrival<'_>) -> Box<Entry<O>> {
-        let mut entry = spare.take();
-        match self {
-            Self::Own => entry.open(arrival),
-            Self::Quoted => entry.open_quoted(arrival),
-        }
-        entry
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::{Index, IndexMut};
 /// A side of a flow, or the direction of what it sends. `Orig` opened it (Zeek's words).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dir {
-    /// The originator: sent the first SYN, or else by the rules of `tcp.stream`'s client.
+    /// The originator: sent the first SYN; where the capture shows none, what its flags and ports say of it.
     #[default]
     Orig,
     /// The responder.

@@ -1,16 +1,12 @@
 //! A place of the flow table: a flow in whatever form is the smallest that it can go on from.
 
 use super::ages::Age;
-use super::codec::{Pack, SharedValue, Unpack};
-use super::compact::{first_frame, unpack_flow};
+use super::compact::first_frame;
 use super::entry::{Entry, spread};
 use super::frozen::{Frozen, Frozens};
 use super::key::FlowKey;
 use super::lone::Lone;
-use super::shard::ShardOptions;
-use super::totals::Totals;
-use super::{Dir, FrameRef, Moment, Observer};
-use crate::capture::Window;
+use super::{Dir, FrameRef, Observer};
 
 /// A flow of the table. The smaller forms lie in [`Kept`], at a place; beside it stands half of the hash, which is all of
 /// it ([`spread`]): a table that grows does not look at its flows.
@@ -86,58 +82,6 @@ impl<O: Observer> Slot<O> {
             Self::Lone { .. } => LONE_BYTES,
         }
     }
-
-    /// Makes a live flow a frozen one.
-    pub(super) fn freeze(
-        &mut self,
-        options: ShardOptions,
-        (kept, spare): (&mut Kept, &mut Spare<O>),
-        observer: &mut O,
-        (pack, scratch): (&mut Pack, &mut Pack),
-    ) {
-        let Self::Live(entry) = self else { return };
-        let (hash, opened) = (entry.hash, entry.opened);
-        let (flow, sum, facts) = entry.freeze(options.capture, observer, scratch);
-        let (facts, rest) = scratch.bytes().split_at(facts);
-        let totals = Totals::of(&flow, sum, options.several_files);
-        let last = flow.last.frame;
-        pack.begin(Moment::default());
-        flow.pack_with(facts, options.several_files, sum.dial, pack);
-        let place = kept.frozens.add(&Frozen { opened, last, record: pack.bytes(), rest }, totals);
-        if let Self::Live(entry) = std::mem::replace(self, Self::Frozen { place, hash }) {
-            spare.keep(entry);
-        }
-    }
-
-    /// Makes it a live flow, to go on with; tells whether it was frozen.
-    pub(super) fn wake(
-        &mut self,
-        options: ShardOptions,
-        (kept, spare): (&mut Kept, &mut Spare<O>),
-        shared: &[SharedValue],
-        observer: &mut O,
-    ) -> bool {
-        let was_frozen = matches!(self, Self::Frozen { .. });
-        let woken = match self {
-            Self::Live(_) => return false,
-            Self::Frozen { place, hash } => {
-                let Frozen { opened, record, rest, .. } = kept.frozens.at(*place);
-                let mut unpack = Unpack::new(record, shared);
-                let flow = unpack_flow(&mut unpack, options.capture, options.several_files);
-                let entry = Box::new(Entry::thaw(flow, (*hash, opened), rest));
-                kept.frozens.remove(*place);
-                entry
-            }
-            Self::Lone { place, .. } => {
-                let lone = kept.lones.take(*place);
-                let mut entry = spare.take();
-                lone.grow(&mut entry, options.several_files, &mut kept.lones.window, observer);
-                entry
-            }
-        };
-        *self = Self::Live(woken);
-        was_frozen
-    }
 }
 
 /// Memory of entries whose flows have ended, to be used again.
@@ -168,8 +112,6 @@ impl<O: Observer> Spare<O> {
 pub(super) struct Lones {
     pieces: Vec<Vec<Lone>>,
     free: Vec<u32>,
-    /// What a SYN is given back its frame in.
-    window: Window,
 }
 
 impl Lones {

@@ -47,10 +47,6 @@ impl Observer for Recorder {
     fn finish(&mut self, flow: Vec<String>, _end: &FlowEnd) -> Vec<String> {
         flow
     }
-
-    fn memory(&self) -> usize {
-        0
-    }
 }
 
 /// The flows of a timeline.

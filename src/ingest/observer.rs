@@ -90,8 +90,4 @@ impl Observer for AppObserver {
             AppState::Dns(session) => App { dns: Some(Box::new(session.finish(end))), ..App::default() },
         }
     }
-
-    fn memory(&self) -> usize {
-        self.interner.memory()
-    }
 }

@@ -1,18 +1,16 @@
 //! A flow while it may go on: counters of every protocol, and the TCP timeline.
 
 use super::ages::Age;
-use super::codec::Pack;
 use super::copies::Copies;
 use super::key::FlowKey;
 use super::listener::{App, Listener};
 use super::tcp::{Connection, Segment};
-use super::totals::TcpSum;
-use super::{
-    Dir, Flow, FlowEnd, FrameRef, IcmpError, Moment, Observer, Part, Payload, PerDir, Proto, TcpRecord,
-};
-use crate::capture::{CaptureIndex, Window};
+use super::{Dir, FrameRef, IcmpError, Moment, Observer, Part, Payload, PerDir, Proto};
+use crate::capture::Window;
 use crate::packet::tcp_flag::{ACK, RST, SYN};
 use crate::packet::{Packet, note};
+
+mod ending;
 
 /// What is kept of a live flow.
 pub(super) struct Entry<O: Observer> {
@@ -168,11 +166,9 @@ impl<O: Observer> Entry<O> {
 
     /// Turns the flow round where the packet shows that its sides were taken wrongly.
     fn orient(&mut self, packet: &Packet, dir: Dir, observer: &mut O) -> Dir {
+        let quoted_only = self.is_quoted_only();
         let Transport::Tcp(connection) = &mut self.transport else { return dir };
-        if !packet.has(SYN)
-            || !connection.is_inverted(dir, packet)
-            || self.packets.orig == 0 && self.packets.resp == 0
-        {
+        if !packet.has(SYN) || !connection.is_inverted(dir, packet) || quoted_only {
             return dir;
         }
         connection.swap();
@@ -189,7 +185,7 @@ impl<O: Observer> Entry<O> {
     }
 
     fn count(&mut self, arrival: &Arrival<'_>, dir: Dir, several_files: bool) {
-        if self.packets.orig == 0 && self.packets.resp == 0 {
+        if self.is_quoted_only() {
             (self.first, self.last) = (arrival.at, arrival.at);
         }
         self.first.time = self.first.time.min(arrival.at.time);
@@ -205,7 +201,7 @@ impl<O: Observer> Entry<O> {
 
     /// Takes in an ICMP error that quotes a packet of `dir`; `quote` holds the quoted TCP flags where it shows them.
     pub(super) fn icmp(&mut self, error: IcmpError, quote: Option<u16>, several_files: bool) {
-        if self.packets.orig == 0 && self.packets.resp == 0 {
+        if self.is_quoted_only() {
             self.last = error.at;
         }
         if self.icmp.len() < ICMP_ERRORS {
@@ -246,6 +242,11 @@ impl<O: Observer> Entry<O> {
         }
     }
 
+    /// No packet of its own was seen.
+    const fn is_quoted_only(&self) -> bool {
+        self.packets.orig == 0 && self.packets.resp == 0
+    }
+
     /// No more is to be expected of it.
     pub(super) fn is_over(&self) -> bool {
         matches!(&self.transport, Transport::Tcp(connection) if connection.is_over())
@@ -259,110 +260,6 @@ impl<O: Observer> Entry<O> {
     /// Its last frame, and what finds it.
     pub(super) fn age(&self) -> Age {
         Age { last: self.last.frame, opened: self.opened, hash: self.hash }
-    }
-
-    /// Ends the flow. `pack` is left with the TCP facts, which the flow has a place for only.
-    pub(super) fn finish(
-        &mut self,
-        capture: CaptureIndex,
-        observer: &mut O,
-        pack: &mut Pack,
-    ) -> (Flow<O::Facts>, TcpSum) {
-        let first = self.first;
-        self.conclude(capture, observer, |connection, bytes, quoted_only| {
-            connection.finish(bytes, quoted_only, first, pack)
-        })
-    }
-
-    /// The flow as it stands. `pack` is left with the TCP facts, as many bytes as the last value says, and behind them
-    /// what it takes to go on.
-    pub(super) fn freeze(
-        &mut self,
-        capture: CaptureIndex,
-        observer: &mut O,
-        pack: &mut Pack,
-    ) -> (Flow<O::Facts>, TcpSum, usize) {
-        let first = self.first;
-        let mut facts = 0;
-        let (flow, sum) = self.conclude(capture, observer, |connection, bytes, _| {
-            let (sum, packed) = connection.freeze(bytes, first, pack);
-            facts = packed;
-            sum
-        });
-        (flow, sum, facts)
-    }
-
-    /// Takes the facts out; what is left is of no use but its memory.
-    fn conclude(
-        &mut self,
-        capture: CaptureIndex,
-        observer: &mut O,
-        pack_facts: impl FnOnce(&mut Connection, PerDir<u64>, bool) -> TcpSum,
-    ) -> (Flow<O::Facts>, TcpSum) {
-        let quoted_only = self.packets.orig == 0 && self.packets.resp == 0;
-        let none = FlowEnd { last: self.last, fin: PerDir::default(), reset: None, established: None };
-        let (end, tcp, sum) = match &mut self.transport {
-            Transport::Tcp(connection) => {
-                let end = connection.end(self.last);
-                let sum = pack_facts(connection, self.bytes, quoted_only);
-                (end, Some(TcpRecord::empty(self.first)), sum)
-            }
-            Transport::Datagrams(_) => (none, None, TcpSum::default()),
-        };
-        let flow = Flow {
-            capture,
-            stream: None,
-            stream_frame: self.stream_frame,
-            shares_tuple: self.shares_tuple,
-            proto: self.key.proto(),
-            vni: self.key.vni(),
-            orig: self.key.endpoint(Dir::Orig),
-            resp: self.key.endpoint(Dir::Resp),
-            first: self.first,
-            last: self.last,
-            packets: self.packets,
-            bytes: self.bytes,
-            duplicates: self.duplicates,
-            truncated: self.truncated,
-            midstream: self.midstream,
-            evicted: self.evicted,
-            quoted_only,
-            tcp,
-            icmp: std::mem::take(&mut self.icmp),
-            parts: std::mem::take(&mut self.parts),
-            app: match std::mem::replace(&mut self.app, App::Open(O::Flow::default())) {
-                App::Open(app) => observer.finish(app, &end),
-                App::Ended(facts) => facts,
-            },
-        };
-        (flow, sum)
-    }
-
-    /// The flow that [`Entry::freeze`] froze, to go on with; `rest` is what it left in `pack`.
-    pub(super) fn thaw(flow: Flow<O::Facts>, (hash, opened): (u32, FrameRef), rest: &[u8]) -> Self {
-        let transport = match &flow.tcp {
-            Some(record) => Transport::Tcp(Connection::thaw(record.facts(), flow.first, rest)),
-            None => Transport::Datagrams(Copies::default()),
-        };
-        Self {
-            hash,
-            key: FlowKey::of_flow(&flow),
-            opened,
-            first: flow.first,
-            last: flow.last,
-            packets: flow.packets,
-            bytes: flow.bytes,
-            duplicates: flow.duplicates,
-            stream_frame: flow.stream_frame,
-            truncated: flow.truncated,
-            midstream: flow.midstream,
-            evicted: flow.evicted,
-            shares_tuple: flow.shares_tuple,
-            transport,
-            icmp: flow.icmp,
-            parts: flow.parts,
-            app: App::Ended(flow.app),
-        }
     }
 }
 
