@@ -11,7 +11,7 @@ use wirecause::bundle::{self, Limits};
 use wirecause::flow::Dir::{self, Orig, Resp};
 use wirecause::flow::PerDir;
 use wirecause::ingest::{self, IngestOptions, Ingested};
-use wirecause::tls::{ClientCertificate, Confidence, Decrypted, DecryptionStop, TlsFacts};
+use wirecause::tls::{ClientCertificate, Confidence, Decrypted, DecryptionStop, Phase, TlsFacts};
 
 fn sample(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/tls").join(name)
@@ -97,6 +97,25 @@ fn updated_keys_are_followed() {
     let inside = inside(&facts);
     assert_eq!((inside.key_updates.orig, inside.key_updates.resp), (1, 1));
     assert_eq!((inside.records.orig, inside.records.resp), (5, 8));
+}
+
+#[test]
+fn a_certificate_that_is_asked_for_after_the_handshake_is_read_through() {
+    let facts = tls("keys-late-client-cert-tls13");
+    let inside = inside(&facts);
+    assert_eq!(inside.stopped, PerDir::default());
+    assert_eq!(facts.certificate_requested.map(|m| m.frame.number()), Some(16));
+    assert_eq!(facts.client_certificate, Some(ClientCertificate::Sent));
+    assert_eq!(facts.client_certificates.first().map(|c| c.subject.as_str()), Some("CN=system:apiserver"));
+    assert_eq!(facts.client_finished.map(|m| m.frame.number()), Some(8));
+    assert_eq!(inside.responses, 3);
+    assert_eq!(inside.last_status.map(|(code, at)| (code, at.frame.number())), Some((204, 22)));
+    assert_eq!(facts.phase, Phase::Closed);
+    // One ticket comes before the first request, another between it and its answer, of which 60 bytes are left.
+    let bursts = facts.bursts.iter().filter(|b| b.dir == Resp);
+    let first: Vec<_> =
+        bursts.map(|b| (b.first.frame.number(), b.last.frame.number(), b.bytes)).take(1).collect();
+    assert_eq!(first, [(11, 13, 60)]);
 }
 
 #[test]

@@ -97,6 +97,7 @@ record keys-chacha-tls12 with_keys keys-chacha-tls12 one -tls1_2 -- -cipher ECDH
 record keys-aes256-tls12 with_keys keys-aes256-tls12 one -tls1_2 -- -cipher ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES256-GCM-SHA384
 record keys-cbc-tls12 with_keys keys-cbc-tls12 one -tls1_2 -- -cipher ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES128-SHA
 record keys-http2 in_ns python3 "$here/http2.py" "$work/certs" "$out/keys-http2.keys"
+record keys-late-client-cert-tls13 in_ns python3 "$here/late_client_cert.py" "$work/certs" "$out/keys-late-client-cert-tls13.keys"
 
 go_server() {
     ip netns exec "$ns" "$work/peers" server go-server "$work/certs" &

@@ -109,6 +109,9 @@ fn facts(parsed: &X509Certificate<'_>) -> Certificate {
 /// Alternative names kept of one certificate: each takes many times its bytes on the wire, and public CAs stop at 100.
 const MAX_SANS: usize = 1000;
 
+/// Usages by number kept of one certificate: each takes many times its bytes on the wire.
+const MAX_USAGES: usize = 64;
+
 /// RFC 4514 text: the last relative name first, the way Go prints it.
 fn name_text(name: &X509Name<'_>) -> String {
     let mut parts: Vec<String> = name
@@ -200,7 +203,8 @@ fn usage_words(usage: &ExtendedKeyUsage<'_>) -> Vec<String> {
         (usage.ocsp_signing, "OCSPSigning"),
     ];
     let words = known.into_iter().filter(|(set, _)| *set).map(|(_, word)| word.to_owned());
-    words.chain(usage.other.iter().map(x509_parser::oid_registry::Oid::to_id_string)).collect()
+    let others = usage.other.iter().map(x509_parser::oid_registry::Oid::to_id_string);
+    words.chain(others.take(MAX_USAGES)).collect()
 }
 
 #[cfg(test)]

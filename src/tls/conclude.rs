@@ -10,23 +10,7 @@ use crate::flow::{Dir, FlowEnd, Moment, PerDir};
 /// Ends a session.
 pub(super) fn conclude(mut tracker: Tracker, end: &FlowEnd) -> TlsFacts {
     let client = tracker.client();
-    let closed = |dir| end.fin[dir].is_some() || end.reset.is_some_and(|r| r.from == dir);
-    let inference = tracker.thirteen.then(|| {
-        let hello = tracker.facts.client_hello.as_ref();
-        let setting = Setting {
-            client,
-            cipher: tracker.facts.server_hello.as_ref().map_or(0, |h| h.cipher.0),
-            tickets: hello.is_none_or(|h| h.shape.psk_modes),
-            resumed: tracker.resumed,
-            closed: PerDir { orig: closed(Dir::Orig), resp: closed(Dir::Resp) },
-            last: tracker.last,
-        };
-        let mut inference = infer::infer(&tracker.timeline, &setting);
-        if let Some(reveal) = &mut tracker.reveal {
-            reveal.correct(&mut inference);
-        }
-        inference
-    });
+    let inference = tracker.thirteen.then(|| steps_of_thirteen(&mut tracker, end));
     let any_record = tracker.last.orig.is_some() || tracker.last.resp.is_some();
     let mut facts = tracker.facts;
     facts.bursts = tracker.bursts.finish();
@@ -50,6 +34,25 @@ pub(super) fn conclude(mut tracker: Tracker, end: &FlowEnd) -> TlsFacts {
     facts
 }
 
+/// What lengths and order of the records of TLS 1.3 show, corrected by what decryption saw.
+fn steps_of_thirteen(tracker: &mut Tracker, end: &FlowEnd) -> Inference {
+    let closed = |dir| end.fin[dir].is_some() || end.reset.is_some_and(|r| r.from == dir);
+    let hello = tracker.facts.client_hello.as_ref();
+    let setting = Setting {
+        client: tracker.client(),
+        lengths: tracker.lengths,
+        tickets: hello.is_none_or(|h| h.shape.psk_modes),
+        resumed: tracker.resumed,
+        closed: PerDir { orig: closed(Dir::Orig), resp: closed(Dir::Resp) },
+        last: tracker.last,
+    };
+    let mut inference = infer::infer(&tracker.timeline, &setting);
+    if let Some(reveal) = &mut tracker.reveal {
+        reveal.correct(&mut inference);
+    }
+    inference
+}
+
 /// Takes over what the lengths show. The steps of TLS 1.3 come from there alone.
 fn adopt(found: Inference, client: Dir, facts: &mut TlsFacts) {
     if let Some((at, confidence)) = found.certificate_requested {
@@ -70,15 +73,25 @@ fn adopt(found: Inference, client: Dir, facts: &mut TlsFacts) {
     }
 }
 
-/// Session tickets look like application data of the server: they are taken out of its first burst.
-fn remove_tickets(bursts: &mut Vec<Burst>, server: Dir, last: Moment, bytes: u64) {
-    let Some(place) = bursts.iter().position(|b| b.dir == server) else { return };
-    let Some(burst) = bursts.get_mut(place) else { return };
-    if burst.bytes > bytes {
-        burst.bytes -= bytes;
-        burst.first = burst.first.max(last);
-        return;
+/// Session tickets look like application data of the server: they are taken out of its first bursts, up to that of the
+/// last of them.
+fn remove_tickets(bursts: &mut Vec<Burst>, server: Dir, last: Moment, mut bytes: u64) {
+    while let Some(place) = bursts.iter().position(|b| b.dir == server && b.first <= last)
+        && bytes > 0
+        && let Some(burst) = bursts.get_mut(place)
+    {
+        if burst.bytes > bytes {
+            burst.bytes -= bytes;
+            burst.first = burst.first.max(last);
+            return;
+        }
+        bytes -= burst.bytes;
+        remove_burst(bursts, place);
     }
+}
+
+/// Takes a burst out, and makes one of those around it.
+fn remove_burst(bursts: &mut Vec<Burst>, place: usize) {
     bursts.remove(place);
     let (before, after) =
         (place.checked_sub(1).and_then(|i| bursts.get(i).copied()), bursts.get(place).copied());

@@ -3,11 +3,13 @@
 //! Takes the first records after the ServerHello; gives the steps and the alerts that they show, with a confidence. The
 //! arithmetic is that of RFC 8446 §5.2: a record is its content, one byte of content type and the AEAD tag, so that an
 //! alert is 2 + 1 + 16 = 19 bytes long, Finished 4 + 32 + 1 + 16 = 53 (69 with SHA-384), an empty client Certificate 25.
-//! Assume that nobody pads (Go, OpenSSL, rustls and BoringSSL do not); a peer that does shows no alert of 19 bytes.
+//! Suites with another tag shift all of these ([`Lengths`]).
+//! Assume that nobody pads (Go, OpenSSL, rustls and BoringSSL do not); a peer that does shows no record as short as an
+//! alert.
 //! Never sees keys.
 
 use super::records::content;
-use super::{Alert, ClientCertificate, Confidence};
+use super::{Alert, CipherSuite, ClientCertificate, Confidence};
 use crate::flow::{Dir, Moment, PerDir};
 
 /// A record after the ServerHello.
@@ -28,8 +30,8 @@ pub(super) struct Sealed {
 pub(super) struct Setting {
     /// Which side is the client.
     pub(super) client: Dir,
-    /// Cipher suite chosen.
-    pub(super) cipher: u16,
+    /// What lengths mean under the cipher suite chosen.
+    pub(super) lengths: Lengths,
     /// The client takes session tickets (`psk_key_exchange_modes`).
     pub(super) tickets: bool,
     /// The server took the client's pre-shared key: it sends no certificate.
@@ -57,13 +59,13 @@ pub(super) struct Inference {
     pub(super) response: Option<Moment>,
     /// Encrypted alerts.
     pub(super) alerts: Vec<Alert>,
-    /// NewSessionTickets after the client's Finished: the last one, and the bytes of all with their headers.
+    /// NewSessionTickets that only look like the start of an answer: the last one, and the bytes of all with their headers.
     pub(super) tickets: Option<(Moment, u64)>,
 }
 
 /// Reads the timeline: `records` are the first records of both sides after the ServerHello, in order of capture.
 pub(super) fn infer(records: &[Sealed], setting: &Setting) -> Inference {
-    let lengths = Lengths::of(setting.cipher);
+    let lengths = setting.lengths;
     let mut found = Inference::default();
     let sealed: Vec<Sealed> =
         records.iter().copied().filter(|r| r.kind == content::APPLICATION_DATA).collect();
@@ -80,20 +82,36 @@ pub(super) fn infer(records: &[Sealed], setting: &Setting) -> Inference {
     found
 }
 
-/// Record lengths that mean something under a cipher suite, in bytes.
+/// Record lengths that mean something under a cipher suite of TLS 1.3, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Lengths {
-    alert: u16,
-    finished: u16,
+pub(super) struct Lengths {
+    /// An alert.
+    pub(super) alert: u16,
+    /// Finished.
+    pub(super) finished: u16,
     empty_certificate: u16,
     end_of_early_data: u16,
     full: u16,
 }
 
+impl Default for Lengths {
+    /// Under most suites.
+    fn default() -> Self {
+        Self::of(CipherSuite::default())
+    }
+}
+
 impl Lengths {
-    fn of(cipher: u16) -> Self {
-        let hash = if cipher == 0x1302 { 48 } else { 32 }; // TLS_AES_256_GCM_SHA384
-        let seal = 1 + if cipher == 0x1305 { 8 } else { 16 }; // TLS_AES_128_CCM_8_SHA256
+    /// Those of hash and tag of a suite (RFC 8446 appendix B.4, RFC 9150 §4).
+    pub(super) const fn of(suite: CipherSuite) -> Self {
+        let (hash, tag) = match suite.0 {
+            0x1302 => (48, 16), // TLS_AES_256_GCM_SHA384
+            0x1305 => (32, 8),  // TLS_AES_128_CCM_8_SHA256
+            0xc0b4 => (32, 32), // TLS_SHA256_SHA256
+            0xc0b5 => (48, 48), // TLS_SHA384_SHA384
+            _ => (32, 16),
+        };
+        let seal = 1 + tag;
         Self {
             alert: 2 + seal,
             finished: 4 + hash + seal,
@@ -176,7 +194,7 @@ fn infer_one_record_flight(client: &[Sealed], lengths: Lengths, found: &mut Infe
 /// The client never finished: an alert of either side ended the handshake.
 fn infer_abort(sealed: &[Sealed], setting: &Setting, lengths: Lengths, found: &mut Inference) {
     for record in sealed.iter().filter(|r| r.length == lengths.alert) {
-        // EncryptedExtensions without any extension is 4 + 2 + 17 = 23 bytes: no handshake message is as short as 19.
+        // EncryptedExtensions without any extension has 4 bytes more: no handshake message is as short as an alert.
         push_alert(record, Confidence::High, true, found);
     }
     let server_last = sealed.iter().rfind(|r| r.dir != setting.client && r.length != lengths.alert);

@@ -25,11 +25,6 @@ pub struct Interner {
 }
 
 impl Interner {
-    /// Bytes held, those of incomplete messages of the sessions included.
-    pub fn memory(&self) -> usize {
-        self.hellos.bytes + self.certificates.bytes + self.scratch.capacity() + self.held
-    }
-
     /// Opens the records of sessions that begin from here on and whose secrets are among these.
     pub fn use_keys(&mut self, keys: Arc<KeyLog>) {
         self.keys = Some(keys).filter(|k| !k.is_empty());

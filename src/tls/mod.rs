@@ -15,6 +15,7 @@ mod certificate;
 mod conclude;
 mod cursor;
 mod decrypt;
+mod decrypted;
 mod fingerprint;
 mod hello;
 mod http2;
@@ -37,8 +38,10 @@ mod tracker;
 mod tests;
 
 pub use certificate::parse as parse_certificate;
+pub use decrypted::{Decrypted, DecryptionStop, GoAway, Stopped, StreamReset};
 pub use intern::Interner;
 pub use keylog::{KeyLog, KeyLogLines};
+pub use plain::{FirstBytes, HttpFacts};
 pub use session::Session;
 
 /// `ProtocolVersion` of RFC 8446 §4.2.1; unknown values survive.
@@ -341,134 +344,12 @@ pub struct TlsFacts {
     pub decrypted: Option<Box<Decrypted>>,
 }
 
-/// What the secrets of a key log showed of a session, beside the facts of the session that they made exact.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Decrypted {
-    /// Records that were opened, by side.
-    pub records: PerDir<u32>,
-    /// Where and why that ended before the end of the session, by side.
-    pub stopped: PerDir<Option<Stopped>>,
-    /// KeyUpdate messages, by side.
-    pub key_updates: PerDir<u32>,
-    /// First HTTP/1 request, and first status of HTTP/1 or HTTP/2.
-    pub http: Option<HttpFacts>,
-    /// Responses, interim ones left out.
-    pub responses: u32,
-    /// Status of the last of them, and when.
-    pub last_status: Option<(u16, Moment)>,
-    /// Last GOAWAY of HTTP/2.
-    pub goaway: Option<GoAway>,
-    /// First RST_STREAM frames of HTTP/2, at most 16.
-    pub resets: Vec<StreamReset>,
-}
-
-/// Where and why decryption of a side ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stopped {
-    /// The record that could not be opened, or the last one before a hole.
-    pub at: Moment,
-    /// Why.
-    pub why: DecryptionStop,
-}
-
-/// Why decryption of a side ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum DecryptionStop {
-    /// The secret does not open the record.
-    WrongKey,
-    /// The key log has no secret for what follows.
-    NoSecret,
-    /// The capture does not show every byte.
-    BytesMissing,
-    /// The cipher suite is neither AES-GCM nor ChaCha20-Poly1305.
-    UnknownSuite,
-    /// The session was negotiated anew under new keys.
-    Renegotiated,
-}
-
-/// GOAWAY of HTTP/2 (RFC 9113 §6.8).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GoAway {
-    /// Who sent it.
-    pub from: Dir,
-    /// When.
-    pub at: Moment,
-    /// Last stream that was or may be processed.
-    pub last_stream: u32,
-    /// Name of the error code, such as `NO_ERROR`.
-    pub error: String,
-}
-
-/// RST_STREAM of HTTP/2 (RFC 9113 §6.4).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StreamReset {
-    /// Who sent it.
-    pub from: Dir,
-    /// When.
-    pub at: Moment,
-    /// Stream.
-    pub stream: u32,
-    /// Name of the error code, such as `REFUSED_STREAM`.
-    pub error: String,
-}
-
 impl TlsFacts {
     /// The random of the ClientHello, where all of it was captured: no other connection has it.
     pub fn client_random(&self) -> Option<&[u8; 32]> {
         let hello = self.client_hello.as_ref()?;
         (!hello.cut || hello.random != [0; 32]).then_some(&hello.random)
     }
-}
-
-/// What a side spoke that is not TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FirstBytes {
-    /// `GET / HTTP/1.1` and the like.
-    HttpRequest,
-    /// `HTTP/1.1 200 OK` and the like.
-    HttpResponse,
-    /// HTTP/2 connection preface without TLS.
-    Http2Preface,
-    /// PROXY protocol v1 or v2.
-    ProxyProtocol,
-    /// `SSH-2.0-…`.
-    Ssh,
-    /// Printable text.
-    Text,
-    /// Anything else.
-    Binary,
-}
-
-impl FirstBytes {
-    /// snake_case, as in the output.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::HttpRequest => "http_request",
-            Self::HttpResponse => "http_response",
-            Self::Http2Preface => "http2_preface",
-            Self::ProxyProtocol => "proxy_protocol",
-            Self::Ssh => "ssh",
-            Self::Text => "text",
-            Self::Binary => "binary",
-        }
-    }
-}
-
-/// Plain HTTP/1 on a flow: its first exchange, and what a proxy was asked to connect to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HttpFacts {
-    /// Request method.
-    pub method: Option<String>,
-    /// Request target, cut at 256 bytes.
-    pub target: Option<String>,
-    /// `Host`.
-    pub host: Option<String>,
-    /// Frame of the request.
-    pub request: Option<Moment>,
-    /// Status code of the first response.
-    pub status: Option<u16>,
-    /// Frame of the response.
-    pub response: Option<Moment>,
 }
 
 /// What the payload of a TCP flow turned out to be.

@@ -3,9 +3,59 @@
 //! Takes the start of a plaintext direction; keeps at most 4 KiB of it until the head is complete (RFC 9112 §2).
 //! Never reads a body.
 
-use super::FirstBytes;
 use super::order::Chunk;
 use crate::flow::Moment;
+
+/// What a side spoke that is not TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FirstBytes {
+    /// `GET / HTTP/1.1` and the like.
+    HttpRequest,
+    /// `HTTP/1.1 200 OK` and the like.
+    HttpResponse,
+    /// HTTP/2 connection preface without TLS.
+    Http2Preface,
+    /// PROXY protocol v1 or v2.
+    ProxyProtocol,
+    /// `SSH-2.0-…`.
+    Ssh,
+    /// Printable text.
+    Text,
+    /// Anything else.
+    Binary,
+}
+
+impl FirstBytes {
+    /// snake_case, as in the output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HttpRequest => "http_request",
+            Self::HttpResponse => "http_response",
+            Self::Http2Preface => "http2_preface",
+            Self::ProxyProtocol => "proxy_protocol",
+            Self::Ssh => "ssh",
+            Self::Text => "text",
+            Self::Binary => "binary",
+        }
+    }
+}
+
+/// Plain HTTP/1 on a flow: its first exchange, and what a proxy was asked to connect to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpFacts {
+    /// Request method.
+    pub method: Option<String>,
+    /// Request target, cut at 256 bytes.
+    pub target: Option<String>,
+    /// `Host`.
+    pub host: Option<String>,
+    /// Frame of the request.
+    pub request: Option<Moment>,
+    /// Status code of the first response.
+    pub status: Option<u16>,
+    /// Frame of the response.
+    pub response: Option<Moment>,
+}
 
 /// One direction that does not speak TLS, or not yet.
 #[derive(Debug, Default)]

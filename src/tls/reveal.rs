@@ -16,8 +16,8 @@ use super::plain::{self, Head, Plain};
 use super::records::{Record, content};
 use super::tracker::read_chain;
 use super::{
-    Alert, AlertDescription, Certificate, ClientCertificate, Confidence, Decrypted, DecryptionStop, GoAway,
-    StreamReset, TlsFacts,
+    Alert, AlertDescription, Certificate, ClientCertificate, Confidence, Decrypted, GoAway, StreamReset,
+    TlsFacts,
 };
 use crate::flow::{Dir, Moment, PerDir};
 
@@ -122,6 +122,7 @@ impl Reveal {
     }
 
     fn handshake(&mut self, dir: Dir, content: &[u8], record: &Record, interner: &mut Interner) {
+        self.looks_like_data(dir, record);
         let mut messages = std::mem::take(&mut self.messages[dir]);
         messages.extend_from_slice(content);
         let mut rest = &messages[..];
@@ -139,18 +140,24 @@ impl Reveal {
         }
     }
 
+    /// What the server sends after its Finished and before its first answer (RFC 8446 §4.6: tickets above all) is taken
+    /// for an answer by those who see records only.
+    fn looks_like_data(&mut self, dir: Dir, record: &Record) {
+        let found = &mut self.steps.found;
+        if dir != self.client && self.steps.finished[dir] && found.response.is_none() {
+            let bytes = found.tickets.map_or(0, |(_, bytes)| bytes) + u64::from(record.length) + 5;
+            found.tickets = Some((record.at, bytes));
+        }
+    }
+
     /// A whole message of TLS 1.3 (RFC 8446 §4).
     fn message(&mut self, dir: Dir, kind: u8, body: &[u8], record: &Record, interner: &mut Interner) {
         let from_client = dir == self.client;
         let found = &mut self.steps.found;
         match kind {
-            NEW_SESSION_TICKET => {
-                let bytes = found.tickets.map_or(0, |(_, bytes)| bytes) + u64::from(record.length) + 5;
-                found.tickets = Some((record.at, bytes));
-            }
             ENCRYPTED_EXTENSIONS => self.encrypted_extensions(body),
-            CERTIFICATE_REQUEST if !self.steps.finished[dir] => {
-                found.certificate_requested = Some((record.at, Confidence::Exact));
+            CERTIFICATE_REQUEST => {
+                found.certificate_requested.get_or_insert((record.at, Confidence::Exact));
             }
             CERTIFICATE => {
                 let chain = read_chain(body, true, interner);
@@ -163,7 +170,8 @@ impl Reveal {
                     self.steps.chain = chain;
                 }
             }
-            FINISHED => {
+            // RFC 8446 §4.6.2: after the handshake a client may prove who it is, with a Finished that changes no key.
+            FINISHED if !self.steps.finished[dir] => {
                 self.steps.finished[dir] = true;
                 let step =
                     if from_client { &mut found.client_finished } else { &mut found.server_flight_done };
@@ -299,19 +307,6 @@ impl Reveal {
     }
 }
 
-impl DecryptionStop {
-    /// snake_case, as in the output.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::WrongKey => "wrong_key",
-            Self::NoSecret => "no_secret",
-            Self::BytesMissing => "bytes_missing",
-            Self::UnknownSuite => "unknown_suite",
-            Self::Renegotiated => "renegotiated",
-        }
-    }
-}
-
 /// Readers of HTTP/2, where that was agreed on.
 fn frames(alpn: &str, client: Dir) -> Option<Box<PerDir<Frames>>> {
     let (of_client, of_server) = (Frames::of_client(), Frames::of_server());
@@ -323,7 +318,6 @@ fn frames(alpn: &str, client: Dir) -> Option<Box<PerDir<Frames>>> {
 }
 
 /// `HandshakeType` of RFC 8446 §4.
-const NEW_SESSION_TICKET: u8 = 4;
 const ENCRYPTED_EXTENSIONS: u8 = 8;
 const CERTIFICATE: u8 = 11;
 const CERTIFICATE_REQUEST: u8 = 13;

@@ -5,7 +5,7 @@
 
 use super::bursts::Bursts;
 use super::hello::RawClientHello;
-use super::infer::Sealed;
+use super::infer::{Lengths, Sealed};
 use super::intern::Interner;
 use super::records::{Message, Record, Sink, Span, content};
 use super::reveal::Reveal;
@@ -27,6 +27,8 @@ pub(super) struct Tracker {
     pub(super) last: PerDir<Option<Sealed>>,
     /// The version chosen is TLS 1.3: handshake messages look like application data.
     pub(super) thirteen: bool,
+    /// What lengths of records mean there.
+    pub(super) lengths: Lengths,
     /// The server took a pre-shared key.
     pub(super) resumed: bool,
     /// Place after the ClientHello in the client's stream.
@@ -214,7 +216,7 @@ impl Tracker {
         self.counts[dir] = self.client_done;
         let from_client = dir == self.client();
         if !self.client_done && from_client {
-            self.client_done = record.length == self.finished_length();
+            self.client_done = record.length == self.lengths.finished;
         } else if !self.client_done && self.spoke[self.client()] && self.last_of_client_is_no_alert() {
             // The server goes on after the client's flight: that was all of it, in one record.
             self.client_done = true;
@@ -224,19 +226,14 @@ impl Tracker {
 
     fn last_of_client_is_no_alert(&self) -> bool {
         let sent = self.timeline.iter().rfind(|r| r.dir == self.client());
-        sent.is_some_and(|r| r.length > self.finished_length())
-    }
-
-    fn finished_length(&self) -> u16 {
-        let sha384 = self.facts.server_hello.as_ref().is_some_and(|h| h.cipher.0 == 0x1302);
-        if sha384 { 69 } else { 53 }
+        sent.is_some_and(|r| r.length > self.lengths.finished)
     }
 
     fn application(&mut self, dir: Dir, bytes: u32, end: i64, at: Moment) {
         if !self.counts[dir] {
             return;
         }
-        if self.thirteen && self.last[dir].is_some_and(|r| r.length == ALERT_LENGTH) {
+        if self.thirteen && self.last[dir].is_some_and(|r| r.length == self.lengths.alert) {
             let held = self.short[dir].get_or_insert((0, end, at));
             *held = (held.0.saturating_add(bytes), end, held.2);
             return;
@@ -249,7 +246,8 @@ impl Tracker {
         }
     }
 
-    /// An alert record of another length than 2 is encrypted (TLS 1.2: 26 bytes with GCM, 18 with ChaCha20-Poly1305).
+    /// An alert record of another length than 2 is encrypted: every protection of TLS 1.2 adds a tag or a MAC, and most
+    /// a nonce (26 bytes with GCM and CCM, 18 with CCM_8 and ChaCha20-Poly1305, 48 and more with CBC).
     fn sealed_alert(&mut self, dir: Dir, at: Moment) {
         self.note(dir, b'l');
         let established = (self.finished.orig && self.finished.resp) || self.facts.client_hello.is_none();
@@ -302,5 +300,3 @@ const MAX_TIMELINE: usize = 32;
 const MAX_ALERTS: usize = 16;
 /// Letters kept of the history.
 const MAX_HISTORY: usize = 64;
-/// An alert under an AEAD of TLS 1.3: 2 bytes, content type, 16 bytes of tag.
-const ALERT_LENGTH: u16 = 19;

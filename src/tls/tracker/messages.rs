@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::super::cursor::Cursor;
 use super::super::decrypt::Start;
 use super::super::hello::{self, RawClientHello};
+use super::super::infer::Lengths;
 use super::super::intern::Interner;
 use super::super::records::{Ending, Message, Span};
 use super::super::reveal::Reveal;
@@ -101,6 +102,7 @@ impl Tracker {
             return;
         }
         self.thirteen = is_thirteen(raw.version);
+        self.lengths = Lengths::of(CipherSuite(raw.cipher));
         self.resumed = raw.pre_shared_key;
         self.facts.server_hello = Some(Box::new(ServerHello {
             at: message.span.first,
