@@ -4,7 +4,7 @@
 //! Nothing is extracted under a name. Members of kinds that nothing reads are not copied. Hostile names are shown
 //! safely, links and devices are said and left, and every limit that is reached is said with its flag.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -70,7 +70,7 @@ impl Finder<'_> {
             tar.cut_texts = 0;
         }
         match next {
-            Ok(member) => member.filter(|_| self.count_member() && self.spooled < self.limits.total_bytes),
+            Ok(member) => member.filter(|_| self.admits_another(shown)),
             Err(e) => {
                 let at = Place::Offset(tar.position());
                 self.bundle.problems.loss(self.why(&e, "damaged_archive"), at, || {
@@ -79,6 +79,18 @@ impl Finder<'_> {
                 None
             }
         }
+    }
+
+    /// Whether the limits leave room for one more member of an archive.
+    fn admits_another(&mut self, shown: &str) -> bool {
+        let most = self.limits.total_bytes;
+        if self.spooled >= most {
+            self.bundle.problems.loss("limit_total_bytes", Place::Whole, || {
+                format!("{shown}: members beyond {most} bytes are not read; raise it with --max-total-bytes")
+            });
+            return false;
+        }
+        self.count_member()
     }
 
     /// The path of a member that is a file; other kinds are said where they are odd.
@@ -137,27 +149,18 @@ impl Finder<'_> {
 
     /// Walks a zip archive, which needs to be read at any place.
     pub(super) fn zip(&mut self, opening: &Opening, shown: &str, depth: u32) {
-        let region = match in_place(opening) {
-            Some(region) => Some(region),
-            None => {
-                as_archive(opening).open().ok().and_then(|mut r| self.spool_bounded(&mut r, shown, u64::MAX))
-            }
-        };
+        let spooled = || as_archive(opening).open().ok();
+        let region = in_place(opening)
+            .or_else(|| spooled().and_then(|mut r| self.spool_bounded(&mut r, shown, u64::MAX)));
         let Some(region) = region else {
             self.bundle.problems.loss("unreadable", Place::Whole, || format!("{shown} could not be opened"));
             return;
         };
         let length = region.len();
-        let mut zip = match zip::ZipArchive::new(BufReader::new(region)) {
-            Ok(zip) => zip,
-            Err(e) => {
-                self.bundle.problems.loss("damaged_archive", Place::Whole, || format!("{shown}: {e}"));
-                return;
-            }
-        };
+        let Some(mut zip) = self.zip_directory(region, shown) else { return };
         let mut stored = 0_u64;
         for number in 0..zip.len() {
-            if !self.count_member() || self.spooled >= self.limits.total_bytes {
+            if !self.admits_another(shown) {
                 return;
             }
             match zip.by_index(number) {
@@ -177,6 +180,26 @@ impl Finder<'_> {
                 }),
             }
         }
+    }
+
+    /// Reads the list of members at the end of a zip archive: the library holds all of it in memory, many times its size.
+    fn zip_directory(&mut self, region: Region, shown: &str) -> Option<zip::ZipArchive<Metered>> {
+        let most = self.limits.members.saturating_mul(DIRECTORY_ENTRY_BYTES).saturating_add(DIRECTORY_BYTES);
+        let left = Arc::new(AtomicU64::new(most));
+        let metered = Metered { inner: BufReader::new(region), left: Arc::clone(&left) };
+        let opened = zip::ZipArchive::new(metered);
+        let spent = left.swap(u64::MAX, Ordering::Relaxed) == 0;
+        let problems = &mut self.bundle.problems;
+        match opened {
+            Ok(zip) => return Some(zip),
+            Err(_) if spent => problems.loss("limit_members", Place::Whole, || {
+                format!(
+                    "{shown}: no whole list of its members within {most} bytes: it is cut, or lists more than is read; raise it with --max-members"
+                )
+            }),
+            Err(e) => problems.loss("damaged_archive", Place::Whole, || format!("{shown}: {e}")),
+        }
+        None
     }
 
     fn zip_member<R: Read>(
@@ -271,6 +294,30 @@ fn as_archive(opening: &Opening) -> Opening {
     opening
 }
 
+/// A region of which only so many bytes may be read.
+struct Metered {
+    inner: BufReader<Region>,
+    left: Arc<AtomicU64>,
+}
+
+impl Read for Metered {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = self.left.load(Ordering::Relaxed);
+        if left == 0 {
+            return Err(io::Error::other("more was read than may be"));
+        }
+        let n = self.inner.read(buf)?;
+        self.left.store(left.saturating_sub(n as u64), Ordering::Relaxed);
+        Ok(n)
+    }
+}
+
+impl Seek for Metered {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.inner.seek(to)
+    }
+}
+
 /// How many bytes of an input file the members of one archive in it stand for.
 struct Share {
     /// Of the archive.
@@ -301,6 +348,11 @@ fn written_at(member: &Member) -> Option<Timestamp> {
     let seconds = i64::try_from(member.written?).ok()?;
     seconds.checked_mul(1_000_000_000).map(Timestamp)
 }
+
+/// Bytes of a zip archive's list of members: for each that may be read (46, its name and its times), and for an archive
+/// whose end has to be searched for.
+const DIRECTORY_ENTRY_BYTES: u64 = 256;
+const DIRECTORY_BYTES: u64 = 1 << 20;
 
 fn is_utf16(head: &[u8]) -> bool {
     super::open::Endian::of(head).is_some()

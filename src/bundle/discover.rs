@@ -188,7 +188,7 @@ impl<'l> Finder<'l> {
 
     fn file(&mut self, path: &Path, shown: &str) {
         if let Some(seen) = &mut self.seen
-            && !std::fs::canonicalize(path).is_ok_and(|p| seen.insert(p))
+            && std::fs::canonicalize(path).is_ok_and(|p| !seen.insert(p))
         {
             let shown = shown.to_owned();
             self.bundle.problems.note("repeated_input", Place::Whole, || {
@@ -246,22 +246,7 @@ impl<'l> Finder<'l> {
         stored_bytes: u64,
         mut problems: Weirds,
     ) {
-        let kept = self.names.kept(shown);
-        if kept.len() < shown.len() {
-            self.bundle.problems.loss("limit_names", Place::Whole, || {
-                format!(
-                    "the paths of the files take more than {} bytes; later ones are shown by their first {}",
-                    name::MAX_BYTES,
-                    name::SHORT_BYTES
-                )
-            });
-        }
-        let (path, renamed) = self.names.unique(kept);
-        if renamed {
-            problems.note("duplicate_name", Place::Whole, || {
-                "another file of this name was found before; both are read".to_owned()
-            });
-        }
+        let path = self.path(shown, &mut problems);
         if claims_capture(&path) && !kind.is_capture() {
             problems.loss("not_a_capture", Place::Whole, || not_a_capture(kind));
         }
@@ -279,6 +264,27 @@ impl<'l> Finder<'l> {
             read,
         });
         self.input_of.push(self.input);
+    }
+
+    /// The path that a source is shown by: what it was found as, once, and within bounds.
+    fn path(&mut self, shown: &str, problems: &mut Weirds) -> String {
+        let kept = self.names.kept(shown);
+        if kept.len() < shown.len() {
+            self.bundle.problems.loss("limit_names", Place::Whole, || {
+                format!(
+                    "the paths of the files take more than {} bytes; later ones are shown by their first {}",
+                    name::MAX_BYTES,
+                    name::SHORT_BYTES
+                )
+            });
+        }
+        let (path, renamed) = self.names.unique(kept);
+        if renamed {
+            problems.note("duplicate_name", Place::Whole, || {
+                "another file of this name was found before; both are read".to_owned()
+            });
+        }
+        path
     }
 
     /// Counts a member or directory entry; `false` once there are too many.

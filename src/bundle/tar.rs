@@ -5,6 +5,7 @@
 //! The fields of a header are read by the `tar` crate; its archive reader is not used, since it reads names of any
 //! length into memory and stops at the first damage. POSIX.1-2017 pax.
 
+use std::borrow::Cow;
 use std::io::{self, Read, Seek};
 
 use ::tar::{EntryType, Header};
@@ -72,7 +73,7 @@ impl<R: Skip> TarReader<R> {
 
     /// The next member; whatever is left of the one before is skipped.
     pub(super) fn next(&mut self) -> io::Result<Option<Member>> {
-        let (mut name, mut link, mut size, mut sparse) = (None, None, None, false);
+        let mut extended = Extended::default();
         loop {
             self.skip()?;
             let Some(header) = self.header()? else { return Ok(None) };
@@ -80,35 +81,14 @@ impl<R: Skip> TarReader<R> {
             let stored = header.entry_size().unwrap_or(0);
             self.ahead = stored.checked_next_multiple_of(BLOCK as u64).unwrap_or(stored);
             match kind {
-                EntryType::GNULongName => name = Some(self.text(stored)?),
-                EntryType::GNULongLink => link = Some(self.text(stored)?),
+                EntryType::GNULongName => extended.name = Some(self.text(stored)?),
+                EntryType::GNULongLink => extended.link = Some(self.text(stored)?),
                 EntryType::XGlobalHeader => {}
-                EntryType::XHeader => {
-                    let records = self.text(stored)?;
-                    for record in ::tar::PaxExtensions::new(&records).flatten() {
-                        match record.key_bytes() {
-                            b"path" => name = Some(record.value_bytes().to_vec()),
-                            b"linkpath" => link = Some(record.value_bytes().to_vec()),
-                            b"size" => size = record.value().ok().and_then(|v| v.parse::<u64>().ok()),
-                            key if key.starts_with(b"GNU.sparse.") => sparse = true,
-                            _ => {}
-                        }
-                    }
-                }
+                EntryType::XHeader => extended.read(&self.text(stored)?),
                 _ => {
-                    let size = size.unwrap_or(stored);
+                    let size = extended.size.unwrap_or(stored);
                     self.ahead = size.checked_next_multiple_of(BLOCK as u64).unwrap_or(size);
-                    let held =
-                        || header.link_name_bytes().map(std::borrow::Cow::into_owned).unwrap_or_default();
-                    return Ok(Some(Member {
-                        name: name.unwrap_or_else(|| header.path_bytes().into_owned()),
-                        kind,
-                        link: link.unwrap_or_else(held),
-                        size,
-                        offset: self.position,
-                        written: header.mtime().ok().filter(|t| *t > 0),
-                        sparse: sparse || kind == EntryType::GNUSparse,
-                    }));
+                    return Ok(Some(extended.member(&header, size, self.position)));
                 }
             }
         }
@@ -170,6 +150,45 @@ impl<R: Skip> TarReader<R> {
         let cut = skipped < self.ahead;
         self.ahead = 0;
         if cut { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+    }
+}
+
+/// What the headers in front of a member's own say of it: GNU long names, PAX records.
+#[derive(Default)]
+struct Extended {
+    name: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+    size: Option<u64>,
+    sparse: bool,
+}
+
+impl Extended {
+    /// Takes PAX records.
+    fn read(&mut self, records: &[u8]) {
+        for record in ::tar::PaxExtensions::new(records).flatten() {
+            match record.key_bytes() {
+                b"path" => self.name = Some(record.value_bytes().to_vec()),
+                b"linkpath" => self.link = Some(record.value_bytes().to_vec()),
+                b"size" => self.size = record.value().ok().and_then(|v| v.parse::<u64>().ok()),
+                key if key.starts_with(b"GNU.sparse.") => self.sparse = true,
+                _ => {}
+            }
+        }
+    }
+
+    /// The member whose own header this is.
+    fn member(self, header: &Header, size: u64, offset: u64) -> Member {
+        let kind = header.entry_type();
+        let link = || header.link_name_bytes().map(Cow::into_owned).unwrap_or_default();
+        Member {
+            name: self.name.unwrap_or_else(|| header.path_bytes().into_owned()),
+            kind,
+            link: self.link.unwrap_or_else(link),
+            size,
+            offset,
+            written: header.mtime().ok().filter(|t| *t > 0),
+            sparse: self.sparse || kind == EntryType::GNUSparse,
+        }
     }
 }
 

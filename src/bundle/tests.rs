@@ -469,6 +469,42 @@ fn limits_are_said_with_their_flag_and_the_rest_is_read() {
 }
 
 #[test]
+fn members_beyond_a_total_that_is_just_reached_are_said() {
+    let stored = gzip(&tar(&[("a.log", LOG), ("b.log", LOG)]));
+    let dir = dir(&[("x.tar.gz", &stored), ("y.zip", &zip(&[("a.log", LOG)]))]);
+    let limits = Limits { total_bytes: LOG.len() as u64, ..Limits::default() };
+    let bundle = discover(&[dir.path().to_owned()], &limits).unwrap();
+    assert_eq!(shown(&bundle), ["x.tar.gz!a.log log"]);
+    let said = bundle.problems.iter().find(|w| w.name == "limit_total_bytes");
+    assert!(said.is_some_and(|w| w.loss && w.count == 2), "{:?}", bundle.problems);
+}
+
+/// The list of a zip archive's members is held in memory by the library, and compresses well.
+#[test]
+fn a_zip_that_lists_millions_of_members_is_refused_and_said() {
+    let mut stored = zip(&[("a.log", LOG)]);
+    let end = memchr::memmem::rfind(&stored, b"PK\x05\x06").unwrap();
+    let list = memchr::memmem::find(&stored, b"PK\x01\x02").unwrap();
+    let (entry, mut tail) = (stored[list..end].to_vec(), stored.split_off(end));
+    let count = 60_000_u16;
+    for _ in 1..count {
+        stored.extend_from_slice(&entry);
+    }
+    tail[8..10].copy_from_slice(&count.to_le_bytes());
+    tail[10..12].copy_from_slice(&count.to_le_bytes());
+    tail[12..16].copy_from_slice(&(entry.len() as u32 * u32::from(count)).to_le_bytes());
+    stored.extend_from_slice(&tail);
+    let dir = dir(&[("x.zip", &stored), ("y.log", LOG)]);
+    let read = |members| {
+        let limits = Limits { members, ..Limits::default() };
+        let bundle = discover(&[dir.path().to_owned()], &limits).unwrap();
+        (bundle.sources.len(), problem_names(&bundle).contains(&"limit_members"))
+    };
+    assert_eq!(read(100), (1, true));
+    assert_eq!(read(200_000), (2, false), "the same list is read where so many members are allowed");
+}
+
+#[test]
 fn bombs_end_with_an_error_that_names_the_limit() {
     let bomb = gzip(&vec![b'a'; 40 << 20]);
     let dir = dir(&[("bomb.log.gz", &bomb)]);
