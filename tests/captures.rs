@@ -121,6 +121,7 @@ fn every_encapsulation_gives_the_inner_packets() {
         ("encap-erspan-2.pcap", V4, " tunnel", &[]),
         ("encap-erspan-3.pcap", V4, " tunnel", &[]),
         ("encap-gtp-u.pcap", V4, " tunnel", &[]),
+        ("encap-gue.pcap", V4, " tunnel", &[]),
         ("encap-l2tp.pcap", V4, " tunnel", &[]),
         ("encap-teredo.pcap", V6, " tunnel", &[]),
         ("encap-ipip.pcap", V4, " tunnel", &[]),

@@ -1,5 +1,5 @@
-//! Tunnels: GRE with ERSPAN, MPLS, and what UDP carries: VXLAN, Geneve, GTP-U, L2TP, Teredo; WireGuard is named and
-//! left (RFC 2784, 2890, 2637, 3032, 7348, 8926, 2661, 4380; 3GPP TS 29.281).
+//! Tunnels: GRE with ERSPAN, MPLS, and what UDP carries: VXLAN, Geneve, GUE, GTP-U, L2TP, Teredo; WireGuard is named
+//! and left (RFC 2784, 2890, 2637, 3032, 7348, 8926, 2661, 4380; draft-ietf-intarea-gue; 3GPP TS 29.281).
 
 use super::decode::{Next, Step, Stop, Walk};
 use super::{Kind, note};
@@ -84,7 +84,7 @@ impl Walk<'_> {
     pub(super) fn overlay(&mut self) -> Option<Next> {
         let (from, to) = (self.packet.src_port, self.packet.dst_port);
         let vxlan = matches!(to, 4789 | 8472) || self.options.vxlan_ports.contains(&to);
-        let known = matches!(to, 4754 | 4790 | 6081 | 6635)
+        let known = matches!(to, 4754 | 4790 | 5555 | 6080 | 6081 | 6635)
             || [from, to].iter().any(|p| matches!(p, 1701 | 2152 | 3544 | 51820 | 51821 | 51871));
         (vxlan || known).then(|| self.rare_overlay(vxlan)).flatten()
     }
@@ -98,6 +98,7 @@ impl Walk<'_> {
             _ if vxlan => self.vxlan(),
             4790 => self.vxlan_gpe(),
             6081 => self.geneve(),
+            5555 | 6080 => self.gue(),
             4754 => Some(Next::Gre),
             6635 => Some(Next::Mpls),
             _ if either(2152) => self.gtp(),
@@ -135,6 +136,23 @@ impl Walk<'_> {
         let length = 8 + usize::from(options & 0x3f) * 4;
         let next = Next::EtherType(u16::from_be_bytes([t0, t1]));
         (options >> 6 == 0 && self.rest().len() >= length).then(|| self.enter(length, [v0, v1, v2], next))
+    }
+
+    /// Variant 0, length of options in 4 bytes, protocol of what follows (draft-ietf-intarea-gue §3.1). The overlay of
+    /// kube-router (`--overlay-encap=fou`) sends it to port 5555.
+    fn gue(&mut self) -> Option<Next> {
+        let [first, protocol, ..] = *self.head::<4>("GUE").ok()?;
+        let length = 4 + usize::from(first & 0x1f) * 4;
+        let version = match protocol {
+            4 => 4,
+            41 => 6,
+            _ => return None,
+        };
+        let inner = *self.rest().get(length)?;
+        (first >> 5 == 0 && inner >> 4 == version).then(|| {
+            self.at += length;
+            Next::Ip
+        })
     }
 
     fn enter(&mut self, length: usize, [v0, v1, v2]: [u8; 3], next: Next) -> Next {

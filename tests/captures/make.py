@@ -282,6 +282,8 @@ def encapsulations():
     pcap('encap-gtp-u', 1, [outer_udp(gtp(four[0], 0x30, b''), 2152),
                             outer_udp(gtp(four[1], 0x32, b'\0\x01\0\0'), 2152),
                             outer_udp(gtp(four[2], 0x34, b'\0\0\0\x85\x01\x10\x09\0'), 2152)])
+    pcap('encap-gue', 1, [outer_udp(b'\0\x04\0\0' + four[0], 6080), outer_udp(b'\0\x04\0\0' + four[1], 5555),
+                          outer_udp(b'\x01\x04\0\0data' + four[2], 6080)])
     pcap('encap-l2tp', 1, [outer_udp(b'\x40\x02' + struct.pack('>HHH', 12 + len(p), 1, 2) + b'\xff\x03\x00\x21' + p,
                                      1701, 1701) for p in four])
     pcap('encap-teredo', 1, [outer_udp(b'\0\0' + bytes(6) + p, 3544) for p in six])
