@@ -1,7 +1,7 @@
 //! wirecause tells from logs and packet captures what really happened when the Kubernetes API server could not reach
 //! something over TLS.
 //!
-//! The stages, left to right; each imports only those to its left and the base modules [`error`] and [`time`]:
+//! The stages, left to right; each imports only those to its left and the base modules [`error`], [`time`] and [`tree`]:
 //! `bundle → capture → packet → flow → tls, dns → ingest` beside `log` and `cluster`, then
 //! `correlate → rules → report → cli`.
 
@@ -20,3 +20,4 @@ pub mod report;
 pub mod rules;
 pub mod time;
 pub mod tls;
+pub mod tree;

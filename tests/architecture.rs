@@ -8,12 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules that every stage may use.
-const BASE: [&str; 2] = ["error", "time"];
+const BASE: [&str; 3] = ["error", "time", "tree"];
 
 /// Each stage with the stages it may import, besides [`BASE`] and itself.
-const STAGES: [(&str, &[&str]); 14] = [
+const STAGES: [(&str, &[&str]); 15] = [
     ("error", &[]),
     ("time", &[]),
+    ("tree", &[]),
     ("bundle", &[]),
     ("capture", &["bundle"]),
     ("packet", &["bundle", "capture"]),

@@ -24,6 +24,9 @@ pub(super) struct Builder<'a> {
     nodes: HashMap<String, usize>,
     callees: HashMap<(&'static str, String, String), usize>,
     destinations: HashMap<(SocketAddr, SourceIndex), usize>,
+    /// Real addresses of destinations, by the place of the destination.
+    backends: HashSet<(usize, SocketAddr)>,
+    host_addresses: HashSet<(String, IpAddr)>,
     pub(super) room: Room,
     /// Private keys that were seen and left.
     pub(super) private_keys: u64,
@@ -38,6 +41,31 @@ pub(super) struct Room {
     pub(super) chains_cut: bool,
     /// Texts with more certificates than are read.
     pub(super) certificates_cut: u64,
+    /// Objects with more addresses than are kept.
+    pub(super) addresses_cut: u64,
+    /// Endpoints that objects told of, repeats included.
+    offered: u64,
+}
+
+impl Room {
+    fn new(most: u64) -> Self {
+        Self { most, dropped: 0, chains_cut: false, certificates_cut: 0, addresses_cut: 0, offered: 0 }
+    }
+
+    /// Whether one more endpoint is looked at: an object has as many as its addresses times its ports, which may be
+    /// billions of the same few.
+    pub(super) fn offers(&mut self) -> bool {
+        self.offered += 1;
+        let within = self.offered <= self.most.saturating_mul(OFFERS);
+        self.dropped += u64::from(!within);
+        within
+    }
+
+    /// Leaves an object its first addresses.
+    fn bound<T>(&mut self, addresses: &mut Vec<T>) {
+        self.addresses_cut += u64::from(addresses.len() > MAX_ADDRESSES);
+        addresses.truncate(MAX_ADDRESSES);
+    }
 }
 
 impl<'a> Builder<'a> {
@@ -54,7 +82,9 @@ impl<'a> Builder<'a> {
             nodes: HashMap::new(),
             callees: HashMap::new(),
             destinations: HashMap::new(),
-            room: Room { most, dropped: 0, chains_cut: false, certificates_cut: 0 },
+            backends: HashSet::new(),
+            host_addresses: HashSet::new(),
+            room: Room::new(most),
             private_keys: 0,
         }
     }
@@ -70,7 +100,9 @@ impl<'a> Builder<'a> {
     }
 
     /// Adds a Service, or completes the one of that name.
-    pub(super) fn service(&mut self, new: Service) {
+    pub(super) fn service(&mut self, mut new: Service) {
+        self.room.bound(&mut new.cluster_ips);
+        self.room.bound(&mut new.external_ips);
         let key = (new.namespace.clone(), new.name.clone());
         let Some(old) = self.services.get(&key).and_then(|&i| self.map.services.get_mut(i)) else {
             push(&mut self.map.services, new, &mut self.room).map(|i| self.services.insert(key, i));
@@ -86,6 +118,7 @@ impl<'a> Builder<'a> {
             old.cluster_ips = new.cluster_ips;
         }
         extend(&mut old.external_ips, new.external_ips);
+        self.room.bound(&mut old.external_ips);
         old.external_name = old.external_name.take().or(new.external_name);
         if let (first, Some(known)) = before
             && !ips.is_empty()
@@ -115,13 +148,20 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Adds a Service that an object shows without any endpoint.
+    pub(super) fn empty_endpoints(&mut self, namespace: &str, service: &str, source: SourceIndex) {
+        let empty = (namespace.to_owned(), service.to_owned(), source);
+        push(&mut self.map.empty_endpoints, empty, &mut self.room);
+    }
+
     /// Whether an endpoint of this Service and address is known, under whatever port name.
     pub(super) fn knows_endpoint(&self, namespace: &str, service: &str, address: SocketAddr) -> bool {
         self.endpoint_addresses.contains(&(namespace.to_owned(), service.to_owned(), address))
     }
 
     /// Adds a pod, or completes the one of that name.
-    pub(super) fn pod(&mut self, new: Pod) {
+    pub(super) fn pod(&mut self, mut new: Pod) {
+        self.room.bound(&mut new.ips);
         let key = (new.namespace.clone(), new.name.clone());
         let Some(old) = self.pods.get(&key).and_then(|&i| self.map.pods.get_mut(i)) else {
             push(&mut self.map.pods, new, &mut self.room).map(|i| self.pods.insert(key, i));
@@ -134,6 +174,7 @@ impl<'a> Builder<'a> {
         old.ready = old.ready.or(new.ready);
         old.host_network |= new.host_network;
         extend(&mut old.ips, new.ips);
+        self.room.bound(&mut old.ips);
         if !before.1.is_empty() && !ips.is_empty() && !ips.iter().any(|ip| before.1.contains(ip)) {
             let what = format!("pod {}/{} has the address", key.0, key.1);
             self.disagree(&what, (&list(&before.1), before.0), (&list(&ips), source));
@@ -141,9 +182,11 @@ impl<'a> Builder<'a> {
     }
 
     /// Adds a node, or its addresses to the one of that name.
-    pub(super) fn node(&mut self, new: Node) {
+    pub(super) fn node(&mut self, mut new: Node) {
+        self.room.bound(&mut new.ips);
         if let Some(old) = self.nodes.get(&new.name).and_then(|&i| self.map.nodes.get_mut(i)) {
             extend(&mut old.ips, new.ips);
+            self.room.bound(&mut old.ips);
             old.kubelet = old.kubelet.take().or(new.kubelet);
             return;
         }
@@ -177,21 +220,24 @@ impl<'a> Builder<'a> {
     }
 
     /// Adds a destination rule; within a source, the rules of one address are one.
-    pub(super) fn destination(&mut self, new: Destination) {
+    pub(super) fn destination(&mut self, mut new: Destination) {
         let key = (new.address, new.source);
-        let Some(old) = self.destinations.get(&key).and_then(|&i| self.map.destinations.get_mut(i)) else {
+        let known = self.destinations.get(&key).copied();
+        let place = known.unwrap_or(self.map.destinations.len());
+        new.backends.retain(|backend| self.backends.insert((place, *backend)));
+        let Some(old) = known.and_then(|i| self.map.destinations.get_mut(i)) else {
             push(&mut self.map.destinations, new, &mut self.room).map(|i| self.destinations.insert(key, i));
             return;
         };
         old.rejects = (old.rejects || new.rejects) && old.backends.is_empty() && new.backends.is_empty();
-        extend(&mut old.backends, new.backends);
+        old.backends.append(&mut new.backends);
         old.service = old.service.take().or(new.service);
     }
 
     /// Adds an address of a host.
     pub(super) fn host_address(&mut self, host: &str, ip: IpAddr) {
         let entry = (host.to_owned(), ip);
-        if !self.map.host_addresses.contains(&entry) {
+        if self.host_addresses.insert(entry.clone()) {
             push(&mut self.map.host_addresses, entry, &mut self.room);
         }
     }
@@ -230,9 +276,13 @@ pub(super) fn push<T>(list: &mut Vec<T>, item: T, room: &mut Room) -> Option<usi
     Some(list.len() - 1)
 }
 
-/// Addresses in words.
+/// Addresses in words, the first of many.
 pub(super) fn list<T: std::fmt::Display>(items: &[T]) -> String {
-    items.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+    let mut said: Vec<String> = items.iter().take(MAX_SAID).map(T::to_string).collect();
+    if items.len() > MAX_SAID {
+        said.push(format!("{} more", items.len() - MAX_SAID));
+    }
+    said.join(", ")
 }
 
 fn extend<T: PartialEq>(list: &mut Vec<T>, more: Vec<T>) {
@@ -243,5 +293,11 @@ fn extend<T: PartialEq>(list: &mut Vec<T>, more: Vec<T>) {
     }
 }
 
+/// Things of one kind that a sentence names.
+pub(super) const MAX_SAID: usize = 16;
+/// Addresses kept of one Service, pod or node: a node with many interfaces has dozens.
+pub(super) const MAX_ADDRESSES: usize = 256;
+/// Endpoints looked at for each that may be kept: several dumps tell of the same ones.
+const OFFERS: u64 = 4;
 /// Conflicts kept; more than this tells a reader nothing new.
-const MAX_CONFLICTS: usize = 1_000;
+pub(super) const MAX_CONFLICTS: usize = 1_000;

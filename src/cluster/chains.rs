@@ -34,20 +34,33 @@ pub(super) struct Rule {
 }
 
 /// All chains of one file.
-#[derive(Default)]
 pub(super) struct Chains {
-    chains: HashMap<String, Vec<Rule>>,
+    /// By chain.
+    rules: HashMap<String, Vec<Rule>>,
     /// Rules that ask for an address and port, in file order.
     entries: Vec<Rule>,
+    /// Rules that may still be kept, and how many were not.
+    left: u64,
+    dropped: u64,
 }
 
 impl Chains {
+    /// No rule yet, and room for `most`.
+    pub(super) fn new(most: u64) -> Self {
+        Self { rules: HashMap::new(), entries: Vec::new(), left: most, dropped: 0 }
+    }
+
     /// Adds a rule to a chain.
     pub(super) fn add(&mut self, chain: &str, rule: Rule) {
+        if self.left == 0 {
+            self.dropped += 1;
+            return;
+        }
+        self.left -= 1;
         if rule.address.is_some() {
             self.entries.push(rule.clone());
         }
-        self.chains.entry(chain.to_owned()).or_default().push(rule);
+        self.rules.entry(chain.to_owned()).or_default().push(rule);
     }
 
     /// A line of `iptables-save`: whether it was understood, or nothing if it is of another text.
@@ -86,6 +99,7 @@ impl Chains {
             }
         }
         b.room.chains_cut |= walk.cut;
+        b.room.dropped += self.dropped;
     }
 
     fn collect<'c>(&'c self, chain: &'c str, depth: u8, walk: &mut Walk<'c>) {
@@ -97,7 +111,7 @@ impl Chains {
             return;
         }
         walk.seen.insert(chain);
-        for rule in self.chains.get(chain).map_or(&[][..], Vec::as_slice) {
+        for rule in self.rules.get(chain).map_or(&[][..], Vec::as_slice) {
             walk.work += 1;
             if walk.work > MAX_WORK {
                 walk.cut = true;

@@ -7,8 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use super::build::{Builder, list};
+use super::build::{Builder, MAX_CONFLICTS, MAX_SAID, list};
+use super::chains::MAX_WORK;
 use super::index::has_ended;
+use super::{Destination, Service};
 use crate::bundle::SourceIndex;
 
 pub(super) fn find(b: &mut Builder<'_>) {
@@ -26,47 +28,71 @@ fn shared_addresses(b: &mut Builder<'_>) {
     let of_nodes: BTreeSet<IpAddr> = b.map.nodes.iter().flat_map(|n| n.ips.iter().copied()).collect();
     pods.retain(|ip, pods| pods.len() > 1 && !of_nodes.contains(ip));
     for (ip, pods) in pods {
-        let pods: Vec<_> = pods.iter().filter_map(|&i| b.map.pods.get(i)).collect();
+        let others = pods.len().saturating_sub(MAX_SAID);
+        let pods: Vec<_> = pods.iter().take(MAX_SAID).filter_map(|&i| b.map.pods.get(i)).collect();
         let said = |p: &&super::Pod| format!("pod {}/{} in {}", p.namespace, p.name, b.place(p.source));
-        let said: Vec<String> = pods.iter().map(said).collect();
+        let mut said: Vec<String> = pods.iter().map(said).collect();
+        said.extend((others > 0).then(|| format!("{others} others")));
         let sources = pods.iter().map(|p| p.source).collect();
         b.conflict(format!("{ip} belongs to {}", said.join(" and to ")), sources);
     }
 }
 
 fn rules_against_objects(b: &mut Builder<'_>) {
-    let mut found: Vec<(String, Vec<SourceIndex>)> = Vec::new();
+    let mut found = Vec::new();
+    let (mut work, mut not_compared, mut more) = (0, 0_usize, 0);
     for rule in &b.map.destinations {
         let Some(service) = b.map.service_of_address(rule.address) else { continue };
-        let objects = b.map.backends_of(service, Some(rule.address.port()));
-        if objects.is_empty()
-            && b.map.endpoints_state(&service.namespace, &service.name) != super::Endpoints::None
-        {
-            continue;
-        }
-        let ready: BTreeSet<SocketAddr> = objects.iter().filter(|o| o.ready).map(|o| o.address).collect();
-        let listed: BTreeSet<SocketAddr> = objects.iter().map(|o| o.address).collect();
-        let real: BTreeSet<SocketAddr> = rule.backends.iter().copied().collect();
-        // Rules may lead to fewer (only the node's own) and to those that are ending, never to unknown ones.
-        let differs = !real.is_subset(&listed) || (real.is_empty() && !ready.is_empty());
-        if differs {
-            let source = objects.first().map_or(service.source, |o| o.source);
-            let text = format!(
-                "{} ({}/{}) leads to {} in {} and to {} in {}",
-                rule.address,
-                service.namespace,
-                service.name,
-                or_nothing(&real),
-                b.place(rule.source),
-                or_nothing(&ready),
-                b.place(source),
-            );
-            found.push((text, vec![rule.source, source]));
+        work += b.map.endpoint_count(service);
+        if work > MAX_WORK {
+            not_compared += 1;
+        } else if found.len() == MAX_CONFLICTS {
+            more += u64::from(disagreement(b, rule, service).is_some());
+        } else {
+            found.extend(disagreement(b, rule, service));
         }
     }
+    b.map.conflicts_beyond += more;
     for (text, sources) in found {
         b.conflict(text, sources);
     }
+    if not_compared > 0 {
+        let text = "virtual addresses have too many endpoints to compare their rules with";
+        b.conflict(format!("{not_compared} {text}"), Vec::new());
+    }
+}
+
+/// What the rules of a virtual address say, where that is not what the EndpointSlices say.
+fn disagreement(
+    b: &Builder<'_>,
+    rule: &Destination,
+    service: &Service,
+) -> Option<(String, Vec<SourceIndex>)> {
+    let objects = b.map.backends_of(service, Some(rule.address.port()));
+    if objects.is_empty()
+        && b.map.endpoints_state(&service.namespace, &service.name) != super::Endpoints::None
+    {
+        return None;
+    }
+    let ready: BTreeSet<SocketAddr> = objects.iter().filter(|o| o.ready).map(|o| o.address).collect();
+    let listed: BTreeSet<SocketAddr> = objects.iter().map(|o| o.address).collect();
+    let real: BTreeSet<SocketAddr> = rule.backends.iter().copied().collect();
+    // Rules may lead to fewer (only the node's own) and to those that are ending, never to unknown ones.
+    let differs = !real.is_subset(&listed) || (real.is_empty() && !ready.is_empty());
+    let source = objects.first().map_or(service.source, |o| o.source);
+    let text = || {
+        format!(
+            "{} ({}/{}) leads to {} in {} and to {} in {}",
+            rule.address,
+            service.namespace,
+            service.name,
+            or_nothing(&real),
+            b.place(rule.source),
+            or_nothing(&ready),
+            b.place(source),
+        )
+    };
+    differs.then(|| (text(), vec![rule.source, source]))
 }
 
 fn or_nothing(addresses: &BTreeSet<SocketAddr>) -> String {

@@ -3,6 +3,7 @@
 //! Takes one line; gives the two directions of one connection as the kernel translates them, or counters.
 //! Connections without ports (ICMP) are left out.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use super::build::{Builder, push};
@@ -43,23 +44,32 @@ fn is_protocol(word: &str) -> bool {
     matches!(word, "tcp" | "udp" | "sctp" | "dccp" | "udplite")
 }
 
-/// `cpu=0 found=1 invalid=2 insert=0 insert_failed=3 drop=0 …`: added up over the processors.
-pub(super) fn statistics(line: &str, b: &mut Builder<'_>, source: SourceIndex) -> bool {
-    if !line.starts_with("cpu=") || !line.contains("insert_failed=") {
-        return false;
-    }
-    for (name, value) in line.split_ascii_whitespace().filter_map(|t| t.split_once('=')) {
-        let Ok(value) = value.parse::<u64>() else { continue };
-        if value == 0 || name == "cpu" {
-            continue;
+/// `cpu=0 found=1 invalid=2 insert=0 insert_failed=3 drop=0 …`, a line for each processor: added up over them.
+#[derive(Default)]
+pub(super) struct Statistics {
+    /// Places of the counters in the map, by their names.
+    places: HashMap<String, usize>,
+}
+
+impl Statistics {
+    /// Takes a line; `false` if it is of another text.
+    pub(super) fn line(&mut self, line: &str, b: &mut Builder<'_>, source: SourceIndex) -> bool {
+        if !line.starts_with("cpu=") || !line.contains("insert_failed=") {
+            return false;
         }
-        let name = format!("conntrack_{name}");
-        let known = b.map.counters.iter_mut().find(|c| c.source == source && c.name == name);
-        if let Some(counter) = known {
-            counter.value = counter.value.saturating_add(value);
-        } else {
-            push(&mut b.map.counters, Counter { host: None, name, value, source }, &mut b.room);
+        for (name, value) in line.split_ascii_whitespace().filter_map(|t| t.split_once('=')) {
+            let Ok(value) = value.parse::<u64>() else { continue };
+            if value == 0 || name == "cpu" {
+                continue;
+            }
+            if let Some(counter) = self.places.get(name).and_then(|&at| b.map.counters.get_mut(at)) {
+                counter.value = counter.value.saturating_add(value);
+                continue;
+            }
+            let counter = Counter { host: None, name: format!("conntrack_{name}"), value, source };
+            let place = push(&mut b.map.counters, counter, &mut b.room);
+            self.places.extend(place.map(|at| (name.to_owned(), at)));
         }
+        true
     }
-    true
 }

@@ -12,6 +12,7 @@ use serde_saphyr::budget::BudgetBreach;
 
 use crate::bundle::Limits;
 use crate::error::{Place, Weirds};
+use crate::tree::{MAX_FIELDS, Room, Tree};
 
 /// Where objects go.
 pub(super) type Sink<'a> = dyn FnMut(Value) + 'a;
@@ -19,18 +20,31 @@ pub(super) type Sink<'a> = dyn FnMut(Value) + 'a;
 /// Reads all documents of `text`.
 pub(super) fn read(text: &str, limits: &Limits, problems: &mut Weirds, sink: &mut Sink<'_>) {
     let text = text.trim_start_matches('\u{feff}');
+    let mut out = Out { sink, cut: 0 };
     if text.trim_start().starts_with(['{', '[']) {
-        json(text, problems, sink);
+        json(text, problems, &mut out);
     } else {
         for (line, document) in yaml_documents(text) {
-            yaml(document, line, limits, problems, sink);
+            yaml(document, line, limits, problems, &mut out);
         }
+    }
+    if out.cut > 0 {
+        problems.add("limit_object_values", Place::Whole, out.cut, true, || {
+            format!("an object holds more than {MAX_VALUES} values: the rest of it is not read")
+        });
     }
 }
 
+/// Where objects go, and how many of them had more values than are read.
+struct Out<'a, 's> {
+    sink: &'a mut Sink<'s>,
+    cut: u64,
+}
+
 /// One JSON document after another, whatever stands between them.
-fn json(text: &str, problems: &mut Weirds, sink: &mut Sink<'_>) {
+fn json(text: &str, problems: &mut Weirds, out: &mut Out<'_, '_>) {
     let mut at = 0;
+    let mut lines = Lines { text, at: 0, line: 1 };
     while let Some(start) = next_json(text, at) {
         let rest = text.get(start..).unwrap_or_default();
         let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
@@ -38,19 +52,19 @@ fn json(text: &str, problems: &mut Weirds, sink: &mut Sink<'_>) {
             Some(Ok(_)) => {
                 let end = start + stream.byte_offset();
                 let document = text.get(start..end).unwrap_or_default();
-                if let Err(e) = walk_json(document, &mut *sink) {
-                    problems.loss("damaged_object", Place::Line(line_at(text, start)), || e.to_string());
+                if let Err(e) = walk_json(document, out) {
+                    problems.loss("damaged_object", Place::Line(lines.line_at(start)), || e.to_string());
                 }
                 at = end;
             }
             Some(Err(e)) => {
                 let end = rest.get(1..).and_then(|r| r.find("\n{")).map_or(text.len(), |n| start + n + 2);
                 let document = text.get(start..end).unwrap_or_default();
-                let first = line_at(text, start);
+                let first = lines.line_at(start);
                 problems.loss("damaged_object", Place::Line(first + e.line() as u64 - 1), || {
                     format!("JSON is damaged here ({e}); the objects that stand whole are read")
                 });
-                salvage(document, Syntax::Json, sink);
+                salvage(document, Syntax::Json, out);
                 at = end;
             }
             None => break,
@@ -68,8 +82,8 @@ fn next_json(text: &str, at: usize) -> Option<usize> {
     }
 }
 
-fn walk_json(document: &str, sink: &mut Sink<'_>) -> Result<(), serde_json::Error> {
-    Walk { sink }.deserialize(&mut serde_json::Deserializer::from_str(document))
+fn walk_json(document: &str, out: &mut Out<'_, '_>) -> Result<(), serde_json::Error> {
+    Walk { out }.deserialize(&mut serde_json::Deserializer::from_str(document))
 }
 
 /// Documents between `---` lines, with the line that each begins at.
@@ -89,7 +103,7 @@ fn yaml_documents(text: &str) -> Vec<(u64, &str)> {
     documents
 }
 
-fn yaml(document: &str, line: u64, limits: &Limits, problems: &mut Weirds, sink: &mut Sink<'_>) {
+fn yaml(document: &str, line: u64, limits: &Limits, problems: &mut Weirds, out: &mut Out<'_, '_>) {
     // What is no object at all (text between documents, a values file) is left in peace.
     if !document.contains("kind:") && !document.contains("\"kind\"") {
         return;
@@ -97,9 +111,12 @@ fn yaml(document: &str, line: u64, limits: &Limits, problems: &mut Weirds, sink:
     let mut read = 0;
     let mut counting = |value| {
         read += 1;
-        sink(value);
+        (out.sink)(value);
     };
-    if let Err(e) = walk_yaml(document, limits, &mut counting) {
+    let mut counted = Out { sink: &mut counting, cut: 0 };
+    let walked = walk_yaml(document, limits, &mut counted);
+    out.cut += counted.cut;
+    if let Err(e) = walked {
         let (name, remedy) = breach(&e).unwrap_or(("damaged_object", ""));
         problems.loss(name, Place::Line(line), || {
             let text = e.to_string();
@@ -107,13 +124,16 @@ fn yaml(document: &str, line: u64, limits: &Limits, problems: &mut Weirds, sink:
             format!("the YAML document that begins here stops ({short}); the objects that stand whole are read{remedy}")
         });
         let mut skip = read;
-        salvage(document, Syntax::Yaml(limits), &mut |value| {
+        let mut rest = |value| {
             if skip == 0 {
-                sink(value);
+                (out.sink)(value);
             } else {
                 skip -= 1;
             }
-        });
+        };
+        let mut rest = Out { sink: &mut rest, cut: 0 };
+        salvage(document, Syntax::Yaml(limits), &mut rest);
+        out.cut += rest.cut;
     }
 }
 
@@ -129,7 +149,7 @@ fn breach(error: &serde_saphyr::Error) -> Option<(&'static str, &'static str)> {
     }
 }
 
-fn walk_yaml(document: &str, limits: &Limits, sink: &mut Sink<'_>) -> Result<(), serde_saphyr::Error> {
+fn walk_yaml(document: &str, limits: &Limits, out: &mut Out<'_, '_>) -> Result<(), serde_saphyr::Error> {
     let len = document.len();
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
@@ -144,7 +164,7 @@ fn walk_yaml(document: &str, limits: &Limits, sink: &mut Sink<'_>) -> Result<(),
         with_snippet: false,
     };
     serde_saphyr::with_deserializer_from_str_with_options(document, options, |de| {
-        Walk { sink }.deserialize(de)
+        Walk { out }.deserialize(de)
     })
 }
 
@@ -156,21 +176,24 @@ enum Syntax<'l> {
 }
 
 /// Reads the items of a damaged List one by one: those that begin at the indentation of the first.
-fn salvage(document: &str, syntax: Syntax<'_>, sink: &mut Sink<'_>) {
+fn salvage(document: &str, syntax: Syntax<'_>, out: &mut Out<'_, '_>) {
     let kind = document.lines().find_map(|l| list_kind(l.trim()));
-    for chunk in items_by_indent(document, syntax) {
-        let mut with_kind = |mut value: Value| {
-            if let (Some(kind), Value::Object(map)) = (&kind, &mut value) {
-                map.entry("kind").or_insert_with(|| Value::from(kind.clone()));
-            }
-            sink(value);
-        };
+    let mut with_kind = |mut value: Value| {
+        if let (Some(kind), Value::Object(map)) = (&kind, &mut value) {
+            map.entry("kind").or_insert_with(|| Value::from(kind.clone()));
+        }
+        (out.sink)(value);
+    };
+    let mut item = Out { sink: &mut with_kind, cut: 0 };
+    for text in items_by_indent(document, syntax) {
         // An item that is itself damaged is lost; the document's problem says so already.
         let _ = match syntax {
-            Syntax::Json => walk_json(&chunk, &mut with_kind).ok(),
-            Syntax::Yaml(limits) => walk_yaml(&chunk, limits, &mut with_kind).ok(),
+            Syntax::Json => walk_json(&text, &mut item).ok(),
+            Syntax::Yaml(limits) => walk_yaml(&text, limits, &mut item).ok(),
         };
     }
+    let cut = item.cut;
+    out.cut += cut;
 }
 
 /// `"kind": "PodList",` or `kind: PodList`: the kind of the items.
@@ -180,64 +203,89 @@ fn list_kind(line: &str) -> Option<String> {
     (!kind.is_empty()).then(|| kind.to_owned())
 }
 
+/// The items of a List as documents of their own, told apart by the indentation of their first lines.
 fn items_by_indent(document: &str, syntax: Syntax<'_>) -> Vec<String> {
+    let mut lines = document
+        .lines()
+        .skip_while(|l| !matches!(l.trim_end(), "items:") && !l.contains("\"items\": ["))
+        .skip(1)
+        .peekable();
+    let Some(first) = lines.peek() else { return Vec::new() };
+    let indent = indent_of(first);
+    if !opens_item(first, indent, syntax) {
+        return Vec::new();
+    }
+    let mut items = Vec::new();
+    let mut item = String::new();
+    for line in lines {
+        if opens_item(line, indent, syntax) && !item.is_empty() {
+            items.push(std::mem::take(&mut item));
+        }
+        push_line(&mut item, line, indent, syntax);
+    }
+    // what follows the last item closes the List
+    if let Syntax::Json = syntax
+        && let Some(end) = item.find(&format!("\n{}}}\n", " ".repeat(indent)))
+    {
+        item.truncate(end + indent + 3);
+    }
+    items.push(item);
+    items
+}
+
+fn indent_of(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+fn opens_item(line: &str, indent: usize, syntax: Syntax<'_>) -> bool {
     let opener = match syntax {
         Syntax::Json => "{",
         Syntax::Yaml(_) => "- ",
     };
-    let mut lines = document
-        .lines()
-        .skip_while(|l| !matches!(l.trim_end(), "items:") && !l.contains("\"items\": ["))
-        .skip(1);
-    let Some(first) = lines.next() else { return Vec::new() };
-    let indent = first.len() - first.trim_start().len();
-    let opens = |l: &str| {
-        l.len() - l.trim_start().len() == indent && l.get(indent..).is_some_and(|t| t.starts_with(opener))
-    };
-    if !opens(first) {
-        return Vec::new();
-    }
-    let mut chunks = Vec::new();
-    let mut chunk = String::new();
-    for line in std::iter::once(first).chain(lines) {
-        if opens(line) && !chunk.is_empty() {
-            chunks.push(std::mem::take(&mut chunk));
-        }
-        let line = match syntax {
-            Syntax::Json if line.get(indent..).is_some_and(|t| t == "},") => "}",
-            // The dash of a block sequence becomes indentation of the mapping behind it.
-            Syntax::Yaml(_) if opens(line) => {
-                chunk.extend(std::iter::repeat_n(' ', indent + 2));
-                line.get(indent + 2..).unwrap_or_default()
-            }
-            Syntax::Yaml(_) if line.len() > indent && line.len() - line.trim_start().len() < indent + 2 => {
-                continue;
-            }
-            _ => line,
-        };
-        chunk.push_str(line);
-        chunk.push('\n');
-    }
-    chunks.push(chunk);
-    if let (Syntax::Json, Some(last)) = (syntax, chunks.last_mut()) {
-        let whole =
-            last.find(&format!("\n{}}}\n", " ".repeat(indent))).map_or(last.len(), |n| n + indent + 3);
-        last.truncate(whole);
-    }
-    chunks
+    indent_of(line) == indent && line.get(indent..).is_some_and(|text| text.starts_with(opener))
 }
 
-/// Line from 1 that a byte offset stands on.
-fn line_at(text: &str, offset: usize) -> u64 {
-    1 + memchr::memchr_iter(b'\n', text.as_bytes().get(..offset).unwrap_or_default()).count() as u64
+/// Adds a line of a List to the item that it is of, as that item would have it by itself.
+fn push_line(item: &mut String, line: &str, indent: usize, syntax: Syntax<'_>) {
+    let line = match syntax {
+        Syntax::Json if line.get(indent..).is_some_and(|t| t == "},") => "}",
+        // The dash of a block sequence becomes indentation of the mapping behind it.
+        Syntax::Yaml(_) if opens_item(line, indent, syntax) => {
+            item.extend(std::iter::repeat_n(' ', indent + 2));
+            line.get(indent + 2..).unwrap_or_default()
+        }
+        // What is indented less is of the List.
+        Syntax::Yaml(_) if line.len() > indent && indent_of(line) < indent + 2 => return,
+        _ => line,
+    };
+    item.push_str(line);
+    item.push('\n');
+}
+
+/// Numbers the lines of a text, asked for from front to back: a file full of damage is not counted from its start for
+/// each place.
+struct Lines<'t> {
+    text: &'t str,
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// Line from 1 that a byte offset stands on.
+    fn line_at(&mut self, offset: usize) -> u64 {
+        let passed = self.text.as_bytes().get(self.at..offset).unwrap_or_default();
+        self.line += memchr::memchr_iter(b'\n', passed).count() as u64;
+        self.at = self.at.max(offset);
+        self.line
+    }
 }
 
 /// Gives every object of one document to the sink.
-struct Walk<'a, 's> {
-    sink: &'a mut Sink<'s>,
+struct Walk<'o, 'a, 's> {
+    out: &'o mut Out<'a, 's>,
 }
 
-impl<'de> DeserializeSeed<'de> for Walk<'_, '_> {
+impl<'de> DeserializeSeed<'de> for Walk<'_, '_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, de: D) -> Result<(), D::Error> {
@@ -245,7 +293,7 @@ impl<'de> DeserializeSeed<'de> for Walk<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Walk<'_, '_> {
+impl<'de> Visitor<'de> for Walk<'_, '_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -257,30 +305,35 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(Walk { sink: &mut *self.sink })?.is_some() {}
+        while seq.next_element_seed(Walk { out: &mut *self.out })?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut fields = Map::new();
-        let (mut is_list, mut kindless) = (false, Vec::new());
+        let mut room = Room::new(MAX_VALUES);
+        let (mut is_list, mut beyond, mut kindless) = (false, false, Vec::new());
         while let Some(key) = map.next_key::<String>()? {
             if key == "items" {
                 is_list = true;
                 let kind = list_kind_of(&fields);
-                map.next_value_seed(Items { sink: &mut *self.sink, kind, kindless: &mut kindless })?;
+                map.next_value_seed(Items { out: &mut *self.out, kind, kindless: &mut kindless })?;
+            } else if fields.len() < MAX_FIELDS {
+                fields.insert(key, map.next_value_seed(Tree::field(&mut room))?);
             } else {
-                fields.insert(key, map.next_value()?);
+                map.next_value::<IgnoredAny>()?;
+                beyond = true;
             }
         }
+        self.out.cut += u64::from(room.is_cut() || beyond);
         if !is_list {
-            (self.sink)(Value::Object(fields));
+            (self.out.sink)(Value::Object(fields));
             return Ok(());
         }
         let kind = list_kind_of(&fields);
         for mut item in kindless {
             item.extend(kind.clone().map(|k| ("kind".to_owned(), Value::from(k))));
-            (self.sink)(Value::Object(item));
+            (self.out.sink)(Value::Object(item));
         }
         Ok(())
     }
@@ -293,14 +346,14 @@ fn list_kind_of(fields: &Map<String, Value>) -> Option<String> {
 }
 
 /// The items of a List.
-struct Items<'a, 's> {
-    sink: &'a mut Sink<'s>,
+struct Items<'o, 'a, 's> {
+    out: &'o mut Out<'a, 's>,
     kind: Option<String>,
     /// Items without a kind, held until the kind of the List is known.
-    kindless: &'a mut Vec<Map<String, Value>>,
+    kindless: &'o mut Vec<Map<String, Value>>,
 }
 
-impl<'de> DeserializeSeed<'de> for Items<'_, '_> {
+impl<'de> DeserializeSeed<'de> for Items<'_, '_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, de: D) -> Result<(), D::Error> {
@@ -308,7 +361,7 @@ impl<'de> DeserializeSeed<'de> for Items<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Items<'_, '_> {
+impl<'de> Visitor<'de> for Items<'_, '_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -320,11 +373,16 @@ impl<'de> Visitor<'de> for Items<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while let Some(item) = seq.next_element::<Value>()? {
+        let mut held = 0;
+        loop {
+            let mut room = Room::new(MAX_VALUES);
+            let Some(item) = seq.next_element_seed(Tree::whole(&mut room))? else { return Ok(()) };
+            self.out.cut += u64::from(room.is_cut());
             let Value::Object(mut item) = item else { continue };
             if !item.contains_key("kind") {
                 let Some(kind) = &self.kind else {
-                    if self.kindless.len() >= MAX_KINDLESS {
+                    held += MAX_VALUES - room.left();
+                    if held > MAX_KINDLESS {
                         return Err(A::Error::custom("a List of too many items without a kind"));
                     }
                     self.kindless.push(item);
@@ -332,11 +390,12 @@ impl<'de> Visitor<'de> for Items<'_, '_> {
                 };
                 item.insert("kind".to_owned(), Value::from(kind.clone()));
             }
-            (self.sink)(Value::Object(item));
+            (self.out.sink)(Value::Object(item));
         }
-        Ok(())
     }
 }
 
-/// Items held back until the kind of their List is known.
-const MAX_KINDLESS: usize = 200_000;
+/// Values of one object: etcd holds none of more than 1.5 MiB, and the largest definitions of resources have 50,000.
+const MAX_VALUES: u32 = 250_000;
+/// Values of items that are held back until the kind of their List is known.
+const MAX_KINDLESS: u32 = 2_000_000;

@@ -3,7 +3,8 @@
 //! Takes lines; gives interfaces, addresses, routes and neighbours. The host comes from the file's path
 //! (`conntrack.cp-1.txt`, `sosreport-HOST-…/`, `nodes/HOST/…`) and from the names of the cluster's nodes.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::build::{Builder, push};
@@ -118,6 +119,10 @@ pub struct Counter {
 #[derive(Default)]
 pub(super) struct Links {
     current: Option<usize>,
+    /// Places of this file's interfaces in the map, by name.
+    places: HashMap<String, usize>,
+    /// Addresses of each.
+    known: HashSet<(usize, IpAddr)>,
 }
 
 impl Links {
@@ -133,7 +138,7 @@ impl Links {
             && (name.ends_with(':') || matches!(words.get(2), Some(&("inet" | "inet6"))))
         {
             let name = name.trim_end_matches(':').split('@').next().unwrap_or_default();
-            self.current = interface(b, source, name);
+            self.current = self.interface(b, source, name);
         } else if !matches!(words.first(), Some(&("inet" | "inet6" | "link/ether"))) {
             return false;
         }
@@ -146,24 +151,22 @@ impl Links {
             interface.mac = Some(mac.to_owned());
         }
         let ip = after("inet").or_else(|| after("inet6")).and_then(|a| a.split('/').next()?.parse().ok());
-        if let Some(ip) = ip
-            && !interface.ips.contains(&ip)
-        {
-            interface.ips.push(ip);
+        if let Some(ip) = ip.filter(|ip| self.known.insert((at, *ip))) {
+            push(&mut interface.ips, ip, &mut b.room);
         }
         true
     }
-}
 
-/// The interface of that name in this file; a new one if there is none.
-fn interface(b: &mut Builder<'_>, source: SourceIndex, name: &str) -> Option<usize> {
-    // Of one file the interfaces stand together at the end; a host has a few hundred at most.
-    let known = b.map.interfaces.iter().rev().take(MAX_INTERFACES).take_while(|i| i.source == source);
-    if let Some(back) = known.into_iter().position(|i| i.name == name) {
-        return b.map.interfaces.len().checked_sub(back + 1);
+    /// The interface of that name in this file; a new one if there is none.
+    fn interface(&mut self, b: &mut Builder<'_>, source: SourceIndex, name: &str) -> Option<usize> {
+        if let Some(known) = self.places.get(name) {
+            return Some(*known);
+        }
+        let new = Interface { name: name.to_owned(), source, ..Interface::default() };
+        let place = push(&mut b.map.interfaces, new, &mut b.room)?;
+        self.places.insert(name.to_owned(), place);
+        Some(place)
     }
-    let new = Interface { name: name.to_owned(), source, ..Interface::default() };
-    push(&mut b.map.interfaces, new, &mut b.room)
 }
 
 /// `172.28.0.3 dev eth0 lladdr 02:42:ac:1c:00:03 REACHABLE`, `10.0.0.5 dev eth0  FAILED`
@@ -254,12 +257,11 @@ fn prefix(text: &str) -> Option<(IpAddr, u8)> {
 
 /// Says of every file with host state which host it is of, and gives the host's addresses.
 pub(super) fn name_hosts(b: &mut Builder<'_>) {
-    let nodes: Vec<String> = b.map.nodes.iter().map(|n| n.name.clone()).collect();
-    let map = &b.map;
+    let names = NodeNames::of(b.map.nodes.iter().map(|n| n.name.as_str()));
+    let by_address = hosts_of_addresses(b);
     let mut hosts = HashMap::new();
-    let sources = map.inputs.iter().filter(|i| !i.skipped).map(|i| i.source);
-    for source in sources {
-        let host = host_of_path(b.path(source), &nodes).or_else(|| host_of_addresses(b, source));
+    for source in b.map.inputs.iter().filter(|i| !i.skipped).map(|i| i.source) {
+        let host = names.host_of_path(b.path(source)).or_else(|| by_address.get(&source).cloned());
         hosts.extend(host.map(|h| (source, h)));
     }
     let of = |source| hosts.get(&source).cloned();
@@ -289,41 +291,84 @@ fn is_global(ip: IpAddr) -> bool {
     }
 }
 
-/// The node whose address one of the file's interfaces carries.
-fn host_of_addresses(b: &Builder<'_>, source: SourceIndex) -> Option<String> {
-    let mut own = b.map.interfaces.iter().filter(|i| i.source == source).flat_map(|i| &i.ips);
-    let ip = own.find(|ip| is_global(**ip) && b.map.nodes.iter().any(|n| n.ips.contains(ip)))?;
-    b.map.nodes.iter().find(|n| n.ips.contains(ip)).map(|n| n.name.clone())
+/// Of each file with interfaces, the node whose address the first of them carries.
+fn hosts_of_addresses(b: &Builder<'_>) -> HashMap<SourceIndex, String> {
+    let mut nodes = HashMap::new();
+    for node in &b.map.nodes {
+        for ip in node.ips.iter().filter(|ip| is_global(**ip)) {
+            nodes.entry(*ip).or_insert(&node.name);
+        }
+    }
+    let mut hosts = HashMap::new();
+    for interface in &b.map.interfaces {
+        if let Some(node) = interface.ips.iter().find_map(|ip| nodes.get(ip)) {
+            hosts.entry(interface.source).or_insert_with(|| (*node).clone());
+        }
+    }
+    hosts
 }
 
-/// The host that a path names: a node's name as a part of it, else what stands between the command and the ending.
-pub(super) fn host_of_path(path: &str, nodes: &[String]) -> Option<String> {
-    let part = |c: char| matches!(c, '/' | '!' | '_' | ' ');
-    let known = |text: &str| nodes.iter().find(|n| *n == text).cloned();
-    let parts = path.split(part).rev();
-    if let Some(node) = parts.clone().find_map(|p| known(p).or_else(|| p.split('.').find_map(known))) {
-        return Some(node);
+/// The names of nodes, to look them up in paths: there may be as many paths as names.
+pub(super) struct NodeNames<'n> {
+    /// With the place of each in the map.
+    places: HashMap<&'n str, usize>,
+    sorted: Vec<&'n str>,
+}
+
+impl<'n> NodeNames<'n> {
+    /// Of nodes in the order of the map.
+    pub(super) fn of(names: impl Iterator<Item = &'n str>) -> Self {
+        let places: HashMap<_, _> = names.enumerate().map(|(place, name)| (name, place)).collect();
+        let mut sorted: Vec<_> = places.keys().copied().collect();
+        sorted.sort_unstable();
+        Self { places, sorted }
     }
-    // The longest name wins: node-1 is a part of node-10.
-    let mut inside: Vec<&String> = nodes.iter().filter(|n| contains_word(path, n)).collect();
-    inside.sort_by_key(|n| std::cmp::Reverse(n.len()));
-    if let Some(node) = inside.first() {
-        return Some((*node).clone());
+
+    /// The host that a path names: a node's name as a part of it, else what stands between the command and the ending.
+    pub(super) fn host_of_path(&self, path: &str) -> Option<String> {
+        let part = |c: char| matches!(c, '/' | '!' | '_' | ' ');
+        let known = |text| self.places.get_key_value(text).map(|(name, _)| *name);
+        let mut parts = path.split(part).rev();
+        let whole = parts.find_map(|p| known(p).or_else(|| p.split('.').find_map(known)));
+        if let Some(node) = whole.or_else(|| self.inside(path)) {
+            return Some(node.to_owned());
+        }
+        if let Some(rest) = path.split(['/', '!']).find_map(|p| p.strip_prefix("sosreport-")) {
+            return sos_host(rest);
+        }
+        let file = path.rsplit(['/', '!']).next()?;
+        let mut dots = file.split('.');
+        let (_, host, ending) = (dots.next()?, dots.next()?, dots.next()?);
+        if !matches!(ending, "txt" | "log" | "out" | "gz" | "json") || host.is_empty() {
+            return None;
+        }
+        Some(self.only_one_of(host).unwrap_or(host).to_owned())
     }
-    if let Some(rest) = path.split(['/', '!']).find_map(|p| p.strip_prefix("sosreport-")) {
-        return sos_host(rest);
+
+    /// The longest name that stands in a path with no letter or digit on either side: node-1 is a part of node-1-a.
+    fn inside(&self, path: &str) -> Option<&'n str> {
+        let mut words: Vec<(usize, usize)> = Vec::new();
+        for (at, c) in path.char_indices().filter(|(_, c)| c.is_alphanumeric()) {
+            match words.last_mut().filter(|(_, end)| *end == at) {
+                Some((_, end)) => *end = at + c.len_utf8(),
+                None => words.push((at, at + c.len_utf8())),
+            }
+        }
+        words.drain(..words.len().saturating_sub(MAX_WORDS));
+        let spans = words
+            .iter()
+            .enumerate()
+            .flat_map(|(n, (start, _))| words.iter().skip(n).map(|(_, end)| *start..*end));
+        let found = spans.filter_map(|span| self.places.get_key_value(path.get(span)?));
+        found.max_by_key(|(name, place)| (name.len(), Reverse(**place))).map(|(name, _)| *name)
     }
-    let file = path.rsplit(['/', '!']).next()?;
-    let mut dots = file.split('.');
-    let (_, host, ending) = (dots.next()?, dots.next()?, dots.next()?);
-    if !matches!(ending, "txt" | "log" | "out" | "gz" | "json") || host.is_empty() {
-        return None;
-    }
-    // `cp` for the node `cp-1`, if only one node can be meant.
-    let mut short = nodes.iter().filter(|n| n.strip_prefix(host).is_some_and(|r| r.starts_with(['-', '.'])));
-    match (short.next(), short.next()) {
-        (Some(node), None) => Some(node.clone()),
-        _ => Some(host.to_owned()),
+
+    /// `cp-1` for `cp`, if only one node can be meant.
+    fn only_one_of(&self, short: &str) -> Option<&'n str> {
+        let from = self.sorted.partition_point(|name| *name < short);
+        let names = self.sorted.iter().skip(from).take_while(|name| name.starts_with(short)).take(MAX_WORDS);
+        let mut meant = names.filter(|n| n.strip_prefix(short).is_some_and(|r| r.starts_with(['-', '.'])));
+        meant.next().copied().filter(|_| meant.next().is_none())
     }
 }
 
@@ -339,15 +384,8 @@ fn sos_host(rest: &str) -> Option<String> {
     (!host.is_empty()).then_some(host)
 }
 
-/// Whether a name stands in a path with no letter or digit on either side.
-fn contains_word(path: &str, word: &str) -> bool {
-    let edge = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
-    path.match_indices(word).any(|(at, _)| {
-        edge(path.get(..at).and_then(|p| p.chars().next_back()))
-            && edge(path.get(at + word.len()..).and_then(|p| p.chars().next()))
-    })
-}
-
+/// Words at the end of a path that may be a node's name together; names that begin alike and are looked at.
+const MAX_WORDS: usize = 64;
 /// States of `ip neigh`.
 const NEIGHBOUR_STATES: &[&str] =
     &["REACHABLE", "STALE", "DELAY", "PROBE", "FAILED", "INCOMPLETE", "PERMANENT", "NOARP", "NONE"];
@@ -355,5 +393,3 @@ const NEIGHBOUR_STATES: &[&str] =
 const KINDS_OF_ROUTE: &[&str] = &["unicast", "blackhole", "unreachable", "prohibit", "throw"];
 /// Interfaces that carry addresses of Services or caches, which are not the host's own.
 const NOT_OF_THE_HOST: &[&str] = &["kube-ipvs0", "nodelocaldns"];
-/// Interfaces looked at for one of the same name.
-const MAX_INTERFACES: usize = 4096;

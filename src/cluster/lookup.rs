@@ -55,18 +55,12 @@ pub enum Endpoints {
 impl ClusterMap {
     /// Whose address it is, the most specific owner first: a Service, a pod of its own, a node.
     pub fn owner(&self, ip: IpAddr) -> Option<Owner<'_>> {
-        self.owners(ip).into_iter().next()
+        self.owner_entries(ip).iter().find_map(|entry| self.owner_at(*entry))
     }
 
     /// Everything that has or had this address; several pods where it was used again.
     pub fn owners(&self, ip: IpAddr) -> Vec<Owner<'_>> {
-        let entries = self.tables().owners.get(&ip.to_canonical()).map_or(&[][..], Vec::as_slice);
-        let owner = |entry: &Entry| match *entry {
-            Entry::Service(i) => self.services.get(i).map(Owner::Service),
-            Entry::Pod(i) => self.pods.get(i).map(Owner::Pod),
-            Entry::Node(i) => self.nodes.get(i).map(Owner::Node),
-        };
-        entries.iter().filter_map(owner).collect()
+        self.owner_entries(ip).iter().filter_map(|entry| self.owner_at(*entry)).collect()
     }
 
     /// The host that an address is of: its node, or the host whose `ip addr` shows it.
@@ -157,17 +151,21 @@ impl ClusterMap {
         places.into_iter().flatten().filter_map(|&i| self.endpoints.get(i)).collect()
     }
 
+    /// How many those are.
+    pub(super) fn endpoint_count(&self, service: &Service) -> usize {
+        let name = format!("{}/{}", service.namespace, service.name);
+        self.tables().endpoints.get(&name).map_or(0, Vec::len)
+    }
+
     /// Whether a Service had endpoints when the objects were taken.
     pub fn endpoints_state(&self, namespace: &str, service: &str) -> Endpoints {
         let endpoints = self.endpoints_of(namespace, service);
         let ready: HashSet<IpAddr> = endpoints.iter().filter(|e| e.ready).map(|e| e.address.ip()).collect();
         match ready.len() {
             0 if !endpoints.is_empty() => Endpoints::NotReady,
-            0 if self.empty_endpoints.iter().any(|(ns, s, _)| ns == namespace && s == service) => {
-                Endpoints::None
-            }
+            0 if self.tables().empty.contains(&format!("{namespace}/{service}")) => Endpoints::None,
             // Assume that a bundle which holds endpoints of this namespace holds all of them.
-            0 if self.endpoints.iter().any(|e| e.namespace == namespace) => Endpoints::None,
+            0 if self.tables().endpoint_namespaces.contains(namespace) => Endpoints::None,
             0 => Endpoints::Unknown,
             ready => Endpoints::Ready(ready),
         }
@@ -222,6 +220,18 @@ impl ClusterMap {
     pub fn callees_of_service(&self, namespace: &str, name: &str) -> Vec<&Callee> {
         let is = |c: &&Callee| c.service.as_ref().is_some_and(|(ns, n)| ns == namespace && n == name);
         self.callees.iter().filter(is).collect()
+    }
+
+    fn owner_entries(&self, ip: IpAddr) -> &[Entry] {
+        self.tables().owners.get(&ip.to_canonical()).map_or(&[][..], Vec::as_slice)
+    }
+
+    fn owner_at(&self, entry: Entry) -> Option<Owner<'_>> {
+        match entry {
+            Entry::Service(i) => self.services.get(i).map(Owner::Service),
+            Entry::Pod(i) => self.pods.get(i).map(Owner::Pod),
+            Entry::Node(i) => self.nodes.get(i).map(Owner::Node),
+        }
     }
 
     fn backend(&self, address: SocketAddr, learnt: Learnt, source: SourceIndex) -> Backend {

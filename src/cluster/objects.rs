@@ -4,6 +4,7 @@
 //! a conversion webhook, APIService, Secret, ConfigMap and kubeconfig; gives facts to the builder. Of the last
 //! three only certificates are taken; a private key is never kept. Fields that are missing or of another type are absent facts.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
 use base64::Engine as _;
@@ -85,14 +86,15 @@ fn endpoint_slice(b: &mut Builder<'_>, object: &Value, meta: &Meta) {
     let Some(service) = text(object, "/metadata/labels/kubernetes.io~1service-name") else { return };
     let endpoints = array(object, "/endpoints");
     if endpoints.is_empty() {
-        b.map.empty_endpoints.push((meta.namespace.clone(), service.clone(), meta.source));
+        b.empty_endpoints(&meta.namespace, &service, meta.source);
     }
+    let ports = ports(object);
     for endpoint in endpoints {
         let ready = endpoint.pointer("/conditions/ready").and_then(Value::as_bool).unwrap_or(true);
         let target =
             Target { ready, node: text(endpoint, "/nodeName"), pod: pod_of(endpoint, &meta.namespace) };
         for address in ips(endpoint, "/addresses") {
-            add_endpoint(b, (meta, &service), address, array(object, "/ports"), &target);
+            add_endpoint(b, (meta, &service), address, &ports, &target);
         }
     }
 }
@@ -102,15 +104,16 @@ fn endpoints(b: &mut Builder<'_>, object: &Value, meta: &Meta) {
     b.map.endpoints_known = true;
     let subsets = array(object, "/subsets");
     if subsets.is_empty() {
-        b.map.empty_endpoints.push((meta.namespace.clone(), meta.name.clone(), meta.source));
+        b.empty_endpoints(&meta.namespace, &meta.name, meta.source);
     }
     for subset in subsets {
+        let ports = ports(subset);
         for (list, ready) in [("/addresses", true), ("/notReadyAddresses", false)] {
             for address in array(subset, list) {
                 let target =
                     Target { ready, node: text(address, "/nodeName"), pod: pod_of(address, &meta.namespace) };
                 if let Some(ip) = ip(address, "/ip") {
-                    add_endpoint(b, (meta, &meta.name), ip, array(subset, "/ports"), &target);
+                    add_endpoint(b, (meta, &meta.name), ip, &ports, &target);
                 }
             }
         }
@@ -124,14 +127,26 @@ struct Target {
     pod: Option<String>,
 }
 
-fn add_endpoint(b: &mut Builder<'_>, of: (&Meta, &str), ip: IpAddr, ports: &[Value], target: &Target) {
-    for p in ports {
-        let Some(port) = port(p, "/port") else { continue };
+/// Number and name of a port.
+type Port = (u16, Option<String>);
+
+/// The ports of an endpoint list, each once: every address is one with each of them.
+fn ports(object: &Value) -> Vec<Port> {
+    let mut seen = HashSet::new();
+    let named = |p: &Value| Some((port(p, "/port")?, text(p, "/name").filter(|n| !n.is_empty())));
+    array(object, "/ports").iter().filter_map(named).filter(|port| seen.insert(port.clone())).collect()
+}
+
+fn add_endpoint(b: &mut Builder<'_>, of: (&Meta, &str), ip: IpAddr, ports: &[Port], target: &Target) {
+    for (port, name) in ports {
+        if !b.room.offers() {
+            return;
+        }
         b.endpoint(Endpoint {
             namespace: of.0.namespace.clone(),
             service: of.1.to_owned(),
-            address: SocketAddr::new(ip, port),
-            port_name: text(p, "/name").filter(|n| !n.is_empty()),
+            address: SocketAddr::new(ip, *port),
+            port_name: name.clone(),
             ready: target.ready,
             node: target.node.clone(),
             pod: target.pod.clone(),
@@ -277,8 +292,9 @@ pub(super) fn certificate_blocks(bytes: &[u8], room: &mut Room) -> Vec<u8> {
         else {
             break;
         };
+        // A block that another one begins in is cut: what lies between may be anything.
         let block = rest.get(start..end).unwrap_or_default();
-        // A block that another one begins in is cut; what lies between may be anything.
+        let block = block.get(block.rfind(PEM_BEGIN).unwrap_or(0)..).unwrap_or_default();
         if !block.get(PEM_BEGIN.len()..).is_some_and(|b| b.contains("-----BEGIN")) {
             kept.push_str(block);
             kept.push('\n');

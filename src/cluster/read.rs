@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use super::build::Builder;
+use super::build::{Builder, MAX_ADDRESSES};
 use super::text::HostText;
 use super::{ClusterMap, Holder, chains, conflicts, documents, host, objects};
 use crate::bundle::{InputReport, Source, SourceKind};
@@ -162,6 +162,12 @@ fn note_dropped(b: &mut Builder<'_>, report: &mut InputReport) {
             format!(
                 "an address leads through more than {chains} chains of rules, or all of them to more than {rules} rules: some real addresses are not known"
             )
+        });
+    }
+    let cut = std::mem::take(&mut b.room.addresses_cut);
+    if cut > 0 {
+        report.problems.add("limit_addresses", Place::Whole, cut, true, || {
+            format!("of an object with more than {MAX_ADDRESSES} addresses only the first are kept")
         });
     }
     let cut = std::mem::take(&mut b.room.certificates_cut);

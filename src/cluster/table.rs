@@ -33,6 +33,9 @@ impl Table {
             return None;
         }
         let columns = columns_of(line);
+        if columns.len() > MAX_COLUMNS {
+            return None;
+        }
         let has = |name: &str| columns.iter().any(|(c, _)| c == name);
         let kind = match () {
             () if has("READY") && has("STATUS") && has("IP") => Kind::Pods,
@@ -156,10 +159,7 @@ fn endpoints<'l>(
     service: &str,
     source: SourceIndex,
 ) {
-    let Some(list) = cell("ENDPOINTS") else {
-        b.map.empty_endpoints.push((namespace.to_owned(), service.to_owned(), source));
-        return;
-    };
+    let Some(list) = cell("ENDPOINTS") else { return b.empty_endpoints(namespace, service, source) };
     let list = list.split(" + ").next().unwrap_or_default();
     for address in list.split(',').filter_map(|a| a.trim().parse().ok()) {
         from_table(b, namespace, service, address, source);
@@ -176,13 +176,13 @@ fn slice<'l>(
 ) {
     // Assume a name like `webhook-7xk2p`; a slice named by hand (`kubernetes`) carries the Service's own name.
     let service = name.rsplit_once('-').filter(|(_, s)| s.len() == 5).map_or(name, |(service, _)| service);
-    let Some(list) = cell("ENDPOINTS") else {
-        b.map.empty_endpoints.push((namespace.to_owned(), service.to_owned(), source));
-        return;
-    };
+    let Some(list) = cell("ENDPOINTS") else { return b.empty_endpoints(namespace, service, source) };
     let addresses: Vec<IpAddr> = ips(list.split(" + ").next().unwrap_or_default()).collect();
     for port in cell("PORTS").into_iter().flat_map(|p| p.split(',')).filter_map(|p| p.trim().parse().ok()) {
         for ip in &addresses {
+            if !b.room.offers() {
+                return;
+            }
             from_table(b, namespace, service, SocketAddr::new(*ip, port), source);
         }
     }
@@ -204,6 +204,9 @@ fn from_table(b: &mut Builder<'_>, namespace: &str, service: &str, address: Sock
         source,
     });
 }
+
+/// Columns of one table, labels that were asked for (`-L`) among them: each row is looked through for each of them.
+const MAX_COLUMNS: usize = 256;
 
 fn ips(list: &str) -> impl Iterator<Item = IpAddr> + '_ {
     list.split(',').filter_map(|ip| ip.trim().parse().ok())

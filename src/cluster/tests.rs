@@ -165,7 +165,8 @@ fn of_secrets_only_certificates_are_kept() {
         .map(|held| (held.place.as_str(), String::from_utf8(held.bytes.clone()).unwrap()))
         .collect();
     let block = |inside: &str| format!("-----BEGIN CERTIFICATE-----\n{inside}\n-----END CERTIFICATE-----\n");
-    assert_eq!(kept, [("ca.pem", block("MIIB")), ("Secret a/tls tls.crt", block("MIIA"))]);
+    let whole = [("ca.pem", "MIIB"), ("cut.pem", "MIID"), ("Secret a/tls tls.crt", "MIIA")];
+    assert_eq!(kept, whole.map(|(place, inside)| (place, block(inside))));
 }
 
 #[test]
@@ -555,8 +556,7 @@ fn counters_come_in_three_more_shapes() {
 
 #[test]
 fn hosts_come_from_paths() {
-    let nodes =
-        ["cp-1".to_owned(), "node-1".to_owned(), "node-10".to_owned(), "ip-10-0-0-1.ec2.internal".to_owned()];
+    let nodes = host::NodeNames::of(["cp-1", "node-1", "node-10", "ip-10-0-0-1.ec2.internal"].into_iter());
     let table = [
         ("cluster/conntrack.cp.txt", Some("cp-1")),
         ("conntrack.node-10.txt", Some("node-10")),
@@ -572,7 +572,7 @@ fn hosts_come_from_paths() {
         ("cluster/conntrack", None),
     ];
     for (path, host) in table {
-        assert_eq!(host::host_of_path(path, &nodes).as_deref(), host, "{path}");
+        assert_eq!(nodes.host_of_path(path).as_deref(), host, "{path}");
     }
 }
 
@@ -689,4 +689,43 @@ fn a_service_of_a_thousand_endpoints_is_followed_to_each() {
     let map = of(&[("iptables-save.txt", &save(deep))]);
     assert_eq!(map.destinations[0].backends.len(), 1);
     assert!(said(&map));
+}
+
+#[test]
+fn an_object_of_endless_values_is_cut_and_said() {
+    let many = "{\"\":0},".repeat(300_000);
+    let text = format!(
+        r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p","namespace":"n"}},"spec":{{"x":[{many}0]}},"status":{{"podIP":"10.0.0.1"}}}}
+{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"q","namespace":"n"}},"status":{{"podIP":"10.0.0.2"}}}}"#
+    );
+    let map = of(&[("pods.json", &text)]);
+    assert_eq!(
+        map.pods.iter().map(|p| (p.name.as_str(), p.ips.len())).collect::<Vec<_>>(),
+        [("p", 0), ("q", 1)]
+    );
+    let said: Vec<_> = map.inputs[0].problems.iter().map(|w| (w.name, w.count, w.loss)).collect();
+    assert_eq!(said, [("limit_object_values", 1, true)]);
+}
+
+#[test]
+fn one_thing_with_endless_parts_keeps_some_and_says_so() {
+    let address = |n: u32| std::net::Ipv4Addr::from(0x0a00_0000 + n);
+    let pod = |from: u32| {
+        let ips: Vec<_> = (from..from + 300).map(|n| format!(r#"{{"ip":"{}"}}"#, address(n))).collect();
+        let ips = ips.join(",");
+        format!(r#"{{"kind":"Pod","metadata":{{"name":"p","namespace":"n"}},"status":{{"podIPs":[{ips}]}}}}"#)
+    };
+    let rule =
+        |n| format!("-A K -d 10.96.0.1/32 -p tcp --dport 443 -j DNAT --to-destination {}:1\n", address(n));
+    let rules = "*nat\n".to_owned() + &(0..50).map(rule).collect::<Vec<_>>().concat();
+    let service = r#"{"apiVersion":"v1","kind":"Service","metadata":{"name":"s","namespace":"n"},"spec":{"clusterIP":"10.96.0.1","ports":[{"port":443}]}}
+{"kind":"Endpoints","metadata":{"name":"s","namespace":"n"},"subsets":[{"addresses":[{"ip":"10.1.1.1"}],"ports":[{"port":1}]}]}"#;
+    let map =
+        of(&[("pods.json", &(pod(0) + "\n" + &pod(1000))), ("rules.txt", &rules), ("service.json", service)]);
+    assert_eq!(map.pods[0].ips.len(), 256);
+    let said: Vec<_> = map.inputs.iter().flat_map(|i| i.problems.iter()).map(|w| (w.name, w.count)).collect();
+    assert_eq!(said, [("limit_addresses", 3)]);
+    assert_eq!(map.destinations[0].backends.len(), 50);
+    let texts: Vec<_> = map.conflicts.iter().map(|c| c.text.as_str()).collect();
+    assert!(texts.iter().any(|t| t.contains("10.0.0.15:1, 34 more in rules.txt")), "{texts:?}");
 }

@@ -5,12 +5,13 @@
 
 use super::build::Builder;
 use super::chains::{Chains, Listing};
+use super::conntrack::{self, Statistics};
+use super::host;
 use super::host::Links;
 use super::ipvs::Ipvs;
 use super::nft::Nft;
 use super::sockets::{self, Netstat, SocketTable};
 use super::table::Table;
-use super::{conntrack, host};
 use crate::bundle::SourceIndex;
 
 /// What the lines after a header are.
@@ -33,6 +34,7 @@ pub(super) struct HostText<'b, 's> {
     source: SourceIndex,
     section: Section,
     chains: Chains,
+    statistics: Statistics,
     links: Links,
     netstat: Netstat,
 }
@@ -40,11 +42,13 @@ pub(super) struct HostText<'b, 's> {
 impl<'b, 's> HostText<'b, 's> {
     /// A file of which nothing has been read.
     pub(super) fn new(builder: &'b mut Builder<'s>, source: SourceIndex) -> Self {
+        let most = builder.room.most;
         Self {
             builder,
             source,
             section: Section::Any,
-            chains: Chains::default(),
+            chains: Chains::new(most),
+            statistics: Statistics::default(),
             links: Links::default(),
             netstat: Netstat::default(),
         }
@@ -59,38 +63,32 @@ impl<'b, 's> HostText<'b, 's> {
                 return true;
             }
         }
+        if let Some(understood) = self.within(line) {
+            return understood;
+        }
+        self.end_section();
+        self.bare(line)
+    }
+
+    /// A line of the section that is open: whether it was understood, or nothing if it is of another text.
+    fn within(&mut self, line: &str) -> Option<bool> {
         let source = self.source;
         match &mut self.section {
-            Section::Table(_) if line.trim().is_empty() => self.section = Section::Any,
-            Section::Table(table) => return table.row(line, self.builder, source),
-            Section::Save => match self.chains.save_line(line) {
-                Some(understood) => return understood,
-                None => self.section = Section::Any,
-            },
-            Section::Listing(listing) => match listing.line(line, &mut self.chains) {
-                Some(understood) => return understood,
-                None => self.section = Section::Any,
-            },
+            Section::Any => None,
+            Section::Table(_) if line.trim().is_empty() => None,
+            Section::Table(table) => Some(table.row(line, self.builder, source)),
+            Section::Save => self.chains.save_line(line),
+            Section::Listing(listing) => listing.line(line, &mut self.chains),
             Section::Nft(nft) => {
                 let understood = nft.line(line, &mut self.chains);
                 if nft.is_done() {
                     self.section = Section::Any;
                 }
-                return understood;
+                Some(understood)
             }
-            Section::Ipvs(ipvs) => {
-                if ipvs.line(line, self.builder, source) {
-                    return true;
-                }
-                self.end_section();
-            }
-            Section::Sockets(table) => match table.row(line, self.builder, source) {
-                Some(understood) => return understood,
-                None => self.section = Section::Any,
-            },
-            Section::Any => {}
+            Section::Ipvs(ipvs) => ipvs.line(line, self.builder, source).then_some(true),
+            Section::Sockets(table) => table.row(line, self.builder, source),
         }
-        self.bare(line)
     }
 
     /// A line that speaks for itself.
@@ -100,7 +98,7 @@ impl<'b, 's> HostText<'b, 's> {
             b.translation(translation);
             return true;
         }
-        conntrack::statistics(line, b, source)
+        self.statistics.line(line, b, source)
             || self.links.line(line, b, source)
             || host::neighbour(line, b, source)
             || host::arp(line, b, source)

@@ -151,27 +151,9 @@ fn finish(
         host: report.host.as_deref().map(Arc::from),
         pod: origin::pod_of(&log.path).map(Arc::from),
     };
-    for part in log.files {
-        let turned = reversed(&part, &clock);
-        let mut file = part.scan;
-        if let Some((first, last)) = turned {
-            file.input.problems.note("reversed_log", Place::Whole, || {
-                format!("the first line is of {first}, the last of {last}: newest first")
-            });
-        }
-        file.input.skipped = part.no_log;
-        if clock.assumed_year && !file.input.skipped {
-            file.input.problems.note("year_assumed", Place::Whole, || {
-                format!("its stamps name no year, and nothing else in the input does: {}", clock.base.from)
-            });
-        }
-        count(&mut file, &mut report);
-        drafts.events.reserve(file.hits.iter().map(Vec::len).sum());
-        let mut latest = None;
-        for hit in file.hits.into_iter().flatten() {
-            latest = drafter.draft(hit, latest.filter(|_| turned.is_none()), drafts).max(latest);
-        }
-        out.inputs.push(file.input);
+    for mut part in log.files {
+        count(&mut part.scan, &mut report);
+        out.inputs.push(drafter.part(part, drafts));
     }
     report.base = clock.base;
     report
@@ -241,6 +223,30 @@ struct Drafter<'l> {
 }
 
 impl Drafter<'_> {
+    /// Makes drafts of what a file told; gives the file's own report, with what is surprising about its times.
+    fn part(&self, part: Part, out: &mut Drafts) -> InputReport {
+        let turned = reversed(&part, self.clock);
+        let Part { scan: FileScan { mut input, hits, .. }, no_log, .. } = part;
+        input.skipped = no_log;
+        if let Some((first, last)) = turned {
+            input.problems.note("reversed_log", Place::Whole, || {
+                format!("the first line is of {first}, the last of {last}: newest first")
+            });
+        }
+        if self.clock.assumed_year && !no_log {
+            input.problems.note("year_assumed", Place::Whole, || {
+                let from = &self.clock.base.from;
+                format!("its stamps name no year, and nothing else in the input does: {from}")
+            });
+        }
+        out.events.reserve(hits.iter().map(Vec::len).sum());
+        let mut latest = None;
+        for hit in hits.into_iter().flatten() {
+            latest = self.draft(hit, latest.filter(|_| turned.is_none()), out).max(latest);
+        }
+        input
+    }
+
     /// Gives the time of the hit; `latest` is the latest time above it in the same file.
     fn draft(&self, hit: Hit, latest: Option<Timestamp>, out: &mut Drafts) -> Option<Timestamp> {
         let Hit { mut lines, stamps, what, component, host, pod, began } = hit;

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::envelope::{self, Layer, Peeled};
 use super::json::{self, epoch_micros};
 use super::{EventSet, stamp};
+use crate::tree;
 
 /// How the bytes of a log fall into entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -310,7 +311,7 @@ fn verbose(block: &[u8]) -> Option<Said> {
 }
 
 fn json_pretty(block: &[u8]) -> Option<Said> {
-    let Ok(Value::Object(object)) = serde_json::from_slice(block.trim_ascii()) else { return None };
+    let object = tree::object(block.trim_ascii(), json::MAX_VALUES)?;
     let mut peeled = Peeled::default();
     let message = json::journal(&object, &mut peeled)?;
     peeled.layers = vec![Layer::Journal("journal json-pretty")];
@@ -320,9 +321,8 @@ fn json_pretty(block: &[u8]) -> Option<Said> {
 }
 
 fn event_json(block: &[u8]) -> Option<Said> {
-    let mut values = serde_json::Deserializer::from_slice(block).into_iter::<Value>();
     let at = memmem::find(block, b"\"message\": ").map_or(0, |n| line_start(block, n));
-    event(&values.next()?.ok()?, at)
+    event(&tree::first(block, json::MAX_VALUES)?, at)
 }
 
 fn event_yaml(block: &[u8]) -> Option<Said> {

@@ -13,6 +13,7 @@ use super::collector;
 use super::envelope::{Layer, Peeled};
 use super::stamp::{self, Stamp};
 use crate::time::{TimeDelta, Timestamp};
+use crate::tree;
 
 /// The keys of a docker line, read without building a tree.
 #[derive(serde::Deserialize)]
@@ -27,6 +28,9 @@ struct Docker<'a> {
     tag: Option<IgnoredAny>,
 }
 
+/// Values kept of one object: its own texts and what stands near them; an audit event may hold whole objects.
+pub(super) const MAX_VALUES: u32 = 20_000;
+
 /// The text inside the object, if it is a log line of a known shape.
 pub(super) fn layer(text: &str, out: &mut Peeled<'_>) -> Option<String> {
     if text.starts_with("{\"log\":")
@@ -34,7 +38,7 @@ pub(super) fn layer(text: &str, out: &mut Peeled<'_>) -> Option<String> {
     {
         return Some(line);
     }
-    let object: Map<String, Value> = serde_json::from_str(text).ok()?;
+    let object = tree::object(text.as_bytes(), MAX_VALUES)?;
     if object.contains_key("__REALTIME_TIMESTAMP") || object.contains_key("MESSAGE") {
         return journal(&object, out);
     }

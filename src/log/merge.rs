@@ -5,7 +5,7 @@
 //! that kind yet, so that parallel equal calls stay apart. Never joins two first-hand lines.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
@@ -75,7 +75,8 @@ pub(super) fn same_content(one: &LogEvent, other: &LogEvent) -> bool {
 /// Calls by the hash of their content; equal hashes are compared.
 type Calls = HashMap<u64, Vec<usize>, FixedState>;
 
-fn hash(event: &LogEvent) -> u64 {
+/// Hash of what [`same_content`] compares.
+pub(super) fn hash(event: &LogEvent) -> u64 {
     FixedState::default().hash_one(content(event))
 }
 
@@ -214,21 +215,34 @@ const TRACE_REACH: TimeDelta = TimeDelta::from_millis(100);
 /// A trace gives a call its exact begin and duration: the nearest call of that webhook that ended as the trace did.
 fn join_traces(mut traces: Vec<TraceDraft>, calls: &mut [LogEvent]) {
     traces.sort_by_key(|t| (t.began, t.lines.first().map(|l| (l.source, l.number))));
-    for trace in traces {
-        let ended = trace.began + trace.trace.duration;
-        let first = calls.partition_point(|c| c.time.is_some_and(|t| t < ended - TRACE_REACH));
-        let call = calls
-            .iter_mut()
-            .skip(first)
-            .take_while(|c| c.time.is_some_and(|t| t <= ended + TRACE_REACH))
-            .filter(|c| {
-                c.fields.started.is_none() && c.fields.webhook.as_deref() == Some(&trace.trace.webhook)
-            })
-            .min_by_key(|c| c.time.map(|t| (t - ended).abs()));
-        if let Some(call) = call {
-            call.fields.started = Some(trace.began);
-            call.fields.duration = Some(trace.trace.duration);
-            call.lines.extend(trace.lines);
+    let mut free: HashMap<&str, Untraced> =
+        traces.iter().map(|t| (&*t.trace.webhook, Untraced::default())).collect();
+    for (n, call) in calls.iter().enumerate().filter(|(_, c)| c.fields.started.is_none()) {
+        let of_webhook = call.fields.webhook.as_deref().and_then(|name| free.get_mut(name));
+        if let Some((calls, time)) = of_webhook.zip(call.time) {
+            calls.insert((time, n));
         }
     }
+    for trace in &traces {
+        let ended = trace.began + trace.trace.duration;
+        let Some(free) = free.get_mut(&*trace.trace.webhook) else { continue };
+        let Some(found) = nearest_untraced(free, ended) else { continue };
+        free.remove(&found);
+        if let Some(call) = calls.get_mut(found.1) {
+            call.fields.started = Some(trace.began);
+            call.fields.duration = Some(trace.trace.duration);
+            call.lines.extend(trace.lines.iter().cloned());
+        }
+    }
+}
+
+/// Calls of one webhook that no trace was found to be of, by time.
+type Untraced = BTreeSet<(Timestamp, usize)>;
+
+/// The call nearest to a time within reach; of two as near the earlier one, of two of one time the first.
+fn nearest_untraced(free: &Untraced, ended: Timestamp) -> Option<(Timestamp, usize)> {
+    let before = free.range((ended - TRACE_REACH, 0)..(ended, 0)).next_back();
+    let before = before.and_then(|(time, _)| free.range((*time, 0)..).next());
+    let after = free.range((ended, 0)..=(ended + TRACE_REACH, usize::MAX)).next();
+    [before, after].into_iter().flatten().min_by_key(|(time, _)| (*time - ended).abs()).copied()
 }

@@ -4,9 +4,9 @@
 //! logs whose times are sure (a client's output with the time of its command, another component's log) and moves the
 //! log by the whole quarters of an hour that all pairs agree on. Never moves a log whose zone is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::merge::{Draft, Drafts, same_content};
+use super::merge::{self, Draft, Drafts, same_content};
 use super::timebase::{QUARTER, zone_quarters};
 use super::zone_names::offset_name;
 use super::{LogEvent, LogReport};
@@ -17,53 +17,108 @@ const NEAR: TimeDelta = TimeDelta::from_secs(90);
 /// Pairs by words alone that must agree; one pair with a 4-tuple is proof by itself.
 const ENOUGH: u64 = 2;
 
+/// Events of one log that are paired, and that others are paired with.
+const MOST: usize = 2000;
+
 /// Moves every log whose zone is assumed and whose events pair with sure ones.
 pub(super) fn settle(drafts: &mut Drafts, reports: &mut [LogReport]) {
-    for (n, report) in reports.iter_mut().enumerate().filter(|(_, r)| r.base.assumed_zone) {
-        let log = n as u32;
-        let Some((quarters, pairs)) = votes(&drafts.events, log).as_ref().and_then(agreed) else { continue };
+    let moves = moves(&drafts.events, reports);
+    if moves.is_empty() {
+        return;
+    }
+    for draft in &mut drafts.events {
+        let Some(&delta) = moves.get(&draft.event.log) else { continue };
+        draft.event.time = draft.event.time.map(|t| t + delta);
+        for line in &mut draft.event.lines {
+            line.time = line.time.map(|t| t + delta);
+        }
+    }
+    for trace in &mut drafts.traces {
+        trace.began = moves.get(&trace.log).map_or(trace.began, |delta| trace.began + *delta);
+    }
+}
+
+/// By how much each such log is moved; its report says so. One pass over all events serves all logs: there may be as
+/// many of the one as of the other.
+fn moves(drafts: &[Draft], reports: &mut [LogReport]) -> BTreeMap<u32, TimeDelta> {
+    let mut moves = BTreeMap::new();
+    let (own, sure) = pairs(drafts, reports);
+    for (log, own) in own {
+        let others = sure.iter().filter(|s| s.event.log != log).take(MOST);
+        let Some((quarters, pairs)) = agreed(&votes(&own, others)) else { continue };
+        let Some(report) = reports.get_mut(log as usize) else { continue };
         let delta = TimeDelta(quarters.saturating_mul(-QUARTER));
         report.base.zone = Some(offset_name(report.base.assumed_east - delta));
         report.base.assumed_zone = false;
         report.base.from = format!("{}; zone from {pairs} copies in other logs", report.base.from);
         report.first = report.first.map(|t| t + delta);
         report.last = report.last.map(|t| t + delta);
-        for draft in drafts.events.iter_mut().filter(|d| d.event.log == log) {
-            draft.event.time = draft.event.time.map(|t| t + delta);
-            for line in &mut draft.event.lines {
-                line.time = line.time.map(|t| t + delta);
-            }
+        moves.insert(log, delta);
+    }
+    moves
+}
+
+/// An event whose time is sure.
+struct Sure<'d> {
+    event: &'d LogEvent,
+    time: Timestamp,
+    words: u64,
+}
+
+/// Events by the hash of their words.
+type Words<'d> = HashMap<u64, Vec<&'d LogEvent>>;
+
+/// The first events of each log that may be moved, and the first sure ones of every log.
+fn pairs<'d>(drafts: &'d [Draft], reports: &[LogReport]) -> (BTreeMap<u32, Words<'d>>, Vec<Sure<'d>>) {
+    let assumed: Vec<bool> = reports.iter().map(|r| r.base.assumed_zone).collect();
+    let (mut own, mut sure) = (BTreeMap::<u32, Words<'_>>::new(), Vec::new());
+    if !assumed.contains(&true) {
+        return (own, sure);
+    }
+    let mut counts = vec![(0, 0); reports.len()];
+    for draft in drafts {
+        let event = &draft.event;
+        let log = event.log as usize;
+        let Some((of_own, of_sure)) = counts.get_mut(log) else { continue };
+        let movable = assumed.get(log) == Some(&true) && *of_own < MOST;
+        let time = sure_time(draft).filter(|_| *of_sure < MOST);
+        if !movable && time.is_none() {
+            continue;
         }
-        for trace in drafts.traces.iter_mut().filter(|t| t.log == log) {
-            trace.began = trace.began + delta;
+        let words = merge::hash(event);
+        if movable {
+            *of_own += 1;
+            own.entry(event.log).or_default().entry(words).or_default().push(event);
+        }
+        if let Some(time) = time {
+            *of_sure += 1;
+            sure.push(Sure { event, time, words });
         }
     }
+    (own, sure)
 }
 
 /// Votes for each number of quarters that the log may be ahead, with whether a 4-tuple is among them.
-fn votes(drafts: &[Draft], log: u32) -> Option<BTreeMap<i64, (u64, bool)>> {
+fn votes<'d>(own: &Words<'d>, sure: impl Iterator<Item = &'d Sure<'d>>) -> BTreeMap<i64, (u64, bool)> {
     let mut out: BTreeMap<i64, (u64, bool)> = BTreeMap::new();
-    let sure: Vec<&Draft> =
-        drafts.iter().filter(|d| d.event.log != log && sure_time(d).is_some()).take(2000).collect();
-    let own: Vec<&LogEvent> =
-        drafts.iter().filter(|d| d.event.log == log).map(|d| &d.event).take(2000).collect();
-    for other in &sure {
-        let time = sure_time(other)?;
+    for Sure { event: other, time, words } in sure {
         // of equal words any may be the copy: each number of quarters that one of them shows gets one vote
         let mut shown: Vec<i64> = own
-            .iter()
-            .filter(|e| same_content(e, &other.event))
-            .filter_map(|e| zone_quarters(e.time? - time, NEAR))
+            .get(words)
+            .into_iter()
+            .flatten()
+            .filter(|e| same_content(e, other))
+            .filter_map(|e| zone_quarters(e.time? - *time, NEAR))
             .collect();
         shown.sort_unstable();
         shown.dedup();
         for quarters in shown {
             let vote = out.entry(quarters).or_default();
             vote.0 += 1;
-            vote.1 |= other.event.fields.source.is_some() && other.event.fields.op.is_some();
+            vote.1 |= other.fields.source.is_some() && other.fields.op.is_some();
         }
     }
-    Some(out)
+    out
 }
 
 fn sure_time(draft: &Draft) -> Option<Timestamp> {

@@ -4,6 +4,7 @@
 use std::io;
 use std::path::Path;
 
+mod state;
 mod text;
 mod wire;
 
@@ -11,7 +12,7 @@ mod wire;
 type Write = fn(&Path, u64, u64) -> io::Result<String>;
 
 /// Name and writer of each.
-pub(crate) const KINDS: [(&str, Write); 21] = [
+pub(crate) const KINDS: [(&str, Write); 25] = [
     ("one-address", wire::one_address),
     ("out-of-order", wire::out_of_order),
     ("retransmissions", wire::retransmissions),
@@ -33,4 +34,8 @@ pub(crate) const KINDS: [(&str, Write); 21] = [
     ("tiny-files", text::tiny_files),
     ("conntrack", text::conntrack),
     ("iptables", text::iptables),
+    ("addresses", state::addresses),
+    ("host-state", state::host_state),
+    ("traces", text::traces),
+    ("zones", text::zones),
 ];

@@ -16,7 +16,7 @@ use super::wire;
 const BEGIN: u64 = 7_200_000_000;
 const REFUSED: &str = "dial tcp 10.96.12.10:443: connect: connection refused";
 
-fn file(folder: &Path, name: &str) -> io::Result<BufWriter<File>> {
+pub(super) fn file(folder: &Path, name: &str) -> io::Result<BufWriter<File>> {
     fs::create_dir_all(folder)?;
     Ok(BufWriter::with_capacity(1 << 20, File::create(folder.join(name))?))
 }
@@ -27,7 +27,7 @@ fn write(folder: &Path, name: &str, text: &[u8]) -> io::Result<String> {
 }
 
 /// One failed call, about 10.96.12.10, so that what is asked of an address is asked.
-fn one_failure(folder: &Path) -> io::Result<()> {
+pub(super) fn one_failure(folder: &Path) -> io::Result<()> {
     let mut line = Vec::new();
     journal::refusal(&mut line, BEGIN + 1_000_000, 0, 10, REFUSED)?;
     write(folder, "kube-apiserver.log", &line).map(drop)
@@ -189,6 +189,41 @@ pub(super) fn tiny_files(folder: &Path, count: u64, _: u64) -> io::Result<String
     tar.write_all(&[0; 1024])?;
     tar.flush()?;
     Ok(format!("{count} files"))
+}
+
+/// Calls to one webhook within a tenth of a second, and as many traces of such calls.
+pub(super) fn traces(folder: &Path, count: u64, _: u64) -> io::Result<String> {
+    let mut log = file(folder, "kube-apiserver.log")?;
+    let mut line = Vec::new();
+    for number in 0..count {
+        line.clear();
+        let at = BEGIN + number * 90_000 / count;
+        journal::refusal(&mut line, at, 0, 10, REFUSED)?;
+        journal::head(&mut line, 'I', at)?;
+        writeln!(
+            line,
+            "trace.go:236] Trace[{number}]: \"Call validating webhook\" configuration:c,webhook:policy-webhook.example.com,\
+             resource:/v1, Resource=pods (21-Nov-2026 02:00:00.000) (total time: 1ms):"
+        )?;
+        log.write_all(&line)?;
+    }
+    log.flush()?;
+    Ok(format!("{count} calls and traces"))
+}
+
+/// Logs in one tar archive, each with one failure and a stamp that names no zone.
+pub(super) fn zones(folder: &Path, count: u64, _: u64) -> io::Result<String> {
+    let mut tar = file(folder, "bundle.tar")?;
+    for number in 0..count {
+        let mut line = Vec::new();
+        journal::refusal(&mut line, BEGIN + number * 1_000, 0, 10, REFUSED)?;
+        tar.write_all(&tar_header(&format!("{}/{number}.txt", number / 1000), line.len()))?;
+        line.resize(512, 0);
+        tar.write_all(&line)?;
+    }
+    tar.write_all(&[0; 1024])?;
+    tar.flush()?;
+    Ok(format!("{count} logs"))
 }
 
 /// The header of a file (POSIX.1-1988 ustar).
