@@ -49,6 +49,8 @@ fn originals(bundle: &Path) -> BTreeSet<String> {
     found.retain(|name| {
         !["kubernetes", "default", "kube-system", "webhook", "https"].contains(&name.as_str())
     });
+    let forms = ["172.31.9", "172-31-9", "9.31.172", "fd00:aa", "fd00%3Aaa", "carol", "s3cr3t-word"];
+    found.extend(forms.map(str::to_owned));
     assert!(found.len() > 8, "{found:?}");
     found
 }
@@ -101,7 +103,9 @@ fn bundle(sample: &str, dir: &Path) -> PathBuf {
     let people = "\
         E1121 02:26:00.000001       1 dispatcher.go:217] failed calling webhook \"x.acme.example\": failed to call webhook: \
         Post \"https://hook.acme.example:8443/v?timeout=10s\": dial tcp 203.0.113.7:8443: connect: connection refused \
-        user=\"alice@acme.example\" by \"system:node:worker-9\" User \\\"bob\\\"\n";
+        peer:fd00:aa::77 near ip-172-31-9-41.acme.example IP 172.31.9.41.40000 range fd00:aa::1-fd00:aa::9 \
+        next=https%3A%2F%2F%5Bfd00%3Aaa%3A%3A1%5D%3A443 to [::ffff:172.31.9.41]:443 41.9.31.172.in-addr.arpa \
+        http://carol:s3cr3t-word@10.0.0.1/ns user=\"alice@acme.example\" by \"system:node:worker-9\" User \\\"bob\\\"\n";
     fs::write(to.join("logs/extra.log"), people).expect("writable");
     to
 }

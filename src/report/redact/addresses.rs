@@ -8,6 +8,8 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+mod text;
+
 /// A 48-bit hardware address.
 pub(super) type Mac = [u8; 6];
 
@@ -136,91 +138,10 @@ impl Addresses {
         });
         ips.chain(macs)
     }
-
-    /// The text with every run of characters replaced that reads as an address, also with dashes for dots as in node
-    /// names.
-    pub fn text(&mut self, text: &str) -> String {
-        let of_address = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '-');
-        let mut out = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(start) = rest.find(of_address) {
-            let (before, run) = rest.split_at(start);
-            out.push_str(before);
-            let length = run.find(|c| !of_address(c)).unwrap_or(run.len());
-            let (run, after) = run.split_at(length);
-            out.push_str(&self.run(run));
-            rest = after;
-        }
-        out.push_str(rest);
-        out
-    }
-
-    fn run(&mut self, run: &str) -> String {
-        let core = run.trim_end_matches(['.', ':', '-']);
-        let tail = &run[core.len()..];
-        if let Some(mac) = mac_of(core) {
-            return mac_text(self.mac(mac)) + tail;
-        }
-        // An address that ends in "::", such as a network's.
-        for text in [core, run.trim_end_matches(['.', '-'])] {
-            if let Some(ip) = text.parse::<Ipv6Addr>().ok().filter(|_| text.len() > 2) {
-                return self.ip(IpAddr::V6(ip)).to_string() + &run[text.len()..];
-            }
-        }
-        let mut out = String::with_capacity(run.len());
-        for part in run.split_inclusive(':') {
-            let end = part.trim_end_matches([':', '.', '-']).len();
-            let (text, tail) = part.split_at(end);
-            out += &self.dotted_or_dashed(text);
-            out += tail;
-        }
-        out
-    }
-
-    /// `172.28.0.2`, `172-28-0-2`, or either behind dashes that belong to another word (`ip-172-28-0-2`).
-    fn dotted_or_dashed(&mut self, text: &str) -> String {
-        if let Ok(ip) = text.parse::<Ipv4Addr>() {
-            return self.ip(IpAddr::V4(ip)).to_string();
-        }
-        let dashed = |text: &str| text.replace('-', ".").parse::<Ipv4Addr>().ok();
-        if text.contains('.') {
-            // A span of addresses, or a word before one.
-            let parts: Vec<_> = text.split('-').collect();
-            let any = parts.iter().any(|p| p.parse::<Ipv4Addr>().is_ok());
-            return if any && parts.len() > 1 {
-                parts.iter().map(|p| self.dotted_or_dashed(p)).collect::<Vec<_>>().join("-")
-            } else {
-                text.to_owned()
-            };
-        }
-        if let Some(ip) = dashed(text) {
-            return self.ip(IpAddr::V4(ip)).to_string().replace('.', "-");
-        }
-        // Only the last four numbers can be an address: what stands before them is another word.
-        let words = text.split('-').count();
-        let Some((at, _)) = text.match_indices('-').nth(words.wrapping_sub(5)) else {
-            return text.to_owned();
-        };
-        let (word, rest) = text.split_at(at + 1);
-        dashed(rest).map_or_else(
-            || text.to_owned(),
-            |ip| format!("{word}{}", self.ip(IpAddr::V4(ip)).to_string().replace('.', "-")),
-        )
-    }
 }
 
 /// 240.0: the first /16 that replaces one.
 const FIRST_WIDE: u16 = 0xf000;
-
-fn mac_of(text: &str) -> Option<Mac> {
-    let mut mac = [0; 6];
-    let mut parts = text.split([':', '-']);
-    for byte in &mut mac {
-        let part = parts.next().filter(|p| p.len() == 2)?;
-        *byte = u8::from_str_radix(part, 16).ok()?;
-    }
-    parts.next().is_none().then_some(mac)
-}
 
 fn mac_text(mac: Mac) -> String {
     mac.map(|b| format!("{b:02x}")).join(":")

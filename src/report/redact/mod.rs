@@ -1,30 +1,32 @@
 //! Replaces addresses and names consistently, so that a report can leave the house.
 //!
 //! Takes what was read (to learn which names there are: `names`) and gives a [`Redactor`] for text, for values and,
-//! with `frames`, for packets: the same original always becomes the same replacement in whatever is written, subnets
+//! with `frames`, for packets and, with `lines`, for records: the same original always becomes the same replacement in whatever is written, subnets
 //! stay subnets, ports and times stay. Known are the names that objects, logs and packets give to hosts, nodes, pods,
 //! namespaces, Services, webhooks, servers, certificates, users and accounts; a word that nothing points to as a name
 //! (a policy's reason in free text) is not known and stays. `--redact` says so in the manual.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::json::Text;
 use crate::correlate::World;
 use crate::flow::Dir;
 
 mod addresses;
 mod checksums;
 mod frames;
+mod lines;
 mod names;
+mod search;
 
 pub use addresses::Addresses;
 pub use frames::{Redacted, frame};
+pub use lines::JsonLines;
+
+use search::{Mode, Searches};
 
 /// Replaces what it knows in any text.
 #[derive(Debug, Default)]
@@ -34,32 +36,7 @@ pub struct Redactor {
     names: BTreeMap<String, String>,
     /// Names given out, by kind.
     counts: BTreeMap<&'static str, usize>,
-    /// Names that no search looks for yet.
-    fresh: Vec<(String, String)>,
-    /// Search all other names: each more than twice as many as the next, so that a name that is learnt late makes few
-    /// of them anew.
-    searches: Vec<Search>,
-}
-
-#[derive(Debug)]
-struct Search {
-    /// Finds names up to [`LONGEST`] within each other.
-    within: AhoCorasick,
-    /// Finds longer ones, of which only one stands at a place: looking for all would take as many steps as they are long.
-    long: AhoCorasick,
-    /// In order of the patterns: of `within`, then of `long`.
-    names: Vec<(String, String)>,
-    /// How many of them are patterns of `within`.
-    short: usize,
-}
-
-/// How freely a name may stand in a text to be replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    /// Anywhere between other characters than letters and digits: the words of a log or a path.
-    Bundle,
-    /// A name that is a plain word (`mesh`) only where punctuation marks it as a name: sentences of rules.
-    Prose,
+    search: Searches,
 }
 
 impl Redactor {
@@ -95,7 +72,7 @@ impl Redactor {
                     let count = self.counts.entry(kind).or_default();
                     *count += 1;
                     let new = format!("{kind}_{count}");
-                    self.fresh.push((entry.key().clone(), new.clone()));
+                    self.search.add(entry.key().clone(), new.clone());
                     entry.insert(new);
                 }
             }
@@ -106,9 +83,9 @@ impl Redactor {
     pub fn add(&mut self, name: &str, replacement: &str) {
         if names::Names::tells(name) {
             let name = name.to_ascii_lowercase();
-            self.names.insert(name.clone(), replacement.to_owned());
-            self.searches.clear();
-            self.fresh = self.names.iter().map(|(name, new)| (name.clone(), new.clone())).collect();
+            self.names.insert(name, replacement.to_owned());
+            self.search = Searches::default();
+            self.names.iter().for_each(|(name, new)| self.search.add(name.clone(), new.clone()));
         }
     }
 
@@ -172,131 +149,9 @@ impl Redactor {
     }
 
     fn replaced(&mut self, text: &str, mode: Mode) -> String {
-        let named = self.named(text, mode);
+        let named = self.search.replace(text, mode);
         self.addresses.text(&named)
     }
-
-    fn named(&mut self, text: &str, mode: Mode) -> String {
-        self.search_fresh();
-        // By where each starts: where the longest ends there, and what replaces it.
-        let mut longest: Vec<Option<(usize, &str)>> = Vec::new();
-        for search in &self.searches {
-            search.each(text, mode, &mut |start, end, new| {
-                longest.resize(text.len(), None);
-                if let Some(place) =
-                    longest.get_mut(start).filter(|p| p.is_none_or(|(before, _)| before < end))
-                {
-                    *place = Some((end, new));
-                }
-            });
-        }
-        let (mut out, mut copied) = (String::with_capacity(text.len()), 0);
-        for (start, found) in longest.into_iter().enumerate() {
-            if let Some((end, new)) = found.filter(|_| start >= copied) {
-                out.push_str(text.get(copied..start).unwrap_or_default());
-                out.push_str(new);
-                copied = end;
-            }
-        }
-        out.push_str(text.get(copied..).unwrap_or_default());
-        out
-    }
-
-    /// Makes names that were learnt since searchable, together with searches that are not much larger.
-    fn search_fresh(&mut self) {
-        let mut names = std::mem::take(&mut self.fresh);
-        if names.is_empty() {
-            return;
-        }
-        while let Some(last) = self.searches.pop_if(|last| last.names.len() <= names.len() * 2) {
-            names.extend(last.names);
-        }
-        self.searches.push(Search::new(names));
-    }
-
-    /// One line of JSON with the strings of its values replaced; keys and their order stay.
-    fn json(&mut self, line: &str) -> String {
-        let (mut out, mut key) = (Text::default(), String::new());
-        let mut rest = line;
-        while let Some(start) = rest.find('"') {
-            let (before, quoted) = rest.split_at(start);
-            let (quoted, after) = quoted.split_at(end_of_string(quoted));
-            out.add(before.as_bytes());
-            let text: String = serde_json::from_str(quoted).unwrap_or_default();
-            if after.trim_start().starts_with(':') {
-                out.add(quoted.as_bytes());
-                key = text;
-            } else {
-                out.string(&self.of_key(&text, &key));
-            }
-            rest = after;
-        }
-        out.add(rest.as_bytes());
-        String::from_utf8_lossy(out.as_bytes()).into_owned()
-    }
-}
-
-impl Search {
-    fn new(mut names: Vec<(String, String)>) -> Self {
-        names.sort();
-        names.sort_by_key(|(name, _)| name.len() > LONGEST);
-        let short = names.partition_point(|(name, _)| name.len() <= LONGEST);
-        let (of_within, of_long) = names.split_at(short);
-        let within = automaton(of_within, MatchKind::Standard);
-        Self { within, long: automaton(of_long, MatchKind::LeftmostLongest), short, names }
-    }
-
-    /// Every name that stands alone in a text, with where it starts and ends; one longer than any name of Kubernetes or
-    /// DNS is no chance wherever it stands.
-    fn each<'s>(&'s self, text: &str, mode: Mode, found: &mut dyn FnMut(usize, usize, &'s str)) {
-        let new = |at: usize| self.names.get(at).map_or("name", |(_, new)| new.as_str());
-        let within = self.within.find_overlapping_iter(text);
-        for m in within.filter(|m| stands_alone(text, m.start(), m.end(), mode)) {
-            found(m.start(), m.end(), new(m.pattern().as_usize()));
-        }
-        for m in self.long.find_iter(text) {
-            found(m.start(), m.end(), new(self.short + m.pattern().as_usize()));
-        }
-    }
-}
-
-fn automaton(names: &[(String, String)], kind: MatchKind) -> AhoCorasick {
-    let build = |names: &[(String, String)]| {
-        let names = names.iter().map(|(name, _)| name);
-        AhoCorasick::builder().ascii_case_insensitive(true).match_kind(kind).build(names)
-    };
-    // Only more patterns than memory can hold do not build; then everything is to go.
-    build(names).or_else(|_| build(&[])).unwrap_or_else(|_| unreachable!("no patterns always build"))
-}
-
-/// Whether what stands from `start` to `end` is a word or more.
-fn stands_alone(text: &str, start: usize, end: usize, mode: Mode) -> bool {
-    let before = text.get(..start).and_then(|t| t.chars().next_back());
-    let after = text.get(end..).and_then(|t| t.chars().next());
-    if [before, after].into_iter().flatten().any(char::is_alphanumeric) {
-        return false;
-    }
-    let plain = text.get(start..end).is_some_and(|t| t.chars().all(|c| c.is_ascii_alphabetic()));
-    let marked =
-        |c: Option<char>| c.is_none_or(|c| matches!(c, '.' | '/' | '"' | '\'' | '=' | '@' | '_' | '-'));
-    // The full stop of a sentence marks nothing.
-    let ends_sentence =
-        after == Some('.') && text.get(end + 1..).is_none_or(|t| t.is_empty() || t.starts_with(' '));
-    mode == Mode::Bundle || !plain || marked(before) || (marked(after) && !ends_sentence)
-}
-
-/// Where the JSON string that begins a text ends.
-fn end_of_string(text: &str) -> usize {
-    let mut escaped = false;
-    for (at, byte) in text.bytes().enumerate().skip(1) {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return at + 1,
-            _ => {}
-        }
-    }
-    text.len()
 }
 
 fn each_text(tree: &Value, each: &mut dyn FnMut(&str)) {
@@ -311,49 +166,6 @@ fn each_text(tree: &Value, each: &mut dyn FnMut(&str)) {
         _ => {}
     }
 }
-
-/// Passes lines of JSON records through a redactor, whose keys stay: for output too large to hold.
-pub struct JsonLines<'a> {
-    redactor: &'a mut Redactor,
-    out: &'a mut (dyn Write + Send),
-    pending: Vec<u8>,
-}
-
-impl<'a> JsonLines<'a> {
-    /// Writes to `out` what is written here, redacted.
-    pub fn new(redactor: &'a mut Redactor, out: &'a mut (dyn Write + Send)) -> Self {
-        Self { redactor, out, pending: Vec::new() }
-    }
-
-    fn pass(&mut self, lines: &[u8]) -> io::Result<()> {
-        for line in String::from_utf8_lossy(lines).split_inclusive('\n') {
-            let redacted = self.redactor.json(line);
-            self.out.write_all(redacted.as_bytes())?;
-        }
-        Ok(())
-    }
-}
-
-impl Write for JsonLines<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.pending.extend_from_slice(bytes);
-        if let Some(end) = self.pending.iter().rposition(|b| *b == b'\n') {
-            let rest = self.pending.split_off(end + 1);
-            let lines = std::mem::replace(&mut self.pending, rest);
-            self.pass(&lines)?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let rest = std::mem::take(&mut self.pending);
-        self.pass(&rest)?;
-        self.out.flush()
-    }
-}
-
-/// Bytes of the longest name that Kubernetes and DNS allow, and a little.
-const LONGEST: usize = 256;
 
 /// Keys whose values are words of the program and not of the bundle.
 const VOCABULARY: [&str; 33] = [
@@ -400,7 +212,7 @@ mod tests {
     use super::*;
     use crate::cluster::Service;
 
-    fn redactor() -> Redactor {
+    pub(super) fn redactor() -> Redactor {
         let mut world = World::default();
         let service = |namespace: &str, name: &str| Service {
             namespace: namespace.to_owned(),
@@ -426,39 +238,6 @@ mod tests {
         }
     }
 
-    /// A name is replaced whenever it was learnt, and the longest that stands at a place wins, however long.
-    #[test]
-    fn names_learnt_one_by_one_are_all_replaced() {
-        let mut redactor = Redactor::default();
-        let host = |n: usize| vec!["x-y"; n].join("-") + ".acme.lan";
-        for n in [1, 2, 5, 90, 100] {
-            assert!(!redactor.text(&format!("lookup {}", host(n))).contains("acme"), "{n}");
-        }
-        let mut numbers: Vec<usize> = redactor.searches.iter().map(|s| s.names.len()).collect();
-        assert_eq!(numbers.iter().sum::<usize>(), redactor.names.len());
-        numbers.dedup_by(|next, before| *next * 2 < *before);
-        assert_eq!(numbers.len(), 1, "each search is more than twice the next");
-        for (n, name) in [(1, "name_1"), (5, "name_3"), (90, "name_4"), (100, "name_5")] {
-            assert_eq!(redactor.text(&format!("a {} b", host(n))), format!("a {name} b"));
-        }
-    }
-
-    /// Names within names, as many as a line has words: a place costs no more than the longest that DNS allows.
-    #[test]
-    fn names_within_names_cost_their_length_at_most() {
-        let word = |n: usize| vec!["a"; n].join("-");
-        let mut redactor = Redactor::default();
-        let mut names = names::Names::default();
-        (2..1500).for_each(|n| names.of_text(&format!("lookup {}", word(n))));
-        redactor.learn(names);
-        redactor.search_fresh();
-        let text = word(4000);
-        let mut steps = 0;
-        redactor.searches.iter().for_each(|s| s.each(&text, Mode::Bundle, &mut |_, _, _| steps += 1));
-        assert!(steps <= text.len() * LONGEST / 2, "{steps}");
-        assert!(redactor.text(&text).len() < 100);
-    }
-
     #[test]
     fn a_name_that_is_a_word_stays_in_sentences_and_goes_from_names() {
         let mut redactor = redactor();
@@ -476,18 +255,6 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_redacted_whole_however_they_are_written() {
-        let (mut redactor, mut out) = (redactor(), Vec::new());
-        let mut lines = JsonLines::new(&mut redactor, &mut out);
-        for part in ["{\"mesh\":\"172.2", "8.0.2\"}\n{\"b\":[\"bill", "ing-hook\", 1, \"a\\\"opa\"]}"] {
-            lines.write_all(part.as_bytes()).expect("a Vec takes all");
-        }
-        lines.flush().expect("a Vec takes all");
-        let text = String::from_utf8(out).expect("UTF-8");
-        assert_eq!(text, "{\"mesh\":\"240.0.0.2\"}\n{\"b\":[\"service_1\", 1, \"a\\\"service_2\"]}");
-    }
-
-    #[test]
     fn a_cut_line_does_not_end_within_a_name() {
         let line = crate::report::document::LineRef {
             path: "a.log".to_owned(),
@@ -496,5 +263,25 @@ mod tests {
             truncated: true,
         };
         assert_eq!(redactor().value(&line).expect("JSON").text, "dial");
+    }
+
+    #[test]
+    fn names_in_the_targets_of_plain_requests_are_known_in_records() {
+        let script =
+            "alone\n+0 > connect\n+0.1 > http:GET path=/api/v1/namespaces/payments/pods/cart-7?x=1\n";
+        let story = crate::rules::script::Story::new(script).expect("a script");
+        let dir = tempfile::tempdir().expect("a directory");
+        for (name, bytes) in story.pcaps(crate::time::Timestamp::default()) {
+            std::fs::write(dir.path().join(name), bytes).expect("writable");
+        }
+        let inputs = [dir.path().to_owned()];
+        let bundle = crate::bundle::discover(&inputs, &crate::bundle::Limits::default()).expect("a capture");
+        let wire = crate::ingest::run(&bundle.sources, &crate::ingest::IngestOptions::default());
+        let mut redactor = Redactor::new(&World { bundle, wire, ..World::default() });
+        let mut out = Vec::new();
+        let mut lines = JsonLines::new(&mut redactor, &mut out);
+        std::io::Write::write_all(&mut lines, b"{\"target\":\"/namespaces/payments/pods/cart-7\"}\n")
+            .expect("taken");
+        assert_eq!(String::from_utf8_lossy(&out), "{\"target\":\"/namespaces/namespace_2/pods/pod_1\"}\n");
     }
 }

@@ -44,7 +44,7 @@ impl Names {
                     "name" => self.host(group(1)),
                     "names" => group(1).split([',', ' ']).for_each(|name| self.host(name)),
                     "user" if group(1).starts_with("system:") => {}
-                    "account" | "pod" => {
+                    "account" | "pod" if found.get(2).is_some() => {
                         self.add("namespace", group(1));
                         self.add(kind, group(2));
                     }
@@ -166,8 +166,13 @@ impl Names {
         for lookup in flow.app.dns.iter().flat_map(|d| &d.lookups) {
             self.host(&lookup.name);
         }
-        self.host(flow.app.session.http.as_ref().and_then(|h| h.host.as_deref()).unwrap_or_default());
-        let Some(tls) = &flow.app.session.tls else { return };
+        let tls = flow.app.session.tls.as_ref();
+        let decrypted = tls.and_then(|t| t.decrypted.as_ref()?.http.as_ref());
+        for http in flow.app.session.http.iter().map(|h| &**h).chain(decrypted) {
+            self.host(http.host.as_deref().unwrap_or_default());
+            self.of_text(http.target.as_deref().unwrap_or_default());
+        }
+        let Some(tls) = tls else { return };
         let sni = tls.client_hello.as_ref().and_then(|h| h.shape.sni.as_deref());
         self.host(sni.unwrap_or_default());
         tls.certificates.iter().chain(&tls.client_certificates).for_each(|c| self.certificate(c));
@@ -194,6 +199,8 @@ static PATTERNS: LazyLock<Vec<(&'static str, Regex)>> = LazyLock::new(|| {
     let patterns = [
         // `://user@host:443/`
         ("name", r#"://(?:[^/@\s"]*@)?([A-Za-z0-9][A-Za-z0-9.-]*)"#.to_owned()),
+        ("user", r#"://([^/:@\s"]+)(?::[^/@\s"]*)?@"#.to_owned()),
+        ("secret", r#"://[^/:@\s"]*:([^/@\s"]+)@"#.to_owned()),
         ("name", r"\blookup ([A-Za-z0-9._-]+)".to_owned()),
         (
             "name",
@@ -205,9 +212,13 @@ static PATTERNS: LazyLock<Vec<(&'static str, Regex)>> = LazyLock::new(|| {
         ("name", r"valid for [A-Za-z0-9.*, -]+?, not ([A-Za-z0-9.*-]+)".to_owned()),
         ("certificate", r#"\b(?:CN|OU|O)=([^,+"\\()<>;]+)"#.to_owned()),
         ("user", format!(r#"(?i)\buser(?:_?name)?{IS}([^\s"\\,;)}}\]]+)"#)),
+        // `CORP\alice`
+        ("user", format!(r"(?i)\buser(?:_?name)?{IS}[a-z0-9._-]+\\+([a-z0-9._$-]+)")),
         ("user", r#"(?i)\buser \\*"([^"\\]+)"#.to_owned()),
         ("user", r"\b([A-Za-z0-9._%+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,})\b".to_owned()),
         ("account", r#"system:serviceaccount:([^:\s"\\]+):([^\s"\\:,)\]]+)"#.to_owned()),
+        // `spiffe://cluster.local/ns/shop/sa/payer`
+        ("account", r"/ns/([a-z0-9][a-z0-9-]*)/sa/([a-z0-9][a-z0-9.-]*)".to_owned()),
         ("node", r#"system:node:([^\s"\\:,)\]]+)"#.to_owned()),
         ("node", r"/nodes/([a-z0-9][a-z0-9.-]*)".to_owned()),
         ("node", format!(r"(?i)\b(?:node|nodename|hostname|host){IS}([a-z0-9][a-z0-9.-]*)")),
@@ -217,6 +228,16 @@ static PATTERNS: LazyLock<Vec<(&'static str, Regex)>> = LazyLock::new(|| {
         ("pod", format!(r"(?i)\bpod{IS}([a-z0-9-]+)/([a-z0-9][a-z0-9.-]*)")),
         // `/var/log/pods/NAMESPACE_POD_UID/`
         ("pod", r"pods/([a-z0-9-]+)_([a-z0-9.-]+)_[0-9a-f-]{32,36}".to_owned()),
+        ("pod", r"\bnamespaces/[a-z0-9-]+/pods/([a-z0-9][a-z0-9.-]*)".to_owned()),
+        (
+            "object",
+            r"\bnamespaces/[a-z0-9-]+/(?:secrets|configmaps|deployments|replicasets|statefulsets|daemonsets|jobs|cronjobs|ingresses|persistentvolumeclaims|serviceaccounts)/([a-z0-9][a-z0-9.-]*)"
+                .to_owned(),
+        ),
+        ("secret", r#"(?i)\bauthorization\\*"?\s*[:=]\s*\[?\\*"?basic ([a-z0-9+/=]{6,})"#.to_owned()),
+        // A JSON web token (RFC 7519): it begins with `{"`.
+        ("secret", r"\b(eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*)".to_owned()),
+        ("secret", format!(r#"(?i)(?:token|password|passwd|secret|api_?key){IS}([^\s"\\,;&/)}}\]]{{8,}})"#)),
         ("secret", r"(?i)\bbearer ([A-Za-z0-9._~+/=-]{8,})".to_owned()),
     ];
     patterns.into_iter().filter_map(|(kind, pattern)| Some((kind, Regex::new(&pattern).ok()?))).collect()
@@ -281,11 +302,21 @@ mod tests {
 
     #[test]
     fn patterns_find_names_in_the_lines_of_components() {
-        assert_eq!(PATTERNS.len(), 19, "a pattern does not compile");
+        assert_eq!(PATTERNS.len(), 28, "a pattern does not compile");
         for (text, kind, name) in [
             (r#"user="system:node:worker-7.acme.lan" verb="get""#, "node", "worker-7.acme.lan"),
             (r#"user="alice" groups=["ops"]"#, "user", "alice"),
             (r#"{"user":{"username":"bob@acme.example"}}"#, "user", "bob@acme.example"),
+            (r#"user="CORP\\bob-7" verb="get""#, "user", "bob-7"),
+            ("https://admin:hunter22@registry.acme.example/v2/", "user", "admin"),
+            ("https://admin:hunter22@registry.acme.example/v2/", "secret", "hunter22"),
+            ("https://admin:hunter22@registry.acme.example/v2/", "name", "registry.acme.example"),
+            ("spiffe://cluster.local/ns/billing/sa/payer", "account", "payer"),
+            ("/api/v1/namespaces/shop/pods/cart-0/log", "pod", "cart-0"),
+            ("/apis/apps/v1/namespaces/shop/deployments/cart", "object", "cart"),
+            (r#"{"Authorization":["Basic YWxpY2U6eA=="]}"#, "secret", "YWxpY2U6eA=="),
+            ("/watch?access_token=0123456789abcdef&x=1", "secret", "0123456789abcdef"),
+            ("id eyJhbGciOiJSUzI1NiJ9.e30.c2ln refused", "secret", "eyJhbGciOiJSUzI1NiJ9.e30.c2ln"),
             (r#"User \"carol\" cannot list resource"#, "user", "carol"),
             ("system:serviceaccount:billing:payer is forbidden", "account", "payer"),
             ("system:serviceaccount:billing:payer is forbidden", "namespace", "billing"),
