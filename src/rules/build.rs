@@ -1,12 +1,13 @@
 //! The keys of one item in, a checked rule out, with every mistake in it.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::expr::Expr;
 use super::load::{Item, RuleFile};
 use super::mistakes::{Mistake, line_and_column};
-use super::rule::{KEYS, Need, Rule, RuleTest, TEST_KEYS};
+use super::rule::{KEYS, Key, Need, Rule, RuleTest, TEST_KEYS};
 use super::template::Template;
 use super::yaml::{Node, What};
 use super::{Confidence, Severity, Standing};
@@ -16,19 +17,38 @@ use crate::log::Edge;
 pub(super) fn rule(item: &Item, files: &[RuleFile], mistakes: &mut Vec<(usize, Mistake)>) -> Option<Rule> {
     let before = mistakes.len();
     let mut builder = Builder { item, files, mistakes };
-    builder.required();
+    builder.required(("rule", KEYS));
     let rule = builder.build();
     (mistakes.len() == before).then_some(rule)
 }
 
-/// The texts of a list, or the one text.
-pub(super) fn texts(node: &Node) -> Vec<(Range<usize>, String)> {
-    match &node.what {
-        What::Scalar(text, _) => vec![(node.at.clone(), text.clone())],
-        What::List(items) => {
-            items.iter().filter_map(|n| n.text().map(|t| (n.at.clone(), t.to_owned()))).collect()
+/// Values by key; unknown and repeated keys are mistakes.
+pub(super) fn values(
+    file: usize,
+    entries: Vec<(Node, Node)>,
+    (what, keys): (&str, &[Key]),
+    wrong: &mut dyn FnMut(Mistake),
+) -> BTreeMap<String, (usize, Node)> {
+    let mut values = BTreeMap::new();
+    for (key, value) in entries {
+        let name = key.text().unwrap_or_default().to_owned();
+        if !keys.iter().any(|k| k.name == name) {
+            let mistake = Mistake::new(key.at, format!("a {what} has no key `{name}`"));
+            wrong(mistake.suggest(&name, keys.iter().map(|k| k.name)));
+        } else if let Some(taken) = values.insert(name.clone(), (file, value)) {
+            values.insert(name.clone(), taken);
+            wrong(Mistake::new(key.at, format!("key `{name}` stands here twice")));
         }
-        What::Map(_) => Vec::new(),
+    }
+    values
+}
+
+/// The texts of a list, or the one text; none where there is anything else.
+pub(super) fn texts(node: &Node) -> Option<Vec<(Range<usize>, String)>> {
+    match &node.what {
+        What::Scalar(text, _) => Some(vec![(node.at.clone(), text.clone())]),
+        What::List(items) => items.iter().map(|n| n.text().map(|t| (n.at.clone(), t.to_owned()))).collect(),
+        What::Map(_) => None,
     }
 }
 
@@ -44,11 +64,11 @@ impl Builder<'_> {
     }
 
     /// Notes each key that is missing.
-    fn required(&mut self) {
+    fn required(&mut self, (what, keys): (&str, &[Key])) {
         let (file, at) = self.item.at.clone();
-        for key in KEYS.iter().filter(|k| k.required) {
+        for key in keys.iter().filter(|k| k.required) {
             if !self.item.values.contains_key(key.name) {
-                let text = format!("this rule has no `{}`", key.name);
+                let text = format!("this {what} has no `{}`", key.name);
                 self.wrong(file, Mistake::new(at.clone(), text).help(key.meaning));
             }
         }
@@ -68,7 +88,7 @@ impl Builder<'_> {
             standing: self.one_of("standing", &STANDINGS),
             title: self.text("title").into(),
             log: self.list("log").into_iter().map(|(_, _, t)| Arc::from(t)).collect(),
-            edge: self.words("edge", &EDGES),
+            edge: self.words("edge", &Edge::ALL.map(|e| (e.name(), e))),
             when: self.condition("when"),
             unless: self.condition("unless"),
             needs: self.words("needs", &Need::ALL.map(|n| (n.name(), n))),
@@ -97,18 +117,20 @@ impl Builder<'_> {
         id.into()
     }
 
-    /// A scalar; an empty text where there is none.
+    /// A scalar without blanks around it; an empty text where there is none.
     fn text(&mut self, key: &str) -> String {
-        let Some((file, node)) = self.item.values.get(key) else {
-            return String::new();
-        };
-        if let Some(text) = node.text() {
-            text.trim().to_owned()
-        } else {
+        self.block(key).map_or_else(String::new, |text| text.trim().to_owned())
+    }
+
+    /// A scalar as it stands.
+    fn block(&mut self, key: &str) -> Option<String> {
+        let (file, node) = self.item.values.get(key)?;
+        if node.text().is_none() {
             let text = format!("`{key}` is a text, and this is {}", node.name());
-            self.wrong(*file, Mistake::new(node.at.clone(), text));
-            String::new()
+            let help = format!("write it on one line, or `{key}: |` and the lines below it");
+            self.wrong(*file, Mistake::new(node.at.clone(), text).help(help));
         }
+        node.text().map(str::to_owned)
     }
 
     /// A lower-case word with underscores.
@@ -171,15 +193,16 @@ impl Builder<'_> {
         let Some((file, node)) = self.item.values.get(key) else {
             return Vec::new();
         };
-        let all_texts = match &node.what {
-            What::List(items) => items.iter().all(|n| n.text().is_some()),
-            What::Scalar(..) => true,
-            What::Map(_) => false,
+        let Some(texts) = texts(node) else {
+            let help =
+                format!("write `{key}: [one, two]`, or one text alone; one with `: ` in it stands in quotes");
+            self.wrong(
+                *file,
+                Mistake::new(node.at.clone(), format!("`{key}` is a list of texts")).help(help),
+            );
+            return Vec::new();
         };
-        if !all_texts {
-            self.wrong(*file, Mistake::new(node.at.clone(), format!("`{key}` is a list of texts")));
-        }
-        texts(node).into_iter().map(|(at, text)| (*file, at, text)).collect()
+        texts.into_iter().map(|(at, text)| (*file, at, text)).collect()
     }
 
     fn words<T: Copy>(&mut self, key: &str, words: &[(&'static str, T)]) -> Vec<T> {
@@ -239,7 +262,8 @@ impl Builder<'_> {
             self.wrong(*file, Mistake::new(node.at.clone(), "`tests` is a list"));
             return Vec::new();
         };
-        let tests: Vec<_> = items.iter().filter_map(|test| self.test(*file, test)).collect();
+        let tests: Vec<_> =
+            items.iter().filter_map(|node| test(*file, node, self.files, self.mistakes)).collect();
         if self.files[*file].builtin {
             for (wanted, word) in [(true, "match"), (false, "no-match")] {
                 if !tests.iter().any(|t| t.matches == wanted) {
@@ -251,46 +275,46 @@ impl Builder<'_> {
         tests
     }
 
-    fn test(&mut self, file: usize, node: &Node) -> Option<RuleTest> {
-        let What::Map(entries) = &node.what else {
-            self.wrong(
-                file,
-                Mistake::new(node.at.clone(), "a test is a mapping: name, log, packets, expect"),
-            );
-            return None;
-        };
-        for (key, _) in entries {
-            let name = key.text().unwrap_or_default();
-            if !TEST_KEYS.iter().any(|k| k.name == name) {
-                let mistake = Mistake::new(key.at.clone(), format!("a test has no key `{name}`"));
-                self.wrong(file, mistake.suggest(name, TEST_KEYS.iter().map(|k| k.name)));
-            }
-        }
-        let find = |name: &str| entries.iter().find(|(k, _)| k.text() == Some(name)).map(|(_, v)| v);
-        for key in TEST_KEYS.iter().filter(|k| k.required && find(k.name).is_none()) {
-            self.wrong(file, Mistake::new(node.at.clone(), format!("this test has no `{}`", key.name)));
-        }
-        let lines = find("log").map(texts).unwrap_or_default();
-        let expect = find("expect")?;
-        let outcomes = [("match", true), ("no-match", false)];
-        let text = expect.text().unwrap_or_default().to_owned();
-        let matches = self.choose(file, expect.at.clone(), "expect", &text, &outcomes)?;
-        let standing = find("standing").and_then(|s| {
-            let text = s.text().unwrap_or_default().to_owned();
-            self.choose(file, s.at.clone(), "standing", &text, &STANDINGS)
-        });
-        let script = find("packets");
+    fn build_test(&mut self, node: &Node) -> Option<RuleTest> {
+        let lines = self.list("log");
+        let matches = self.one_of("expect", &[("match", true), ("no-match", false)]);
+        let script = self.item.values.get("packets").map_or(node, |(_, script)| script);
         Some(RuleTest {
-            name: find("name")?.text()?.to_owned(),
-            log: lines.into_iter().map(|(_, line)| line + "\n").collect(),
-            packets: script.and_then(|n| n.text()).map(str::to_owned),
-            objects: find("objects").and_then(|n| n.text()).map(str::to_owned),
-            state: find("state").and_then(|n| n.text()).map(str::to_owned),
-            matches,
-            standing,
-            at: script.unwrap_or(node).at.clone(),
+            name: self.text("name"),
+            log: lines.into_iter().map(|(_, _, line)| line + "\n").collect(),
+            packets: self.block("packets"),
+            objects: self.block("objects"),
+            state: self.block("state"),
+            standing: self.one_of("standing", &STANDINGS),
+            matches: matches?,
+            at: script.at.clone(),
         })
     }
+}
+
+/// A test is an item with keys of its own.
+fn test(
+    file: usize,
+    node: &Node,
+    files: &[RuleFile],
+    mistakes: &mut Vec<(usize, Mistake)>,
+) -> Option<RuleTest> {
+    let What::Map(entries) = &node.what else {
+        let text = format!("a test is a mapping, and this is {}", node.name());
+        mistakes.push((
+            file,
+            Mistake::new(node.at.clone(), text)
+                .help("write `- name: …` with `log`, `packets` and `expect` below it"),
+        ));
+        return None;
+    };
+    let start = entries.first().map_or(node.at.clone(), |(key, _)| key.at.clone());
+    let values =
+        values(file, entries.clone(), ("test", TEST_KEYS), &mut |mistake| mistakes.push((file, mistake)));
+    let item = Item { at: (file, start), values };
+    let mut builder = Builder { item: &item, files, mistakes };
+    builder.required(("test", TEST_KEYS));
+    builder.build_test(node)
 }
 
 const SEVERITIES: [(&str, Severity); 3] =
@@ -306,24 +330,4 @@ const STANDINGS: [(&str, Standing); 6] = [
     (Standing::WireOnly.name(), Standing::WireOnly),
     (Standing::LogOnly.name(), Standing::LogOnly),
     (Standing::Inconclusive.name(), Standing::Inconclusive),
-];
-
-const EDGES: [(&str, Edge); 17] = [
-    (Edge::Webhook.name(), Edge::Webhook),
-    (Edge::ConversionWebhook.name(), Edge::ConversionWebhook),
-    (Edge::AggregatedApi.name(), Edge::AggregatedApi),
-    (Edge::Kubelet.name(), Edge::Kubelet),
-    (Edge::Etcd.name(), Edge::Etcd),
-    (Edge::EtcdPeer.name(), Edge::EtcdPeer),
-    (Edge::Oidc.name(), Edge::Oidc),
-    (Edge::AuditWebhook.name(), Edge::AuditWebhook),
-    (Edge::AuthWebhook.name(), Edge::AuthWebhook),
-    (Edge::Apiserver.name(), Edge::Apiserver),
-    (Edge::Probe.name(), Edge::Probe),
-    (Edge::Konnectivity.name(), Edge::Konnectivity),
-    (Edge::Proxy.name(), Edge::Proxy),
-    (Edge::Registry.name(), Edge::Registry),
-    (Edge::LocalSocket.name(), Edge::LocalSocket),
-    (Edge::Server.name(), Edge::Server),
-    (Edge::Other.name(), Edge::Other),
 ];

@@ -1,7 +1,7 @@
 //! Cases in, judgements and findings out: evaluates rules on cases and groups what they conclude.
 //!
-//! Precedence is that of [`RuleSet::rules`]: higher `rank` first, then rules whose needs the captures meet, then
-//! confidence, then the number of conditions, then the id. Every other rule that matched is kept as an alternative.
+//! Precedence for a case: higher `rank` first, then rules whose needs the captures meet, then confidence as far as they
+//! meet them, then the number of conditions, then the id. Every other rule that matched is kept as an alternative.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -65,7 +65,7 @@ pub(super) struct Match<'r> {
     pub(super) unsure: Vec<Need>,
 }
 
-/// Rules by event, each list in order of precedence; those without an event under all.
+/// Rules by event; those without an event under all.
 pub(super) struct Index<'r> {
     by_event: BTreeMap<&'r str, Vec<&'r Rule>>,
     without_event: Vec<&'r Rule>,

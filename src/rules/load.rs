@@ -48,7 +48,7 @@ impl RuleFile {
     }
 }
 
-/// Loaded and checked rules, in order of precedence.
+/// Loaded and checked rules.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
     rules: Arc<[Rule]>,
@@ -102,7 +102,8 @@ impl RuleSet {
         loader.finish()
     }
 
-    /// In order of precedence: higher `rank` first, then confidence, then the number of conditions, then the id.
+    /// Higher `rank` first, then confidence, then the number of conditions, then the id: precedence as far as rules
+    /// alone decide it; for a case, whether the captures meet what a rule needs comes after its rank.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
@@ -164,10 +165,13 @@ impl<'f> Loader<'f> {
         match first.text() {
             Some("rule") => self.rule(file, &first, &value, entries),
             Some("override") => self.replace(file, &first, &value, entries),
-            Some("disable") => self.disable(file, &value),
+            Some("disable") => {
+                self.alone(file, &entries);
+                self.disable(file, &value);
+            }
             Some("blind_events") => {
-                let texts = build::texts(&value);
-                self.blind.extend(texts.into_iter().map(|(_, text)| Arc::from(text)));
+                self.alone(file, &entries);
+                self.blind_events(file, &value);
             }
             _ => {
                 let word = first.text().unwrap_or_default().to_owned();
@@ -218,6 +222,24 @@ impl<'f> Loader<'f> {
         }
     }
 
+    fn blind_events(&mut self, file: usize, value: &Node) {
+        if let Some(texts) = build::texts(value) {
+            self.blind.extend(texts.into_iter().map(|(_, text)| Arc::from(text)));
+        } else {
+            let mistake = Mistake::new(value.at.clone(), "`blind_events` is a list of events");
+            self.wrong(file, mistake.help("write `- blind_events: [deadline_exceeded]`"));
+        }
+    }
+
+    /// Notes what stands below an item of one key.
+    fn alone(&mut self, file: usize, entries: &[(Node, Node)]) {
+        if let [(first, _), (key, _), ..] = entries {
+            let (first, name) = (first.text().unwrap_or_default(), key.text().unwrap_or_default());
+            let text = format!("`{name}` has no place beside `{first}`");
+            self.wrong(file, Mistake::new(key.at.clone(), text).help("begin another item with `- `"));
+        }
+    }
+
     fn known(&mut self, file: usize, id: &str, at: &Node) -> bool {
         if self.items.contains_key(id) {
             return true;
@@ -228,20 +250,8 @@ impl<'f> Loader<'f> {
         false
     }
 
-    /// The values by key; unknown and repeated keys are mistakes.
     fn values(&mut self, file: usize, entries: Vec<(Node, Node)>) -> BTreeMap<String, (usize, Node)> {
-        let mut values = BTreeMap::new();
-        for (key, value) in entries {
-            let name = key.text().unwrap_or_default().to_owned();
-            if !KEYS.iter().any(|k| k.name == name) {
-                let mistake = Mistake::new(key.at, format!("a rule has no key `{name}`"));
-                self.wrong(file, mistake.suggest(&name, KEYS.iter().map(|k| k.name)));
-            } else if let Some(taken) = values.insert(name.clone(), (file, value)) {
-                values.insert(name.clone(), taken);
-                self.wrong(file, Mistake::new(key.at, format!("key `{name}` stands here twice")));
-            }
-        }
-        values
+        build::values(file, entries, ("rule", KEYS), &mut |mistake| self.mistakes[file].push(mistake))
     }
 
     fn finish(mut self) -> Result<RuleSet, Error> {

@@ -109,7 +109,11 @@ impl Checker {
         Some(if field.kind == Kind::Flag { Test::Flag(field) } else { Test::There(field) })
     }
 
+    /// What decides how to compare stands on the left: a value before its field is read as behind it.
     fn compare(&mut self, left: &Sum, op: Op, right: &Sum) -> Option<Test> {
+        if left.is_value() && right.is_name() {
+            return self.compare(right, op.turned(), left);
+        }
         let field = self.single_field(left)?;
         if let (Some(field), What::Net(ip, bits)) = (field, &right.first.what) {
             self.alone(right)?;
@@ -123,8 +127,7 @@ impl Checker {
         if !comparable(kind, other) {
             return self.wrong(mismatch(left, kind, right, other));
         }
-        let ordered = matches!(kind, Kind::Number | Kind::Bytes | Kind::Span | Kind::Time);
-        if !ordered && !matches!(op, Op::Eq | Op::Ne) {
+        if !kind.ordered() && !matches!(op, Op::Eq | Op::Ne) {
             let text = format!("a {} has no order; only `==` and `!=` compare it", kind.name());
             return self.wrong(Mistake::new(left.at.clone(), text));
         }
@@ -137,7 +140,7 @@ impl Checker {
         if let What::Name(name) = &right.first.what
             && let Some(other) = fields::find(name)
         {
-            return Some(Test::Compare(Operand::Field(field), op, Operand::Field(other)));
+            return self.word_with_field(field, op, right, other);
         }
         let place = self.place_of_word(field, &right.first)?;
         match (field.kind, op) {
@@ -149,6 +152,35 @@ impl Checker {
             _ => self
                 .wrong(Mistake::new(right.at.clone(), "these words have no order; use `==`, `!=` or `in`")),
         }
+    }
+
+    fn word_with_field(
+        &mut self,
+        field: &'static Field,
+        op: Op,
+        right: &Sum,
+        other: &'static Field,
+    ) -> Option<Test> {
+        let at = right.at.clone();
+        if !comparable(field.kind, other.kind) {
+            let text = format!(
+                "`{}` is a {}, and `{}` is a {}",
+                field.name,
+                field.kind.name(),
+                other.name,
+                other.kind.name()
+            );
+            return self.wrong(Mistake::new(at, text).help(format!(
+                "`{}` is one of: {}",
+                field.name,
+                field.kind.words().join(", ")
+            )));
+        }
+        if !matches!(op, Op::Eq | Op::Ne) {
+            let text = "the words of two fields have no order; only `==` and `!=` compare them";
+            return self.wrong(Mistake::new(at, text));
+        }
+        Some(Test::Compare(Operand::Field(field), op, Operand::Field(other)))
     }
 
     fn place_of_word(&mut self, field: &'static Field, atom: &Atom) -> Option<usize> {
@@ -189,17 +221,45 @@ impl Checker {
         let (operand, kind) = self.sum(left)?;
         let mut all = Vec::new();
         for (low, high) in items {
-            let (a, k) = self.sum(low)?;
-            if !comparable(kind, k) {
-                return self.wrong(mismatch(left, kind, low, k));
-            }
-            let b = match high {
-                Some(high) => Some(self.sum(high)?.0),
+            let first = self.bound(left, kind, low)?;
+            let last = match high {
+                Some(high) => Some(self.last(left, kind, (low, &first), high)?),
                 None => None,
             };
-            all.push((a, b));
+            all.push((first, last));
         }
         Some(Test::In(operand, all))
+    }
+
+    /// A value of a set, of a kind that the left side can be compared with.
+    fn bound(&mut self, left: &Sum, kind: Kind, item: &Sum) -> Option<Operand> {
+        let (operand, other) = self.sum(item)?;
+        if comparable(kind, other) { Some(operand) } else { self.wrong(mismatch(left, kind, item, other)) }
+    }
+
+    /// The upper bound of a range.
+    fn last(
+        &mut self,
+        left: &Sum,
+        kind: Kind,
+        (low, first): (&Sum, &Operand),
+        high: &Sum,
+    ) -> Option<Operand> {
+        let last = self.bound(left, kind, high)?;
+        let at = low.at.start..high.at.end;
+        if !kind.ordered() {
+            let text = format!("a {} has no order, and so no ranges; name each value", kind.name());
+            return self.wrong(Mistake::new(at, text));
+        }
+        match (first, &last) {
+            (Operand::Literal(Value::Number(a)), Operand::Literal(Value::Number(b))) if a > b => {
+                self.wrong(Mistake::new(at, "this range is empty").help("write the lower bound first"))
+            }
+            (Operand::Literal(Value::Span(a)), Operand::Literal(Value::Span(b))) if a > b => {
+                self.wrong(Mistake::new(at, "this range is empty").help("write the lower bound first"))
+            }
+            _ => Some(last),
+        }
     }
 
     /// A word or a network is added to nothing.
@@ -327,7 +387,14 @@ impl Checker {
             What::Number(n) => (Operand::Literal(Value::Number(*n)), Kind::Number),
             What::Bytes(n) => (Operand::Literal(Value::Number(*n)), Kind::Bytes),
             What::Span(span) => (Operand::Literal(Value::Span(*span)), Kind::Span),
-            What::Net(ip, _) => (Operand::Literal(Value::Address(*ip)), Kind::Address),
+            What::Net(ip, bits) if *bits == if ip.is_ipv4() { 32 } else { 128 } => {
+                (Operand::Literal(Value::Address(*ip)), Kind::Address)
+            }
+            What::Net(..) => {
+                let text = "a network is compared with a field alone";
+                return self
+                    .wrong(Mistake::new(atom.at.clone(), text).help("such as `ip.resp == 10.96.0.0/12`"));
+            }
         })
     }
 }
@@ -341,7 +408,8 @@ fn comparable(a: Kind, b: Kind) -> bool {
 
 fn mismatch(left: &Sum, kind: Kind, right: &Sum, other: Kind) -> Mistake {
     let text = format!("a {} is compared with a {}", kind.name(), other.name());
-    let mistake = Mistake::new(left.at.start..right.at.end, text);
+    let at = left.at.start.min(right.at.start)..left.at.end.max(right.at.end);
+    let mistake = Mistake::new(at, text);
     match (kind, &right.first.what) {
         (Kind::Span, What::Number(n)) => mistake.help(format!("write a unit: `{n}s` or `{n}ms`")),
         (Kind::Text, _) => mistake.help("put texts in double quotes"),
@@ -353,7 +421,12 @@ fn mismatch(left: &Sum, kind: Kind, right: &Sum, other: Kind) -> Mistake {
 fn unknown_field(name: &str, at: &At) -> Mistake {
     let text = format!("there is no field `{name}`");
     let mistake = Mistake::new(at.clone(), text).suggest(name, fields::all().map(|f| f.name));
-    if mistake.help.is_some() { mistake } else { mistake.help(FIELDS_HELP) }
+    let kin = fields::kin(name).iter().map(|f| format!("`{f}`")).collect::<Vec<_>>().join(", ");
+    match (&mistake.help, kin.as_str()) {
+        (Some(_), _) => mistake,
+        (None, "") => mistake.help(FIELDS_HELP),
+        (None, kin) => mistake.help(format!("there is {kin}; {FIELDS_HELP}")),
+    }
 }
 
 const FIELDS_HELP: &str = "`wirecause rules fields` lists all fields; texts stand in double quotes";

@@ -234,13 +234,18 @@ fn contained(value: &Value<'_>, items: &[(Operand, Option<Operand>)], view: &Cas
     for (low, high) in items {
         let inside = match high {
             None => compare(value, Op::Eq, &low.value(view)),
-            Some(high) => any(value, |v| {
-                compare(v, Op::Ge, &low.value(view)).holds() && compare(v, Op::Le, &high.value(view)).holds()
-            }),
+            Some(high) => between(value, &low.value(view), &high.value(view)),
         };
         result = result.max(inside);
     }
     result
+}
+
+/// Whether one of the values is neither below `low` nor above `high`; a bound that is not known can still be on the
+/// wrong side.
+fn between(value: &Value<'_>, low: &Value<'_>, high: &Value<'_>) -> Truth {
+    let one = |v: &Value<'_>| compare(v, Op::Ge, low).min(compare(v, Op::Le, high));
+    each(value).iter().map(one).max().unwrap_or(Truth::False)
 }
 
 fn add<'a>(a: Value<'a>, plus: bool, b: Value<'a>) -> Value<'a> {
@@ -258,11 +263,11 @@ fn add<'a>(a: Value<'a>, plus: bool, b: Value<'a>) -> Value<'a> {
 
 /// Whether an address is of a network.
 fn within(ip: IpAddr, net: IpAddr, bits: u8) -> bool {
-    let (a, b, width) = match (ip, net) {
+    let (a, b, width): (_, _, u8) = match (ip, net) {
         (IpAddr::V4(a), IpAddr::V4(b)) => (u128::from(a.to_bits()), u128::from(b.to_bits()), 32),
         (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits(), b.to_bits(), 128),
         _ => return false,
     };
-    let host_bits = u32::from(128_u8.min(width).saturating_sub(bits));
+    let host_bits = u32::from(width.saturating_sub(bits));
     a.checked_shr(host_bits).unwrap_or(0) == b.checked_shr(host_bits).unwrap_or(0)
 }

@@ -49,12 +49,37 @@ pub(super) enum Op {
     Ge,
 }
 
+impl Op {
+    /// The same comparison with its sides exchanged.
+    pub(super) const fn turned(self) -> Self {
+        match self {
+            Self::Eq | Self::Ne => self,
+            Self::Lt => Self::Gt,
+            Self::Le => Self::Ge,
+            Self::Gt => Self::Lt,
+            Self::Ge => Self::Le,
+        }
+    }
+}
+
 /// Atoms added and subtracted.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Sum {
     pub(super) at: At,
     pub(super) first: Atom,
     pub(super) rest: Vec<(bool, Atom)>,
+}
+
+impl Sum {
+    /// A field or a word alone.
+    pub(super) fn is_name(&self) -> bool {
+        self.rest.is_empty() && matches!(self.first.what, What::Name(_))
+    }
+
+    /// A value alone.
+    pub(super) fn is_value(&self) -> bool {
+        self.rest.is_empty() && !self.is_name()
+    }
 }
 
 /// An operand with its place.

@@ -55,6 +55,11 @@ impl Kind {
         }
     }
 
+    /// Whether its values have an order of their own; that of steps is of their list.
+    pub(super) const fn ordered(self) -> bool {
+        matches!(self, Self::Number | Self::Bytes | Self::Span | Self::Time)
+    }
+
     /// The words of a word or step.
     pub const fn words(self) -> &'static [&'static str] {
         match self {

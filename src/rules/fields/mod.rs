@@ -3,6 +3,9 @@
 //! Each field is declared once, with type, meaning, example and accessor. Names are Wireshark's where it has one.
 //! An accessor states facts of the stages before; it never judges. To add a field, add a row to the file of its topic.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
 use crate::correlate::{Case, Inventoried, Role, World};
 use crate::flow::TcpFacts;
 use crate::ingest::Conversation;
@@ -191,12 +194,41 @@ pub fn find(name: &str) -> Option<&'static Field> {
     all().find(|f| f.name == name)
 }
 
+/// Fields that a name which is none may have meant, such as Wireshark's name of the same thing: those that share most
+/// words with it, its last or several, the shortest first, at most three; else all of its topic, where they are few.
+pub fn kin(name: &str) -> Vec<&'static str> {
+    let words = |name| -> BTreeSet<&str> { str::split(name, ['.', '_']).collect() };
+    let wanted = words(name);
+    let (topic, last) = (name.split(['.', '_']).next(), name.rsplit(['.', '_']).next());
+    let near = all().filter_map(|field| {
+        let own = words(field.name);
+        let shared = own.intersection(&wanted).count();
+        let tells = shared > 1 || last.is_some_and(|last| own.contains(last));
+        tells.then_some((Reverse(shared), field.name.len(), field.name))
+    });
+    let mut near: Vec<_> = near.collect();
+    near.sort_unstable();
+    let most = near.first().map(|first| first.0);
+    let nearest: Vec<_> =
+        near.into_iter().take_while(|n| Some(n.0) == most).take(3).map(|(_, _, name)| name).collect();
+    if !nearest.is_empty() {
+        return nearest;
+    }
+    let of_topic = all().map(|f| f.name).filter(|n| n.split(['.', '_']).next() == topic);
+    let of_topic: Vec<_> = of_topic.collect();
+    if of_topic.len() <= FEW { of_topic } else { Vec::new() }
+}
+
+/// Fields of a topic that can be looked over in a hint.
+const FEW: usize = 6;
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
+    use crate::ingest::FlowIndex;
+    use crate::log::EventSet;
     use crate::rules::expr::{Expr, Truth};
+    use crate::rules::trial::Made;
 
     #[test]
     fn names_are_unique_and_examples_compile() {
@@ -207,6 +239,37 @@ mod tests {
             assert!(example.fields().iter().any(|f| f.name == field.name), "{}", field.name);
             assert!(field.meaning.ends_with('.'), "{}", field.name);
         }
+    }
+
+    #[test]
+    fn requests_in_the_clear_are_told_apart() {
+        let script = "alone\n+0 > connect\n+0.1 > http:GET path=/readyz?x\n+0.2 < http:200\n";
+        let made = Made::of(String::new(), Some(script.to_owned()), &EventSet::builtin());
+        let flow = made.world.flow(FlowIndex(0));
+        for (condition, holds) in [
+            ("http.target == \"/readyz?x\"", true),
+            ("http.target matches \"^/livez\"", false),
+            ("http.method == \"GET\" && http.status == 200", true),
+        ] {
+            let truth = Expr::new(condition).unwrap().truth(&CaseView::of_flow(flow));
+            assert_eq!(truth, Truth::from(holds), "{condition}");
+        }
+    }
+
+    #[test]
+    fn names_that_share_a_telling_word_are_kin() {
+        for (name, first) in [
+            ("sni", "tls.sni"),
+            ("tls.handshake.sni", "tls.sni"),
+            ("rtt", "tcp.initial_rtt"),
+            ("tcp.flags.rst", "tcp.rst"),
+            ("ip.ttl", "backend.ttl"),
+        ] {
+            assert_eq!(kin(name).first(), Some(&first), "{name}: {:?}", kin(name));
+        }
+        assert_eq!(kin("http.request.uri"), ["http.method", "http.target", "http.status", "http.host"]);
+        assert!(kin("radius.realm").is_empty() && kin("tcp.nothing").is_empty() && kin("").is_empty());
+        assert!(kin("tcp.port").len() <= 3);
     }
 
     #[test]

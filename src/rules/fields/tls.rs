@@ -136,6 +136,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("first_bytes.orig", Kind::Word(SPOKEN), "What the client spoke first that is not TLS.", "first_bytes.orig == http_request", |v| first_bytes(v, Dir::Orig)),
     Field::new("first_bytes.resp", Kind::Word(SPOKEN), "What the server spoke first that is not TLS.", "first_bytes.resp == http_response", |v| first_bytes(v, Dir::Resp)),
     Field::new("http.method", Kind::Text, "Method of the first plain HTTP request.", "http.method == \"CONNECT\"", |v| v.flow.map_or(Value::Unknown, |f| f.app.session.http.as_ref().and_then(|h| h.method.as_ref()).into())),
+    Field::new("http.target", Kind::Text, "Target of the first plain HTTP request, its first 256 bytes.", "http.target matches \"^/(livez|readyz|healthz)\"", |v| v.flow.map_or(Value::Unknown, |f| f.app.session.http.as_ref().and_then(|h| h.target.as_ref()).into())),
     Field::new("http.status", Kind::Number, "Status of the first plain HTTP response.", "http.status == 503", |v| v.flow.map_or(Value::Unknown, |f| f.app.session.http.as_ref().and_then(|h| h.status).into())),
     Field::new("http.host", Kind::Text, "Host of the first plain HTTP request.", "http.host == \"proxy:3128\"", |v| v.flow.map_or(Value::Unknown, |f| f.app.session.http.as_ref().and_then(|h| h.host.as_ref()).into())),
 ];

@@ -85,6 +85,50 @@ fn every_mistake_of_every_rule_shows_with_its_place() {
 }
 
 #[test]
+fn what_a_test_holds_in_the_wrong_shape_is_a_mistake() {
+    let good = ["name: n", "expect: match", "log: x"];
+    let text = |lines: &[&str]| GOOD.replace("tests: []", &format!("tests:\n  - {}", lines.join("\n    ")));
+    assert_eq!(mistakes(&text(&good)), "");
+    for (line, said, help) in [
+        ("name: [n]", "`name` is a text, and this is a list", "write it on one line"),
+        ("log: {a: b}", "`log` is a list of texts", "stands in quotes"),
+        ("log: [a, [b]]", "`log` is a list of texts", "write `log: [one, two]`"),
+        ("packets: [+0 > SYN]", "`packets` is a text, and this is a list", "`packets: |`"),
+        ("objects: {kind: Pod}", "`objects` is a text, and this is a mapping", "`objects: |`"),
+        ("state: [ss]", "`state` is a text, and this is a list", "`state: |`"),
+        ("expect: [match]", "`expect` is a text, and this is a list", "write it on one line"),
+        ("standing: {}", "`standing` is a text, and this is a mapping", "write it on one line"),
+        ("packet: x", "a test has no key `packet`", "did you mean `packets`?"),
+    ] {
+        let key = line.split(':').next().unwrap();
+        let others = good.iter().filter(|l| l.split(':').next() != Some(key));
+        let lines: Vec<_> = std::iter::once(&line).chain(others).copied().collect();
+        let shown = mistakes(&text(&lines));
+        for expected in [said, help, "my.yaml:12:"] {
+            assert!(shown.contains(expected), "{line}: {expected}\n{shown}");
+        }
+    }
+    let shown = mistakes(&text(&["name: n", "name: m", "log: x"]));
+    assert!(
+        shown.contains("key `name` stands here twice") && shown.contains("this test has no `expect`"),
+        "{shown}"
+    );
+    assert!(mistakes(&text(&["just words"])).contains("a test is a mapping, and this is a text"));
+}
+
+#[test]
+fn what_no_item_heeds_is_a_mistake() {
+    for (item, said) in [
+        ("- disable: a/one\n  when: tcp.rst\n", "`when` has no place beside `disable`"),
+        ("- blind_events: [x]\n  title: t\n", "`title` has no place beside `blind_events`"),
+        ("- blind_events: {a: b}\n", "`blind_events` is a list of events"),
+    ] {
+        let shown = mistakes(&format!("{GOOD}{item}"));
+        assert!(shown.contains(said), "{shown}");
+    }
+}
+
+#[test]
 fn rules_are_replaced_and_disabled_by_name_only() {
     let second = format!("{GOOD}- override: a/one\n  severity: warning\n");
     let set = RuleSet::of(&[file(&second)]).unwrap();
