@@ -39,6 +39,28 @@ fn failures_past_the_limit_are_counted_and_the_first_analysed() {
 }
 
 #[test]
+fn a_width_that_is_asked_for_is_kept() {
+    let bundle = at_root("samples/serving-certificate-expired/bundle");
+    let longest = |width: &str| {
+        let run = wirecause(&["certs", "--width", width, &bundle.to_string_lossy()]);
+        assert_eq!(run.status.code(), Some(0), "{}", message(&run));
+        String::from_utf8_lossy(&run.stdout).lines().map(|line| line.chars().count()).max()
+    };
+    assert!(longest("80") <= Some(80) && longest("80") < longest("200"));
+    let wrong = wirecause(&["certs", "--width", "7", &bundle.to_string_lossy()]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(message(&wrong).contains("40..=400"), "{}", message(&wrong));
+}
+
+#[test]
+fn an_unknown_field_is_answered_with_those_that_may_be_meant() {
+    let bundle = at_root("samples/slow-response/bundle");
+    let run = wirecause(&["flows", "--where", "http.uri contains \"x\"", &bundle.to_string_lossy()]);
+    assert_eq!(run.status.code(), Some(2));
+    assert!(message(&run).contains("there is `http.method`, `http.target`"), "{}", message(&run));
+}
+
+#[test]
 fn text_named_pcap_is_not_a_capture() {
     let folder = TempDir::new().expect("a temporary folder");
     let text = folder.path().join("notes.pcap");

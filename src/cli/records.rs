@@ -1,9 +1,7 @@
 //! `wirecause logs` and `wirecause certs`: what one side of the bundle says, as records.
 
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use comfy_table::{ContentArrangement, Table, presets};
 use serde::{Serialize, Serializer as _};
 
 use super::args::{RecordFormat, RecordsArguments};
@@ -19,7 +17,7 @@ use crate::log::LogEvent;
 use crate::report::build;
 use crate::report::csv;
 use crate::report::document::Certificate;
-use crate::report::view::Style;
+use crate::report::view::{self, Style};
 use crate::report::words;
 use crate::report::{event_lines, events};
 use crate::rules::expr::{Expr, Truth};
@@ -103,38 +101,11 @@ pub(super) fn certs(typed: &RecordsArguments, settings: &Settings) -> Result<Out
     };
     let all: Vec<Certificate> = inventory.iter().filter(wanted).map(build::certificate).collect();
     let all = mask.value(all)?;
-    write(typed, all.into_iter(), csv::CERTIFICATES, |all, style, out| certificate_table(all, style, out))?;
+    write(typed, all.into_iter(), csv::CERTIFICATES, |all, style, out| {
+        view::certificates::table(&all.collect::<Vec<_>>(), style, out)
+    })?;
     mask.save()?;
     Ok(super::worst_input(&world.bundle, load::inputs(&world)))
-}
-
-fn certificate_table(
-    all: impl Iterator<Item = Certificate>,
-    style: Style,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(u16::try_from(style.width).unwrap_or(u16::MAX));
-    table.set_header(["SUBJECT", "ISSUER", "ROLE", "DAYS LEFT", "VALID UNTIL", "NAMES", "FOUND IN"]);
-    let mut mismatches = BTreeSet::new();
-    for certificate in all {
-        let until = certificate.not_after.as_deref().map_or_else(String::new, words::short_time);
-        let found: Vec<_> = certificate.found.iter().map(|f| f.place.as_str()).collect();
-        let missing = if certificate.authority == "missing" { " (not in the bundle)" } else { "" };
-        table.add_row([
-            words::printable(&certificate.subject),
-            words::printable(&certificate.issuer) + missing,
-            certificate.role.clone(),
-            certificate.days_left.map_or_else(String::new, |d| d.to_string()),
-            until,
-            words::printable(&certificate.sans.join(" ")),
-            words::printable(&found.join("; ")),
-        ]);
-        mismatches.extend(certificate.mismatches);
-    }
-    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))?;
-    mismatches.iter().try_for_each(|text| writeln!(out, "! {}", words::printable(text)))
 }
 
 fn write<T: Serialize, I: Iterator<Item = T> + Send>(

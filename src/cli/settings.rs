@@ -216,7 +216,8 @@ impl Look {
         };
         let columns = std::env::var("COLUMNS").ok().and_then(|v| v.parse::<u16>().ok());
         let measured = if terminal { comfy_table::Table::new().width() } else { None };
-        Self { color, width: columns.or(measured).unwrap_or(100).clamp(40, 400), terminal }
+        let width = typed.width.or(columns).or(measured).unwrap_or(100).clamp(40, 400);
+        Self { color, width, terminal }
     }
 
     /// As the views take it.

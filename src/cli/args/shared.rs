@@ -113,6 +113,9 @@ pub struct ShowArguments {
     /// When to colour: auto heeds the terminal, NO_COLOR and CLICOLOR
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Printing")]
     pub color: ColorChoice,
+    /// Columns of what is printed for people [default: those of the terminal, COLUMNS, or 100]
+    #[arg(long, value_name = "COLUMNS", value_parser = clap::value_parser!(u16).range(40..=400), help_heading = "Printing")]
+    pub width: Option<u16>,
     /// Print more
     #[arg(short, long, action = clap::ArgAction::Count, help_heading = "Printing")]
     pub verbose: u8,

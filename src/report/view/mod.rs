@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use super::document::{Finding, Report};
 use super::words;
 
+pub mod certificates;
 pub(super) mod coverage;
 mod detail;
 pub(super) mod finding;
