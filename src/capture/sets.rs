@@ -4,7 +4,7 @@
 //! tcpdump's `-C`, `-W` and `-G` or dumpcap's `-b` put into them are one capture, ordered by their first frames (a ring
 //! that wrapped begins anywhere). Reads no more of a file than its first frame, and that only where files are several.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -30,24 +30,26 @@ pub fn group(sources: &[Source]) -> Vec<CaptureSet> {
 
 /// Sources by the path that they have in common once the marks of rotation are taken out.
 fn by_base<'a>(captures: &[&'a Source]) -> BTreeMap<String, Vec<&'a Source>> {
-    let plain: BTreeSet<&str> = captures.iter().map(|s| without_compression(&s.path)).collect();
+    let mut plain: BTreeMap<&str, usize> = BTreeMap::new();
+    for source in captures {
+        *plain.entry(without_compression(&source.path)).or_default() += 1;
+    }
     let mut groups: BTreeMap<String, Vec<&Source>> = BTreeMap::new();
     for source in captures {
-        let base = rotation_base(&source.path, &plain).unwrap_or_else(|| own_base(source, captures));
+        let base = rotation_base(&source.path, &plain).unwrap_or_else(|| own_base(source, &plain));
         groups.entry(base).or_default().push(source);
     }
     groups
 }
 
 /// The base of a file without marks: the bare path if rotated files build on it, else its own path.
-fn own_base(source: &Source, captures: &[&Source]) -> String {
+fn own_base(source: &Source, plain: &BTreeMap<&str, usize>) -> String {
     let bare = without_compression(&source.path);
-    let twins = captures.iter().filter(|s| without_compression(&s.path) == bare).count();
-    if twins == 1 { bare.to_owned() } else { source.path.clone() }
+    if plain.get(bare) == Some(&1) { bare.to_owned() } else { source.path.clone() }
 }
 
-/// The path without the marks of rotation; none if it has none. `plain` holds all capture paths.
-fn rotation_base(path: &str, plain: &BTreeSet<&str>) -> Option<String> {
+/// The path without the marks of rotation; none if it has none. `plain` counts all capture paths.
+fn rotation_base(path: &str, plain: &BTreeMap<&str, usize>) -> Option<String> {
     let path = without_compression(path);
     let (directory, name) = path.split_at(path.rfind(['/', '!']).map_or(0, |at| at + 1));
     if let Some(ring) = DUMPCAP.captures(name) {
@@ -60,7 +62,7 @@ fn rotation_base(path: &str, plain: &BTreeSet<&str>) -> Option<String> {
     }
     // `trace`, `trace1`, `trace2`: a number alone is a mark only if the name without it is a capture too.
     let stem = path.trim_end_matches(|c: char| c.is_ascii_digit());
-    (stem != path && plain.contains(stem)).then(|| stem.to_owned())
+    (stem != path && plain.contains_key(stem)).then(|| stem.to_owned())
 }
 
 fn without_compression(path: &str) -> &str {
@@ -184,7 +186,7 @@ mod tests {
 
     #[test]
     fn marks_of_rotation_are_taken_out_and_nothing_else_is() {
-        let plain = BTreeSet::from(["d/trace", "d/node-1.pcap", "d/node-2.pcap"]);
+        let plain = ["d/trace", "d/node-1.pcap", "d/node-2.pcap"].map(|path| (path, 1)).into();
         let rows = [
             ("d/x.pcap0", Some("d/x.pcap")),
             ("d/x.pcap07.gz", Some("d/x.pcap")),

@@ -4,8 +4,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::cases::{Left, MAX_WIRE_CASES};
 use super::index::{FlowTable, LONE_SHOWN};
+use super::wire::{Left, MAX_WIRE_CASES};
 use super::{Anomaly, World};
 use crate::bundle::SourceIndex;
 use crate::capture::CaptureIndex;

@@ -25,8 +25,6 @@ pub(super) struct Backend {
     /// First packet of each that dialled and got no answer at all, and of each that got bytes back.
     pub(super) unanswered: Vec<(CaptureIndex, Moment)>,
     pub(super) answered: Vec<(CaptureIndex, Moment)>,
-    /// One was established and answered.
-    pub(super) spoke: bool,
     /// What the server chose, without repeats.
     pub(super) chosen: BTreeSet<(CipherSuite, ProtocolVersion)>,
 }
@@ -96,7 +94,6 @@ impl Backend {
         self.established += u32::from(established);
         self.refused += u32::from(endings::moment(flow, Ending::Refused).is_some());
         self.silent += u32::from(silent);
-        self.spoke |= established && flow.bytes.resp > 0;
         let begun = (flow.capture, flow.first);
         if flow.bytes.resp > 0 {
             self.answered.push(begun);

@@ -245,7 +245,7 @@ fn neighbours(join: &Join<'_>, case: &Case, goal: Option<&Goal>, backends: &mut 
     facts.backend_unanswered_later = later(&same.unanswered);
     facts.backend_answered_later = later(&same.answered);
     let others = goal.into_iter().flat_map(|g| g.backends.keys()).filter(|b| **b != flow.resp);
-    facts.other_endpoints_ok = others.filter(|b| backends.of(**b).spoke).count() as u32;
+    facts.other_endpoints_ok = others.filter(|b| !backends.of(**b).answered.is_empty()).count() as u32;
     facts.backend_ttls = ttls_of(join, flow, backends);
     facts.backend_is_node = is_node(join, flow);
     facts

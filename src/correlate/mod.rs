@@ -36,6 +36,7 @@ mod link;
 mod lists;
 mod requests;
 mod trust;
+mod wire;
 
 #[cfg(test)]
 mod made;

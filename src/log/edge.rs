@@ -103,19 +103,31 @@ const FILES: [(&str, Edge); 6] = [
     ("leaderelection.go", Edge::Apiserver),
 ];
 
-/// The ports that Kubernetes gives its parts.
+/// By where the call goes: a port that Kubernetes gives one of its parts, or the path of its API.
 fn by_port(out: &Parsed) -> Edge {
     let url = out.fields.url.as_ref();
-    let port = out.fields.destination.map(|d| d.port()).or(url.map(|u| u.port));
-    match port {
-        Some(2379) => Edge::Etcd,
-        Some(2380) => Edge::EtcdPeer,
-        Some(6443 | 8443) if url.is_none_or(|u| u.path.starts_with("/api")) => Edge::Apiserver,
-        Some(10250) => Edge::Kubelet,
-        Some(8090 | 8091 | 8131 | 8132) => Edge::Konnectivity,
-        _ if url.is_some_and(|u| u.path.starts_with("/api/") || u.path.starts_with("/apis/")) => {
-            Edge::Apiserver
-        }
-        _ => Edge::Other,
+    let port = out.fields.destination.map(|d| d.port()).or(url.map(|u| u.port)).unwrap_or_default();
+    let api = |begin: &str| url.is_some_and(|u| u.path.starts_with(begin));
+    match Edge::of_port(port) {
+        // What else than an API listens there is something else.
+        Some(Edge::Apiserver) if url.is_some() && !api("/api") => Edge::Other,
+        Some(edge) => edge,
+        None if port == 8443 && (url.is_none() || api("/api")) => Edge::Apiserver,
+        None if api("/api/") || api("/apis/") => Edge::Apiserver,
+        None => Edge::Other,
+    }
+}
+
+impl Edge {
+    /// What listens at a port that Kubernetes gives one of its parts.
+    pub(crate) fn of_port(port: u16) -> Option<Self> {
+        Some(match port {
+            2379 => Self::Etcd,
+            2380 => Self::EtcdPeer,
+            6443 => Self::Apiserver,
+            8090 | 8091 | 8131 | 8132 => Self::Konnectivity,
+            10250 => Self::Kubelet,
+            _ => return None,
+        })
     }
 }

@@ -11,6 +11,7 @@ use super::lanes::{Lanes, end};
 use super::view::coverage;
 use super::view::finding::{name, representative, target, when};
 use super::words::{self, counted, printable};
+use crate::log;
 
 /// Writes the report as Markdown.
 pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -119,7 +120,7 @@ fn diagram(f: &Finding, flows: &[FlowRef], out: &mut dyn Write) -> io::Result<()
 
 fn said(moment: &Moment) -> String {
     match moment.kind {
-        MomentKind::Log => words::shortened(&words::message(&moment.text), DIAGRAM_CHARACTERS),
+        MomentKind::Log => words::shortened(&log::said(&moment.text), DIAGRAM_CHARACTERS),
         MomentKind::Packet => moment.text.clone(),
     }
 }

@@ -1,5 +1,5 @@
 //! Short texts that several outputs share: display filters, names of protocol numbers, times and counts as people read
-//! them, log lines without their envelopes.
+//! them.
 //!
 //! Takes facts, or text of a bundle; gives text that is still to be escaped for where it goes, but for [`printable`],
 //! which makes it safe for a terminal.
@@ -194,52 +194,6 @@ pub fn bars(buckets: &[Bucket], seconds: u64) -> String {
     out
 }
 
-/// The message in a raw log line, without the envelopes that people read over: journal, CRI, docker, klog, JSON.
-pub fn message(line: &str) -> String {
-    peeled(line, ENVELOPES).trim().to_owned()
-}
-
-fn peeled(line: &str, depth: u32) -> String {
-    let object = line
-        .find('{')
-        .and_then(|at| serde_json::from_str::<serde_json::Value>(line.get(at..)?.trim_end()).ok());
-    let said = object.as_ref().and_then(|object| {
-        let text = |keys: &[&str]| keys.iter().find_map(|key| object.get(key)?.as_str()).map(str::to_owned);
-        let message = text(&["log", "msg", "message", "MESSAGE"])?;
-        Some(text(&["err", "error"]).map_or_else(|| message.clone(), |error| format!("{message}: {error}")))
-    });
-    if let Some(said) = said {
-        return if depth > 0 { peeled(&said, depth - 1) } else { said };
-    }
-    if let Some(at) = line.find("] ").filter(|at| *at < HEADERS) {
-        return without_process(line.get(at + 2..).unwrap_or_default()).to_owned();
-    }
-    // CRI: time, stream, `F` for a whole line or `P` for a part; then, of Go's `log`, date and time.
-    let cri = [" stderr F ", " stdout F ", " stderr P ", " stdout P "].into_iter().find_map(|stream| {
-        let (stamp, rest) = line.split_once(stream)?;
-        (stamp.len() < STAMP && !stamp.contains(' ')).then_some(rest)
-    });
-    let text = cri.unwrap_or(line);
-    let stamped = |b: &u8| b.is_ascii_digit() || matches!(b, b'/' | b':' | b' ' | b'.');
-    match text.as_bytes().first_chunk::<20>() {
-        Some(stamp) if cri.is_some() && stamp.iter().all(stamped) => {
-            text.get(20..).unwrap_or_default().to_owned()
-        }
-        _ => text.to_owned(),
-    }
-}
-
-/// What nginx says behind `[error]`, without its `7#7: *5 `: process, thread and connection.
-fn without_process(text: &str) -> &str {
-    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let head = text.split_once(": ").and_then(|(process, rest)| Some((process.split_once('#')?, rest)));
-    let Some((_, rest)) = head.filter(|((process, thread), _)| number(process) && number(thread)) else {
-        return text;
-    };
-    let connection = rest.strip_prefix('*').and_then(|rest| rest.split_once(' '));
-    connection.filter(|(id, _)| number(id)).map_or(rest, |(_, message)| message)
-}
-
 /// Text of at most so many characters, with an ellipsis in its middle: errors begin with what was tried and end with
 /// why it failed.
 pub fn shortened(text: &str, characters: usize) -> String {
@@ -267,15 +221,6 @@ pub fn shortened(text: &str, characters: usize) -> String {
 /// Bytes of a cut word that are not worth showing.
 const WORD: usize = 16;
 
-/// Bytes that envelope and klog header take together at most.
-const HEADERS: usize = 180;
-
-/// Bytes of a CRI time stamp at most.
-const STAMP: usize = 40;
-
-/// Envelopes around a message at most: docker's around a JSON log, with one to spare.
-const ENVELOPES: u32 = 3;
-
 /// A word for a POSIX shell.
 pub fn shell(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%".contains(c);
@@ -293,31 +238,6 @@ mod tests {
     fn nothing_printable_acts_on_a_terminal() {
         assert_eq!(printable("a\u{1b}[31mb\u{202e}c\td"), "a\\u{1b}[31mb\\u{202e}c d");
         assert_eq!(printable("é 10.0.0.1:443"), "é 10.0.0.1:443");
-    }
-
-    #[test]
-    fn messages_come_out_of_their_envelopes() {
-        for (line, said) in [
-            (
-                "Nov 21 02:24:47 cp-1 kube-apiserver[2]: W1121 02:24:47.529354 1 a.go:1] Failed calling x: EOF",
-                "Failed calling x: EOF",
-            ),
-            (
-                "2026-11-21T02:26:32.1Z stderr F 2026/11/21 02:26:32 http: TLS handshake error",
-                "http: TLS handshake error",
-            ),
-            (r#"{"log":"W1121 02:24:47.529354 1 a.go:1] said \"x\"\n","stream":"stderr"}"#, "said \"x\""),
-            (r#"{"ts":1,"msg":"Failed calling x","err":"EOF"}"#, "Failed calling x: EOF"),
-            (r#"x: {"level":"warn","msg":"rejected","error":"EOF"}"#, "rejected: EOF"),
-            (
-                "2026-11-21T02:26:32.1Z stderr F 2026/11/21 02:26:32 [error] 7#7: *5 recv() failed",
-                "recv() failed",
-            ),
-            ("2026/11/21 02:26:32 [emerg] 7#7: bind() failed", "bind() failed"),
-            ("as it stands", "as it stands"),
-        ] {
-            assert_eq!(message(line), said);
-        }
     }
 
     #[test]

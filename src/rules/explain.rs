@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::expr::Truth;
+use super::expr::{Expr, Truth};
 use super::fields::CaseView;
 use super::rule::Rule;
 use super::{RuleSet, engine};
@@ -32,53 +32,53 @@ pub fn explain(rules: &RuleSet, id: &str, world: &World, correlated: &Correlated
 
 /// The same for one case.
 pub(super) fn explain_case(rule: &Rule, view: &CaseView<'_>) -> String {
-    let mut out = String::new();
-    if !rule.log.is_empty() {
-        let event = view.event.map(|e| &*e.name);
-        let holds = event.is_some_and(|e| rule.log.iter().any(|l| &**l == e));
-        let _ = writeln!(
-            out,
-            "  {:<8} log: {} (the event is {})",
-            mark(holds.into()),
-            rule.log.join(", "),
-            event.unwrap_or("none")
-        );
-    }
-    if let (false, Some(case)) = (rule.edge.is_empty(), view.case) {
-        let _ = writeln!(
-            out,
-            "  {:<8} edge (it is {})",
-            mark(rule.edge.contains(&case.edge).into()),
-            case.edge.name()
-        );
-    }
-    for (key, expr, wanted) in [("when", &rule.when, true), ("unless", &rule.unless, false)] {
-        let Some(expr) = expr else { continue };
-        let truth = expr.truth(view);
-        let fits = if wanted { truth.holds() } else { !truth.holds() };
-        let _ = writeln!(out, "  {:<8} {key} is {}", mark(fits.into()), truth.name());
-        for clause in expr.explain(view) {
-            let values: Vec<_> = clause.values.iter().map(|(n, v)| format!("{n} is {v}")).collect();
-            let not = if clause.negated { "not " } else { "" };
-            let _ = writeln!(
-                out,
-                "             {:<8} {not}{}   [{}]",
-                clause.truth.name(),
-                clause.text,
-                values.join(", ")
-            );
-        }
-    }
-    if let Some(found) = engine::try_rule(rule, view) {
-        for (needs, word) in [(&found.unmet, "missing"), (&found.unsure, "not known")] {
-            for need in needs {
-                let _ = writeln!(out, "  {word:<8} {}", need.name());
-            }
+    let mut out = log_and_edge(rule, view);
+    out += &condition("when", rule.when.as_ref(), view, Truth::holds);
+    out += &condition("unless", rule.unless.as_ref(), view, |truth| !truth.holds());
+    let found = engine::try_rule(rule, view);
+    for (needs, word) in found.iter().flat_map(|m| [(&m.unmet, "missing"), (&m.unsure, "not known")]) {
+        for need in needs {
+            write_line(&mut out, word, need.name());
         }
     }
     out
 }
 
-fn mark(truth: Truth) -> &'static str {
-    if truth.holds() { "yes" } else { "no" }
+/// Whether the event and the edge are those that the rule is restricted to.
+fn log_and_edge(rule: &Rule, view: &CaseView<'_>) -> String {
+    let mut out = String::new();
+    if !rule.log.is_empty() {
+        let event = view.event.map(|e| &*e.name);
+        let holds = event.is_some_and(|e| rule.log.iter().any(|l| &**l == e));
+        let event = event.unwrap_or("none");
+        write_line(&mut out, mark(holds), &format!("log: {} (the event is {event})", rule.log.join(", ")));
+    }
+    if let (false, Some(case)) = (rule.edge.is_empty(), view.case) {
+        let holds = rule.edge.contains(&case.edge);
+        write_line(&mut out, mark(holds), &format!("edge (it is {})", case.edge.name()));
+    }
+    out
+}
+
+/// What a condition came to, and below it each of its comparisons with the values that it saw.
+fn condition(key: &str, expr: Option<&Expr>, view: &CaseView<'_>, fits: fn(Truth) -> bool) -> String {
+    let mut out = String::new();
+    let Some(expr) = expr else { return out };
+    let truth = expr.truth(view);
+    write_line(&mut out, mark(fits(truth)), &format!("{key} is {}", truth.name()));
+    for clause in expr.explain(view) {
+        let values: Vec<_> = clause.values.iter().map(|(n, v)| format!("{n} is {v}")).collect();
+        let not = if clause.negated { "not " } else { "" };
+        let (truth, text, values) = (clause.truth.name(), clause.text, values.join(", "));
+        let _ = writeln!(out, "             {truth:<8} {not}{text}   [{values}]");
+    }
+    out
+}
+
+fn write_line(out: &mut String, mark: &str, text: &str) {
+    let _ = writeln!(out, "  {mark:<8} {text}");
+}
+
+fn mark(holds: bool) -> &'static str {
+    if holds { "yes" } else { "no" }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::super::made::{event, flow, join, refused, server_event, stalled, world};
 use super::{dialled, within};
 use crate::correlate::World;
-use crate::correlate::cases::MAX_WIRE_CASES;
+use crate::correlate::wire::MAX_WIRE_CASES;
 
 /// Flows unpacked to join so many failures.
 fn reads(n: u32, made: fn(u32) -> World) -> u64 {

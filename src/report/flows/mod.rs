@@ -232,13 +232,13 @@ mod tests {
         Moment { frame: FrameRef::new(0, frame), time: Timestamp(frame as i64 * 1_000_000) }
     }
 
-    fn flow(n: u32) -> Conversation {
+    fn hello() -> ClientHello {
         let shape = ClientHelloShape {
             sni: Some("a\"\u{1b}[2J.svc".to_owned()),
             versions: vec![ProtocolVersion(0x0303), ProtocolVersion(0x0304)],
             ..ClientHelloShape::default()
         };
-        let hello = ClientHello {
+        ClientHello {
             at: moment(4),
             bytes: 512,
             segments: 1,
@@ -248,8 +248,11 @@ mod tests {
             random: [7; 32],
             shape: Arc::new(shape),
             cut: false,
-        };
-        let tls = TlsFacts { client_hello: Some(Box::new(hello)), ..TlsFacts::default() };
+        }
+    }
+
+    fn flow(n: u32) -> Conversation {
+        let tls = TlsFacts { client_hello: Some(Box::new(hello())), ..TlsFacts::default() };
         let tcp =
             TcpFacts { conn_state: Some(ConnState::S1), history: "ShA".to_owned(), ..TcpFacts::default() };
         let mut app = App::default();

@@ -44,29 +44,7 @@ pub(super) fn write(out: &mut Text, facts: &TlsFacts, cache: &mut Cache) {
         out.put(b",");
         shape
     });
-    if let Some(hello) = &facts.server_hello {
-        let (version, cipher) = (hello.version, hello.cipher);
-        out.add(&cached(&mut cache.chosen, (version, cipher), || chosen(version, cipher))[..]);
-        if let Some(alpn) = &hello.alpn {
-            out.put(b",\"alpn_chosen\":");
-            out.string(alpn);
-        }
-        out.put(b",");
-    }
-    if !facts.certificates.is_empty() {
-        out.put(b"\"certificates\":");
-        out.array(&facts.certificates, |out, certificate| {
-            let address = Arc::as_ptr(certificate).addr();
-            out.add(&cached(&mut cache.certificates, address, || certificate_text(certificate))[..]);
-        });
-        out.put(b",");
-    }
-    client_certificate(out, facts);
-    if !facts.alerts.is_empty() {
-        out.put(b"\"alerts\":");
-        out.array(&facts.alerts, alert);
-        out.put(b",");
-    }
+    answer(out, facts, &mut cache.chosen, &mut cache.certificates);
     if let Some(decrypted) = &facts.decrypted {
         self::decrypted(out, decrypted);
     }
@@ -80,6 +58,38 @@ pub(super) fn write(out: &mut Text, facts: &TlsFacts, cache: &mut Cache) {
         out.word(&facts.history);
     }
     out.put(b"}");
+}
+
+/// Appends what came back to the hello: the server's choice, certificates of both sides, alerts.
+fn answer(
+    out: &mut Text,
+    facts: &TlsFacts,
+    choices: &mut HashMap<(ProtocolVersion, CipherSuite), Box<[u8]>>,
+    certificates: &mut HashMap<usize, Box<[u8]>>,
+) {
+    if let Some(hello) = &facts.server_hello {
+        let (version, cipher) = (hello.version, hello.cipher);
+        out.add(&cached(choices, (version, cipher), || chosen(version, cipher))[..]);
+        if let Some(alpn) = &hello.alpn {
+            out.put(b",\"alpn_chosen\":");
+            out.string(alpn);
+        }
+        out.put(b",");
+    }
+    if !facts.certificates.is_empty() {
+        out.put(b"\"certificates\":");
+        out.array(&facts.certificates, |out, certificate| {
+            let address = Arc::as_ptr(certificate).addr();
+            out.add(&cached(certificates, address, || certificate_text(certificate))[..]);
+        });
+        out.put(b",");
+    }
+    client_certificate(out, facts);
+    if !facts.alerts.is_empty() {
+        out.put(b"\"alerts\":");
+        out.array(&facts.alerts, alert);
+        out.put(b",");
+    }
 }
 
 impl Shape {

@@ -7,6 +7,7 @@ use super::super::ladder::{Rung, ladder};
 use super::super::lanes::{Lanes, Way};
 use super::super::words;
 use super::escape;
+use crate::log;
 
 /// Writes the ladder; `flows` are those that the moments name by place.
 pub(super) fn write(flows: &[FlowRef], timeline: &[Moment], out: &mut dyn Write) -> io::Result<()> {
@@ -107,7 +108,7 @@ fn log(moment: &Moment, y: usize, out: &mut dyn Write) -> io::Result<()> {
     let (top, width) = (y - 13, WIDTH - LEFT + 20);
     let x = LEFT - 20;
     writeln!(out, "<rect class=log x={x} y={top} width={width} height=19 rx=3 />")?;
-    let said = format!("log:{} {}", moment.line.unwrap_or_default(), words::message(&moment.text));
+    let said = format!("log:{} {}", moment.line.unwrap_or_default(), log::said(&moment.text));
     let text = words::shortened(&said, width / CHARACTER - 2);
     writeln!(out, "<text x={} y={y}><title>{}</title>{}</text>", x + 4, escape(&moment.text), escape(&text))
 }

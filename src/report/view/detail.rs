@@ -8,6 +8,7 @@ use super::super::words::{self, printable};
 use super::finding::{INDENT, LABELLED, flow_place, head, needed, representative};
 use super::ladder;
 use super::text::{self, Style, labelled};
+use crate::log;
 
 /// The finding, whole.
 pub(super) fn write(finding: &Finding, style: Style, out: &mut dyn Write) -> io::Result<()> {
@@ -103,7 +104,7 @@ fn call(occurrence: &Occurrence, style: Style, out: &mut dyn Write) -> io::Resul
     for line in &occurrence.logs {
         let place = format!("{}:{}", printable(&line.path), line.line);
         labelled("      log", &place, style.width, LABELLED, out)?;
-        let text = printable(&words::message(&line.text));
+        let text = printable(&log::said(&line.text));
         let reason = ending(&text);
         // Copies of one message differ in what stands in front of the reason.
         if said.contains(&reason) {
@@ -143,8 +144,8 @@ fn short_call(
     if let Some(line) = occurrence.logs.first() {
         let place = format!("{}:{}", printable(&line.path), line.line);
         labelled("      log", &place, style.width, LABELLED, out)?;
-        let reason = ending(&printable(&words::message(&line.text)));
-        if shown.logs.iter().all(|l| ending(&printable(&words::message(&l.text))) != reason) {
+        let reason = ending(&printable(&log::said(&line.text)));
+        if shown.logs.iter().all(|l| ending(&printable(&log::said(&l.text))) != reason) {
             labelled(LABELLED, &format!("… {reason}"), style.width, LABELLED, out)?;
         }
     }

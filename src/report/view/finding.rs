@@ -6,6 +6,7 @@ use super::super::document::{Finding, FlowRef, LineRef, Missing, Occurrence};
 use super::super::lanes;
 use super::super::words::{self, counted, printable};
 use super::text::{self, Style, labelled};
+use crate::log;
 
 /// All findings, one line each, that keeps to the width: what all of them share (severity, day) is left out.
 pub(super) fn overview(findings: &[&Finding], style: Style, out: &mut dyn Write) -> io::Result<()> {
@@ -157,7 +158,7 @@ fn proof(finding: &Finding, style: Style, out: &mut dyn Write) -> io::Result<()>
 /// What a log line says, without its headers, in two lines or three.
 fn message(line: &LineRef, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let room = style.width.saturating_sub(LABELLED.len() + 4) * 2;
-    let said = words::shortened(&printable(&words::message(&line.text)), room.max(MESSAGE));
+    let said = words::shortened(&printable(&log::said(&line.text)), room.max(MESSAGE));
     labelled(LABELLED, &said, style.width, LABELLED, out)
 }
 

@@ -8,6 +8,7 @@ use super::super::ladder::{Ladder, Rung, ladder};
 use super::super::lanes;
 use super::super::words::{self, printable};
 use super::text::{self, Style};
+use crate::log;
 
 /// Writes the ladder of a timeline; `flows` are those that its moments name by place.
 pub fn write(flows: &[FlowRef], timeline: &[Moment], style: Style, out: &mut dyn Write) -> io::Result<()> {
@@ -159,7 +160,7 @@ impl Drawing<'_> {
         let begin = printable(&format!("log {place}:{line}: "));
         let line = self.width.saturating_sub(TIMES + 2).max(20);
         let room = (line * LOG_LINES).saturating_sub(begin.chars().count() + line / 3);
-        begin + &words::shortened(&printable(&words::message(&moment.text)), room.max(40))
+        begin + &words::shortened(&printable(&log::said(&moment.text)), room.max(40))
     }
 }
 
