@@ -36,6 +36,17 @@ pub(super) struct Hit {
     pub began: Option<Timestamp>,
 }
 
+impl Hit {
+    /// Bytes of its texts: of the lines, and of the reason, which may be as long.
+    pub(super) fn text_bytes(&self) -> usize {
+        let lines: usize = self.lines.iter().map(|line| line.text.len()).sum();
+        match &self.what {
+            What::Event(known) => lines + known.fields.reason.len(),
+            What::Trace(_) => lines,
+        }
+    }
+}
+
 /// What it told.
 #[derive(Debug)]
 pub(super) enum What {

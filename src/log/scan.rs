@@ -29,8 +29,10 @@ use crate::time::Timestamp;
 const PIECE: usize = 256 << 10;
 /// Lines of the head and of the tail of a file whose stamps are kept.
 const SAMPLE_LINES: usize = 48;
-/// Failures kept of one file (some 300 bytes each); what lies beyond is counted and said to be left out.
+/// Failures kept of one file (some 300 bytes each where they repeat, else some 1,500), and bytes of their texts; what lies
+/// beyond is counted and said to be left out.
 const MAX_HITS: usize = 2_000_000;
+const MAX_HIT_BYTES: usize = 1 << 30;
 
 /// What one file held.
 #[derive(Debug)]
@@ -41,8 +43,7 @@ pub(super) struct FileScan {
     pub lines: u64,
     /// In file order, as they were found: many short lists, so that each can go when it is worked off.
     pub hits: Vec<Vec<Hit>>,
-    /// How many those are.
-    kept: usize,
+    kept: Kept,
     /// Stamps and layers of lines of the head, then of the tail.
     pub head: Vec<Peeled<'static>>,
     pub tail: Vec<Peeled<'static>>,
@@ -62,7 +63,7 @@ pub(super) fn file(source: &Source, events: &EventSet) -> FileScan {
         written: source.written,
         lines: 0,
         hits: Vec::new(),
-        kept: 0,
+        kept: Kept::default(),
         head: Vec::new(),
         tail: Vec::new(),
         open: Vec::new(),
@@ -217,18 +218,43 @@ impl Found<'_> {
     }
 }
 
+/// How many failures of a file are kept, and the bytes of their texts.
+#[derive(Debug, Default)]
+struct Kept {
+    hits: usize,
+    bytes: usize,
+}
+
+impl Kept {
+    /// How many of those with texts of so many bytes are kept too: the first ones. Once one was left out, all later are.
+    fn take(&mut self, texts: impl Iterator<Item = usize>) -> usize {
+        let before = self.hits;
+        for bytes in texts {
+            self.bytes = self.bytes.saturating_add(bytes);
+            if self.hits >= MAX_HITS || self.bytes > MAX_HIT_BYTES {
+                self.bytes = usize::MAX;
+                break;
+            }
+            self.hits += 1;
+        }
+        self.hits - before
+    }
+}
+
 fn add(scan: &mut FileScan, piece: Finds) {
     let base = scan.lines;
     let mut hits = piece.hits;
-    let room = MAX_HITS.saturating_sub(scan.kept);
-    if hits.len() > room {
-        let left_out = hits.len() - room;
+    let fitting = scan.kept.take(hits.iter().map(Hit::text_bytes));
+    if hits.len() > fitting {
+        let left_out = hits.len() - fitting;
         scan.input.problems.add("failures_left_out", Place::Line(base), left_out as u64, true, || {
-            format!("only the first {MAX_HITS} failures of a log are kept")
+            let bytes = MAX_HIT_BYTES >> 30;
+            format!(
+                "only the first {MAX_HITS} failures of a log are kept, and of long ones the first {bytes} GiB"
+            )
         });
-        hits.truncate(room);
+        hits.truncate(fitting);
     }
-    scan.kept += hits.len();
     for line in hits.iter_mut().flat_map(|hit| &mut hit.lines) {
         line.number += base;
     }
@@ -373,4 +399,24 @@ fn sample<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<Peeled<'static>> {
             envelope::peel(&text).into_owned()
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_failures_are_kept_up_to_their_number_and_bytes() {
+        let mut kept = Kept::default();
+        assert_eq!(kept.take([MAX_HIT_BYTES - 5, 3].into_iter()), 2);
+        assert_eq!(
+            kept.take([2, 1, 0].into_iter()),
+            1,
+            "what fits is kept, and nothing behind what does not"
+        );
+        assert_eq!(kept.take(std::iter::once(0)), 0);
+        let mut kept = Kept::default();
+        assert_eq!(kept.take(std::iter::repeat_n(300, MAX_HITS - 1)), MAX_HITS - 1);
+        assert_eq!(kept.take([300, 300].into_iter()), 1);
+    }
 }

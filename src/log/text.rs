@@ -29,6 +29,11 @@ impl LineText {
         self.message.as_ref()
     }
 
+    /// Its length in bytes.
+    pub(super) fn len(&self) -> usize {
+        self.parts().map(str::len).iter().sum()
+    }
+
     fn parts(&self) -> [&str; 2] {
         [&self.head, self.message.as_deref().unwrap_or_default()]
     }
@@ -54,8 +59,7 @@ impl fmt::Debug for LineText {
 
 impl PartialEq for LineText {
     fn eq(&self, other: &Self) -> bool {
-        let bytes = |text: &Self| text.parts().map(str::len).iter().sum::<usize>();
-        bytes(self) == bytes(other) && self.to_string() == other.to_string()
+        self.len() == other.len() && self.to_string() == other.to_string()
     }
 }
 
