@@ -134,8 +134,9 @@ impl<'a> Builder<'a> {
     pub(super) fn endpoint(&mut self, new: Endpoint) {
         let key = (new.namespace.clone(), new.service.clone(), new.address, new.port_name.clone());
         let Some(old) = self.endpoints.get(&key).and_then(|&i| self.map.endpoints.get_mut(i)) else {
+            let Some(place) = push(&mut self.map.endpoints, new, &mut self.room) else { return };
             self.endpoint_addresses.insert((key.0.clone(), key.1.clone(), key.2));
-            push(&mut self.map.endpoints, new, &mut self.room).map(|i| self.endpoints.insert(key, i));
+            self.endpoints.insert(key, place);
             return;
         };
         old.node = old.node.take().or(new.node);
@@ -224,7 +225,15 @@ impl<'a> Builder<'a> {
         let key = (new.address, new.source);
         let known = self.destinations.get(&key).copied();
         let place = known.unwrap_or(self.map.destinations.len());
-        new.backends.retain(|backend| self.backends.insert((place, *backend)));
+        let offered = !new.backends.is_empty();
+        new.backends.retain(|backend| {
+            let room = (self.backends.len() as u64) < self.room.most;
+            self.room.dropped += u64::from(!room);
+            room && self.backends.insert((place, *backend))
+        });
+        if known.is_none() && offered && new.backends.is_empty() {
+            return; // without its real addresses it would look like one that leads nowhere
+        }
         let Some(old) = known.and_then(|i| self.map.destinations.get_mut(i)) else {
             push(&mut self.map.destinations, new, &mut self.room).map(|i| self.destinations.insert(key, i));
             return;

@@ -729,3 +729,19 @@ fn one_thing_with_endless_parts_keeps_some_and_says_so() {
     let texts: Vec<_> = map.conflicts.iter().map(|c| c.text.as_str()).collect();
     assert!(texts.iter().any(|t| t.contains("10.0.0.15:1, 34 more in rules.txt")), "{texts:?}");
 }
+
+#[test]
+fn real_addresses_of_all_rules_together_are_bounded_and_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let to_chain = |n| format!("-A K -d 10.96.0.{n}/32 -p tcp --dport 443 -j C\n");
+    let to_address = |n| format!("-A C -j DNAT --to-destination 10.244.0.{n}:1\n");
+    let rules = [to_chain(1), to_chain(2), to_chain(3)].into_iter().chain((1..=6).map(to_address));
+    fs::write(dir.path().join("rules.txt"), "*nat\n".to_owned() + &rules.collect::<Vec<_>>().concat())
+        .unwrap();
+    let limits = Limits { facts: 10, ..Limits::default() };
+    let map = read(&discover(&[dir.path().to_owned()], &limits).unwrap().sources);
+    let backends: Vec<_> = map.destinations.iter().map(|d| (d.backends.len(), d.rejects)).collect();
+    assert_eq!(backends, [(6, false), (4, false)], "none of the third: it would seem to lead nowhere");
+    let said: Vec<_> = map.inputs[0].problems.iter().map(|w| (w.name, w.count, w.loss)).collect();
+    assert_eq!(said, [("limit_facts", 8, true)]);
+}
