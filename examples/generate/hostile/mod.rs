@@ -12,7 +12,7 @@ mod wire;
 type Write = fn(&Path, u64, u64) -> io::Result<String>;
 
 /// Name and writer of each.
-pub(crate) const KINDS: [(&str, Write); 25] = [
+pub(crate) const KINDS: [(&str, Write); 24] = [
     ("one-address", wire::one_address),
     ("out-of-order", wire::out_of_order),
     ("retransmissions", wire::retransmissions),
@@ -37,5 +37,4 @@ pub(crate) const KINDS: [(&str, Write); 25] = [
     ("addresses", state::addresses),
     ("host-state", state::host_state),
     ("traces", text::traces),
-    ("zones", text::zones),
 ];

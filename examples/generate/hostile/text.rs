@@ -211,21 +211,6 @@ pub(super) fn traces(folder: &Path, count: u64, _: u64) -> io::Result<String> {
     Ok(format!("{count} calls and traces"))
 }
 
-/// Logs in one tar archive, each with one failure and a stamp that names no zone.
-pub(super) fn zones(folder: &Path, count: u64, _: u64) -> io::Result<String> {
-    let mut tar = file(folder, "bundle.tar")?;
-    for number in 0..count {
-        let mut line = Vec::new();
-        journal::refusal(&mut line, BEGIN + number * 1_000, 0, 10, REFUSED)?;
-        tar.write_all(&tar_header(&format!("{}/{number}.txt", number / 1000), line.len()))?;
-        line.resize(512, 0);
-        tar.write_all(&line)?;
-    }
-    tar.write_all(&[0; 1024])?;
-    tar.flush()?;
-    Ok(format!("{count} logs"))
-}
-
 /// The header of a file (POSIX.1-1988 ustar).
 fn tar_header(name: &str, size: usize) -> [u8; 512] {
     let mut header = [0; 512];
