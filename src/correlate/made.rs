@@ -169,7 +169,7 @@ pub(super) fn lookup(orig: &str, name: &str, at: f64, rcode: Option<u8>) -> Conv
         rcode,
         ..Lookup::default()
     };
-    flow.app.dns = Some(Box::new(DnsFacts { lookups: vec![lookup], omitted: 0 }));
+    flow.app.dns = Some(Box::new(DnsFacts { lookups: vec![lookup] }));
     flow
 }
 

@@ -29,7 +29,7 @@ pub struct Lookup {
     pub answer: Option<Moment>,
     /// Response code: 0 NOERROR, 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED.
     pub rcode: Option<u8>,
-    /// Addresses answered, as text, at most 16.
+    /// Addresses answered, at most 16.
     pub addresses: Vec<std::net::IpAddr>,
     /// The answer was cut (TC).
     pub truncated: bool,
@@ -47,8 +47,6 @@ impl Lookup {
 pub struct DnsFacts {
     /// In order of first query.
     pub lookups: Vec<Lookup>,
-    /// Lookups beyond those.
-    pub omitted: u32,
 }
 
 /// State of one flow.
@@ -56,7 +54,6 @@ pub struct DnsFacts {
 pub struct DnsSession {
     /// Message ids and lookups, in order of first query.
     lookups: Vec<(u16, Lookup)>,
-    omitted: u32,
     streams: PerDir<MessageStream>,
 }
 
@@ -72,7 +69,7 @@ impl DnsSession {
             Proto::Udp => self.bytes(payload.data, payload.at),
             Proto::Tcp => {
                 let stream = &mut self.streams[payload.dir];
-                for message in stream.add(payload.offset, payload.data, payload.length) {
+                for message in stream.add(payload) {
                     self.bytes(&message, payload.at);
                 }
             }
@@ -92,7 +89,7 @@ impl DnsSession {
 
     /// What is known in the end.
     pub fn finish(self, _end: &FlowEnd) -> DnsFacts {
-        DnsFacts { lookups: self.lookups.into_iter().map(|(_, l)| l).collect(), omitted: self.omitted }
+        DnsFacts { lookups: self.lookups.into_iter().map(|(_, l)| l).collect() }
     }
 
     fn bytes(&mut self, bytes: &[u8], at: Moment) {
@@ -142,7 +139,6 @@ impl DnsSession {
 
     fn begin(&mut self, id: u16, question: Question, at: Moment, tries: u32) {
         if self.lookups.len() >= MAX_LOOKUPS {
-            self.omitted = self.omitted.saturating_add(1);
             let Some(went_well) = self.lookups.iter().position(|(_, l)| l.rcode == Some(0)) else { return };
             self.lookups.remove(went_well);
         }
@@ -242,7 +238,7 @@ mod tests {
             feed(&mut session, Proto::Udp, i64::from(id), &message(id, "fine.svc", Some(0)));
         }
         let facts = facts(session);
-        assert_eq!((facts.lookups.len(), facts.omitted), (64, 37));
+        assert_eq!(facts.lookups.len(), 64);
         assert_eq!(facts.lookups[0].name, "first.fails");
         assert_eq!(facts.lookups[63].query.frame, FrameRef::new(0, 101));
     }

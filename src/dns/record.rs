@@ -1,13 +1,13 @@
 //! DNS facts as a few bytes, for the records of flows that have ended: every field in its order.
 
+use super::message::MAX_ADDRESSES;
 use super::{DnsFacts, Lookup};
 use crate::flow::codec::{Codec, Coded, list, optional};
 
 impl Coded for DnsFacts {
     fn code<C: Codec>(&mut self, codec: &mut C) {
-        let Self { lookups, omitted } = self;
+        let Self { lookups } = self;
         list(lookups, codec, Coded::code);
-        omitted.code(codec);
     }
 }
 
@@ -22,13 +22,10 @@ impl Coded for Lookup {
         optional(rcode, codec, Coded::code);
         let mut count = addresses.len() as u64;
         codec.number(&mut count);
-        addresses.resize(count.min(MAX_ADDRESSES) as usize, std::net::Ipv4Addr::UNSPECIFIED.into());
+        addresses.resize(count.min(MAX_ADDRESSES as u64) as usize, std::net::Ipv4Addr::UNSPECIFIED.into());
         for address in addresses.iter_mut() {
             address.code(codec);
         }
         truncated.code(codec);
     }
 }
-
-/// Addresses of one lookup at most.
-const MAX_ADDRESSES: u64 = 1024;

@@ -1,20 +1,18 @@
 //! DNS over TCP: messages with two bytes of length before them (RFC 1035 §4.2.2).
 //!
-//! Takes one side's payload in capture order, with repeats, gaps and disorder; gives whole messages. Holds at most one
-//! message and what lies beyond a gap, within bounds, and gives up a side whose gap stays.
+//! Takes one side's payload in capture order, with repeats, gaps and disorder ([`Order`]); gives whole messages. Holds at
+//! most one message and what lies beyond a gap, within bounds, and gives up a side whose gap stays: nothing behind it
+//! says where a message begins.
 
-use std::collections::BTreeMap;
+use crate::flow::Payload;
+use crate::flow::order::{Chunk, Next, Order};
 
 /// One side of a connection.
 #[derive(Debug, Default)]
 pub(super) struct MessageStream {
-    /// Place of the next byte in the stream.
-    next: i64,
-    /// Bytes before `next` that are no whole message yet.
+    order: Order,
+    /// Bytes in order that are no whole message yet.
     held: Vec<u8>,
-    /// Payload that lies beyond a gap, by its place.
-    ahead: BTreeMap<i64, Vec<u8>>,
-    ahead_bytes: usize,
     given_up: bool,
 }
 
@@ -24,46 +22,37 @@ impl MessageStream {
         !self.given_up
     }
 
-    /// Takes payload that lies `offset` bytes into the stream and had `length` bytes on the wire; gives the messages
-    /// that it completes.
-    pub(super) fn add(&mut self, offset: i64, data: &[u8], length: u32) -> Vec<Vec<u8>> {
+    /// Takes payload; gives the messages that it completes.
+    pub(super) fn add(&mut self, payload: &Payload<'_>) -> Vec<Vec<u8>> {
         let mut messages = Vec::new();
         if self.given_up {
             return messages;
         }
-        if offset > self.next {
-            self.keep_ahead(offset, data);
-            return messages;
+        if let Some(chunk) = self.order.offer(payload) {
+            self.take(chunk, &mut messages);
         }
-        self.append(offset, data);
-        while let Some(entry) = self.ahead.first_entry().filter(|e| *e.key() <= self.next) {
-            let (offset, data) = entry.remove_entry();
-            self.ahead_bytes -= data.len();
-            self.append(offset, &data);
-        }
-        self.split(&mut messages);
-        if (data.len() as u64) < u64::from(length) {
-            // The snap length cut it: what is left of the message begun may still hold its question.
-            messages.extend(self.held.get(2..).filter(|rest| !rest.is_empty()).map(<[u8]>::to_vec));
-            self.given_up = true;
+        while !self.given_up
+            && let Some(next) = self.order.next(false)
+        {
+            match next {
+                Next::Bytes(held, from) => {
+                    if let Some(chunk) = held.chunk(from) {
+                        self.take(chunk, &mut messages);
+                    }
+                }
+                Next::Hole(_) => self.give_up(),
+            }
         }
         messages
     }
 
-    fn append(&mut self, offset: i64, data: &[u8]) {
-        let seen = usize::try_from(self.next.saturating_sub(offset)).unwrap_or(0);
-        let new = data.get(seen..).unwrap_or_default();
-        self.held.extend_from_slice(new);
-        self.next = self.next.saturating_add(new.len() as i64);
-    }
-
-    fn keep_ahead(&mut self, offset: i64, data: &[u8]) {
-        if self.ahead_bytes + data.len() > MAX_AHEAD || self.ahead.len() >= MAX_PIECES {
-            self.given_up = true;
-            (self.held, self.ahead) = (Vec::new(), BTreeMap::new());
-        } else if !self.ahead.contains_key(&offset) {
-            self.ahead_bytes += data.len();
-            self.ahead.insert(offset, data.to_vec());
+    fn take(&mut self, chunk: Chunk<'_>, messages: &mut Vec<Vec<u8>>) {
+        self.held.extend_from_slice(chunk.data);
+        self.split(messages);
+        if chunk.cut > 0 {
+            // The snap length cut it: what is left of the message begun may still hold its question.
+            messages.extend(self.held.get(2..).filter(|rest| !rest.is_empty()).map(<[u8]>::to_vec));
+            self.give_up();
         }
     }
 
@@ -77,16 +66,29 @@ impl MessageStream {
         }
         self.held.drain(..at);
     }
-}
 
-/// Bytes beyond a gap at most: one message of the largest size.
-const MAX_AHEAD: usize = 65_537;
-/// Pieces beyond a gap at most.
-const MAX_PIECES: usize = 64;
+    fn give_up(&mut self) {
+        *self = Self { given_up: true, ..Self::default() };
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::{Dir, Moment, PerDir, Proto};
+
+    /// Payload of `length` bytes on the wire, of which these were captured.
+    fn add(stream: &mut MessageStream, offset: usize, data: &[u8], length: usize) -> Vec<Vec<u8>> {
+        stream.add(&Payload {
+            proto: Proto::Tcp,
+            dir: Dir::Orig,
+            offset: offset as i64,
+            length: length as u32,
+            data,
+            at: Moment::default(),
+            ports: PerDir { orig: 40_000, resp: 53 },
+        })
+    }
 
     #[test]
     fn messages_come_out_whole_whatever_the_segments() {
@@ -95,23 +97,38 @@ mod tests {
         for cut in 0..=bytes.len() {
             let mut stream = MessageStream::default();
             let (first, second) = bytes.split_at(cut);
-            let mut late = stream.add(cut as i64, second, second.len() as u32);
-            let early = stream.add(0, first, first.len() as u32);
+            let mut late = add(&mut stream, cut, second, second.len());
+            let early = add(&mut stream, 0, first, first.len());
             late.extend(early);
-            late.extend(stream.add(0, first, first.len() as u32));
+            late.extend(add(&mut stream, 0, first, first.len()));
             assert_eq!(late, expected, "cut at {cut}, out of order and repeated");
         }
+    }
+
+    #[test]
+    fn a_longer_retransmission_behind_a_gap_is_no_repetition() {
+        let bytes = b"\x00\x01a\x00\x01b\x00\x01c\x00\x01d";
+        let mut stream = MessageStream::default();
+        let mut messages = Vec::new();
+        for (from, to) in [(3, 6), (3, 9), (0, 3), (9, 12)] {
+            messages.extend(add(&mut stream, from, &bytes[from..to], to - from));
+        }
+        assert_eq!(messages, [b"a", b"b", b"c", b"d"]);
     }
 
     #[test]
     fn a_gap_that_stays_and_a_snap_length_end_it() {
         let mut stream = MessageStream::default();
         for i in 0..100 {
-            assert!(stream.add(10 + i * 1000, &[0; 1000], 1000).is_empty());
+            assert!(add(&mut stream, 10 + i * 1000, &[0; 1000], 1000).is_empty());
         }
         assert!(!stream.wants());
         let mut stream = MessageStream::default();
-        assert_eq!(stream.add(0, b"\x00\x09abc", 11), [b"abc".to_vec()]);
+        assert_eq!(add(&mut stream, 0, b"\x00\x09abc", 11), [b"abc".to_vec()]);
         assert!(!stream.wants());
+        let mut stream = MessageStream::default();
+        assert!(add(&mut stream, 5, b"\x00\x09de", 11).is_empty());
+        assert_eq!(add(&mut stream, 0, b"\x00\x03abc", 5), [b"abc".to_vec(), b"de".to_vec()]);
+        assert!(!stream.wants(), "cut behind a gap");
     }
 }

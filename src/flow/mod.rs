@@ -25,6 +25,7 @@ mod listener;
 mod lone;
 mod moment;
 mod options;
+pub(crate) mod order;
 mod record;
 mod segments;
 mod seq;

@@ -24,7 +24,6 @@ mod intern;
 mod keylog;
 pub mod names;
 mod openvpn;
-mod order;
 mod plain;
 mod record;
 mod records;

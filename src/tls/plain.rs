@@ -3,8 +3,8 @@
 //! Takes the start of a plaintext direction; keeps at most 4 KiB of it until the head is complete (RFC 9112 §2).
 //! Never reads a body.
 
-use super::order::Chunk;
 use crate::flow::Moment;
+use crate::flow::order::Chunk;
 
 /// What a side spoke that is not TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,9 +4,9 @@
 //! a record is stepped over; any other hole loses the place, and the walk takes up again at a segment that begins with
 //! a plausible header. Never looks into what is encrypted.
 
-use super::order::Chunk;
 use super::shape::{plausible, starts_record};
 use crate::flow::Moment;
+use crate::flow::order::Chunk;
 
 mod messages;
 

@@ -11,7 +11,6 @@ use super::http2::{self, Frame, Frames};
 use super::infer::Inference;
 use super::intern::Interner;
 use super::keylog::Secrets;
-use super::order::Chunk;
 use super::plain::{self, Head, Plain};
 use super::records::{Record, content};
 use super::tracker::read_chain;
@@ -19,6 +18,7 @@ use super::{
     Alert, AlertDescription, Certificate, ClientCertificate, Confidence, Decrypted, GoAway, StreamReset,
     TlsFacts,
 };
+use crate::flow::order::Chunk;
 use crate::flow::{Dir, Moment, PerDir};
 
 /// A session whose records are opened.

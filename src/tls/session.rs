@@ -1,18 +1,18 @@
 //! One flow's TLS session, fed with payload in capture order.
 //!
-//! Each side is put in order ([`super::order`]), told apart from plaintext ([`super::plain`]) and walked record by record
+//! Each side is put in order ([`crate::flow::order`]), told apart from plaintext ([`super::plain`]) and walked record by record
 //! ([`super::records`]); the facts are gathered in [`super::tracker`]. A flow that carries no payload costs 8 bytes.
 
 use super::conclude;
 use super::hello;
 use super::intern::Interner;
 use super::openvpn::Tunnel;
-use super::order::{Chunk, Next, Order};
 use super::plain::{Head, Plain};
 use super::records::{Ending, Message, Span, Walker};
 use super::shape::{find_client_hello, may_start_record, starts_record};
 use super::tracker::{Scribe, Tracker};
 use super::{FirstBytes, HttpFacts, SessionFacts};
+use crate::flow::order::{Chunk, Next, Order};
 use crate::flow::{Dir, FlowEnd, Moment, Payload, PerDir};
 
 /// State of one flow.

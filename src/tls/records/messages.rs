@@ -2,9 +2,9 @@
 //!
 //! Copies a message only while it is incomplete. RFC 8446 §5.1, RFC 5246 §6.2.1.
 
-use super::super::order::Chunk;
 use super::super::shape::{message_header, message_type};
 use super::{Ending, Message, Sink, Span, Walker};
+use crate::flow::order::Chunk;
 
 impl Walker {
     /// A piece of the body of a plaintext handshake record.

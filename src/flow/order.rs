@@ -1,40 +1,41 @@
 //! One direction's segments in, its bytes in stream order out (RFC 9293 §3.10.7.4, without the window).
 //!
-//! Retransmitted bytes are dropped, early ones are held back within bounds, and a hole is given up when the capture will
-//! not fill it. Copies only what came early; a segment in order passes through untouched.
+//! For `tls` and `dns`, which read what is said. Retransmitted bytes are dropped, early ones are held back within bounds,
+//! and a hole is given up when the capture will not fill it. Copies only what came early; a segment in order passes
+//! through untouched.
 
-use crate::flow::{Moment, Payload};
+use super::{Moment, Payload};
 
 /// A run of bytes in stream order.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Chunk<'a> {
+pub(crate) struct Chunk<'a> {
     /// Place of its first byte in the stream.
-    pub(super) offset: i64,
+    pub(crate) offset: i64,
     /// What was captured.
-    pub(super) data: &'a [u8],
+    pub(crate) data: &'a [u8],
     /// Bytes after it that the snap length cut.
-    pub(super) cut: u32,
+    pub(crate) cut: u32,
     /// Frame and time.
-    pub(super) at: Moment,
+    pub(crate) at: Moment,
     /// Payload length of its segment, in bytes.
-    pub(super) segment: u32,
+    pub(crate) segment: u32,
 }
 
 impl Chunk<'_> {
     /// Without its first `n` bytes.
-    pub(super) fn after(self, n: usize) -> Self {
+    pub(crate) fn after(self, n: usize) -> Self {
         Self { offset: self.offset + n as i64, data: self.data.get(n..).unwrap_or_default(), ..self }
     }
 
     /// Its first `n` bytes, with no cut after them.
-    pub(super) fn until(self, n: usize) -> Self {
+    pub(crate) fn until(self, n: usize) -> Self {
         Self { data: self.data.get(..n).unwrap_or(self.data), cut: 0, ..self }
     }
 }
 
 /// A segment that came early.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(crate) struct Held {
     offset: i64,
     length: u32,
     data: Box<[u8]>,
@@ -43,14 +44,14 @@ pub(super) struct Held {
 
 impl Held {
     /// As a chunk from `from` on; `None` if all of it lies before.
-    pub(super) fn chunk(&self, from: i64) -> Option<Chunk<'_>> {
+    pub(crate) fn chunk(&self, from: i64) -> Option<Chunk<'_>> {
         chunk(self.offset, self.length, &self.data, self.at, from)
     }
 }
 
 /// What comes next.
 #[derive(Debug)]
-pub(super) enum Next {
+pub(crate) enum Next {
     /// Bytes that were held back, and where the stream had got to.
     Bytes(Held, i64),
     /// A hole of this many bytes that is given up.
@@ -59,7 +60,7 @@ pub(super) enum Next {
 
 /// Where a direction's stream has got to, and what came early.
 #[derive(Debug, Default)]
-pub(super) struct Order {
+pub(crate) struct Order {
     next: i64,
     acked: i64,
     held: Vec<Held>,
@@ -68,7 +69,7 @@ pub(super) struct Order {
 
 impl Order {
     /// Offers a segment: gives it (from its first new byte) if it is next, else holds or drops it.
-    pub(super) fn offer<'a>(&mut self, payload: &Payload<'a>) -> Option<Chunk<'a>> {
+    pub(crate) fn offer<'a>(&mut self, payload: &Payload<'a>) -> Option<Chunk<'a>> {
         if payload.offset > self.next {
             self.hold(payload);
             return None;
@@ -79,7 +80,7 @@ impl Order {
     }
 
     /// What the last segment made available; `finish` gives up every hole.
-    pub(super) fn next(&mut self, finish: bool) -> Option<Next> {
+    pub(crate) fn next(&mut self, finish: bool) -> Option<Next> {
         let first = self.held.first()?;
         if first.offset > self.next {
             if !finish && !self.gives_up(first.offset) {
@@ -97,17 +98,17 @@ impl Order {
     }
 
     /// The other side acknowledged up to `offset`.
-    pub(super) fn acknowledge(&mut self, offset: i64) {
+    pub(crate) fn acknowledge(&mut self, offset: i64) {
         self.acked = self.acked.max(offset);
     }
 
     /// Bytes held back.
-    pub(super) const fn held_bytes(&self) -> usize {
+    pub(crate) const fn held_bytes(&self) -> usize {
         self.held_bytes
     }
 
     /// Forgets what is held back.
-    pub(super) fn drop_held(&mut self) {
+    pub(crate) fn drop_held(&mut self) {
         self.held = Vec::new();
         self.held_bytes = 0;
     }
@@ -148,7 +149,8 @@ fn chunk(offset: i64, length: u32, data: &[u8], at: Moment, from: i64) -> Option
 
 /// Segments held back at most.
 const MAX_SEGMENTS: usize = 64;
-/// Bytes held back at most: more than a usual flight behind one lost segment during a handshake.
+/// Bytes held back at most: more than a usual flight behind one lost segment during a handshake, or a DNS message of the
+/// largest size.
 const MAX_BYTES: usize = 64 << 10;
 /// Segments awaited behind a hole that was acknowledged.
 const PATIENCE: usize = 8;
