@@ -57,9 +57,10 @@ impl Addresses {
         let number = *self.wide4.entry([a, b]).or_insert(next);
         // Only beyond 4,096 networks do numbers wrap into addresses that are in use.
         let [high, low] = FIRST_WIDE.wrapping_add(number).to_be_bytes();
-        let siblings = self.nets4.range([a, b, 1]..=[a, b, 255]).count() as u8;
-        // The first /24 of a /16 stays the first, so that 10.244.0.0/16 still reads as a network.
-        let third = if c == 0 { 0 } else { *self.nets4.entry([a, b, c]).or_insert(siblings + 1) };
+        let siblings = self.nets4.range([a, b, 1]..=[a, b, 255]).count();
+        // The first /24 of a /16 stays the first, so that 10.244.0.0/16 still reads as a network. One that is new has at
+        // most 254 siblings.
+        let third = if c == 0 { 0 } else { *self.nets4.entry([a, b, c]).or_insert((siblings + 1) as u8) };
         Ipv4Addr::new(high, low, third, host)
     }
 
@@ -150,6 +151,15 @@ fn mac_text(mac: Mac) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_network_is_known_again() {
+        let mut addresses = Addresses::default();
+        let mut all = || (0..=255).map(|c| addresses.v4(Ipv4Addr::new(10, 1, c, 7))).collect::<Vec<_>>();
+        let once = all();
+        assert_eq!(once[255], Ipv4Addr::new(240, 0, 255, 7));
+        assert_eq!(all(), once);
+    }
 
     #[test]
     fn subnets_stay_subnets_and_ports_stay() {
