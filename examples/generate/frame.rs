@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 pub(crate) const FIN: u8 = 1;
@@ -96,11 +96,42 @@ pub(crate) fn udp(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Vec<u8> {
     in_ethernet(from.ip(), to.ip(), 17, &udp)
 }
 
+/// Who has the address of `target`? (RFC 826.)
+pub(crate) fn arp_request(sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
+    arp(1, sender, target)
+}
+
+/// The address of `sender` is here.
+pub(crate) fn arp_reply(sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
+    arp(2, sender, target)
+}
+
+fn arp(operation: u8, sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
+    let mut frame = vec![0x02, 0, 0, 0, 0, 2, 0x02, 0, 0, 0, 0, 1, 8, 6];
+    frame.extend_from_slice(&[0, 1, 8, 0, 6, 4, 0, operation]);
+    for address in [sender, target] {
+        frame.extend_from_slice(&[0x02, 0, 0, 0, 0, 1]);
+        frame.extend_from_slice(&address.octets());
+    }
+    frame.resize(60, 0);
+    frame
+}
+
 /// An IPv4 `frame` of ours as a fragment that others follow, `offset` bytes into its packet.
 pub(crate) fn fragment(frame: &[u8], identification: u16, offset: u16) -> Vec<u8> {
+    fragment_of(frame, identification, 0x2000 | (offset / 8))
+}
+
+/// The same as the last fragment of its packet.
+pub(crate) fn last_fragment(frame: &[u8], identification: u16, offset: u16) -> Vec<u8> {
+    fragment_of(frame, identification, offset / 8)
+}
+
+/// `field`: flags and fragment offset of the header.
+fn fragment_of(frame: &[u8], identification: u16, field: u16) -> Vec<u8> {
     let mut frame = frame.to_vec();
     frame[18..20].copy_from_slice(&identification.to_be_bytes());
-    frame[20..22].copy_from_slice(&(0x2000 | (offset / 8)).to_be_bytes());
+    frame[20..22].copy_from_slice(&field.to_be_bytes());
     frame[24..26].fill(0);
     let sum = checksum(&[&frame[14..34]]);
     frame[24..26].copy_from_slice(&sum.to_be_bytes());

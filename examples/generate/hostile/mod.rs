@@ -12,7 +12,7 @@ mod wire;
 type Write = fn(&Path, u64, u64) -> io::Result<String>;
 
 /// Name and writer of each.
-pub(crate) const KINDS: [(&str, Write); 24] = [
+pub(crate) const KINDS: [(&str, Write); 26] = [
     ("one-address", wire::one_address),
     ("out-of-order", wire::out_of_order),
     ("retransmissions", wire::retransmissions),
@@ -20,6 +20,8 @@ pub(crate) const KINDS: [(&str, Write); 24] = [
     ("server-names", wire::server_names),
     ("certificates", wire::certificates),
     ("fragments", wire::fragments),
+    ("fragment-pieces", wire::fragment_pieces),
+    ("neighbors", wire::neighbors),
     ("lookups", wire::lookups),
     ("icmp-errors", wire::icmp_errors),
     ("overlays", wire::overlays),

@@ -5,7 +5,9 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use super::super::frame::{ACK, Capture, PSH, SYN, Segment, fragment, icmp_unreachable, udp};
+use super::super::frame::{
+    ACK, Capture, PSH, SYN, Segment, arp_reply, arp_request, fragment, icmp_unreachable, last_fragment, udp,
+};
 use super::super::mixed::START;
 use super::super::random::Random;
 use super::super::talk::{Side, Talk};
@@ -164,6 +166,32 @@ pub(super) fn fragments(folder: &Path, count: u64, _: u64) -> io::Result<String>
         let (identification, offset) =
             if number % 2 == 0 { ((number / 2) as u16, 0) } else { (7, number % 4000 * 8) };
         capture.write(START + number * EVERY, &fragment(&frame, identification, offset as u16))?;
+    }
+    done(capture)
+}
+
+/// The last fragment of a packet, and then its pieces but for one, each of 8 bytes.
+pub(super) fn fragment_pieces(folder: &Path, count: u64, _: u64) -> io::Result<String> {
+    let mut capture = capture(folder)?;
+    let frame = udp(client(0), server(), &[]);
+    capture.write(START, &last_fragment(&frame, 7, 65_000))?;
+    for number in 0..count {
+        let offset = number % 8_000 * 8;
+        capture.write(START + number * EVERY, &fragment(&frame, 7, offset as u16))?;
+    }
+    done(capture)
+}
+
+/// One address that many ask for, and that answers as often.
+pub(super) fn neighbors(folder: &Path, count: u64, _: u64) -> io::Result<String> {
+    let (mut capture, half) = (capture(folder)?, count / 2);
+    let address = Ipv4Addr::new(10, 244, 0, 10);
+    let asker = |number: u64| Ipv4Addr::from(0xac1c_0000 + number as u32);
+    for number in 0..half {
+        capture.write(START + number * EVERY, &arp_request(asker(number), address))?;
+    }
+    for number in 0..half {
+        capture.write(START + (half + number) * EVERY, &arp_reply(address, asker(number)))?;
     }
     done(capture)
 }
