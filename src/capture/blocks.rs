@@ -1,10 +1,8 @@
-//! The pcapng blocks that hold no frames: interfaces, statistics, names, secrets, journal entries, comments
+//! The pcapng blocks that hold no frames: interfaces, statistics, secrets, journal entries
 //! (draft-ietf-opsawg-pcapng §4, options §3.5).
 //!
 //! Takes the body of one block; puts what it says into the [`CaptureSummary`], within bounds. What is beyond a bound is
 //! counted as a problem, never kept.
-
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::pcapng::{Clock, SectionInterface, Unit};
 use super::{CaptureSummary, Interface, LinkType};
@@ -65,17 +63,20 @@ fn options(bytes: Option<&[u8]>, order: Order) -> Options<'_> {
     Options { rest: bytes.unwrap_or_default(), order }
 }
 
-/// Comments and what wrote the section: `shb_hardware` 2, `shb_os` 3, `shb_userappl` 4 (§4.1).
-pub(super) fn section_notes(body: &[u8], order: Order, summary: &mut CaptureSummary) {
-    for (code, value) in options(body.get(16..), order) {
-        if matches!(code, COMMENT | 2..=4) {
-            note(summary, value);
-        }
-    }
+/// Bytes kept of what a file says beside its frames.
+#[derive(Default)]
+pub(super) struct Held {
+    interface_texts: usize,
+    journal: usize,
 }
 
 /// An interface description (§4.2). None for a body too short to be one.
-pub(super) fn interface(body: &[u8], order: Order, summary: &mut CaptureSummary) -> Option<SectionInterface> {
+pub(super) fn interface(
+    body: &[u8],
+    order: Order,
+    held: &mut Held,
+    summary: &mut CaptureSummary,
+) -> Option<SectionInterface> {
     let (&[l0, l1, _, _, s0, s1, s2, s3], rest) = body.split_first_chunk::<8>()?;
     let link_type = LinkType(order.u16([l0, l1]));
     let snaplen = order.u32([s0, s1, s2, s3]);
@@ -88,17 +89,29 @@ pub(super) fn interface(body: &[u8], order: Order, summary: &mut CaptureSummary)
             (IF_TSOFFSET, _) => clock.offset_seconds = eight(value, order).unwrap_or(0) as i64,
             // The first byte says what the filter is; 0 is the text that tcpdump was given.
             (IF_FILTER, [0, filter @ ..]) => described.filter = Some(text(filter)),
-            (COMMENT, _) => note(summary, value),
             _ => {}
         }
     }
+    Some(SectionInterface { index: keep(described, held, summary), link_type, snaplen, clock })
+}
+
+/// Keeps an interface, without its texts once there are too many of those; gives its number. Frames of one that is not
+/// kept belong to none.
+fn keep(mut described: Interface, held: &mut Held, summary: &mut CaptureSummary) -> u16 {
     let index = u16::try_from(summary.interfaces.len()).unwrap_or(Interface::NONE);
     if index == Interface::NONE {
-        bounded(summary, "interfaces");
-    } else {
-        summary.interfaces.push(described);
+        limit(summary, "limit_interfaces", "interfaces beyond 65,535 of a file are not told apart");
+        return index;
     }
-    Some(SectionInterface { index, link_type, snaplen, clock })
+    let texts = [&described.name, &described.filter].into_iter().flatten().map(String::len).sum::<usize>();
+    if held.interface_texts + texts > MAX_INTERFACE_TEXTS {
+        limit(summary, "limit_interface_texts", "names and filters of interfaces beyond 1 MiB are left out");
+        (described.name, described.filter) = (None, None);
+    } else {
+        held.interface_texts += texts;
+    }
+    summary.interfaces.push(described);
+    index
 }
 
 /// `if_tsresol`: the exponent of 10, or with the high bit set of 2.
@@ -132,13 +145,11 @@ pub(super) fn statistics(
     }
 }
 
-/// Options of an enhanced packet block: comments, and frames dropped before this one (`epb_dropcount`).
+/// Options of an enhanced packet block: frames dropped before this one (`epb_dropcount`).
 pub(super) fn packet_options(rest: &[u8], order: Order, interface: u16, summary: &mut CaptureSummary) {
     for (code, value) in options(Some(rest), order) {
-        match (code, eight(value, order)) {
-            (EPB_DROPCOUNT, Some(drops)) => add_drops(summary, interface, drops),
-            (COMMENT, _) => note(summary, value),
-            _ => {}
+        if let (EPB_DROPCOUNT, Some(drops)) = (code, eight(value, order)) {
+            add_drops(summary, interface, drops);
         }
     }
 }
@@ -147,23 +158,6 @@ pub(super) fn packet_options(rest: &[u8], order: Order, interface: u16, summary:
 pub(super) fn add_drops(summary: &mut CaptureSummary, interface: u16, drops: u64) {
     if let Some(interface) = summary.interfaces.get_mut(usize::from(interface)) {
         interface.drops = Some(interface.drops.unwrap_or(0).saturating_add(drops));
-    }
-}
-
-/// Name resolution: records of an address and its names, each ended by a zero byte (§4.5).
-pub(super) fn names(body: &[u8], order: Order, summary: &mut CaptureSummary) {
-    for (code, value) in options(Some(body), order) {
-        let (address, names) = match (code, value.split_first_chunk::<4>(), value.split_first_chunk::<16>()) {
-            (NRB_IPV4, Some((address, names)), _) => (IpAddr::V4(Ipv4Addr::from(*address)), names),
-            (NRB_IPV6, _, Some((address, names))) => (IpAddr::V6(Ipv6Addr::from(*address)), names),
-            _ => continue,
-        };
-        for name in names.split(|b| *b == 0).filter(|n| !n.is_empty()) {
-            if summary.names.len() >= MAX_NAMES {
-                return bounded(summary, "names");
-            }
-            summary.names.push((address, text(name)));
-        }
     }
 }
 
@@ -176,7 +170,7 @@ pub(super) fn secrets(body: &[u8], order: Order, summary: &mut CaptureSummary) {
     }
     let data = rest.get(..length).unwrap_or(rest);
     if summary.tls_key_log.len() + data.len() > MAX_KEY_LOG {
-        return bounded(summary, "TLS secrets");
+        return limit(summary, "limit_tls_secrets", "TLS secrets beyond 16 MiB of a file are not used");
     }
     summary.tls_key_log.push_str(&String::from_utf8_lossy(data));
     if !summary.tls_key_log.ends_with('\n') {
@@ -185,24 +179,18 @@ pub(super) fn secrets(body: &[u8], order: Order, summary: &mut CaptureSummary) {
 }
 
 /// One journal entry in the Journal Export Format, as it stands, without the zero bytes that pad the block (§4.8).
-pub(super) fn journal(body: &[u8], held: &mut usize, summary: &mut CaptureSummary) {
-    if *held + body.len() > MAX_JOURNAL || summary.journal_entries.len() >= MAX_JOURNAL_ENTRIES {
-        return bounded(summary, "journal entries");
+pub(super) fn journal(body: &[u8], held: &mut Held, summary: &mut CaptureSummary) {
+    if held.journal + body.len() > MAX_JOURNAL || summary.journal_entries.len() >= MAX_JOURNAL_ENTRIES {
+        let what = "journal entries beyond 100,000 or 64 MiB of a file are not read";
+        return limit(summary, "limit_journal_entries", what);
     }
-    *held += body.len();
+    held.journal += body.len();
     let padding = body.iter().rev().take(3).take_while(|b| **b == 0).count();
     summary.journal_entries.push(body.get(..body.len() - padding).unwrap_or(body).to_vec());
 }
 
-fn note(summary: &mut CaptureSummary, value: &[u8]) {
-    if summary.notes.len() >= MAX_NOTES {
-        return bounded(summary, "comments");
-    }
-    summary.notes.push(text(value));
-}
-
-fn bounded(summary: &mut CaptureSummary, what: &'static str) {
-    summary.problems.note("too_many_of_a_kind", Place::Whole, || format!("more {what} than are kept"));
+fn limit(summary: &mut CaptureSummary, name: &'static str, what: &'static str) {
+    summary.problems.loss(name, Place::Whole, || what.to_owned());
 }
 
 fn eight(value: &[u8], order: Order) -> Option<u64> {
@@ -216,7 +204,6 @@ fn text(value: &[u8]) -> String {
 }
 
 const END_OF_OPTIONS: u16 = 0;
-const COMMENT: u16 = 1;
 const IF_NAME: u16 = 2;
 const IF_TSRESOL: u16 = 9;
 const IF_FILTER: u16 = 11;
@@ -224,14 +211,15 @@ const IF_TSOFFSET: u16 = 14;
 const EPB_DROPCOUNT: u16 = 4;
 const ISB_IFDROP: u16 = 5;
 const ISB_OSDROP: u16 = 7;
-const NRB_IPV4: u16 = 1;
-const NRB_IPV6: u16 = 2;
 /// `TLSK`.
 const TLS_KEY_LOG: u32 = 0x544c_534b;
 
-const MAX_NAMES: usize = 65_536;
-const MAX_NOTES: usize = 1_000;
+/// Bytes of the name or the filter of one interface.
 const MAX_TEXT: usize = 4_096;
+/// Bytes of the names and filters of all interfaces of a file.
+const MAX_INTERFACE_TEXTS: usize = 1 << 20;
+/// Bytes of the TLS key log of a file.
 const MAX_KEY_LOG: usize = 16 << 20;
+/// Bytes of the journal entries of a file, and how many.
 const MAX_JOURNAL: usize = 64 << 20;
 const MAX_JOURNAL_ENTRIES: usize = 100_000;

@@ -149,14 +149,10 @@ pub struct CaptureSummary {
     pub bytes: u64,
     /// Interfaces in order of their number.
     pub interfaces: Vec<Interface>,
-    /// Name resolution blocks: address as text and name.
-    pub names: Vec<(std::net::IpAddr, String)>,
     /// TLS key log text of decryption secrets blocks.
     pub tls_key_log: String,
     /// systemd Journal Export blocks, one entry each, as they stand.
     pub journal_entries: Vec<Vec<u8>>,
-    /// `shb_hardware`, `shb_os`, `shb_userappl`, comments.
-    pub notes: Vec<String>,
     /// What was surprising, with byte offsets.
     pub problems: Weirds,
 }

@@ -5,7 +5,7 @@
 //! lengths disagree is damage: it is counted with its offset, and reading goes on at the next place that looks like a
 //! whole block. Blocks that Wireshark shows as a frame without a packet take a frame number here too.
 
-use super::blocks::{self, Order};
+use super::blocks::{self, Held, Order};
 use super::reader::{MAX_RECORD, Progress};
 use super::{CaptureSummary, FrameHeader, Interface, LinkType, Window};
 use crate::error::Place;
@@ -21,8 +21,7 @@ pub(super) struct Pcapng {
     /// Time of the last frame that had one; blocks without a time take it.
     last_time: Timestamp,
     resync: bool,
-    /// Bytes of journal entries kept so far.
-    journal_bytes: usize,
+    held: Held,
 }
 
 /// What frames need to know of their interface.
@@ -110,21 +109,33 @@ impl Pcapng {
                     self.block(window, block, summary);
                     at = next;
                 }
-                Found::Partial(need) => return Progress::More { used: at, need },
-                Found::Damaged(why) => {
-                    let name = if self.in_section { "damaged_block" } else { "not_a_capture" };
-                    let place = offset + at as u64;
-                    summary.problems.loss(name, Place::Offset(place), || {
-                        let head = window.bytes.get(at..at + 8).unwrap_or_default();
-                        format!(
-                            "{why} ({head:02x?}); reading goes on at the next place that looks like a block"
-                        )
-                    });
-                    self.resync = true;
-                    at += 1;
+                Found::Partial(_) if eof && self.next_plausible(&window.bytes, at + 1, eof).is_ok() => {
+                    let why = "a block that would end behind the end of the file, although blocks follow it";
+                    at = self.damaged(why, window, at, offset, summary);
                 }
+                Found::Partial(need) => return Progress::More { used: at, need },
+                Found::Damaged(why) => at = self.damaged(why, window, at, offset, summary),
             }
         }
+    }
+
+    /// Counts a damaged block at `at`; gives where to look for the next one.
+    #[cold]
+    fn damaged(
+        &mut self,
+        why: &str,
+        window: &Window,
+        at: usize,
+        offset: u64,
+        summary: &mut CaptureSummary,
+    ) -> usize {
+        let name = if self.in_section { "damaged_block" } else { "not_a_capture" };
+        summary.problems.loss(name, Place::Offset(offset + at as u64), || {
+            let head = window.bytes.get(at..at + 8).unwrap_or_default();
+            format!("{why} ({head:02x?}); reading goes on at the next place that looks like a block")
+        });
+        self.resync = true;
+        at + 1
     }
 
     /// The block at `at`. A section header brings its own byte order.
@@ -253,16 +264,21 @@ impl Pcapng {
     fn other_block(&mut self, window: &mut Window, block: Block, summary: &mut CaptureSummary) {
         let body = window.bytes.get(block.body..block.end).unwrap_or_default();
         match block.kind {
-            SECTION_HEADER_VALUE => self.section(body, summary),
-            INTERFACE => match blocks::interface(body, self.order, summary) {
-                Some(interface) => self.interfaces.push(interface),
+            SECTION_HEADER_VALUE => self.section(body),
+            INTERFACE => match blocks::interface(body, self.order, &mut self.held, summary) {
+                // Beyond the last number the file's own limit was said.
+                Some(interface) if self.interfaces.len() < usize::from(Interface::NONE) => {
+                    self.interfaces.push(interface);
+                }
+                Some(_) => {}
                 None => damaged_packet(summary, block),
             },
-            NAME_RESOLUTION => blocks::names(body, self.order, summary),
+            // Nothing asks for what the capturing host called its peers.
+            NAME_RESOLUTION => {}
             INTERFACE_STATISTICS => blocks::statistics(body, self.order, &self.interfaces, summary),
             DECRYPTION_SECRETS => blocks::secrets(body, self.order, summary),
             JOURNAL_EXPORT => {
-                blocks::journal(body, &mut self.journal_bytes, summary);
+                blocks::journal(body, &mut self.held, summary);
                 window.frames.push(no_packet(self.last_time, block));
             }
             CUSTOM | CUSTOM_NO_COPY => window.frames.push(no_packet(self.last_time, block)),
@@ -272,11 +288,10 @@ impl Pcapng {
         }
     }
 
-    fn section(&mut self, body: &[u8], summary: &mut CaptureSummary) {
+    fn section(&mut self, body: &[u8]) {
         self.order = if body.first() == Some(&0x1a) { Order::Big } else { Order::Little };
         self.in_section = true;
         self.interfaces.clear();
-        blocks::section_notes(body, self.order, summary);
     }
 }
 

@@ -1,57 +1,61 @@
 //! Counts over a whole capture, and the order of its flows.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::ops::Range;
 
 use super::merge::{self, Merged};
-use super::{CaptureReport, Ingested, NeighborFact};
+use super::neighbors::Neighbors;
+use super::{CaptureReport, Ingested};
 use crate::capture::{CaptureIndex, CaptureSet, Interface, LinkType, Window};
 use crate::error::{Place, Weirds};
-use crate::flow::{FrameRef, Moment, ShardEnd};
-use crate::packet::{Neighbor, Packet, neighbor};
+use crate::flow::{ShardEnd, Totals};
 use crate::time::Timestamp;
 
 /// What is counted over all frames of a capture.
 #[derive(Default)]
 pub(super) struct Tally {
     pub(super) problems: Weirds,
+    pub(super) neighbors: Neighbors,
     link_types: Vec<LinkType>,
     interfaces: Vec<Interface>,
-    first: Option<Timestamp>,
-    last: Option<Timestamp>,
-    previous: Option<Timestamp>,
+    /// Earliest and latest frame.
+    span: Option<(Timestamp, Timestamp)>,
+    /// First and last frame of the file, as they stand in it.
+    ends: Option<(Timestamp, Timestamp)>,
     frames: u64,
     snaplen_cut: u64,
     backwards: u64,
-    neighbors: BTreeMap<(IpAddr, IpAddr), NeighborFact>,
 }
 
 impl Tally {
-    /// Counts the frames of `range`.
+    /// Counts the frames of `range`, the first that this tally sees.
     pub(super) fn frames(&mut self, window: &Window, range: Range<usize>) {
-        for header in &window.frames[range] {
-            self.frames += 1;
+        let frames = &window.frames[range];
+        let (Some(first), Some(last)) = (frames.first(), frames.last()) else { return };
+        self.ends = Some((first.time, last.time));
+        self.frames = frames.len() as u64;
+        let (mut earliest, mut latest, mut previous) = (first.time, first.time, first.time);
+        for header in frames {
             self.snaplen_cut += u64::from(header.captured < header.length);
-            self.backwards += u64::from(self.previous.is_some_and(|p| header.time < p));
-            self.first = Some(self.first.map_or(header.time, |t| t.min(header.time)));
-            self.last = Some(self.last.map_or(header.time, |t| t.max(header.time)));
-            self.previous = Some(header.time);
+            self.backwards += u64::from(header.time < previous);
+            previous = header.time;
+            earliest = earliest.min(previous);
+            latest = latest.max(previous);
             if self.link_types.last() != Some(&header.link_type)
                 && !self.link_types.contains(&header.link_type)
             {
                 self.link_types.push(header.link_type);
             }
         }
+        self.span = Some((earliest, latest));
     }
 
     /// Takes over the counts of the next run of frames, and empties them.
     pub(super) fn add(&mut self, next: &mut Self) {
         let next = std::mem::take(next);
-        let earliest = [self.first, next.first].into_iter().flatten().min();
-        let latest = [self.last, next.last].into_iter().flatten().max();
-        (self.first, self.last) = (earliest, latest);
-        self.previous = next.previous.or(self.previous);
+        let steps_back = |a: (_, Timestamp), b: (Timestamp, _)| b.0 < a.1;
+        self.backwards += u64::from(self.ends.zip(next.ends).is_some_and(|(a, b)| steps_back(a, b)));
+        self.ends = joined(self.ends, next.ends, |a, b| (a.0, b.1));
+        self.span = joined(self.span, next.span, |a, b| (a.0.min(b.0), a.1.max(b.1)));
         self.frames += next.frames;
         self.snaplen_cut += next.snaplen_cut;
         self.backwards += next.backwards;
@@ -64,55 +68,16 @@ impl Tally {
 
     /// Takes the interfaces of a file that is read.
     pub(super) fn end_of_file(&mut self, interfaces: Vec<Interface>) {
-        self.previous = None;
+        self.ends = None;
         self.interfaces.extend(interfaces);
     }
+}
 
-    /// Notes requests and answers of ARP and ND; at most [`MAX_NEIGHBORS`] pairs.
-    pub(super) fn neighbors(
-        &mut self,
-        capture: CaptureIndex,
-        window: &Window,
-        file: u16,
-        packets: &[Packet],
-    ) {
-        for packet in packets {
-            let frame = packet.frame as usize;
-            let at =
-                Moment { frame: FrameRef::new(file, window.number(frame)), time: window.frames[frame].time };
-            match neighbor(packet, window) {
-                Some(Neighbor::Request { address, asked_by }) => self.request(capture, address, asked_by, at),
-                Some(Neighbor::Answer { address }) => self.answer(address, at),
-                None => {}
-            }
-        }
-    }
-
-    fn request(&mut self, capture: CaptureIndex, address: IpAddr, asked_by: IpAddr, at: Moment) {
-        let key = (address, asked_by);
-        if self.neighbors.len() >= MAX_NEIGHBORS && !self.neighbors.contains_key(&key) {
-            return self.problems.note("neighbor_limit", Place::Frame(at.frame.number()), || {
-                format!("more than {MAX_NEIGHBORS} ARP or ND questions; later ones are not kept")
-            });
-        }
-        let fact = self.neighbors.entry(key).or_insert_with(|| NeighborFact {
-            capture,
-            address,
-            asked_by,
-            first: at,
-            last: at,
-            requests: 0,
-            answered: None,
-        });
-        fact.last = at;
-        fact.requests += 1;
-    }
-
-    fn answer(&mut self, address: IpAddr, at: Moment) {
-        let from = (address, IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
-        for (_, fact) in self.neighbors.range_mut(from..).take_while(|((a, _), _)| *a == address) {
-            fact.answered.get_or_insert(at);
-        }
+/// What is known of two runs of frames together.
+fn joined<T>(a: Option<T>, b: Option<T>, join: impl FnOnce(T, T) -> T) -> Option<T> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(join(a, b)),
+        (a, b) => a.or(b),
     }
 }
 
@@ -120,30 +85,38 @@ impl Tally {
 pub(super) fn finish(
     index: CaptureIndex,
     set: CaptureSet,
-    tally: Tally,
+    mut tally: Tally,
     ends: Vec<ShardEnd>,
     from: Option<Timestamp>,
     all: &mut Ingested,
 ) {
     let written = all.flows.spilled();
     // Wireshark counts streams from the first frame of the file: without that frame nobody knows their numbers
-    let numbered = from.is_none_or(|from| tally.first.is_none_or(|first| first >= from));
-    let Merged { totals, spilled, mut failures } =
-        merge::merge(index, set.files.len(), numbered, ends, &mut all.flows);
-    failures.extend(all.flows.failed().map(str::to_owned));
-    if let (Some(why), Some(report)) = (failures.first(), all.inputs.last_mut()) {
+    let numbered = from.is_none_or(|from| tally.span.is_none_or(|(first, _)| first >= from));
+    let merged = merge::merge(index, set.files.len(), numbered, ends, &mut all.flows);
+    note_failures(&merged, all);
+    let spilled = merged.spilled + all.flows.spilled() - written;
+    all.neighbors.extend(std::mem::take(&mut tally.neighbors).facts());
+    all.captures.push(report(set, tally, &merged.totals, spilled));
+}
+
+/// Says that records could not be written or read.
+fn note_failures(merged: &Merged, all: &mut Ingested) {
+    let failed = merged.failures.first().map(String::as_str).or(all.flows.failed());
+    if let (Some(why), Some(report)) = (failed, all.inputs.last_mut()) {
         report.problems.loss("spill_failed", Place::Whole, || {
             format!(
                 "flow records could not be kept in a temporary file ({why}): free space or raise --max-memory"
             )
         });
     }
-    let share = |n: u64| if totals.tcp == 0 { 0.0 } else { n as f64 / totals.tcp as f64 };
-    all.captures.push(CaptureReport {
-        interfaces: tally.interfaces.clone(),
+}
+
+fn report(set: CaptureSet, tally: Tally, totals: &Totals, spilled_bytes: u64) -> CaptureReport {
+    CaptureReport {
         link_types: tally.link_types.iter().map(|l| l.name()).collect(),
-        first: tally.first,
-        last: tally.last,
+        first: tally.span.map(|(first, _)| first),
+        last: tally.span.map(|(_, last)| last),
         frames: tally.frames,
         drops: tally.interfaces.iter().filter_map(|i| i.drops).reduce(u64::saturating_add),
         snaplen_cut: tally.snaplen_cut,
@@ -151,17 +124,42 @@ pub(super) fn finish(
         ack_lost_segments: totals.ack_lost_segments,
         gap_bytes: totals.gap_bytes,
         backwards: tally.backwards,
-        one_sided: share(totals.one_sided),
+        one_sided: if totals.tcp == 0 { 0.0 } else { totals.one_sided as f64 / totals.tcp as f64 },
         evicted: totals.evicted,
         flows: totals.flows,
         retransmissions: totals.retransmissions,
-        spilled_bytes: spilled + all.flows.spilled() - written,
+        spilled_bytes,
+        interfaces: tally.interfaces,
         set,
-    });
-    let mut neighbors: Vec<_> = tally.neighbors.into_values().collect();
-    neighbors.sort_by_key(|n| (n.capture, n.first, n.address, n.asked_by));
-    all.neighbors.extend(neighbors);
+    }
 }
 
-/// Distinct pairs of asker and address kept for a capture.
-const MAX_NEIGHBORS: usize = 16_384;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::FrameHeader;
+
+    #[test]
+    fn steps_back_count_wherever_they_fall() {
+        let frame = |n: i64| FrameHeader {
+            time: Timestamp(n),
+            offset: 0,
+            captured: 0,
+            length: 0,
+            interface: 0,
+            link_type: LinkType::RAW,
+        };
+        let times = [5, 6, 3, 4, 9, 9, 2];
+        let window = Window { frames: times.map(frame).to_vec(), ..Window::default() };
+        for cut in 0..=times.len() {
+            let mut whole = Tally::default();
+            for range in [0..cut, cut..times.len()] {
+                let mut chunk = Tally::default();
+                chunk.frames(&window, range);
+                whole.add(&mut chunk);
+            }
+            let found = (whole.backwards, whole.span, whole.frames);
+            assert_eq!(found, (2, Some((Timestamp(2), Timestamp(9))), 7), "cut at {cut}");
+        }
+    }
+}

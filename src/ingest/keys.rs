@@ -33,14 +33,17 @@ impl Keys {
         Arc::clone(&self.log)
     }
 
-    /// Takes what is new in the blocks of the file that is read; tells whether there was anything.
-    pub(super) fn take(&mut self, blocks: &str, problems: &mut Weirds) -> bool {
-        let new = blocks.get(self.taken..).filter(|new| !new.is_empty());
-        let Some(new) = new else { return false };
+    /// Whether there is anything new in the blocks of the file that is read.
+    pub(super) fn are_behind(&self, blocks: &str) -> bool {
+        blocks.len() > self.taken
+    }
+
+    /// Takes what is new in the blocks of the file that is read. While someone else holds the log it is copied.
+    pub(super) fn take(&mut self, blocks: &str, problems: &mut Weirds) {
+        let new = blocks.get(self.taken..).unwrap_or_default();
         let lines = Arc::make_mut(&mut self.log).add(new);
         note(&lines, problems);
         self.taken = blocks.len();
-        true
     }
 
     /// A file has ended.

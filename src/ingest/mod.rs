@@ -19,6 +19,7 @@ mod finish;
 mod flows;
 mod keys;
 mod merge;
+mod neighbors;
 mod observer;
 mod prefix;
 pub mod replay;
@@ -123,8 +124,6 @@ pub struct Ingested {
     pub flows: Flows,
     /// Neighbour requests, by capture and first frame.
     pub neighbors: Vec<NeighborFact>,
-    /// Names of name resolution blocks.
-    pub names: Vec<(IpAddr, String)>,
     /// systemd Journal Export entries that captures hold, for the log side: source and entries.
     pub journals: Vec<(SourceIndex, Vec<Vec<u8>>)>,
     /// One for each file.

@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use super::Conversation;
 use crate::bundle::Source;
 use crate::capture::{self, CaptureIndex, CaptureSet, FrameHeader, Interface, Window};
-use crate::flow::{Dir, FrameRef, Moment, Proto};
-use crate::packet::fragments::Reassembler;
+use crate::flow::{Dir, FrameRef, Moment};
+use crate::packet::fragments::{self, Reassembler};
 use crate::packet::{self, DecodeOptions, Decoded, Kind, Packet};
 
 mod words;
@@ -36,11 +36,7 @@ impl Wanted {
     pub fn of(flow: &Conversation) -> Self {
         Self {
             capture: flow.capture,
-            proto: match flow.proto {
-                Proto::Tcp => 6,
-                Proto::Udp => 17,
-                Proto::Other(n) => n,
-            },
+            proto: flow.proto.number(),
             vni: flow.vni,
             orig: flow.orig,
             resp: flow.resp,
@@ -111,6 +107,8 @@ pub fn replay(
 ) -> std::io::Result<()> {
     let Some(end) = wanted.iter().map(Wanted::end).max() else { return Ok(()) };
     let begin = wanted.iter().flat_map(|w| w.icmp.iter().copied().chain([w.first])).min().unwrap_or_default();
+    // A first packet may have been put together from fragments that came before.
+    let begin = FrameRef::new(begin.file(), begin.number().saturating_sub(fragments::MAX_AGE));
     let mut pass =
         Pass { wanted, by_key: by_key(wanted), begin, options, reassembler: super::reassembler(sources) };
     for (file, index) in set.files.iter().enumerate() {
@@ -176,9 +174,7 @@ impl Pass<'_> {
         }
         let mut decoded = Decoded::default();
         packet::decode(window, 0..window.frames.len(), self.options, &mut decoded);
-        if decoded.packets.iter().any(|p| p.kind == Kind::Fragment) {
-            self.reassembler.pass(window, self.options, &mut decoded.packets, &mut decoded.problems);
-        }
+        self.reassembler.pass(window, self.options, &mut decoded.packets, &mut decoded.problems);
         for packet in &decoded.packets {
             let Some(header) = window.frames.get(packet.frame as usize) else { continue };
             let frame = FrameRef::new(file, window.number(packet.frame as usize));

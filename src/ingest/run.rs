@@ -1,5 +1,7 @@
 //! Reads every capture: one window is read while the one before is decoded and dealt to the shards.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use super::finish::{self, Tally};
@@ -13,18 +15,36 @@ use crate::flow::{Shard, ShardOptions};
 use crate::packet::fragments::Reassembler;
 use crate::packet::{self, DecodeOptions, Kind, Packet};
 use crate::time::Timestamp;
+use crate::tls::KeyLog;
 
 /// Reads all captures among `sources`; one after the other, each with all threads of the current rayon pool.
 pub fn run(sources: &[Source], options: &IngestOptions) -> Ingested {
+    run_at_most(MAX_CAPTURES, sources, options)
+}
+
+fn run_at_most(most: usize, sources: &[Source], options: &IngestOptions) -> Ingested {
     let records = share_of(options.max_memory, RECORD_SHARE);
     let mut all = Ingested { flows: Flows::with_limit(records), ..Ingested::default() };
     let mut keys = Keys::read(sources, &mut all.inputs);
     for set in capture::group(sources) {
-        let index = CaptureIndex(u16::try_from(all.captures.len()).unwrap_or(u16::MAX));
+        let index = all.captures.len();
+        let Some(index) = u16::try_from(index).ok().filter(|_| index < most).map(CaptureIndex) else {
+            all.inputs.extend(set.files.iter().map(|file| left_out(&sources[file.0 as usize], most)));
+            continue;
+        };
         let fragments = super::reassembler(sources);
         Capture::new(index, set, options, &mut keys, fragments).run(sources, &mut all);
     }
     all
+}
+
+/// The report of a file that is beyond the limit on captures.
+fn left_out(source: &Source, most: usize) -> InputReport {
+    let mut report = InputReport::of(source);
+    report.problems.loss("limit_captures", Place::Whole, || {
+        format!("more than {most} captures, of which this one was not read; give fewer of them at once")
+    });
+    report
 }
 
 /// One capture while it is read.
@@ -81,7 +101,7 @@ impl<'o> Capture<'o> {
             chunks: Vec::new(),
             tally: Tally::default(),
         };
-        capture.use_keys();
+        capture.use_keys(&capture.keys.log());
         capture
     }
 
@@ -119,8 +139,8 @@ impl<'o> Capture<'o> {
         let mut more = reader.fill(&mut current);
         while more {
             // Decryption secrets blocks stand before the frames that they open (pcapng, Decryption Secrets Block).
-            if self.keys.take(reader.tls_key_log(), &mut self.tally.problems) {
-                self.use_keys();
+            if self.keys.are_behind(reader.tls_key_log()) {
+                self.take_keys(reader.tls_key_log());
             }
             source.add_read(current.bytes.len() as u64);
             let work = || self.work(&mut current, file);
@@ -133,17 +153,24 @@ impl<'o> Capture<'o> {
         report.problems.merge(summary.problems);
         report.problems.merge(std::mem::take(&mut self.tally.problems));
         self.tally.end_of_file(summary.interfaces);
-        all.names.extend(summary.names);
         self.keys.end_of_file();
         if !summary.journal_entries.is_empty() {
             all.journals.push((report.source, summary.journal_entries));
         }
     }
 
-    /// Hands the secrets known so far to the shards.
-    fn use_keys(&mut self) {
+    /// Takes the secrets that are new in a file. The shards give back the log first, so that it grows where it is: a file
+    /// may have a block of secrets for each window, and a copy each time would be quadratic.
+    fn take_keys(&mut self, blocks: &str) {
+        self.use_keys(&Arc::default());
+        self.keys.take(blocks, &mut self.tally.problems);
+        self.use_keys(&self.keys.log());
+    }
+
+    /// Hands secrets to the shards.
+    fn use_keys(&mut self, log: &Arc<KeyLog>) {
         for shard in &mut self.shards {
-            shard.observer_mut().use_keys(self.keys.log());
+            shard.observer_mut().use_keys(Arc::clone(log));
         }
     }
 
@@ -160,11 +187,14 @@ impl<'o> Capture<'o> {
         let chunks = &mut self.chunks[..used];
         if chunks.iter().any(|c| !c.dealt.fragments.is_empty()) {
             self.tally.problems.merge(defragment(&mut self.reassembler, window, &self.decode, chunks));
+        } else {
+            self.reassembler.pass_by(window);
         }
         for chunk in &mut *chunks {
             self.tally.add(&mut chunk.tally);
             self.tally.problems.merge(std::mem::take(&mut chunk.problems));
-            self.tally.neighbors(self.index, window, file, &chunk.dealt.neighbors);
+            let Tally { neighbors, problems, .. } = &mut self.tally;
+            neighbors.add(self.index, window, file, &chunk.dealt.neighbors, problems);
         }
         let (window, chunks) = (&*window, &*chunks);
         self.shards.par_iter_mut().enumerate().for_each(|(n, shard)| {
@@ -243,6 +273,9 @@ fn shard_of(packet: &Packet) -> usize {
     (packet.hash >> 28) as usize % SHARDS
 }
 
+/// Captures at most: what the 16 bits of a [`CaptureIndex`] can tell apart.
+const MAX_CAPTURES: usize = 1 << 16;
+
 /// Fixed, so that results never depend on the number of threads.
 const SHARDS: usize = 16;
 
@@ -263,3 +296,86 @@ const RECORD_SHARE: u64 = 16;
 
 /// Live flows of a shard in bytes at least: a few dozen.
 const MIN_LIVE_BYTES: usize = 128 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::bundle::{self, Limits};
+    use crate::ingest::replay;
+
+    /// A pcap file of raw IP.
+    fn pcap(frames: &[&[u8]]) -> Vec<u8> {
+        let mut file = Vec::new();
+        for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 262_144, 101] {
+            file.extend(word.to_le_bytes());
+        }
+        for frame in frames {
+            for word in [1_795_227_000, 0, frame.len() as u32, frame.len() as u32] {
+                file.extend(word.to_le_bytes());
+            }
+            file.extend_from_slice(frame);
+        }
+        file
+    }
+
+    /// What files say, of which at most so many captures are read; and the folder that they are in.
+    fn read(files: &[(&str, Vec<u8>)], most: usize) -> (Ingested, bundle::Bundle, tempfile::TempDir) {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, bytes) in files {
+            fs::write(folder.path().join(name), bytes).expect("room for a file");
+        }
+        let bundle = bundle::discover(&[folder.path().to_owned()], &Limits::default()).expect("files");
+        (run_at_most(most, &bundle.sources, &IngestOptions::default()), bundle, folder)
+    }
+
+    #[test]
+    fn fragments_age_with_frames_that_are_none() {
+        let header = [0x45, 0, 0, 28, 0, 7, 0x20, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+        let first = [&header[..], &[3, 232, 7, 208, 0, 16, 0, 0]].concat();
+        let mut last = first.clone();
+        last[6..8].copy_from_slice(&[0, 1]);
+        for (between, expected) in [(100_000, 1), (300_000, 0)] {
+            let mut frames = vec![&b"?"[..]; between + 2];
+            (frames[0], frames[between + 1]) = (&first, &last);
+            let (all, bundle, _folder) = read(&[("a.pcap", pcap(&frames))], 1);
+            assert_eq!(all.flows.len(), expected, "{between} frames in between");
+            let wanted: Vec<_> = all.flows.iter().map(|flow| replay::Wanted::of(&flow)).collect();
+            let (set, options, mut shown) = (&all.captures[0].set, DecodeOptions::default(), 0);
+            let mut show = |_: &replay::Replayed<'_>| {
+                shown += 1;
+                Ok(())
+            };
+            replay::replay(&bundle.sources, set, &wanted, &options, &mut show).expect("the file is there");
+            assert_eq!(shown, expected, "the packet is put together again, {between} frames apart");
+        }
+    }
+
+    #[test]
+    fn captures_beyond_the_limit_are_left_out_and_said() {
+        let file = || pcap(&[b"?"]);
+        let (all, ..) = read(&[("a.pcap", file()), ("b.pcap", file()), ("c.pcap", file())], 2);
+        assert_eq!(all.captures.len(), 2);
+        let is_left_out =
+            |i: &InputReport| i.problems.iter().any(|w| (w.name, w.loss) == ("limit_captures", true));
+        let said: Vec<_> = all.inputs.iter().map(is_left_out).collect();
+        assert_eq!(said, [false, false, true]);
+    }
+
+    #[test]
+    fn secrets_are_not_copied_for_each_block_of_them() {
+        let (options, mut keys) = (IngestOptions::default(), Keys::default());
+        let set = CaptureSet { name: String::new(), host: None, files: Vec::new() };
+        let mut capture = Capture::new(CaptureIndex(0), set, &options, &mut keys, Reassembler::new(0));
+        let line = |n: u8| format!("CLIENT_RANDOM {} {}\n", format!("{n:02x}").repeat(32), "11".repeat(48));
+        let mut blocks = line(1);
+        capture.take_keys(&blocks);
+        let place = Arc::as_ptr(&capture.keys.log());
+        blocks += &line(2);
+        assert!(capture.keys.are_behind(&blocks));
+        capture.take_keys(&blocks);
+        assert!(!capture.keys.are_behind(&blocks));
+        assert_eq!(Arc::as_ptr(&capture.keys.log()), place);
+    }
+}

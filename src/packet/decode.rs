@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::{DecodeOptions, Decoded, Kind, Packet, hash, ip, note};
+use super::{DecodeOptions, Decoded, Kind, Packet, hash, ip, note, protocol};
 use crate::capture::{FrameHeader, LinkType, Window};
 use crate::error::{Place, Weirds};
 
@@ -61,15 +61,14 @@ pub fn each_packet(
 #[inline]
 fn plain(frame: &[u8], index: usize, header: &FrameHeader) -> Option<Packet> {
     let headers = frame.first_chunk::<PLAIN_HEADERS>()?;
-    let [t0, t1, 0x45, _, l0, l1, i0, i1, f0, f1, ttl, ip::TCP, _, _, addresses @ ..] =
+    let [t0, t1, 0x45, _, l0, l1, i0, i1, f0, f1, ttl, protocol::TCP, _, _, addresses @ ..] =
         *headers.last_chunk::<42>()?
     else {
         return None;
     };
     let [s0, s1, s2, s3, d0, d1, d2, d3, tcp @ ..] = addresses;
-    let [p0, p1, q0, q1, n0, n1, n2, n3, a0, a1, a2, a3, offset, flags, w0, w1, ..] = tcp;
     let end = 14 + usize::from(u16::from_be_bytes([l0, l1]));
-    let payload = 34 + usize::from(offset >> 4) * 4;
+    let payload = 34 + usize::from(tcp[12] >> 4) * 4;
     let is_plain = [t0, t1] == [8, 0]
         && ip::is_whole([f0, f1])
         && payload >= PLAIN_HEADERS
@@ -79,30 +78,24 @@ fn plain(frame: &[u8], index: usize, header: &FrameHeader) -> Option<Packet> {
     if !is_plain {
         return None;
     }
-    let ports = [u16::from_be_bytes([p0, p1]), u16::from_be_bytes([q0, q1])];
-    let addresses = [u32::from_be_bytes([s0, s1, s2, s3]), u32::from_be_bytes([d0, d1, d2, d3])];
-    Some(Packet {
-        hash: hash::v4(addresses, ports, ip::TCP),
+    let mut packet = Packet {
         frame: index as u32,
-        v4: addresses,
+        v4: [u32::from_be_bytes([s0, s1, s2, s3]), u32::from_be_bytes([d0, d1, d2, d3])],
         ip: header.offset + 14,
         transport: header.offset + 34,
         payload: header.offset + payload as u32,
         payload_length: (end - payload) as u32,
         payload_captured: (end - payload) as u32,
-        seq: u32::from_be_bytes([n0, n1, n2, n3]),
-        ack: u32::from_be_bytes([a0, a1, a2, a3]),
-        src_port: ports[0],
-        dst_port: ports[1],
-        window: u16::from_be_bytes([w0, w1]),
-        flags: u16::from(offset & 0xf) << 8 | u16::from(flags),
         ip_id: u16::from_be_bytes([i0, i1]),
         point: hash::point(frame, header.interface, 14, ttl),
         ttl,
         kind: Kind::Tcp,
-        protocol: ip::TCP,
+        protocol: protocol::TCP,
         ..Packet::EMPTY
-    })
+    };
+    packet.set_tcp(tcp);
+    packet.hash = hash::v4(packet.v4, [packet.src_port, packet.dst_port], protocol::TCP);
+    Some(packet)
 }
 
 /// Decodes one IP packet that was put together from fragments and lies in `bytes`; `length` is its length on the wire.

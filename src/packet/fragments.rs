@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
+use std::ops::Range;
 
 use super::decode::decode_ip;
 use super::{DecodeOptions, Kind, Packet, note};
@@ -22,7 +23,7 @@ pub struct Reassembler {
     ages: VecDeque<(u64, Key)>,
     /// Bytes held.
     bytes: usize,
-    /// Frames seen before this window.
+    /// Frames seen before this window, with fragments among them or not.
     frames: u64,
 }
 
@@ -39,11 +40,21 @@ struct Key {
 #[derive(Debug)]
 struct Pending {
     born: u64,
-    /// Header of the first fragment that came: addresses, TTL and the like.
-    header: Vec<u8>,
+    /// What the fragment at place 0 says, once it came.
+    first: Option<First>,
+    /// In order of coming; none lies wholly in what came before it.
     pieces: Vec<Piece>,
+    covered: Covered,
     /// Length of the whole, once the last fragment came.
     total: Option<u32>,
+}
+
+/// What the whole packet takes from its first fragment: headers may differ from fragment to fragment, and only those of
+/// the first count (RFC 791 §3.2, RFC 8200 §4.5).
+#[derive(Debug)]
+struct First {
+    header: Vec<u8>,
+    protocol: u8,
 }
 
 #[derive(Debug)]
@@ -53,6 +64,10 @@ struct Piece {
     length: u32,
     data: Vec<u8>,
 }
+
+/// The places whose bytes came: runs that neither touch nor overlap, in order.
+#[derive(Debug, Default)]
+struct Covered(Vec<Range<u32>>);
 
 /// A packet put together.
 struct Whole {
@@ -90,12 +105,19 @@ impl Reassembler {
                 false
             });
         }
+        self.pass_by(window);
+    }
+
+    /// Ages what waits by the frames of a window that has no fragments.
+    pub fn pass_by(&mut self, window: &Window) {
         self.frames += window.frames.len() as u64;
     }
 
     /// Counts the fragments that are still waiting when the input ends.
     pub fn finish(mut self, problems: &mut Weirds) {
-        while self.forget_oldest(problems) {}
+        while let Some((_, key)) = self.oldest() {
+            self.give_up(&key, problems);
+        }
     }
 
     /// Keeps one fragment; gives the packet that it completes.
@@ -137,33 +159,32 @@ impl Reassembler {
     fn add(&mut self, key: Key, now: u64, packet: &Packet, window: &Window) -> Option<Whole> {
         let pending = self.waiting.entry(key).or_insert_with(|| {
             self.ages.push_back((now, key));
-            Pending { born: now, header: header(packet, window), pieces: Vec::new(), total: None }
+            Pending::new(now)
         });
-        let data = packet.payload(window);
-        let end = packet.ack.checked_add(packet.payload_length).filter(|end| *end <= MAX_PACKET)?;
-        let known = pending.pieces.iter().any(|p| p.place == packet.ack && p.length == packet.payload_length);
-        if !known && pending.pieces.len() < MAX_PIECES {
+        let place = packet.ack;
+        let end = place.checked_add(packet.payload_length).filter(|end| *end <= MAX_PACKET)?;
+        if place == 0 && pending.first.is_none() {
+            pending.first = Some(First { header: header(packet, window), protocol: packet.protocol });
+        }
+        if pending.pieces.len() < MAX_PIECES && pending.covered.add(place..end) {
+            let data = packet.payload(window).to_vec();
             self.bytes += data.len() + PIECE_COST;
-            pending.pieces.push(Piece {
-                place: packet.ack,
-                length: packet.payload_length,
-                data: data.to_vec(),
-            });
+            pending.pieces.push(Piece { place, length: packet.payload_length, data });
         }
         if packet.flags & 1 == 0 {
             pending.total = pending.total.or(Some(end));
         }
-        pending.whole(packet.noted(note::IPV6), packet.protocol)
+        pending.whole()
     }
 
     /// Forgets what is too old, and the oldest of what is too much.
     fn make_room(&mut self, now: u64, problems: &mut Weirds) {
-        loop {
+        while let Some((born, key)) = self.oldest() {
             let full = self.bytes > self.most || self.waiting.len() > self.most / BYTES_FOR_EACH;
-            let stale = self.ages.front().is_some_and(|(born, _)| born + MAX_AGE < now);
-            if !(full || stale) || !self.forget_oldest(problems) {
+            if !full && born + MAX_AGE >= now {
                 return;
             }
+            self.give_up(&key, problems);
             if full {
                 let most = self.most;
                 problems.loss("limit_fragment_bytes", Place::Whole, || {
@@ -173,18 +194,25 @@ impl Reassembler {
         }
     }
 
-    fn forget_oldest(&mut self, problems: &mut Weirds) -> bool {
-        let Some((born, key)) = self.ages.pop_front() else { return false };
-        if self.waiting.get(&key).is_some_and(|p| p.born == born) {
-            self.forget(&key);
-            problems.note("fragments_incomplete", Place::Whole, || {
-                format!(
-                    "IP packets of which fragments are missing, first from {} to {}",
-                    key.source, key.destination
-                )
-            });
+    /// What waits longest, and since which frame.
+    fn oldest(&mut self) -> Option<(u64, Key)> {
+        while let Some(&(born, key)) = self.ages.front() {
+            if self.waiting.get(&key).is_some_and(|p| p.born == born) {
+                return Some((born, key));
+            }
+            self.ages.pop_front();
         }
-        true
+        None
+    }
+
+    fn give_up(&mut self, key: &Key, problems: &mut Weirds) {
+        self.forget(key);
+        problems.note("fragments_incomplete", Place::Whole, || {
+            format!(
+                "IP packets of which fragments are missing, first from {} to {}",
+                key.source, key.destination
+            )
+        });
     }
 
     fn forget(&mut self, key: &Key) {
@@ -205,22 +233,17 @@ impl Key {
 }
 
 impl Pending {
-    /// The packet, if nothing of it is missing.
-    fn whole(&self, v6: bool, protocol: u8) -> Option<Whole> {
-        let total = self.total?;
-        let mut order: Vec<&Piece> = self.pieces.iter().collect();
-        order.sort_by_key(|p| p.place);
-        let mut covered = 0;
-        for piece in &order {
-            if piece.place > covered {
-                return None;
-            }
-            covered = covered.max(piece.place + piece.length);
-        }
-        (covered >= total).then(|| self.join(total, v6, protocol))
+    fn new(born: u64) -> Self {
+        Self { born, first: None, pieces: Vec::new(), covered: Covered::default(), total: None }
     }
 
-    fn join(&self, total: u32, v6: bool, protocol: u8) -> Whole {
+    /// The packet, if nothing of it is missing.
+    fn whole(&self) -> Option<Whole> {
+        let (total, first) = (self.total?, self.first.as_ref()?);
+        (self.covered.from_start() >= total).then(|| self.join(total, first))
+    }
+
+    fn join(&self, total: u32, first: &First) -> Whole {
         let mut data = vec![0; total as usize];
         let mut captured = total;
         // The first to come is written last, so that it stands.
@@ -233,7 +256,7 @@ impl Pending {
             let n = room.len().min(piece.data.len());
             room[..n].copy_from_slice(&piece.data[..n]);
         }
-        let mut bytes = whole_header(&self.header, total, v6, protocol);
+        let mut bytes = first.of_whole(total);
         let length = bytes.len() + total as usize;
         bytes.extend_from_slice(&data[..captured as usize]);
         Whole { bytes, length }
@@ -248,25 +271,49 @@ fn header(packet: &Packet, window: &Window) -> Vec<u8> {
     window.bytes.get(at..at + length).unwrap_or_default().to_vec()
 }
 
-/// The header as it was before the packet was cut up: whole length, no fragment fields, no extension headers.
-fn whole_header(header: &[u8], total: u32, v6: bool, protocol: u8) -> Vec<u8> {
-    let mut header = header.to_vec();
-    if v6 {
-        if let Some(fields) = header.get_mut(4..7) {
-            // 0 says "as long as it is" for what no longer fits the field.
-            let length = u16::try_from(total).unwrap_or(0).to_be_bytes();
-            fields.copy_from_slice(&[length[0], length[1], protocol]);
+impl First {
+    /// The header as it was before the packet was cut up: whole length, no fragment fields, no extension headers.
+    fn of_whole(&self, total: u32) -> Vec<u8> {
+        let mut header = self.header.clone();
+        if header.first().is_some_and(|b| b >> 4 == 6) {
+            if let Some(fields) = header.get_mut(4..7) {
+                // 0 says "as long as it is" for what no longer fits the field.
+                let length = u16::try_from(total).unwrap_or(0).to_be_bytes();
+                fields.copy_from_slice(&[length[0], length[1], self.protocol]);
+            }
+            return header;
         }
-        return header;
+        let length = u16::try_from(total as usize + header.len()).unwrap_or(0).to_be_bytes();
+        if let Some(fields) = header.get_mut(2..4) {
+            fields.copy_from_slice(&length);
+        }
+        if let Some(fields) = header.get_mut(6..8) {
+            fields.fill(0);
+        }
+        header
     }
-    let length = u16::try_from(total as usize + header.len()).unwrap_or(0).to_be_bytes();
-    if let Some(fields) = header.get_mut(2..4) {
-        fields.copy_from_slice(&length);
+}
+
+impl Covered {
+    /// Adds a run; tells whether any of it is new.
+    fn add(&mut self, new: Range<u32>) -> bool {
+        let Self(runs) = self;
+        let from = runs.partition_point(|run| run.end < new.start);
+        let to = runs.partition_point(|run| run.start <= new.end);
+        let touched = runs.get(from..to).unwrap_or_default();
+        if new.is_empty() || touched.iter().any(|run| run.start <= new.start && new.end <= run.end) {
+            return false;
+        }
+        let start = touched.first().map_or(new.start, |run| run.start.min(new.start));
+        let end = touched.last().map_or(new.end, |run| run.end.max(new.end));
+        runs.splice(from..to, [start..end]);
+        true
     }
-    if let Some(fields) = header.get_mut(6..8) {
-        fields.fill(0);
+
+    /// How many bytes came without a gap from place 0 on.
+    fn from_start(&self) -> u32 {
+        self.0.first().filter(|run| run.start == 0).map_or(0, |run| run.end)
     }
-    header
 }
 
 /// A packet that waits takes at least so many of the bytes: it holds a table entry even where its fragments are tiny.
@@ -278,4 +325,132 @@ const MAX_PIECES: usize = 1200;
 /// Bytes of one packet at most (RFC 791 §3.1: total length).
 const MAX_PACKET: u32 = 65_535;
 /// Frames that a fragment waits at most: some ten seconds of a busy capture.
-const MAX_AGE: u64 = 1 << 18;
+pub const MAX_AGE: u64 = 1 << 18;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::{FrameHeader, LinkType};
+    use crate::packet::{Decoded, decode};
+    use crate::time::Timestamp;
+
+    /// What becomes of frames that begin with an IP header, each in a window of its own.
+    fn put_together(reassembler: &mut Reassembler, frames: &[Vec<u8>]) -> Vec<(Packet, Window)> {
+        let mut whole = Vec::new();
+        for bytes in frames {
+            let length = bytes.len() as u32;
+            let header = FrameHeader {
+                time: Timestamp(0),
+                offset: 0,
+                captured: length,
+                length,
+                interface: 0,
+                link_type: LinkType::RAW,
+            };
+            let mut window = Window { bytes: bytes.clone(), frames: vec![header], first_number: 1 };
+            let (options, mut decoded) = (DecodeOptions::default(), Decoded::default());
+            decode(&window, 0..1, &options, &mut decoded);
+            reassembler.pass(&mut window, &options, &mut decoded.packets, &mut decoded.problems);
+            whole.extend(decoded.packets.into_iter().map(|packet| (packet, window.clone())));
+        }
+        whole
+    }
+
+    fn v4(place: u16, more: bool, ttl: u8, data: &[u8]) -> Vec<u8> {
+        let [l0, l1] = (20 + data.len() as u16).to_be_bytes();
+        let [f0, f1] = (u16::from(more) << 13 | place / 8).to_be_bytes();
+        let mut frame = vec![0x45, 0, l0, l1, 0, 7, f0, f1, ttl, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+        frame.extend_from_slice(data);
+        frame
+    }
+
+    fn v6(place: u16, more: bool, next: u8, data: &[u8]) -> Vec<u8> {
+        let [l0, l1] = (8 + data.len() as u16).to_be_bytes();
+        let [f0, f1] = (place | u16::from(more)).to_be_bytes();
+        let mut frame = vec![0x60, 0, 0, 0, l0, l1, 44, 64];
+        frame.extend(
+            [&[0xfd; 15][..], &[1], &[0xfd; 15], &[2], &[next, 0, f0, f1, 0, 0, 0, 7], data].concat(),
+        );
+        frame
+    }
+
+    /// A UDP datagram of 32 bytes between ports 1000 and 2000.
+    fn datagram() -> Vec<u8> {
+        let mut bytes = vec![0; 32];
+        bytes[..8].copy_from_slice(&[0x03, 0xe8, 0x07, 0xd0, 0, 32, 0, 0]);
+        bytes
+    }
+
+    #[test]
+    fn the_first_fragment_says_what_the_packet_is() {
+        let data = datagram();
+        for order in [[0, 1], [1, 0]] {
+            let fragments = [v6(0, true, 17, &data[..16]), v6(16, false, 6, &data[16..])];
+            let frames = order.map(|n| fragments[n].clone());
+            let whole = put_together(&mut Reassembler::new(1 << 20), &frames);
+            assert_eq!(whole.len(), 1, "{order:?}");
+            let packet = whole[0].0;
+            assert_eq!((packet.kind, packet.src_port, packet.dst_port), (Kind::Udp, 1000, 2000), "{order:?}");
+
+            let fragments = [v4(0, true, 64, &data[..16]), v4(16, false, 3, &data[16..])];
+            let frames = order.map(|n| fragments[n].clone());
+            let whole = put_together(&mut Reassembler::new(1 << 20), &frames);
+            assert_eq!((whole[0].0.kind, whole[0].0.ttl), (Kind::Udp, 64), "{order:?}");
+        }
+    }
+
+    #[test]
+    fn what_waited_too_long_is_not_completed() {
+        let data = datagram();
+        for (frames_between, packets) in [(MAX_AGE - 2, 1), (MAX_AGE, 0)] {
+            let mut reassembler = Reassembler::new(1 << 20);
+            assert!(put_together(&mut reassembler, &[v4(0, true, 64, &data[..16])]).is_empty());
+            let frame = FrameHeader {
+                time: Timestamp(0),
+                offset: 0,
+                captured: 0,
+                length: 0,
+                interface: 0,
+                link_type: LinkType::RAW,
+            };
+            let window = Window { frames: vec![frame; frames_between as usize], ..Window::default() };
+            reassembler.pass_by(&window);
+            let whole = put_together(&mut reassembler, &[v4(16, false, 64, &data[16..])]);
+            assert_eq!(whole.len(), packets, "{frames_between} frames in between");
+        }
+    }
+
+    #[test]
+    fn only_what_is_given_up_for_room_counts_against_the_limit() {
+        let data = datagram();
+        let complete = [v4(0, true, 64, &data[..16]), v4(16, false, 64, &data[16..])];
+        let mut reassembler = Reassembler::new(BYTES_FOR_EACH);
+        put_together(&mut reassembler, &complete);
+        put_together(&mut reassembler, &[v6(0, true, 17, &data[..16]), v4(0, true, 64, &data[..16])]);
+        let mut problems = Weirds::default();
+        reassembler.make_room(4, &mut problems);
+        reassembler.finish(&mut problems);
+        let counts: Vec<_> = problems.iter().map(|w| (w.name, w.count)).collect();
+        assert_eq!(counts, [("fragments_incomplete", 2), ("limit_fragment_bytes", 1)]);
+    }
+
+    #[test]
+    fn runs_that_touch_become_one() {
+        let mut covered = Covered::default();
+        let rows = [
+            (8..16, true, 0),
+            (24..32, true, 0),
+            (8..16, false, 0),
+            (10..12, false, 0),
+            (4..4, false, 0),
+            (14..26, true, 0),
+            (12..30, false, 0),
+            (0..8, true, 32),
+            (0..40, true, 40),
+        ];
+        for (new, is_new, from_start) in rows {
+            assert_eq!((covered.add(new.clone()), covered.from_start()), (is_new, from_start), "{new:?}");
+        }
+        assert_eq!(covered.0, [0..40]);
+    }
+}

@@ -1,6 +1,10 @@
 //! IPv4 and IPv6 headers, extension headers, and what an IP protocol number announces (RFC 791, RFC 8200, RFC 4302).
 
 use super::decode::{Next, Step, Stop, Walk};
+use super::protocol::{
+    AUTHENTICATION, DESTINATION, ETHER_IP, ETHERNET, FRAGMENT, GRE, HIP, HOP_BY_HOP, ICMP, ICMPV6,
+    IP_WITHIN_IP, IPIP, IPV6, MOBILITY, MPLS_IN_IP, NO_NEXT_HEADER, ROUTING, SCTP, SHIM6, TCP, UDP,
+};
 use super::{Kind, note};
 
 /// Whether the two bytes of flags and fragment offset say that the packet is in one piece.
@@ -197,26 +201,3 @@ fn source_route(mut options: &[u8]) -> Option<[u8; 4]> {
 /// The "more fragments" flag and the place in 8 bytes (RFC 791 §3.1).
 const MORE_FRAGMENTS: u16 = 0x2000;
 const FRAGMENT_PLACE: u16 = 0x1fff;
-
-// IANA "Assigned Internet Protocol Numbers".
-const HOP_BY_HOP: u8 = 0;
-pub(super) const ICMP: u8 = 1;
-const IPIP: u8 = 4;
-pub(super) const TCP: u8 = 6;
-pub(super) const UDP: u8 = 17;
-const IPV6: u8 = 41;
-const ROUTING: u8 = 43;
-const FRAGMENT: u8 = 44;
-const GRE: u8 = 47;
-const AUTHENTICATION: u8 = 51;
-pub(super) const ICMPV6: u8 = 58;
-const NO_NEXT_HEADER: u8 = 59;
-const DESTINATION: u8 = 60;
-const IP_WITHIN_IP: u8 = 94;
-const ETHER_IP: u8 = 97;
-const SCTP: u8 = 132;
-const MOBILITY: u8 = 135;
-const MPLS_IN_IP: u8 = 137;
-const HIP: u8 = 139;
-const SHIM6: u8 = 140;
-const ETHERNET: u8 = 143;

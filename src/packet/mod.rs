@@ -16,6 +16,7 @@ mod hash;
 pub mod headers;
 mod ip;
 mod link;
+pub mod protocol;
 mod transport;
 mod tunnel;
 

@@ -2,7 +2,10 @@
 //! RFC 4861).
 
 use super::decode::{Next, Step, Stop, Walk, flow_hash};
-use super::ip::{ICMP, ICMPV6, TCP, UDP};
+use super::protocol::{
+    AUTHENTICATION, DESTINATION, FRAGMENT, HIP, HOP_BY_HOP, ICMP, ICMPV6, MOBILITY, ROUTING, SCTP, SHIM6,
+    TCP, UDP,
+};
 use super::{Kind, Packet, note};
 
 impl Walk<'_> {
@@ -13,14 +16,8 @@ impl Walk<'_> {
         self.packet.protocol = TCP;
         self.packet.transport = self.at as u32;
         let Ok(header) = self.head::<20>("TCP") else { return self.cut_transport(TCP) };
-        let [s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, w0, w1, ..] = *header;
-        self.packet.src_port = u16::from_be_bytes([s0, s1]);
-        self.packet.dst_port = u16::from_be_bytes([d0, d1]);
-        self.packet.seq = u32::from_be_bytes([q0, q1, q2, q3]);
-        self.packet.ack = u32::from_be_bytes([a0, a1, a2, a3]);
-        self.packet.flags = u16::from(offset & 0xf) << 8 | u16::from(flags);
-        self.packet.window = u16::from_be_bytes([w0, w1]);
-        let length = usize::from(offset >> 4) * 4;
+        self.packet.set_tcp(*header);
+        let length = usize::from(header[12] >> 4) * 4;
         let payload = self.at + length.max(20);
         if length < 20 || payload > self.end {
             self.end = self.frame.len().min(payload);
@@ -193,10 +190,10 @@ fn quoted_extensions(packet: &[u8], first: u8) -> (u8, Option<usize>) {
             break;
         };
         at += match next {
-            0 | 43 | 60 | 135 | 139 | 140 => (usize::from(*length) + 1) * 8,
-            51 => (usize::from(*length) + 2) * 4,
-            44 if u16::from_be_bytes([*o0, *o1]) & 0xfff8 != 0 => return (*following, None),
-            44 => 8,
+            HOP_BY_HOP | ROUTING | DESTINATION | MOBILITY | HIP | SHIM6 => (usize::from(*length) + 1) * 8,
+            AUTHENTICATION => (usize::from(*length) + 2) * 4,
+            FRAGMENT if u16::from_be_bytes([*o0, *o1]) & 0xfff8 != 0 => return (*following, None),
+            FRAGMENT => 8,
             _ => break,
         };
         next = *following;
@@ -230,6 +227,18 @@ impl Packet {
         notes: 0,
     };
 
+    /// Takes what a TCP header without its options says (RFC 9293 §3.1).
+    #[inline]
+    pub(super) const fn set_tcp(&mut self, header: [u8; 20]) {
+        let [s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, w0, w1, ..] = header;
+        self.src_port = u16::from_be_bytes([s0, s1]);
+        self.dst_port = u16::from_be_bytes([d0, d1]);
+        self.seq = u32::from_be_bytes([q0, q1, q2, q3]);
+        self.ack = u32::from_be_bytes([a0, a1, a2, a3]);
+        self.flags = (offset as u16 & 0xf) << 8 | flags as u16;
+        self.window = u16::from_be_bytes([w0, w1]);
+    }
+
     /// The same with its offsets counted from `base` bytes earlier.
     #[inline]
     pub(super) const fn moved_by(mut self, base: u32) -> Self {
@@ -239,5 +248,3 @@ impl Packet {
         self
     }
 }
-
-const SCTP: u8 = 132;
