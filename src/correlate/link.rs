@@ -116,7 +116,7 @@ impl Linker {
     /// Links flows before and after a translation that a conntrack table names.
     fn by_translation(&mut self, world: &World) {
         let flows = &world.wire.flows;
-        let tcp = world.cluster.translations.iter().filter(|t| t.protocol == 6);
+        let tcp = world.cluster.translations.iter().filter(|t| t.protocol == Proto::Tcp.number());
         let pairs = tcp.map(|t| (t.original, (t.reply.1, t.reply.0))).filter(|(a, b)| a != b);
         let pairs: Vec<(Ends, Ends)> = pairs.collect();
         let by_ends = with_ends(flows, &pairs.iter().flat_map(|(a, b)| [*a, *b]).collect());

@@ -3,7 +3,7 @@
 use super::entry::Arrival;
 use super::{Dir, IcmpError};
 use crate::capture::Window;
-use crate::packet::{Packet, note, quoted_transport};
+use crate::packet::{Packet, note, protocol, quoted_transport};
 
 /// The error itself; `quotes` is the side whose packet it quotes.
 pub(super) fn error(arrival: &Arrival<'_>, quotes: Dir) -> IcmpError {
@@ -30,5 +30,5 @@ pub(super) fn quoted_tcp_flags(packet: &Packet, window: &Window) -> Option<u16> 
     let (_, tcp) = quoted_transport(quoted)?;
     let tcp = tcp?;
     let fields = quoted.get(tcp..tcp + 16)?;
-    (packet.protocol == 6).then(|| u16::from_be_bytes([fields[12], fields[13]]) & 0xfff)
+    (packet.protocol == protocol::TCP).then(|| u16::from_be_bytes([fields[12], fields[13]]) & 0xfff)
 }

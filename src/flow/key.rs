@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::codec::{Codec, Coded, Unpack};
 use super::{Dir, Flow, PerDir, Proto};
 use crate::capture::Window;
-use crate::packet::{Packet, note};
+use crate::packet::{Packet, note, protocol};
 
 /// Key of a flow, with its sides told apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -136,8 +136,8 @@ impl FlowKey {
     /// Transport protocol.
     pub(super) const fn proto(&self) -> Proto {
         match self.protocol {
-            6 => Proto::Tcp,
-            17 => Proto::Udp,
+            protocol::TCP => Proto::Tcp,
+            protocol::UDP => Proto::Udp,
             n => Proto::Other(n),
         }
     }
@@ -197,7 +197,7 @@ mod tests {
             addresses: PerDir { orig: orig.0, resp: resp.0 },
             ports: PerDir { orig: orig.1, resp: resp.1 },
             vni,
-            protocol: 6,
+            protocol: protocol::TCP,
             v6: ends[0].is_ipv6(),
         }
     }

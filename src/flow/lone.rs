@@ -11,7 +11,7 @@ use super::key::FlowKey;
 use super::{Dir, Flow, FlowEnd, FrameRef, Moment, Observer, Payload, TcpRecord, options};
 use crate::capture::{CaptureIndex, FrameHeader, LinkType, Window};
 use crate::packet::tcp_flag::{ACK, FIN, RST, SYN};
-use crate::packet::{Kind, Packet, note};
+use crate::packet::{Kind, Packet, note, protocol};
 use crate::time::Timestamp;
 
 /// One plain SYN and where it was captured.
@@ -117,7 +117,7 @@ impl Lone {
             point: self.point,
             ttl: self.ttl,
             kind: Kind::Tcp,
-            protocol: 6,
+            protocol: protocol::TCP,
             notes: self.notes,
         }
     }

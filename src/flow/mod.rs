@@ -7,6 +7,7 @@
 use std::net::SocketAddr;
 
 use crate::capture::CaptureIndex;
+use crate::packet::protocol;
 
 mod ages;
 mod analysis;
@@ -70,8 +71,8 @@ impl Proto {
     /// IP protocol number.
     pub const fn number(self) -> u8 {
         match self {
-            Self::Tcp => 6,
-            Self::Udp => 17,
+            Self::Tcp => protocol::TCP,
+            Self::Udp => protocol::UDP,
             Self::Other(n) => n,
         }
     }

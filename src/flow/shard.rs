@@ -20,7 +20,7 @@ use super::store::{Opens, Store};
 use super::totals::Totals;
 use super::{Dir, Flow, FrameRef, Moment, Observer, icmp};
 use crate::capture::{CaptureIndex, Window};
-use crate::packet::{Kind, Packet};
+use crate::packet::{Kind, Packet, protocol};
 use crate::time::TimeDelta;
 
 /// How a shard works.
@@ -150,7 +150,9 @@ impl<O: Observer> Table<O> {
     fn arrival<'w>(&self, packet: &'w Packet, window: &'w Window, file: u16) -> Option<Arrival<'w>> {
         let key = match packet.kind {
             Kind::Tcp | Kind::Udp => FlowKey::of(packet, window),
-            Kind::IcmpError if matches!(packet.protocol, 6 | 17) => FlowKey::quoted(packet, window),
+            Kind::IcmpError if matches!(packet.protocol, protocol::TCP | protocol::UDP) => {
+                FlowKey::quoted(packet, window)
+            }
             Kind::IcmpError | Kind::Fragment | Kind::Neighbor | Kind::Opaque => return None,
         };
         let index = packet.frame as usize;

@@ -8,7 +8,7 @@
 
 use super::{Dir, Flow, FlowEnd, Moment, Observer, Payload, PerDir, Shard, ShardOptions, TcpFacts};
 use crate::capture::{CaptureIndex, FrameHeader, LinkType, Window};
-use crate::packet::{Kind, Packet, tcp_flag};
+use crate::packet::{Kind, Packet, protocol, tcp_flag};
 use crate::time::Timestamp;
 
 /// Room enough for every flow.
@@ -219,7 +219,7 @@ impl Script {
             point: 0,
             ttl: 64,
             kind: Kind::Tcp,
-            protocol: 6,
+            protocol: protocol::TCP,
             notes: 0,
         }
     }

@@ -18,6 +18,8 @@ pub const ROUTING: u8 = 43;
 pub const FRAGMENT: u8 = 44;
 /// GRE.
 pub const GRE: u8 = 47;
+/// Encrypted payload of IPsec.
+pub const ESP: u8 = 50;
 /// Authentication header of IPsec.
 pub const AUTHENTICATION: u8 = 51;
 /// ICMPv6.

@@ -8,7 +8,7 @@ use super::tcp::{Connection, Segment};
 use super::{Dir, FrameRef, IcmpError, Moment, Observer, Part, Payload, PerDir, Proto};
 use crate::capture::Window;
 use crate::packet::tcp_flag::{ACK, RST, SYN};
-use crate::packet::{Packet, note};
+use crate::packet::{Packet, note, protocol};
 
 mod ending;
 
@@ -85,7 +85,7 @@ impl<O: Observer> Entry<O> {
     /// Becomes the flow that begins with a packet of its own, whatever it was before.
     pub(super) fn open(&mut self, arrival: &Arrival<'_>) {
         self.begin(arrival, comes_from_responder(arrival.packet, &arrival.key));
-        self.midstream = arrival.packet.protocol == 6 && !arrival.packet.has(SYN);
+        self.midstream = arrival.packet.protocol == protocol::TCP && !arrival.packet.has(SYN);
     }
 
     /// Becomes the flow that an ICMP error quotes and nothing else shows.

@@ -3,7 +3,7 @@
 //! Takes the bytes that were changed and where a checksum stands; writes the one that fits. RFC 791, RFC 1071,
 //! RFC 9293 §3.1, RFC 768, RFC 792, RFC 4443.
 
-use super::frames::{ICMP, TCP, UDP};
+use crate::packet::protocol::{ICMP, TCP, UDP};
 
 /// A checksum to be made once what it covers is as it stays; inner ones come later and are made first.
 #[derive(Clone, Copy)]

@@ -12,6 +12,9 @@ use super::checksums::{self, Sum};
 use crate::capture::LinkType;
 use crate::packet::DecodeOptions;
 use crate::packet::headers::{Header, Placed, headers};
+use crate::packet::protocol::{
+    AUTHENTICATION, DESTINATION, ESP, FRAGMENT, HOP_BY_HOP, ICMP, ICMPV6, SCTP, TCP, UDP,
+};
 
 /// A frame that can leave the house.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -366,18 +369,6 @@ const MORE_FRAGMENTS: u16 = 0x2000;
 const GRE_CHECKSUM: u8 = 0x80;
 const GRE_ROUTING: u8 = 0x40;
 const TEREDO: u16 = 3544;
-
-// IANA "Assigned Internet Protocol Numbers".
-const HOP_BY_HOP: u8 = 0;
-pub(super) const ICMP: u8 = 1;
-pub(super) const TCP: u8 = 6;
-pub(super) const UDP: u8 = 17;
-const FRAGMENT: u8 = 44;
-const ESP: u8 = 50;
-const AUTHENTICATION: u8 = 51;
-const ICMPV6: u8 = 58;
-const DESTINATION: u8 = 60;
-const SCTP: u8 = 132;
 
 /// RFC 9293 §3.1: a header without options.
 const TCP_HEADER: usize = 20;
