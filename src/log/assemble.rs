@@ -212,6 +212,13 @@ fn reversed(file: &Part, clock: &Clock) -> Option<(Timestamp, Timestamp)> {
     (last < first - TimeDelta::from_secs(1)).then_some((first, last))
 }
 
+/// Whether a component tells of a webhook call that it did not make: the API server calls webhooks, others read in its
+/// answer how that went.
+fn retold(known: &Known, writer: Option<&str>) -> bool {
+    let calls = known.by_dispatcher || writer.is_none_or(|name| name.contains("apiserver"));
+    !calls && known.edge == Edge::Webhook && known.fields.webhook.is_some()
+}
+
 /// Makes events of hits: all that is known of their log.
 struct Drafter<'l> {
     log: u32,
@@ -249,7 +256,7 @@ impl Drafter<'_> {
 
     /// Gives the time of the hit; `latest` is the latest time above it in the same file.
     fn draft(&self, hit: Hit, latest: Option<Timestamp>, out: &mut Drafts) -> Option<Timestamp> {
-        let Hit { mut lines, stamps, what, component, host, pod, began } = hit;
+        let Hit { mut lines, stamps, what, component, host, pod, began, mark } = hit;
         let resolved = self.clock.resolve(&stamps).map(|(t, r)| (self.clock.after(t, latest), r));
         let time = resolved.map(|(t, _)| t);
         for line in &mut lines {
@@ -259,11 +266,13 @@ impl Drafter<'_> {
             What::Event(known) => known,
             What::Trace(trace) => {
                 let began = self.clock.civil(trace.began);
-                out.traces.push(TraceDraft { trace: *trace, log: self.log, began, lines });
+                out.traces.push(TraceDraft { trace: *trace, log: self.log, began, lines, mark });
                 return time;
             }
         };
-        let copy = known.copy.or_else(|| began.map(|_| CopyOf::Client));
+        let writer = component.as_deref().or(self.component.as_deref());
+        let client = began.is_some() || retold(&known, writer);
+        let copy = known.copy.or_else(|| client.then_some(CopyOf::Client));
         let Some(mut event) = self.event(known, lines, component, host) else { return time };
         event.pod = pod.or(event.pod);
         event.time = time.or(began);
@@ -272,6 +281,7 @@ impl Drafter<'_> {
             copy,
             began: began.filter(|_| resolved.is_none()),
             sure: resolved.is_some() && !self.clock.base.assumed_zone,
+            mark,
             event,
         });
         time

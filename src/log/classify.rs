@@ -22,6 +22,8 @@ pub(super) struct Known {
     pub edge: Edge,
     pub server_side: bool,
     pub copy: Option<CopyOf>,
+    /// Written by the dispatcher of webhooks.
+    pub by_dispatcher: bool,
 }
 
 /// What a line tells.
@@ -60,6 +62,7 @@ fn classify_once(peeled: &Peeled<'_>, events: &EventSet, reasons: &mut Reasons) 
         edge: parsed.edge,
         server_side: parsed.server_side,
         copy: parsed.copy,
+        by_dispatcher: parsed.by_dispatcher,
     })
 }
 

@@ -13,23 +13,23 @@ pub(super) fn edge(peeled: &Peeled<'_>, headline: &str, values: &[(String, Strin
     if headline.contains("peer endpoint") || value(values, "remote-peer-id").is_some() {
         return Edge::EtcdPeer;
     }
-    if headline.starts_with("rejected connection") || out.text.contains("rejected connection from \"") {
+    if headline.starts_with("rejected connection") || out.own_text().contains("rejected connection from \"") {
         return Edge::Etcd;
     }
     if out.server_side {
         return Edge::Server;
     }
-    if PULLS.iter().any(|w| out.text.contains(w)) {
+    if PULLS.iter().any(|w| out.own_text().contains(w)) {
         return Edge::Registry;
     }
     let local = out.fields.url.as_ref().is_some_and(Url::is_local);
-    if local || LOCAL.iter().any(|w| headline.contains(w) || out.text.contains(w)) {
+    if local || LOCAL.iter().any(|w| headline.contains(w) || out.own_text().contains(w)) {
         return Edge::LocalSocket;
     }
     if value(values, "dialAddress").is_some() {
         return Edge::Konnectivity;
     }
-    if let Some((_, edge)) = WORDS.iter().find(|(w, _)| out.text.contains(w) || headline.contains(w)) {
+    if let Some((_, edge)) = WORDS.iter().find(|(w, _)| out.own_text().contains(w) || headline.contains(w)) {
         return *edge;
     }
     if out.edge != Edge::Other {

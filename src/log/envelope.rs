@@ -72,6 +72,8 @@ pub(super) struct Peeled<'a> {
     pub pod: Option<String>,
     /// `dispatcher.go:217`.
     pub caller: Option<String>,
+    /// Process (thread) that klog names.
+    pub pid: Option<u32>,
     /// klog or zap severity letter: `I`, `W`, `E`, `F`, `D`.
     pub severity: Option<u8>,
     /// The CRI runtime cut the line here; the next line goes on.
@@ -93,13 +95,27 @@ impl Peeled<'_> {
             ident,
             pod,
             caller,
+            pid,
             severity,
             partial,
             message,
             values,
         } = self;
         let message = Cow::Owned(message.into_owned());
-        Peeled { layers, stamps, zone_name, host, ident, pod, caller, severity, partial, message, values }
+        Peeled {
+            layers,
+            stamps,
+            zone_name,
+            host,
+            ident,
+            pod,
+            caller,
+            pid,
+            severity,
+            partial,
+            message,
+            values,
+        }
     }
 }
 
@@ -340,7 +356,8 @@ pub(super) fn origin(text: &str, at: usize) -> Option<(&str, &str, usize)> {
 
 /// `W1121 02:24:47.529354   28800 dispatcher.go:217] message`.
 fn klog(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
-    let (stamp, caller, at) = klog_head(text)?;
+    let (stamp, pid, caller, at) = klog_head(text)?;
+    out.pid = pid;
     out.layers.push(Layer::Klog);
     out.stamps.push(stamp);
     out.severity = text.bytes().next();
@@ -348,15 +365,15 @@ fn klog(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
     Some(Step::Message(at))
 }
 
-/// Stamp and caller of klog's header, and where the message begins.
-pub(super) fn klog_head(text: &str) -> Option<(Stamp, &str, usize)> {
+/// Stamp, process and caller of klog's header, and where the message begins.
+pub(super) fn klog_head(text: &str) -> Option<(Stamp, Option<u32>, &str, usize)> {
     let (stamp, taken) = stamp::klog(text.as_bytes().get(1..)?)?;
     let rest = text.get(1 + taken..)?;
     let close = rest.as_bytes().iter().take(200).position(|&b| b == b']')?;
     let head = rest.get(..close)?.trim_start();
-    let caller = head.split_once(' ').map_or(head, |(_, caller)| caller);
+    let (pid, caller) = head.split_once(' ').map_or((None, head), |(pid, caller)| (pid.parse().ok(), caller));
     let space = usize::from(rest.as_bytes().get(close + 1) == Some(&b' '));
-    Some((stamp, caller, 1 + taken + close + 1 + space))
+    Some((stamp, pid, caller, 1 + taken + close + 1 + space))
 }
 
 /// `time="2020-05-04T10:00:00.123Z" level=info msg="E0504 …"`: k3s, k0s and microk8s around klog.

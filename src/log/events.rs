@@ -323,7 +323,8 @@ impl Event {
     }
 
     fn matches_text(&self, parsed: &Parsed) -> bool {
-        self.fits(parsed) && (any_match(&self.text, &parsed.text) || any_match(&self.text, &parsed.headline))
+        self.fits(parsed)
+            && (any_match(&self.text, parsed.own_text()) || any_match(&self.text, &parsed.headline))
     }
 
     /// Fills fields from the named captures of the expression that matched.

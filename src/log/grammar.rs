@@ -13,7 +13,7 @@ use super::envelope::{Layer, Peeled};
 use super::operation::operation;
 use super::structured::{structure, value};
 use super::{Edge, EventFields, Url};
-use super::{edge, nginx, stamp};
+use super::{denial, edge, nginx, stamp};
 use crate::time::TimeDelta;
 
 /// Whose words a line repeats, where it is not the first to say them.
@@ -39,11 +39,22 @@ pub(super) struct Parsed {
     pub tail: String,
     /// The whole failure text, without the logger's own structure.
     pub text: String,
+    /// Where the text ends that its writer vouches for: behind it stand the words of a webhook that denied.
+    pub own: Option<usize>,
     /// What the entry's own message says, where the failure stands in a value beside it.
     pub headline: String,
     pub copy: Option<CopyOf>,
     /// A wrapper, URL, operation or peer was found: this is about a connection.
     pub anchored: bool,
+    /// The dispatcher of webhooks wrote it, which makes the calls: no client's copy.
+    pub by_dispatcher: bool,
+}
+
+impl Parsed {
+    /// The text without what a webhook that denied says.
+    pub(super) fn own_text(&self) -> &str {
+        self.own.and_then(|end| self.text.get(..end)).unwrap_or(&self.text)
+    }
 }
 
 /// Longest text that is looked at, in bytes.
@@ -63,10 +74,13 @@ pub(super) fn parse(peeled: &Peeled<'_>) -> Parsed {
         out.text = out.text.replace("\\\\", "\\").replace("\\\"", "\"");
     }
     truncate(&mut out.text);
-    out.copy = copy_of(peeled, &headline, &out.text, &values);
+    out.own = denial::end(&out.text);
+    out.by_dispatcher = by_dispatcher(peeled);
+    out.copy = copy_of(peeled, &headline, out.own_text(), &values);
     names(&headline, &values, &mut out);
     if !values.is_empty() && *headline != *out.text {
-        out.headline = headline.to_string();
+        let end = denial::end(&headline).unwrap_or(headline.len());
+        headline.get(..end).unwrap_or_default().clone_into(&mut out.headline);
     }
     read_text(&mut out, peeled.layers.last() == Some(&Layer::Nginx));
     out.edge = edge::edge(peeled, &headline, &values, &out);
@@ -108,11 +122,14 @@ fn copy_of(peeled: &Peeled<'_>, headline: &str, text: &str, values: &[(String, S
         _ => {
             let unhandled =
                 headline == "Unhandled Error" || value(values, "logger") == Some("UnhandledError");
-            let dispatcher = peeled.caller.as_deref().is_some_and(|c| c.starts_with("dispatcher.go"));
-            let old = dispatcher && peeled.severity == Some(b'E');
+            let old = by_dispatcher(peeled) && peeled.severity == Some(b'E');
             ((unhandled && text.starts_with("failed calling ")) || old).then_some(CopyOf::Unhandled)
         }
     }
+}
+
+fn by_dispatcher(peeled: &Peeled<'_>) -> bool {
+    peeled.caller.as_deref().is_some_and(|c| c.starts_with("dispatcher.go"))
 }
 
 /// Names that stand in values of their own.
@@ -144,6 +161,14 @@ fn names(headline: &str, values: &[(String, String)], out: &mut Parsed) {
 /// Reads wrappers, URL, operation and addresses from the left; what is left is the tail.
 fn read_text(out: &mut Parsed, by_nginx: bool) {
     let text = std::mem::take(&mut out.text);
+    if let Some(end) = out.own {
+        // an answer: no reason of a transport stands in it
+        let _ = wrappers(&text[..end], out);
+        denial::reason(&text, end).clone_into(&mut out.fields.reason);
+        out.anchored = false;
+        out.text = text;
+        return;
+    }
     let behind_nginx = if by_nginx { nginx::upstream(&text, out) } else { None };
     let mut rest = behind_nginx.unwrap_or_else(|| wrappers(&text, out));
     rest = call(rest, out);

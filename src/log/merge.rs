@@ -2,16 +2,19 @@
 //!
 //! Takes all events of all logs, with times; gives each call once, its first line being the one that told it first-hand
 //! (the dispatcher's, never the client's). A copy goes to the one nearest call with the same content that has no copy of
-//! that kind yet, so that parallel equal calls stay apart. Never joins two first-hand lines.
+//! that kind from the same component yet, so that parallel equal calls stay apart. Never joins two first-hand lines, but
+//! those that are one line in several sources (`twin`).
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
 use super::grammar::CopyOf;
 use super::trace::Trace;
+use super::twin::{self, Mark};
 use super::{LogEvent, LogLine, Url};
 use crate::time::{TimeDelta, Timestamp};
 
@@ -24,6 +27,7 @@ pub(super) struct Draft {
     pub began: Option<Timestamp>,
     /// Its time needs no assumption.
     pub sure: bool,
+    pub mark: Option<Mark>,
 }
 
 /// A trace with its resolved begin.
@@ -33,6 +37,7 @@ pub(super) struct TraceDraft {
     pub log: u32,
     pub began: Timestamp,
     pub lines: Vec<LogLine>,
+    pub mark: Option<Mark>,
 }
 
 /// What all logs told, before the join.
@@ -81,7 +86,8 @@ pub(super) fn hash(event: &LogEvent) -> u64 {
 }
 
 /// Joins copies and traces to the calls that they tell of.
-pub(super) fn merge(drafts: Drafts) -> Vec<LogEvent> {
+pub(super) fn merge(mut drafts: Drafts) -> Vec<LogEvent> {
+    twin::join(&mut drafts);
     let Drafts { events: mut drafts, traces } = drafts;
     if !drafts.is_sorted_by(|one, next| in_order(&one.event, &next.event)) {
         drafts.sort_by_key(|d| order(&d.event));
@@ -92,13 +98,15 @@ pub(super) fn merge(drafts: Drafts) -> Vec<LogEvent> {
     for (n, draft) in first_hand.iter().enumerate().filter(|_| !copies.is_empty()) {
         calls.entry(hash(&draft.event)).or_default().push(n);
     }
-    let mut by_kind: BTreeMap<CopyOf, Vec<Draft>> = BTreeMap::new();
+    // of clients each component tells of a call for itself: a controller, and the audit log of its request
+    let mut by_kind: BTreeMap<(CopyOf, Option<Arc<str>>), Vec<Draft>> = BTreeMap::new();
     for copy in copies {
         if let Some(kind) = copy.copy {
-            by_kind.entry(kind).or_default().push(copy);
+            let voice = copy.event.component.clone().filter(|_| kind == CopyOf::Client);
+            by_kind.entry((kind, voice)).or_default().push(copy);
         }
     }
-    for (kind, copies) in by_kind {
+    for ((kind, _), copies) in by_kind {
         join_kind(kind, copies, &mut first_hand, &mut calls);
     }
     let mut out: Vec<_> = first_hand.into_iter().map(|d| d.event).collect();

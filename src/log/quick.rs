@@ -16,6 +16,7 @@ pub(super) struct Quick<'l> {
     pub inner: Stamp,
     /// Host and identifier that a journal names.
     pub origin: Option<Origin<'l>>,
+    pub pid: Option<u32>,
     pub caller: &'l str,
     pub severity: u8,
     /// Where the message begins.
@@ -47,9 +48,9 @@ pub(super) fn read<'l>(line: &'l str, before: &str) -> Option<Quick<'l>> {
     };
     let rest = line.get(skip..)?;
     let known = rest.starts_with(['I', 'W', 'E', 'F', 'D']);
-    let (inner, caller, taken) = envelope::klog_head(rest).filter(|_| known)?;
+    let (inner, pid, caller, taken) = envelope::klog_head(rest).filter(|_| known)?;
     let (severity, at) = (*rest.as_bytes().first()?, skip + taken);
-    Some(Quick { outer, inner, origin, caller, severity, at, message: line.get(at..)? })
+    Some(Quick { outer, inner, origin, pid, caller, severity, at, message: line.get(at..)? })
 }
 
 type Outer<'l> = (Option<Stamp>, Option<Origin<'l>>, usize);

@@ -18,6 +18,7 @@ use super::memory::Memory;
 use super::quick;
 use super::stamp::{self, Stamp};
 use super::trace::{self, Trace};
+use super::twin::{self, Mark};
 use super::{EventSet, LineText, LogLine};
 use crate::bundle::SourceIndex;
 use crate::time::Timestamp;
@@ -34,6 +35,8 @@ pub(super) struct Hit {
     pub pod: Option<Arc<str>>,
     /// When the command began whose output this is, for lines without any stamp.
     pub began: Option<Timestamp>,
+    /// By which the same line in another source is known.
+    pub mark: Option<Mark>,
 }
 
 impl Hit {
@@ -142,7 +145,8 @@ pub(super) fn known_line(
             None => Stamps::Few([quick.inner; 2], 1),
         };
         let (what, lines) = (What::Event(known), vec![line()]);
-        out.hits.push(Hit { lines, stamps, what, component, host, pod: None, began: None });
+        let mark = twin::mark(quick.inner, quick.pid.unwrap_or_default(), quick.caller, quick.message);
+        out.hits.push(Hit { lines, stamps, what, component, host, pod: None, began: None, mark });
     } else {
         out.count(&told, || Some(line()));
     }
@@ -220,6 +224,7 @@ fn hit(
         host: peeled.host.as_deref().map(|name| memory.name(name)),
         pod: peeled.pod.as_deref().map(|name| memory.name(name)),
         began,
+        mark: twin::mark_of(peeled),
     }
 }
 

@@ -7,7 +7,7 @@
 use crate::time::{Civil, TimeDelta, Timestamp};
 
 /// A point in time as far as its text tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Stamp {
     /// Year and zone are known.
     Absolute(Timestamp, TimeDelta),

@@ -78,6 +78,81 @@ fn copies_join_one_to_one_and_parallel_calls_stay_apart() {
     assert!(logs.events.iter().all(|e| e.component.as_deref() == Some("kube-apiserver")));
 }
 
+/// The same lines of klog as a journal, as CRI, and bare.
+fn in_three_forms(lines: &str) -> [String; 3] {
+    let with = |head: &dyn Fn(&str) -> String| lines.lines().map(|l| head(l) + l + "\n").collect::<String>();
+    let stamp = |line: &str| line.split(' ').nth(1).unwrap_or_default().to_owned();
+    [
+        with(&|l| format!("2026-11-21T{}+0000 cp-1 kube-apiserver[9]: ", stamp(l))),
+        with(&|l| format!("2026-11-21T{}321Z stderr F ", stamp(l))),
+        lines.to_owned(),
+    ]
+}
+
+#[test]
+fn a_line_in_several_sources_is_one_and_twice_in_one_source_is_two() {
+    let twice = dispatcher("02:00:05.000001").repeat(2);
+    let own = twice + &unhandled("02:00:05.000301") + &dispatcher("02:00:07.000000");
+    let [journal, cri, bare] = in_three_forms(&own);
+    // this file lost a line, and has one that the others lost
+    let part = bare.replacen(&dispatcher("02:00:05.000001"), "", 1) + &dispatcher("02:00:08.000000");
+    let pods = "pods/kube-system_kube-apiserver-cp-1_1/kube-apiserver/0.log";
+    for (one, two, three) in [
+        (("a.log", &journal), (pods, &cri), ("x/kube-apiserver.log", &part)),
+        (("x.log", &part), (pods, &journal), ("y/kube-apiserver.log", &cri)),
+        (("old/a.log.1", &part), ("a.log", &cri), ("z/a.log", &journal)),
+    ] {
+        let logs = read_files_with(&[one, two, three].map(|(p, t)| (p, t.as_str())), &year_2026());
+        let got: Vec<_> = logs.events.iter().map(|e| e.time.map(|t| t.0 / 1_000_000_000 % 60)).collect();
+        assert_eq!(got, [5, 5, 7, 8].map(Some), "{:?}", shown(&logs));
+        // the copies under "Unhandled Error" are one line as well, and go to one call
+        let copies: usize = logs.events.iter().map(|e| e.lines.len()).sum();
+        assert_eq!(copies, 3 + 2 + 3 + 3 + 1, "{:?}", shown(&logs));
+        assert!(logs.events.iter().take(3).all(|e| e.host.as_deref() == Some("cp-1")), "{:?}", logs.events);
+    }
+}
+
+#[test]
+fn lines_of_several_hosts_or_without_microseconds_are_no_twins() {
+    let line = dispatcher("02:00:05.000001");
+    let of = |host: &str| format!("Nov 21 02:00:05 {host} kube-apiserver[9]: {line}");
+    let count = |files: &[(&str, &str)]| read_files_with(files, &year_2026()).events.len();
+    assert_eq!(count(&[("a.log", &of("cp-1")), ("b.log", &of("cp-2"))]), 2);
+    assert_eq!(count(&[("a.log", &of("cp-1")), ("b.log", &of("cp-2")), ("c.log", &line)]), 2);
+    assert_eq!(count(&[("a.log", &of("cp-1")), ("b.log", &of("cp-1.example.com"))]), 1);
+    assert_eq!(count(&[("a.log", &of("cp-1")), ("b.log", &of("cp-1").replace("    7 ", "    8 "))]), 2);
+    let coarse = "2026-11-21T02:00:05.000000001Z stderr F 2026/11/21 02:00:05 http: TLS handshake error from \
+                  10.0.0.1:40000: EOF\n";
+    assert_eq!(count(&[("a.log", coarse), ("b.log", coarse)]), 2);
+}
+
+#[test]
+fn a_controller_and_a_user_each_repeat_what_the_api_server_answered() {
+    let quoted = CALL.replace('"', "\\\"");
+    for said in [format!("Internal error occurred: {quoted}"), quoted.clone()] {
+        let controller = |s: &str| {
+            format!(
+                "2026-11-21T{s}+0000 cp-1 kube-controller-manager[9]: E1121 {s}       9 replica_set.go:560] \
+                 \"Unhandled Error\" err=\"sync \\\"a/b\\\" failed with {said}\" logger=\"UnhandledError\"\n"
+            )
+        };
+        let log = ["02:00:05.000001", "02:00:15.000001"].map(|s| cri(s, &dispatcher(s))).concat();
+        let echo = ["02:00:05.002001", "02:00:15.002001"].map(controller).concat();
+        let kubectl = ["02:00:00", "02:00:10"].map(|s| {
+            format!("# 2026-11-21T{s}Z\n$ kubectl create -f x\nError from server: Internal error occurred: {CALL}\n")
+        });
+        let files = [
+            ("kube-apiserver.log", &*log),
+            ("journalctl-kube-controller-manager.log", &echo),
+            ("kubectl.txt", &kubectl.concat()),
+        ];
+        let logs = read_files(&files);
+        assert_eq!(logs.events.len(), 2, "{:?}", shown(&logs));
+        assert!(logs.events.iter().all(|e| e.lines.len() == 3), "{:?}", shown(&logs));
+        assert!(logs.events.iter().all(|e| e.component.as_deref() == Some("kube-apiserver")));
+    }
+}
+
 #[test]
 fn a_clients_error_without_its_call_is_an_event_of_its_own() {
     let kubectl = format!(
