@@ -61,11 +61,13 @@ fn without_flow(join: &Join<'_>, case: &Case, dialers: &Dialers) -> Coverage {
         addresses.iter().any(|a| shown(a, n))
             || ports.iter().any(|p| join.table.port_shown(*p, CaptureIndex(*n as u16)))
     });
+    // a line whose stamp nothing could read is no sign that captures lack its time
+    let unread = case.window.is_none() && event.is_some() && !captures.is_empty();
     let place = if hosts.is_empty() { None } else { Some(!at_place.is_empty()) };
     let both =
         at_place.iter().filter_map(|n| both_directions(join, CaptureIndex(*n as u16), Some(hosts))).max();
     Coverage {
-        time_span: Some(!spanning.is_empty()),
+        time_span: (!unread).then_some(!spanning.is_empty()),
         place: if spanning.is_empty() { None } else { place },
         address: (!at_place.is_empty()).then_some(address),
         both_directions: both,
@@ -104,6 +106,10 @@ fn missing(join: &Join<'_>, case: &Case, coverage: &Coverage) -> Vec<Missing> {
     let captures = join.world.wire.captures.len();
     let command: Arc<str> = command(join, case).into();
     let mut missing = Vec::new();
+    if coverage.time_span.is_none() {
+        let detail = "the time of the line was not read".into();
+        missing.push(Missing { what: "time_span", detail, command: None });
+    }
     let mut add = |what, holds: Option<bool>, detail: &'static str| {
         if holds == Some(false) {
             missing.push(Missing { what, detail: detail.into(), command: Some(Arc::clone(&command)) });

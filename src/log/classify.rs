@@ -110,11 +110,13 @@ fn masked(text: &str) -> String {
     out
 }
 
-/// An operation on the network, or TLS, stands in the text.
+/// An operation on the network, or TLS, stands in the text, or the failed call of a webhook.
 fn looks_like_failure(parsed: &Parsed) -> bool {
     let told = parsed.fields.op.is_some()
         || ["x509: ", " tls: ", "net/http: "].iter().any(|w| parsed.text.contains(w));
-    parsed.anchored && told && !parsed.tail.is_empty()
+    // a call that failed, whatever the reason: its line may have been cut before it
+    let call = parsed.fields.webhook.is_some() && parsed.own_text().contains("failed calling ");
+    call || parsed.anchored && told && !parsed.tail.is_empty()
 }
 
 /// Peels and parses one line on its own.

@@ -19,6 +19,7 @@ pub(super) enum Layer {
     Collector(&'static str),
     Timestamps,
     Prefix,
+    Stern,
     Klog,
     KlogJson,
     Zap,
@@ -41,6 +42,7 @@ impl Layer {
             Self::Collector(program) => program,
             Self::Timestamps => "kubectl logs --timestamps",
             Self::Prefix => "kubectl logs --prefix",
+            Self::Stern => "stern",
             Self::Klog => "klog",
             Self::KlogJson => "klog json",
             Self::Zap => "zap",
@@ -188,6 +190,7 @@ fn step(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
         b'[' => prefix(text, out).or_else(|| monotonic(text, out)),
         b't' if text.starts_with("time=\"") => logrus(text, out),
         b'<' => syslog(text, out),
+        b'a'..=b'z' if out.layers.is_empty() => stern(text, out),
         b' ' if out.layers.is_empty() && text.trim_start().starts_with("MESSAGE=") => {
             out.layers.push(Layer::Journal("journal verbose"));
             Some(Step::Skip(text.find('=')? + 1))
@@ -298,16 +301,32 @@ fn journal_full(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
 fn prefix(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
     let (inside, message) = text.strip_prefix("[pod/")?.split_once("] ")?;
     let (pod, container) = inside.split_once('/')?;
-    let plain = |name: &str| {
-        !name.is_empty()
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'))
-    };
     if !plain(pod) || !plain(container) {
         return None;
     }
     out.layers.push(Layer::Prefix);
     out.ident.get_or_insert_with(|| container.to_owned());
     Some(Step::Skip(text.len() - message.len()))
+}
+
+/// `kube-apiserver-cp-1 kube-apiserver W1121 …`, as stern prints lines of several pods: only with klog behind it, since two
+/// words are how any text may begin. The pod's namespace stands nowhere, as with `kubectl logs --prefix`.
+fn stern(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
+    let (pod, rest) = text.split_once(' ')?;
+    let (container, message) = rest.split_once(' ')?;
+    let known = message.starts_with(['I', 'W', 'E', 'F', 'D']) && klog_head(message).is_some();
+    if !plain(pod) || !plain(container) || !known {
+        return None;
+    }
+    out.layers.push(Layer::Stern);
+    out.ident.get_or_insert_with(|| container.to_owned());
+    Some(Step::Skip(text.len() - message.len()))
+}
+
+/// A name of a pod or container.
+fn plain(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'))
 }
 
 /// `[   12.345678] host ident[pid]: message`: seconds since boot say nothing of the date.
@@ -473,6 +492,10 @@ mod tests {
             (
                 "[  991.766670] cp-1 kube-apiserver[2780]: E1121 02:26:31.766616    2780 a.go:493] m",
                 "journal short-monotonic / klog | 2026-11-21T02:26:31.766616000Z | cp-1 | kube-apiserver | m",
+            ),
+            (
+                "kube-apiserver-cp-1 kube-apiserver W1121 02:25:49.766606   31227 dispatcher.go:205] m",
+                "stern / klog | 2026-11-21T02:25:49.766606000Z | - | kube-apiserver | m",
             ),
             (
                 "W1121 02:25:49.766606   31227 dispatcher.go:205] m",

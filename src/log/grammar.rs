@@ -76,14 +76,14 @@ pub(super) fn parse(peeled: &Peeled<'_>) -> Parsed {
     truncate(&mut out.text);
     out.own = denial::end(&out.text);
     out.by_dispatcher = by_dispatcher(peeled);
-    out.copy = copy_of(peeled, &headline, out.own_text(), &values);
-    names(&headline, &values, &mut out);
+    let own = headline.get(..denial::end(&headline).unwrap_or(headline.len())).unwrap_or_default();
+    out.copy = copy_of(peeled, own, out.own_text(), &values);
+    names(own, &values, &mut out);
     if !values.is_empty() && *headline != *out.text {
-        let end = denial::end(&headline).unwrap_or(headline.len());
-        headline.get(..end).unwrap_or_default().clone_into(&mut out.headline);
+        own.clone_into(&mut out.headline);
     }
     read_text(&mut out, peeled.layers.last() == Some(&Layer::Nginx));
-    out.edge = edge::edge(peeled, &headline, &values, &out);
+    out.edge = edge::edge(peeled, own, &values, &out);
     if out.edge == Edge::AggregatedApi && out.fields.apiservice.is_some() {
         out.fields.deadline.get_or_insert(AVAILABILITY_DEADLINE);
     }

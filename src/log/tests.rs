@@ -292,6 +292,17 @@ fn what_no_event_knows_is_shown() {
 }
 
 #[test]
+fn a_line_that_was_cut_before_its_reason_is_shown() {
+    let whole = dispatcher("02:00:05.000001");
+    for end in ["?timeout=5", "https://v.ns", "failed to call web", "context deadl"] {
+        let cut = whole.find(end).map(|n| &whole[..n + end.len()]).unwrap();
+        let logs = read_files(&[("kube-apiserver.log", cut)]);
+        let told = logs.reports.iter().map(|r| r.unrecognised).sum::<u64>();
+        assert_eq!((logs.events.len(), told), (0, 1), "{cut}");
+    }
+}
+
+#[test]
 fn text_that_is_no_log_is_skipped_and_damaged_text_never_panics() {
     let logs = read_files(&[("README.txt", "Collected by hand.\n")]);
     assert!(logs.reports.is_empty() && logs.inputs[0].skipped);

@@ -16,6 +16,18 @@ fn silence_of_a_capture_that_spans_nothing_is_no_evidence() {
 }
 
 #[test]
+fn a_line_without_a_time_says_nothing_of_what_captures_span() {
+    let mut line = dialled(event("connection_refused", "a.b.svc", 5.0), "10.96.0.9:443");
+    line.time = None;
+    let mut world = world(1, vec![flow("10.0.0.1:1", "10.9.9.9:80", 1.0, 2.0)], vec![line]);
+    let found = join(&mut world);
+    let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
+    assert_eq!(case.coverage.time_span, None);
+    let missing: Vec<_> = case.coverage.missing.iter().map(|m| (m.what, &*m.detail)).collect();
+    assert!(missing.contains(&("time_span", "the time of the line was not read")), "{missing:?}");
+}
+
+#[test]
 fn a_capture_taken_elsewhere_is_not_the_place() {
     let other = refused(flow("10.7.7.7:1", "10.9.9.9:443", 4.0, 4.1), 4.1);
     let mut line = dialled(event("connection_reset", "a.b.svc", 5.0), "10.96.0.9:443");
