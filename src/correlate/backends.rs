@@ -5,51 +5,95 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use super::World;
+use super::clocks::Clocks;
 use super::endings;
 use super::index::FlowTable;
 use crate::capture::CaptureIndex;
 use crate::flow::Moment;
 use crate::ingest::Conversation;
 use crate::log::Ending;
+use crate::time::Timestamp;
 use crate::tls::{CipherSuite, ProtocolVersion};
 
-/// What is known of the first [`MAX_COMPARED`] flows to an address.
+/// What is known of the flows to an address, on the reference clock.
 #[derive(Debug, Default)]
 pub(super) struct Backend {
     /// Established.
-    pub(super) established: u32,
+    pub(super) established: Spans,
     /// Refused.
-    pub(super) refused: u32,
+    pub(super) refused: Spans,
     /// Established, with a hello or request that was acknowledged and never answered.
-    pub(super) silent: u32,
-    /// First packet of each that dialled and got no answer at all, and of each that got bytes back.
-    pub(super) unanswered: Vec<(CaptureIndex, Moment)>,
-    pub(super) answered: Vec<(CaptureIndex, Moment)>,
+    pub(super) silent: Spans,
+    /// Those that got bytes back, from the first byte to the last.
+    pub(super) answered: Spans,
+    /// Start of each that dialled and got no answer at all, and of each that got bytes back.
+    pub(super) unanswered: Starts,
+    pub(super) answered_begun: Starts,
     /// What the server chose, without repeats.
     pub(super) chosen: BTreeSet<(CipherSuite, ProtocolVersion)>,
+}
+
+/// When something went on, again and again: counted by search, for an address may have a million flows and as many
+/// cases.
+#[derive(Debug, Default)]
+pub(super) struct Spans {
+    from: Vec<Timestamp>,
+    to: Vec<Timestamp>,
+}
+
+impl Spans {
+    fn add(&mut self, from: Timestamp, to: Timestamp) {
+        self.from.push(from);
+        self.to.push(to.max(from));
+    }
+
+    fn sort(&mut self) {
+        self.from.sort_unstable();
+        self.to.sort_unstable();
+    }
+
+    /// How many of them lie in a time, in part at least.
+    pub(super) fn within(&self, (from, to): (Timestamp, Timestamp)) -> u32 {
+        let begun = self.from.partition_point(|t| *t <= to);
+        let over = self.to.partition_point(|t| *t < from);
+        (begun - over.min(begun)) as u32
+    }
+}
+
+/// Starts of flows, in order of capture and time.
+#[derive(Debug, Default)]
+pub(super) struct Starts(Vec<(CaptureIndex, Timestamp)>);
+
+impl Starts {
+    /// How many flows of a capture began after the first of these times and not after the second.
+    pub(super) fn begun_within(&self, capture: CaptureIndex, (after, to): (Timestamp, Timestamp)) -> u32 {
+        let place = |time| self.0.partition_point(|start| *start <= (capture, time));
+        place(to).saturating_sub(place(after)) as u32
+    }
 }
 
 /// Answers for each address, as they are asked for.
 pub(super) struct Backends<'w> {
     world: &'w World,
     table: &'w FlowTable,
+    clocks: &'w Clocks,
     known: HashMap<SocketAddr, Rc<Backend>>,
     ttls: HashMap<(CaptureIndex, IpAddr), BTreeSet<u8>>,
     forwards: HashMap<(CaptureIndex, SocketAddr), bool>,
 }
 
 impl<'w> Backends<'w> {
-    pub(super) fn new(world: &'w World, table: &'w FlowTable) -> Self {
-        Self { world, table, known: HashMap::new(), ttls: HashMap::new(), forwards: HashMap::new() }
+    pub(super) fn new(world: &'w World, table: &'w FlowTable, clocks: &'w Clocks) -> Self {
+        Self { world, table, clocks, known: HashMap::new(), ttls: HashMap::new(), forwards: HashMap::new() }
     }
 
     /// What is known of the flows to an address.
     pub(super) fn of(&mut self, address: SocketAddr) -> Rc<Backend> {
-        let (world, table) = (self.world, self.table);
+        let (world, table, clocks) = (self.world, self.table, self.clocks);
         let known = self.known.entry(address).or_insert_with(|| {
             let mut backend = Backend::default();
-            let flows = table.of_resp(address).iter().take(MAX_COMPARED);
-            flows.for_each(|flow| backend.add(&world.read(*flow)));
+            table.of_resp(address).iter().for_each(|flow| backend.add(&world.read(*flow), clocks));
+            backend.sort();
             Rc::new(backend)
         });
         Rc::clone(known)
@@ -86,24 +130,44 @@ impl<'w> Backends<'w> {
 }
 
 impl Backend {
-    fn add(&mut self, flow: &Conversation) {
+    fn add(&mut self, flow: &Conversation, clocks: &Clocks) {
         let tcp = flow.tcp.as_deref();
+        let time = |m: Moment| clocks.of_packet(flow, m.time);
+        let (first, last) = (time(flow.first), time(flow.last));
         let established = tcp.is_some_and(|t| t.established.is_some());
-        let acked = tcp.is_some_and(|t| t.loss.orig.unacked_bytes == 0);
-        let silent = established && acked && flow.bytes.orig > 0 && flow.bytes.resp == 0;
-        self.established += u32::from(established);
-        self.refused += u32::from(endings::moment(flow, Ending::Refused).is_some());
-        self.silent += u32::from(silent);
-        let begun = (flow.capture, flow.first);
+        // What the other side acknowledged unseen, or sent unseen, was no silence.
+        let heard = tcp.is_some_and(|t| t.loss.orig.unacked_bytes == 0 && t.loss.resp.gap_bytes == 0);
+        if established {
+            self.established.add(first, last);
+        }
+        if established && heard && flow.bytes.orig > 0 && flow.bytes.resp == 0 {
+            self.silent.add(first, last);
+        }
+        if let Some(at) = endings::moment(flow, Ending::Refused) {
+            let at = clocks.of_packet(flow, at);
+            self.refused.add(at, at);
+        }
+        let begun = (flow.capture, first);
         if flow.bytes.resp > 0 {
-            self.answered.push(begun);
+            let spoke = tcp.and_then(|t| t.first_payload.resp.zip(t.last_payload.resp));
+            let (from, to) = spoke.map_or((first, last), |(from, to)| (time(from), time(to)));
+            self.answered.add(from, to);
+            self.answered_begun.0.push(begun);
         } else if tcp.is_some_and(|t| t.syn.orig > 0) && flow.packets.resp == 0 && flow.icmp.is_empty() {
-            self.unanswered.push(begun);
+            self.unanswered.0.push(begun);
         }
         let hello = flow.app.session.tls.as_deref().and_then(|t| t.server_hello.as_ref());
         self.chosen.extend(hello.map(|hello| (hello.cipher, hello.version)));
     }
+
+    fn sort(&mut self) {
+        for spans in [&mut self.established, &mut self.refused, &mut self.silent, &mut self.answered] {
+            spans.sort();
+        }
+        self.unanswered.0.sort_unstable();
+        self.answered_begun.0.sort_unstable();
+    }
 }
 
-/// Flows of one address that are compared with a case's.
+/// Flows of one address whose TTLs are compared with a case's.
 pub(super) const MAX_COMPARED: usize = 256;

@@ -1,7 +1,7 @@
 //! Which flows an event could be about.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
 
 use super::endings;
 use super::fit::{fit, retold_fit, tuple_fit, weight};
@@ -9,6 +9,7 @@ use super::goal::Goal;
 use super::index::FlowTable;
 use super::link::Connections;
 use super::lists::{self, GoalEndings, Lists};
+use super::strangers;
 use super::{Key, World};
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::{Ending, Endings, LogEvent};
@@ -54,6 +55,10 @@ pub(super) struct Finder<'w> {
     /// Source before translation → places in the connection tables.
     translations: HashMap<SocketAddr, Vec<u32>>,
     strangers: Option<u32>,
+    /// Names of nodes.
+    nodes: HashSet<&'w str>,
+    /// The nodes that a connection's views show it to come from.
+    homes: HashMap<FlowIndex, Vec<Option<&'w str>>>,
     /// Of goals of which nothing is known: the unknown address whose dials fit their calls.
     coincident: HashMap<u32, Option<SocketAddr>>,
 }
@@ -88,6 +93,8 @@ impl<'w> Finder<'w> {
             places: Vec::new(),
             translations,
             strangers: None,
+            nodes: world.cluster.nodes.iter().map(|n| n.name.as_str()).collect(),
+            homes: HashMap::new(),
             coincident: HashMap::new(),
         }
     }
@@ -138,13 +145,14 @@ impl<'w> Finder<'w> {
         let deadline = event.fields.timer();
         let mut found = self.by_tuple(call, event, goal, clock);
         if found.is_empty() && !(event.server_side && event.fields.source.is_some()) {
-            for ended in self.ends(call.goal, event, clock).near(call.at) {
+            let near = self.ends(call.goal, event, clock).near(call.at);
+            for ended in near {
                 let key = ended.key;
                 let retold = event.fields.grpc_code.is_some();
                 let fit = if retold { retold_fit } else { fit }(&ended, call, deadline);
                 let heard = if ended.ending == Ending::Unheard { 0.5 } else { 1.0 };
                 let score = weight(key) * fit * heard;
-                if fit > 0.0 {
+                if fit > 0.0 && !self.is_elsewhere(event, ended.flow) {
                     found.push(Candidate { event: call.event, ended, key, score, contrary: false });
                 }
             }
@@ -157,7 +165,9 @@ impl<'w> Finder<'w> {
     }
 
     /// Dials that failed before any name was sent, to an address that nothing knows: at the port of the goal's other
-    /// backends where those are known, else to the one address whose dials fit all calls alike. Time alone tells.
+    /// backends where those are known, else to the one address whose dials fit all calls alike. Time alone tells. Where
+    /// what the map knows was dialled, nothing else is meant; where no capture shows any of it, the map is of another
+    /// moment.
     fn by_time(
         &mut self,
         call: &Call,
@@ -166,11 +176,16 @@ impl<'w> Finder<'w> {
         goal: &Goal,
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> Vec<Candidate> {
-        if goal.backends.values().any(|k| *k == Key::NatMap && !goal.virtual_only()) {
+        let mapped = !goal.virtual_only();
+        if mapped && goal.backends.keys().any(|b| !self.table.of_resp(*b).is_empty()) {
             return Vec::new();
         }
+        let real = |b: &SocketAddr, k: Key| match k {
+            Key::NatMap => mapped && !goal.virtual_addresses.contains(b),
+            k => k == Key::Learnt,
+        };
         let ports: BTreeSet<u16> =
-            goal.backends.iter().filter(|(_, k)| **k == Key::Learnt).map(|(b, _)| b.port()).collect();
+            goal.backends.iter().filter(|(b, k)| real(b, **k)).map(|(b, _)| b.port()).collect();
         let coincident = if ports.is_empty() { self.coincident(call.goal, alike, clock) } else { None };
         let strangers = self.strangers();
         let near = self.ends(strangers, event, clock).near(call.at);
@@ -183,7 +198,26 @@ impl<'w> Finder<'w> {
             score: weight(Key::Time) * fit,
             contrary: false,
         };
-        fits.filter(|(_, fit)| *fit >= 0.5).map(candidate).collect()
+        let mut found: Vec<Candidate> = fits.filter(|(_, fit)| *fit >= 0.5).map(candidate).collect();
+        found.retain(|c| !self.is_elsewhere(event, c.ended.flow));
+        found
+    }
+
+    /// Whether a connection was made on another node than the one that wrote a line; only where both are known. A view
+    /// behind a translation may show another originator.
+    pub(super) fn is_elsewhere(&mut self, event: &LogEvent, root: FlowIndex) -> bool {
+        let (world, connections) = (self.world, self.connections);
+        let (map, nodes) = (&world.cluster, &self.nodes);
+        if event.server_side || nodes.len() < 2 {
+            return false;
+        }
+        let Some(own) = event.host.as_deref().filter(|h| nodes.contains(h)) else { return false };
+        let homes = self.homes.entry(root).or_insert_with(|| {
+            let ips: Vec<IpAddr> =
+                connections.views(root).iter().map(|(f, _)| world.read(*f).orig.ip()).collect();
+            ips.into_iter().map(|ip| map.host_of(ip).filter(|h| nodes.contains(h))).collect()
+        });
+        homes.iter().all(|home| home.is_some_and(|name| name != own))
     }
 
     /// The one address that nothing knows and whose dials ended as the words of nearly all these calls say, each just
@@ -226,9 +260,7 @@ impl<'w> Finder<'w> {
         if let Some(n) = self.strangers {
             return n;
         }
-        let map = &self.world.cluster;
-        let mut known: BTreeSet<SocketAddr> = map.endpoints.iter().map(|e| e.address).collect();
-        known.extend(map.destinations.iter().flat_map(|d| d.backends.iter().copied()));
+        let known = strangers::known(&self.world.cluster);
         let stranger = |f: &FlowIndex| {
             let resp = self.world.read(*f).resp;
             !known.contains(&resp) && !self.table.is_learnt(resp)

@@ -244,6 +244,8 @@ pub struct CaseFacts {
     pub deadline_left: Option<TimeDelta>,
     /// Request sent to first response byte, where there is one (after the deadline too).
     pub response_after: Option<TimeDelta>,
+    /// The server acknowledged the request of this call.
+    pub request_acked: Option<bool>,
     /// The connection carried other requests before this one.
     pub reused_connection: Option<bool>,
     /// Idle time of the connection before the request of this call.

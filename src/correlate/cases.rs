@@ -7,6 +7,7 @@ use super::dialers::Dialers;
 use super::hosts::Hosts;
 use super::index::sni;
 use super::join::{Assigned, Join};
+use super::strangers::Strangers;
 use super::{
     Case, Correlated, JoinOptions, Key, Matching, Role, Target, anomalies, certificates, coverage, facts,
     wire,
@@ -24,13 +25,14 @@ pub(super) fn build(join: &Join<'_>, assigned: &Assigned, options: &JoinOptions)
     let (found, left) = wire::cases(join, &cases, &seen);
     cases.extend(found);
     let dialers = dialers_of(join, &cases);
-    let mut backends = Backends::new(join.world, join.table);
+    let strangers = Strangers::new(join, &cases);
+    let mut backends = Backends::new(join.world, join.table, join.clocks);
     let mut hosts = Hosts::new(join.world);
     for case in &mut cases {
         name_backend(case, join);
         case.facts = facts::of(join, case, &mut backends);
         case.facts.hosts = hosts.of(join, case);
-        case.coverage = coverage::of(join, case, &dialers);
+        case.coverage = coverage::of(join, case, &dialers, &strangers);
     }
     count_targets(join, &mut cases);
     let (certificates, more_certificates) = certificates::inventory_of(join.world, options);

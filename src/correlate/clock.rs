@@ -211,7 +211,8 @@ impl Pair {
 ///
 /// In this order: pairs that name both ends; an offset under which nearly all lines fit a packet of their own closely;
 /// no offset, where half of the lines have a packet within a second; an offset under which nearly all lines fit roughly.
-pub(super) fn of_log(pairs: &[Pair], resolution: TimeDelta) -> ClockModel {
+/// `capped`: these are not all events, or not all endings that they could tell of, so that none is known to be left over.
+pub(super) fn of_log(pairs: &[Pair], capped: bool, resolution: TimeDelta) -> ClockModel {
     let exact: Vec<Instant> = pairs.iter().filter(|p| p.exact).map(Pair::instant).collect();
     if !exact.is_empty() {
         return from_exact(&exact);
@@ -221,18 +222,20 @@ pub(super) fn of_log(pairs: &[Pair], resolution: TimeDelta) -> ClockModel {
         return ClockModel { why: "no line of it pairs with a packet".to_owned(), ..ClockModel::default() };
     }
     let fine = CLOSE.into_iter().filter(|w| *w >= resolution);
-    let close = fine.map(|width| vote(pairs, width)).find(|v| v.is_clear(events) && v.votes >= 3);
+    let close = fine.map(|width| vote(pairs, width)).find(|v| v.is_clear(events, capped) && v.votes >= 3);
+    let near = nearest_to_zero(pairs);
+    // Calls at equal distances fit under many offsets: none at all is the likeliest that explains as many.
+    let close = close.filter(|c| c.from.abs() <= NEAR || near.len() < c.votes);
     if let Some(close) = close {
         return close.model(pairs, events, resolution);
     }
-    let near = nearest_to_zero(pairs);
     if near.len() * 2 >= events {
         let why = format!("{} lines fit packets within a second", near.len());
         return model(&near, why);
     }
     let rough = vote(pairs, ROUGH + resolution);
     // Where ends abound, two lines fit some of them under any offset.
-    if rough.is_clear(events) && rough.ends <= 4 * events {
+    if rough.is_clear(events, capped) && rough.ends <= 4 * events {
         return rough.model(pairs, events, resolution);
     }
     let Vote { votes, rival, .. } = rough;
@@ -266,7 +269,7 @@ fn model(pairs: &[Instant], why: String) -> ClockModel {
 
 /// Pairs within a second, nearest first, each event and each ending of a flow once.
 fn nearest_to_zero(pairs: &[Pair]) -> Vec<Instant> {
-    let mut near: Vec<&Pair> = pairs.iter().filter(|p| p.ahead.abs() <= TimeDelta::from_secs(1)).collect();
+    let mut near: Vec<&Pair> = pairs.iter().filter(|p| p.ahead.abs() <= NEAR).collect();
     near.sort_unstable_by_key(|p| (p.ahead.abs(), p.event, p.flow, p.turn));
     let (mut events, mut ends) = (HashSet::new(), HashSet::new());
     let mut free = |p: &&&Pair| {
@@ -292,8 +295,8 @@ struct Vote {
 impl Vote {
     /// Nearly all lines fit, and far fewer under any other offset; or each line has its ending and each ending its line,
     /// while under any other offset one of both is left over, as with calls at equal distances.
-    const fn is_clear(&self, events: usize) -> bool {
-        let whole = self.votes >= 3 && self.votes == events && self.votes == self.ends;
+    const fn is_clear(&self, events: usize, capped: bool) -> bool {
+        let whole = !capped && self.votes >= 3 && self.votes == events && self.votes == self.ends;
         let apart = self.rival * 5 <= self.votes * 3 || whole && self.rival < self.votes;
         self.votes >= 2 && self.votes * 5 >= events * 4 && apart
     }
@@ -345,6 +348,9 @@ pub(super) fn zone_shift(offset: TimeDelta) -> Option<TimeDelta> {
     let quarters = zone_quarters(offset, TimeDelta::from_secs(120)).filter(|quarters| *quarters != 0)?;
     Some(TimeDelta(quarters * QUARTER))
 }
+
+/// Pairs as close as this speak for clocks that agree.
+const NEAR: TimeDelta = TimeDelta::from_secs(1);
 
 /// Exact pairs that scatter more than this do not make a clock.
 const MAX_RESIDUAL: TimeDelta = TimeDelta::from_secs(2);

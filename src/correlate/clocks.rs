@@ -7,7 +7,7 @@ use super::goal::{Goal, Goals};
 use super::index::FlowTable;
 use super::link::Connections;
 use super::{ClockModel, Key, World};
-use crate::ingest::Conversation;
+use crate::ingest::{CaptureReport, Conversation};
 use crate::log::{Ending, LogEvent, offset_name};
 use crate::time::{TimeDelta, Timestamp};
 
@@ -38,8 +38,11 @@ impl Clocks {
                 *resolution = event.resolution.max(*resolution);
             }
         }
-        let logs: Vec<ClockModel> =
-            pairs.iter().zip(resolutions).map(|(p, resolution)| clock::of_log(p, resolution)).collect();
+        let logs: Vec<ClockModel> = pairs
+            .iter()
+            .zip(resolutions)
+            .map(|(p, resolution)| clock::of_log(&p.pairs, p.capped, resolution))
+            .collect();
         let zones: Vec<TimeDelta> = logs
             .iter()
             .zip(&world.logs.reports)
@@ -159,6 +162,14 @@ impl Clocks {
     }
 }
 
+/// What a log's clock is found from.
+#[derive(Default)]
+struct Pairs {
+    pairs: Vec<Pair>,
+    /// There are more events, or more endings for one of them.
+    capped: bool,
+}
+
 /// For each log, the pairs of its events with flows that could be meant, on the clock of the first capture's group.
 fn possible_pairs(
     world: &World,
@@ -166,32 +177,62 @@ fn possible_pairs(
     connections: &Connections,
     captures: &CaptureOffsets,
     goals: &Goals,
-) -> Vec<Vec<Pair>> {
+) -> Vec<Pairs> {
     let mut finder = Finder::new(world, table, connections);
     let base = |flow: &Conversation, time| captures.to_base(flow, time);
-    let mut of_logs: Vec<Vec<Pair>> = vec![Vec::new(); world.logs.reports.len()];
-    let mut seen: Vec<u32> = vec![0; world.logs.reports.len()];
-    for (event, n) in world.logs.events.iter().zip(0u32..) {
-        let (log, Some(time)) = (event.log as usize, event.time) else { continue };
-        if log >= of_logs.len() || seen[log] >= PAIRED_EVENTS {
-            continue;
+    let mut of_log = |(events, mut capped): (Vec<u32>, bool)| {
+        let mut pairs = Vec::new();
+        for n in events {
+            let event = &world.logs.events[n as usize];
+            let Some(time) = event.time else { continue };
+            let (could_be, more) = could_be(world, table, &mut finder, event, goals.of(n), &base);
+            capped |= more;
+            pairs.extend(could_be.into_iter().map(|(e, exact)| Pair {
+                event: n,
+                flow: e.flow,
+                turn: e.turn,
+                at: e.at,
+                ahead: time - e.at,
+                exact,
+            }));
         }
-        let pair = |(e, exact): (Ended, bool)| Pair {
-            event: n,
-            flow: e.flow,
-            turn: e.turn,
-            at: e.at,
-            ahead: time - e.at,
-            exact,
-        };
-        let could_be = could_be(world, table, &mut finder, event, goals.of(n), &base);
-        of_logs[log].extend(could_be.into_iter().map(pair));
-        seen[log] += 1;
-    }
-    of_logs
+        Pairs { pairs, capped }
+    };
+    paired_events(world).into_iter().map(&mut of_log).collect()
 }
 
-/// The endings that an event could tell of, each with whether its 4-tuple names that one alone.
+/// For each log the events that take part in finding its clock, and whether it has more: of a long log those of the time
+/// that captures span, spread over it, where there are any. What happened before a capture began pairs with nothing in it.
+fn paired_events(world: &World) -> Vec<(Vec<u32>, bool)> {
+    let mut of_logs: Vec<Vec<u32>> = vec![Vec::new(); world.logs.reports.len()];
+    for (event, n) in world.logs.events.iter().zip(0u32..) {
+        if let Some(events) = of_logs.get_mut(event.log as usize).filter(|_| event.time.is_some()) {
+            events.push(n);
+        }
+    }
+    let span = |c: &CaptureReport| Some((c.first? - AROUND, c.last? + AROUND));
+    let spans: Vec<(Timestamp, Timestamp)> = world.wire.captures.iter().filter_map(span).collect();
+    let inside = |n: &u32| {
+        let time = world.logs.events[*n as usize].time;
+        time.is_some_and(|t| spans.iter().any(|(from, to)| t >= *from && t <= *to))
+    };
+    let sample = |mut events: Vec<u32>| {
+        if events.len() <= PAIRED_EVENTS {
+            return (events, false);
+        }
+        let within: Vec<u32> = events.iter().copied().filter(inside).collect();
+        if within.len() < LEAST_INSIDE {
+            events.truncate(PAIRED_EVENTS);
+            return (events, true);
+        }
+        let some = within.len().min(PAIRED_EVENTS);
+        ((0..some).map(|k| within[k * within.len() / some]).collect(), true)
+    };
+    of_logs.into_iter().map(sample).collect()
+}
+
+/// The endings that an event could tell of, each with whether its 4-tuple names that one alone; and whether there are
+/// more.
 fn could_be(
     world: &World,
     table: &FlowTable,
@@ -199,21 +240,29 @@ fn could_be(
     event: &LogEvent,
     goal: &Goal,
     base: &impl Fn(&Conversation, Timestamp) -> Timestamp,
-) -> Vec<(Ended, bool)> {
+) -> (Vec<(Ended, bool)>, bool) {
     match finder.exact(event, goal, base).as_slice() {
-        [only] => vec![(*only, true)],
+        [only] => (vec![(*only, true)], false),
         [] => {
             let number = finder.goal(goal);
             // What the network can have told the caller at once needs no deadline to have passed.
             let by_timer = event.fields.timer().is_some() && !event.endings.contains(&Ending::Icmp);
+            let sure = |e: &Ended| e.ending != Ending::Unheard && (!endings::is_open(e.ending) || by_timer);
+            let at = event.time.unwrap_or_default();
             let ends = finder.ends(number, event, base);
-            let sure = ends
-                .from(Timestamp(i64::MIN))
-                .filter(|e| e.ending != Ending::Unheard && (!endings::is_open(e.ending) || by_timer));
+            let mut near: Vec<Ended> = ends.before(at).filter(sure).take(PAIRED_FLOWS + 1).collect();
+            near.reverse();
+            near.extend(ends.from(at).filter(sure).take(PAIRED_FLOWS + 1));
+            near.retain(|e| !finder.is_elsewhere(event, e.flow));
+            let more = near.len() > PAIRED_FLOWS;
+            if more {
+                near.sort_by_key(|e| (e.at - at).abs());
+                near.truncate(PAIRED_FLOWS);
+            }
             let lookups = failed_lookups(world, table, goal, base);
-            sure.take(PAIRED_FLOWS).chain(lookups).map(|e| (e, false)).collect()
+            (near.into_iter().chain(lookups).map(|e| (e, false)).collect(), more)
         }
-        _ => Vec::new(),
+        _ => (Vec::new(), false),
     }
 }
 
@@ -241,7 +290,13 @@ fn failed_lookups<'w>(
 }
 
 /// Events of a log that take part in finding its clock.
-const PAIRED_EVENTS: u32 = 60;
+const PAIRED_EVENTS: usize = 60;
+
+/// So many of a long log's events lie within the captures' time, or where they lie says nothing.
+const LEAST_INSIDE: usize = 3;
+
+/// Clocks are seldom further apart than this, and captures reach as far as this around what they are about.
+const AROUND: TimeDelta = TimeDelta::from_secs(60);
 
 /// Flows that one such event is paired with.
 const PAIRED_FLOWS: usize = 60;

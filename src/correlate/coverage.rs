@@ -1,11 +1,14 @@
 //! What the captures could have shown of a case: absence is evidence only where presence would have been seen.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::dialers::Dialers;
+use super::goal::Goal;
 use super::join::Join;
+use super::strangers::Strangers;
 use super::{Case, Coverage, Missing};
 use crate::capture::CaptureIndex;
 use crate::ingest::CaptureReport;
@@ -13,12 +16,15 @@ use crate::log::Ending;
 use crate::time::{TimeDelta, Timestamp};
 
 /// The coverage of one case.
-pub(super) fn of(join: &Join<'_>, case: &Case, dialers: &Dialers) -> Coverage {
-    let mut coverage = match case.attempt().or_else(|| case.lookup()) {
-        Some(flow) => with_flow(join, case, join.world.flow(flow).capture),
-        None => without_flow(join, case, dialers),
+pub(super) fn of(join: &Join<'_>, case: &Case, dialers: &Dialers, strangers: &Strangers) -> Coverage {
+    let (mut coverage, stranger) = match case.attempt().or_else(|| case.lookup()) {
+        Some(flow) => (with_flow(join, case, join.world.flow(flow).capture), None),
+        None => (without_flow(join, case, dialers), strangers.near(join, case, dialers)),
     };
-    coverage.missing = missing(join, case, &coverage);
+    if stranger.is_some() {
+        coverage.address = Some(false);
+    }
+    coverage.missing = missing(join, case, &coverage, stranger);
     coverage
 }
 
@@ -53,14 +59,9 @@ fn without_flow(join: &Join<'_>, case: &Case, dialers: &Dialers) -> Coverage {
     let at_place: Vec<usize> =
         spanning.iter().copied().filter(|n| hosts.iter().any(|h| shown(h, n))).collect();
     let goal = case.event.map(|n| join.goals.of(n));
-    let addresses: Vec<IpAddr> =
-        goal.into_iter().flat_map(|g| g.backends.keys().map(std::net::SocketAddr::ip)).collect();
-    let ports: BTreeSet<u16> =
-        goal.into_iter().flat_map(|g| g.backends.keys().map(std::net::SocketAddr::port)).collect();
-    let address = at_place.iter().any(|n| {
-        addresses.iter().any(|a| shown(a, n))
-            || ports.iter().any(|p| join.table.port_shown(*p, CaptureIndex(*n as u16)))
-    });
+    let real = || goal.into_iter().flat_map(|goal| real_backends(join, goal));
+    let address =
+        at_place.iter().any(|n| real().any(|b| join.table.responder_shown(b, CaptureIndex(*n as u16))));
     // a line whose stamp nothing could read is no sign that captures lack its time
     let unread = case.window.is_none() && event.is_some() && !captures.is_empty();
     let place = if hosts.is_empty() { None } else { Some(!at_place.is_empty()) };
@@ -74,6 +75,15 @@ fn without_flow(join: &Join<'_>, case: &Case, dialers: &Dialers) -> Coverage {
         no_drops: at_place.iter().filter_map(|n| no_drops(&captures[*n])).min(),
         missing: Vec::new(),
     }
+}
+
+/// Where the packets of a goal go: the virtual address of a Service is on no wire behind its translation, and what is
+/// captured of it where others dial says nothing of a filter's mind about the real ones.
+fn real_backends<'g>(join: &'g Join<'_>, goal: &'g Goal) -> impl Iterator<Item = SocketAddr> + 'g {
+    let is_virtual = |b: &SocketAddr| {
+        goal.virtual_addresses.contains(b) && join.world.cluster.service_of_address(*b).is_some()
+    };
+    goal.backends.keys().copied().filter(move |b| !is_virtual(b))
 }
 
 /// Whether a capture spans the end of a case's window: the packets nearest to the line would be in it.
@@ -102,32 +112,38 @@ fn no_drops(report: &CaptureReport) -> Option<bool> {
     }
 }
 
-fn missing(join: &Join<'_>, case: &Case, coverage: &Coverage) -> Vec<Missing> {
+fn missing(join: &Join<'_>, case: &Case, coverage: &Coverage, stranger: Option<SocketAddr>) -> Vec<Missing> {
     let captures = join.world.wire.captures.len();
     let command: Arc<str> = command(join, case).into();
-    let mut missing = Vec::new();
-    if coverage.time_span.is_none() {
-        let detail = "the time of the line was not read".into();
-        missing.push(Missing { what: "time_span", detail, command: None });
-    }
-    let mut add = |what, holds: Option<bool>, detail: &'static str| {
-        if holds == Some(false) {
-            missing.push(Missing { what, detail: detail.into(), command: Some(Arc::clone(&command)) });
-        }
-    };
     let span = match captures {
         0 => "the bundle holds no capture",
         _ => "no capture spans the time of this call",
     };
-    add("time_span", coverage.time_span, span);
-    add("place", coverage.place, "no capture that spans this time was taken where the caller's packets pass");
-    add(
-        "address",
-        coverage.address,
-        "the captures show no packet of the target's address or port: a filter may hide them",
-    );
-    add("both_directions", coverage.both_directions, "the capture holds packets of one direction only");
-    add("no_drops", coverage.no_drops, "the capture lost packets: a missing packet proves nothing");
+    let address: Cow<'static, str> = match stranger {
+        Some(to) => format!(
+            "a dial to {to}, which no source knows, failed meanwhile: the target may have had that address then"
+        )
+        .into(),
+        None => "the captures show no packet to the target's address and port: a filter may hide them".into(),
+    };
+    let place = "no capture that spans this time was taken where the caller's packets pass";
+    let drops = "the capture lost packets: a missing packet proves nothing";
+    let both = "the capture holds packets of one direction only";
+    let all = [
+        ("time_span", coverage.time_span, span.into()),
+        ("place", coverage.place, place.into()),
+        ("address", coverage.address, address),
+        ("both_directions", coverage.both_directions, both.into()),
+        ("no_drops", coverage.no_drops, drops.into()),
+    ];
+    let known = all.into_iter().filter(|(_, holds, _)| *holds == Some(false));
+    let unread = coverage.time_span.is_none().then(|| Missing {
+        what: "time_span",
+        detail: "the time of the line was not read".into(),
+        command: None,
+    });
+    let known = known.map(|(what, _, detail)| Missing { what, detail, command: Some(Arc::clone(&command)) });
+    let mut missing: Vec<Missing> = unread.into_iter().chain(known).collect();
     if case.flows.is_empty() {
         let detail = "no packet of this call was found".into();
         missing.push(Missing { what: "flow", detail, command: Some(command) });

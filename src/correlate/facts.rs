@@ -7,7 +7,6 @@ use super::endings;
 use super::goal::Goal;
 use super::join::Join;
 use super::{Case, CaseFacts, Neighbours, Role, Views, requests, trust};
-use crate::capture::CaptureIndex;
 use crate::cluster::Owner;
 use crate::flow::{Dir, Moment};
 use crate::ingest::{Conversation, FlowIndex};
@@ -33,6 +32,8 @@ pub(super) fn of(join: &Join<'_>, case: &Case, backends: &mut Backends<'_>) -> C
         let until = at.map(|t| join.clocks.in_capture(flow.capture.0 as usize, t));
         let step = last_step(flow, until, facts.deadline);
         timing(&mut facts, join, flow, &step, at);
+        let request = requests::asked(flow, until, facts.deadline);
+        facts.request_acked = request.and_then(|r| requests::acked(flow, &r));
         facts.views = views(join, case, index, &facts.neighbours, backends);
         facts.cluster_ip_on_wire = cluster_ip_on_wire(join, flow);
         facts.neighbours.server_choice_missing = server_choice_missing(flow, &backends.of(flow.resp));
@@ -235,20 +236,27 @@ fn neighbours(join: &Join<'_>, case: &Case, goal: Option<&Goal>, backends: &mut 
         facts.endpoints_ready = map.endpoints_known.then_some(ready.len() as u32);
     }
     let Some(flow) = case.attempt().map(|f| join.world.flow(f)) else { return facts };
+    let around = around(join, case, flow);
     let same = backends.of(flow.resp);
-    facts.backend_established = same.established;
-    facts.backend_refused = same.refused;
-    facts.backend_silent = same.silent;
-    let later = |begun: &[(CaptureIndex, Moment)]| {
-        begun.iter().filter(|(capture, at)| *capture == flow.capture && *at > flow.first).count() as u32
-    };
-    facts.backend_unanswered_later = later(&same.unanswered);
-    facts.backend_answered_later = later(&same.answered);
+    facts.backend_established = same.established.within(around);
+    facts.backend_refused = same.refused.within(around);
+    facts.backend_silent = same.silent.within(around);
+    let later = (join.clocks.of_packet(flow, flow.first.time), around.1);
+    facts.backend_unanswered_later = same.unanswered.begun_within(flow.capture, later);
+    facts.backend_answered_later = same.answered_begun.begun_within(flow.capture, later);
     let others = goal.into_iter().flat_map(|g| g.backends.keys()).filter(|b| **b != flow.resp);
-    facts.other_endpoints_ok = others.filter(|b| !backends.of(**b).answered.is_empty()).count() as u32;
+    facts.other_endpoints_ok = others.filter(|b| backends.of(**b).answered.within(around) > 0).count() as u32;
     facts.backend_ttls = ttls_of(join, flow, backends);
     facts.backend_is_node = is_node(join, flow);
     facts
+}
+
+/// The time of a case and a minute on either side: what happened before or after that says little of it, as between two
+/// rollouts.
+fn around(join: &Join<'_>, case: &Case, flow: &Conversation) -> (Timestamp, Timestamp) {
+    let of_flow = [flow.first, flow.last].map(|m| join.clocks.of_packet(flow, m.time));
+    let (from, to) = case.window.unwrap_or((of_flow[0], of_flow[1]));
+    (from - AROUND, to + AROUND)
 }
 
 /// TTLs of the responder's packets that are no RST, on any flow of this capture with its address; where there are
@@ -323,6 +331,9 @@ fn unanswered_neighbors(join: &Join<'_>, case: &Case) -> Option<u32> {
     });
     Some(open.map(|n| n.requests).fold(0, u32::saturating_add))
 }
+
+/// What other calls did within this of a case bears on it.
+const AROUND: TimeDelta = TimeDelta::from_secs(60);
 
 /// TTLs that operating systems send with.
 const INITIAL_TTLS: [u8; 3] = [64, 128, 255];

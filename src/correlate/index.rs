@@ -26,8 +26,8 @@ pub(super) struct FlowTable {
     addresses: HashSet<(IpAddr, CaptureIndex), RandomState>,
     /// TCP flows that ended before any server name was sent.
     nameless: Vec<FlowIndex>,
-    /// Responders' ports in each capture.
-    ports: HashSet<(u16, CaptureIndex), RandomState>,
+    /// Responders in each capture.
+    responders: HashSet<(SocketAddr, CaptureIndex), RandomState>,
     /// Capture and originator → flows with packets of both sides, and of one side only.
     sided: HashMap<(CaptureIndex, IpAddr), (u64, u64), RandomState>,
     /// Where single SYNs went.
@@ -78,7 +78,7 @@ impl FlowTable {
         lone.count += 1;
         if lone.count == 1 {
             self.addresses.insert((resp.ip(), capture));
-            self.ports.insert((resp.port(), capture));
+            self.responders.insert((resp, capture));
         }
         if lone.count <= LONE_SHOWN {
             lone.first.push(index);
@@ -110,7 +110,7 @@ impl FlowTable {
         if answered || self.sided.len() < MAX_UNANSWERED {
             self.addresses.insert((flow.orig.ip(), flow.capture));
         }
-        self.ports.insert((flow.resp.port(), flow.capture));
+        self.responders.insert((flow.resp, flow.capture));
         for lookup in flow.app.dns.iter().flat_map(|d| &d.lookups) {
             let list = self.by_name.entry(lookup.name.clone()).or_default();
             if list.last() != Some(&index) {
@@ -223,9 +223,9 @@ impl FlowTable {
         self.addresses.contains(&(address, capture))
     }
 
-    /// Whether this capture shows a flow to this port.
-    pub(super) fn port_shown(&self, port: u16, capture: CaptureIndex) -> bool {
-        self.ports.contains(&(port, capture))
+    /// Whether this capture shows a flow to this address and port.
+    pub(super) fn responder_shown(&self, address: SocketAddr, capture: CaptureIndex) -> bool {
+        self.responders.contains(&(address, capture))
     }
 
     /// The bounds that were reached.

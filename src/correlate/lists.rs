@@ -188,7 +188,7 @@ impl GoalEndings<'_> {
     }
 
     /// Those before a time, the last of them first.
-    fn before(&self, at: Timestamp) -> impl Iterator<Item = Ended> {
+    pub(super) fn before(&self, at: Timestamp) -> impl Iterator<Item = Ended> {
         let mut rests: Vec<&[Listed]> =
             self.lists.iter().map(|list| &list[..list.partition_point(|e| e.ended.at < at)]).collect();
         std::iter::from_fn(move || {

@@ -35,6 +35,7 @@ mod join;
 mod link;
 mod lists;
 mod requests;
+mod strangers;
 mod trust;
 mod wire;
 

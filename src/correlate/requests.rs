@@ -61,6 +61,17 @@ pub(super) fn asked(
     Some(found)
 }
 
+/// Whether the server acknowledged this request. A caller that gives up says so (close_notify, RST_STREAM, GOAWAY), often
+/// in the same burst and to nobody's ears: that alone makes no request unheard.
+pub(super) fn acked(flow: &Conversation, request: &Request) -> Option<bool> {
+    let unacked = flow.tcp.as_deref()?.loss.orig.unacked_bytes;
+    let farewell = unacked <= MAX_FAREWELL && unacked < request.sent.bytes;
+    Some(request.sent.acked.is_some() || farewell)
+}
+
+/// Bytes that a caller sends when it gives up.
+const MAX_FAREWELL: u64 = 128;
+
 /// Bytes of a burst that is no request: HTTP/2 frames such as PING, WINDOW_UPDATE and RST_STREAM take 22 to 26, and a
 /// TLS record around them as much again. A request has a path and a host.
 const MAX_CONTROL: u64 = 48;

@@ -12,7 +12,7 @@ use super::made::{
 };
 use super::{Case, Key, Role, World};
 use crate::bundle::SourceIndex;
-use crate::cluster::Translation;
+use crate::cluster::{Node, Translation};
 use crate::ingest::Conversation;
 use crate::log::LogEvent;
 use crate::time::TimeDelta;
@@ -198,6 +198,43 @@ fn time_alone_joins_only_where_the_dials_to_one_unknown_address_fit_all_calls() 
         f
     }));
     assert_eq!(keys(both, lines(&calls)), [None; 3], "two addresses fit alike");
+}
+
+#[test]
+fn a_map_of_another_moment_leaves_the_unknown_address_at_its_port() {
+    let keys = |flows: Vec<Conversation>| {
+        let line = dialled(event("connection_refused", "a.b.svc", 5.003), "10.96.0.9:443");
+        let mut world = world(1, flows, vec![line]);
+        service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.7:10250"]);
+        let found = join(&mut world);
+        found.cases.iter().filter(|c| c.event.is_some()).map(key).collect::<Vec<_>>()
+    };
+    assert_eq!(keys(refusals("10.2.0.99:10250", &[5.0])), [Some(Key::Time)]);
+    assert_eq!(keys(refusals("10.2.0.99:8080", &[5.0])), [None], "another port");
+    let mut both = refusals("10.2.0.99:10250", &[5.0]);
+    both.push(refused(flow("10.0.0.1:9000", "10.2.0.7:10250", 1.0, 1.001), 1.001));
+    assert_eq!(keys(both), [None], "what the map knows is dialled");
+}
+
+#[test]
+fn what_another_node_dialled_is_not_the_calls() {
+    let keys = |host: &str| {
+        let mut line = dialled(event("connection_refused", "a.b.svc", 5.002), "10.96.0.9:443");
+        line.host = Some(host.into());
+        let mut world = world(1, refusals("10.2.0.7:10250", &[5.0]), vec![line]);
+        service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.7:10250"]);
+        for (name, ip) in [("cp-1", "10.0.0.1"), ("cp-2", "10.0.0.2")] {
+            let ips = vec![ip.parse().expect("an address")];
+            let node = Node { name: name.to_owned(), ips, kubelet: None, source: SourceIndex(0) };
+            world.cluster.nodes.push(node);
+        }
+        let found = join(&mut world);
+        let clock = found.log_clocks[0].pairs;
+        (found.cases.iter().find(|c| c.event.is_some()).and_then(key), clock)
+    };
+    assert_eq!(keys("cp-1"), (Some(Key::NatMap), 1));
+    assert_eq!(keys("cp-2"), (None, 0));
+    assert_eq!(keys("elsewhere"), (Some(Key::NatMap), 1), "nothing is known of that host");
 }
 
 #[test]

@@ -112,3 +112,40 @@ fn sources_that_disagree_are_said_once_for_each_pair_of_files() {
     let said: Vec<_> = said.map(|a| (a.count, a.text.as_str())).collect();
     assert_eq!(said, [(2, "a; and 1 more between these files"), (1, "c")]);
 }
+
+#[test]
+fn the_port_of_a_virtual_address_is_no_packet_of_the_target() {
+    for other in ["10.9.9.9:443", "10.96.0.9:443"] {
+        let found = coverage(vec![refused(flow("10.0.0.1:1", other, 1.0, 1.1), 1.1)], |_| {});
+        assert_eq!((found.place, found.address), (Some(true), Some(false)), "a flow to {other}");
+    }
+}
+
+#[test]
+fn a_dial_to_an_unknown_address_is_not_passed_over() {
+    let known = || refused(flow("10.0.0.1:1", "10.2.0.7:10250", 1.0, 1.1), 1.1);
+    let dial = |orig: &str, resp: &str, at| refused(flow(orig, resp, at, at + 0.1), at + 0.1);
+    let address = |other| coverage(vec![known(), other], |_| {}).address;
+    assert_eq!(address(dial("10.0.0.1:2", "10.2.0.99:10250", 4.5)), Some(false));
+    assert_eq!(address(dial("10.0.0.1:2", "10.2.0.99:8080", 4.5)), Some(true), "another port");
+    assert_eq!(address(dial("10.7.7.7:2", "10.2.0.99:10250", 4.5)), Some(true), "another caller");
+    assert_eq!(address(dial("10.0.0.1:2", "10.2.0.99:10250", 400.0)), Some(true), "another time");
+    let found = coverage(vec![known(), dial("10.0.0.1:2", "10.2.0.99:10250", 4.5)], |_| {});
+    assert!(found.missing[0].detail.contains("10.2.0.99:10250"), "{found:?}");
+}
+
+#[test]
+fn what_other_endpoints_did_counts_within_a_minute() {
+    let ok = |at: f64, last: f64| {
+        let dial = refused(flow("10.0.0.1:4001", "10.2.0.7:10250", 5.0, 5.001), 5.001);
+        let mut served = flow("10.0.0.1:4002", "10.2.0.8:10250", at, last);
+        (served.bytes.resp, served.packets.resp) = (100, 3);
+        let line = dialled(event("connection_refused", "a.b.svc", 5.002), "10.96.0.9:443");
+        let mut world = world(1, vec![dial, served], vec![line]);
+        service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.7:10250", "10.2.0.8:10250"]);
+        let found = join(&mut world);
+        let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
+        case.facts.neighbours.other_endpoints_ok
+    };
+    assert_eq!([ok(30.0, 30.1), ok(1800.0, 1800.1), ok(2.0, 1800.0)], [1, 0, 1]);
+}

@@ -155,3 +155,19 @@ fn a_capture_that_shares_nothing_has_no_clock() {
     assert_eq!(found.capture_clocks[1].offset, None);
     assert_eq!(found.capture_clocks[1].why, "no log line pairs with its packets");
 }
+
+#[test]
+fn a_long_log_of_calls_at_equal_distances_needs_no_offset() {
+    // a capture of the last 45 minutes of 150 that the log tells of, a call every half minute
+    let seconds: Vec<f64> =
+        (0..300).map(|n| 100.0 + 30.0 * f64::from(n) + 0.007 * f64::from(n % 5)).collect();
+    let (flows, lines) = refusals(&seconds, |_| 0.0, false);
+    let mut world = world(1, flows.into_iter().skip(210).collect(), lines);
+    service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.7:10250"]);
+    world.wire.captures[0].first = Some(sec(seconds[210] - 1.0));
+    world.wire.captures[0].last = Some(sec(seconds[299] + 1.0));
+    let found = join(&mut world);
+    assert_eq!(capture_ahead(&found).map(i64::abs), Some(1), "{:?}", found.log_clocks);
+    let matched = found.cases.iter().filter(|c| c.attempt().is_some());
+    assert!(matched.clone().count() == 90 && matched.clone().all(|c| c.event >= Some(210)));
+}
