@@ -9,7 +9,7 @@ use super::clocks::Clocks;
 use super::endings;
 use super::index::FlowTable;
 use crate::capture::CaptureIndex;
-use crate::flow::Moment;
+use crate::flow::{Moment, Scratch};
 use crate::ingest::Conversation;
 use crate::log::Ending;
 use crate::time::Timestamp;
@@ -92,7 +92,15 @@ impl<'w> Backends<'w> {
         let (world, table, clocks) = (self.world, self.table, self.clocks);
         let known = self.known.entry(address).or_insert_with(|| {
             let mut backend = Backend::default();
-            table.of_resp(address).iter().for_each(|flow| backend.add(&world.read(*flow), clocks));
+            let (flows, mut scratch) = (table.of_resp(address), Scratch::default());
+            let apart = flows.len().div_ceil(MAX_KNOWN).max(1);
+            world.wire.flows.each_of(flows.iter().copied().step_by(apart), |record| {
+                if record.is_lone_syn() {
+                    backend.add_lone(record.capture(), record.brief().first(), clocks);
+                } else {
+                    backend.add(record.open_into(&mut scratch), clocks);
+                }
+            });
             backend.sort();
             Rc::new(backend)
         });
@@ -132,7 +140,7 @@ impl<'w> Backends<'w> {
 impl Backend {
     fn add(&mut self, flow: &Conversation, clocks: &Clocks) {
         let tcp = flow.tcp.as_deref();
-        let time = |m: Moment| clocks.of_packet(flow, m.time);
+        let time = |m: Moment| clocks.of_capture(flow.capture, m.time);
         let (first, last) = (time(flow.first), time(flow.last));
         let established = tcp.is_some_and(|t| t.established.is_some());
         // What the other side acknowledged unseen, or sent unseen, was no silence.
@@ -144,7 +152,7 @@ impl Backend {
             self.silent.add(first, last);
         }
         if let Some(at) = endings::moment(flow, Ending::Refused) {
-            let at = clocks.of_packet(flow, at);
+            let at = clocks.of_capture(flow.capture, at);
             self.refused.add(at, at);
         }
         let begun = (flow.capture, first);
@@ -160,6 +168,11 @@ impl Backend {
         self.chosen.extend(hello.map(|hello| (hello.cipher, hello.version)));
     }
 
+    /// Takes in a SYN that is all of its flow.
+    fn add_lone(&mut self, capture: CaptureIndex, first: Moment, clocks: &Clocks) {
+        self.unanswered.0.push((capture, clocks.of_capture(capture, first.time)));
+    }
+
     fn sort(&mut self) {
         for spans in [&mut self.established, &mut self.refused, &mut self.silent, &mut self.answered] {
             spans.sort();
@@ -168,6 +181,9 @@ impl Backend {
         self.answered_begun.0.sort_unstable();
     }
 }
+
+/// Flows of one address that say how it did otherwise; of more, as many that lie evenly apart.
+const MAX_KNOWN: usize = 16_384;
 
 /// Flows of one address whose TTLs are compared with a case's.
 pub(super) const MAX_COMPARED: usize = 256;

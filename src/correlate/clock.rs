@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use super::link::Connections;
 use super::{ClockModel, Drift};
+use crate::capture::CaptureIndex;
 use crate::ingest::{Conversation, FlowIndex, Flows};
 use crate::log::{QUARTER, zone_quarters};
 use crate::time::{TimeDelta, Timestamp};
@@ -150,8 +151,8 @@ impl CaptureOffsets {
     }
 
     /// A packet time of this capture on the clock of its base.
-    pub(super) fn to_base(&self, flow: &Conversation, time: Timestamp) -> Timestamp {
-        self.of.get(flow.capture.0 as usize).map_or(time, |o| o.ahead.undo(time))
+    pub(super) fn to_base(&self, capture: CaptureIndex, time: Timestamp) -> Timestamp {
+        self.of.get(capture.0 as usize).map_or(time, |o| o.ahead.undo(time))
     }
 }
 

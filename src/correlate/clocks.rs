@@ -7,6 +7,7 @@ use super::goal::{Goal, Goals};
 use super::index::FlowTable;
 use super::link::Connections;
 use super::{ClockModel, Key, World};
+use crate::capture::CaptureIndex;
 use crate::ingest::{CaptureReport, Conversation};
 use crate::log::{Ending, LogEvent, offset_name};
 use crate::time::{TimeDelta, Timestamp};
@@ -72,7 +73,12 @@ impl Clocks {
 
     /// A packet's time on the reference clock.
     pub(super) fn of_packet(&self, flow: &Conversation, time: Timestamp) -> Timestamp {
-        let base = self.captures.to_base(flow, time);
+        self.of_capture(flow.capture, time)
+    }
+
+    /// The time of a packet of a capture on the reference clock.
+    pub(super) fn of_capture(&self, capture: CaptureIndex, time: Timestamp) -> Timestamp {
+        let base = self.captures.to_base(capture, time);
         base + self.reference.at(base)
     }
 
@@ -179,7 +185,7 @@ fn possible_pairs(
     goals: &Goals,
 ) -> Vec<Pairs> {
     let mut finder = Finder::new(world, table, connections);
-    let base = |flow: &Conversation, time| captures.to_base(flow, time);
+    let base = |flow: &Conversation, time| captures.to_base(flow.capture, time);
     let mut of_log = |(events, mut capped): (Vec<u32>, bool)| {
         let mut pairs = Vec::new();
         for n in events {

@@ -150,6 +150,23 @@ impl Flows {
         self.records(block, &bytes).for_each(|record| show(&record));
     }
 
+    /// Shows the records of these flows, which are in order: a block that holds several of them is read once.
+    pub fn each_of(&self, flows: impl Iterator<Item = FlowIndex>, mut show: impl FnMut(&Record<'_>)) {
+        let mut flows = flows.peekable();
+        while let Some(&first) = flows.peek() {
+            let (block, _) = place_of(first);
+            self.each(block, |record| {
+                if flows.next_if_eq(&record.index).is_some() {
+                    #[cfg(test)]
+                    self.reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    show(record);
+                }
+            });
+            // What is in no block is passed over, and so is what is out of order.
+            while flows.next_if(|flow| place_of(*flow).0 <= block).is_some() {}
+        }
+    }
+
     /// Shows every flow that is more than one plain SYN, unpacked one after the other.
     pub fn each_but_lone_syns(&self, mut show: impl FnMut(FlowIndex, &Conversation)) {
         let mut scratch = Scratch::default();
