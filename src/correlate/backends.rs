@@ -183,7 +183,7 @@ impl Backend {
 }
 
 /// Flows of one address that say how it did otherwise; of more, as many that lie evenly apart.
-const MAX_KNOWN: usize = 16_384;
+const MAX_KNOWN: usize = 4_096;
 
 /// Flows of one address whose TTLs are compared with a case's.
 pub(super) const MAX_COMPARED: usize = 256;

@@ -155,13 +155,17 @@ impl Flows {
         let mut flows = flows.peekable();
         while let Some(&first) = flows.peek() {
             let (block, _) = place_of(first);
-            self.each(block, |record| {
+            let bytes = self.bytes(block);
+            for record in self.records(block, &bytes) {
                 if flows.next_if_eq(&record.index).is_some() {
                     #[cfg(test)]
                     self.reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    show(record);
+                    show(&record);
+                    if flows.peek().is_none_or(|next| place_of(*next).0 != block) {
+                        break;
+                    }
                 }
-            });
+            }
             // What is in no block is passed over, and so is what is out of order.
             while flows.next_if(|flow| place_of(*flow).0 <= block).is_some() {}
         }
