@@ -216,11 +216,12 @@ fn paired_events(world: &World) -> Vec<(Vec<u32>, bool)> {
             events.push(n);
         }
     }
-    let span = |c: &CaptureReport| Some((c.first? - AROUND, c.last? + AROUND));
-    let spans: Vec<(Timestamp, Timestamp)> = world.wire.captures.iter().filter_map(span).collect();
+    let spans = captured(&world.wire.captures);
     let inside = |n: &u32| {
-        let time = world.logs.events[*n as usize].time;
-        time.is_some_and(|t| spans.iter().any(|(from, to)| t >= *from && t <= *to))
+        world.logs.events[*n as usize].time.is_some_and(|time| {
+            let begun = spans.partition_point(|(from, _)| *from <= time);
+            spans[..begun].last().is_some_and(|(_, to)| time <= *to)
+        })
     };
     let sample = |mut events: Vec<u32>| {
         if events.len() <= PAIRED_EVENTS {
@@ -235,6 +236,19 @@ fn paired_events(world: &World) -> Vec<(Vec<u32>, bool)> {
         ((0..some).map(|k| within[k * within.len() / some]).collect(), true)
     };
     of_logs.into_iter().map(sample).collect()
+}
+
+/// The times that captures span, in order and apart from each other: there may be as many captures as events.
+fn captured(captures: &[CaptureReport]) -> Vec<(Timestamp, Timestamp)> {
+    let span = |c: &CaptureReport| Some((c.first? - AROUND, c.last? + AROUND));
+    let mut spans: Vec<_> = captures.iter().filter_map(span).collect();
+    spans.sort_unstable();
+    spans.dedup_by(|next, before| {
+        let touches = next.0 <= before.1;
+        before.1 = if touches { before.1.max(next.1) } else { before.1 };
+        touches
+    });
+    spans
 }
 
 /// The endings that an event could tell of, each with whether its 4-tuple names that one alone; and whether there are

@@ -3,7 +3,7 @@
 //! Opens, freezes, wakes and ends the flow of a place that it is given; weighs what the flows take, and notes their ages.
 //! Knows no place but that one.
 
-use super::ages::{Age, Ages};
+use super::ages::Ages;
 use super::archive::Archive;
 use super::codec::{Pack, Unpack};
 use super::compact::unpack_flow;
@@ -63,16 +63,16 @@ impl<O: Observer> Store<O> {
     #[inline]
     pub(super) fn open(&mut self, arrival: &Arrival<'_>, opens: Opens) -> Slot<O> {
         let lone = if opens == Opens::Own { Lone::of(arrival) } else { None };
-        let slot = match lone {
-            Some(lone) => Slot::Lone { hash: lone.hash, place: self.kept.lones.add(lone) },
-            None => Slot::Live(self.entry(arrival, opens)),
+        let slot = if let Some(lone) = lone {
+            // Before it lies where it is kept, far from all others: nothing may wait for what is written there.
+            self.ages.note(lone.age());
+            Slot::Lone { hash: lone.hash, place: self.kept.lones.add(lone) }
+        } else {
+            let entry = self.entry(arrival, opens);
+            self.ages.note(entry.age());
+            Slot::Live(entry)
         };
         self.weight += slot.weight();
-        self.ages.note(match &slot {
-            // Its place is far from all others: nothing may wait for what is written there.
-            Slot::Lone { .. } => Age { last: arrival.at.frame, opened: arrival.at.frame, hash: arrival.hash },
-            _ => slot.age(&self.kept),
-        });
         slot
     }
 
