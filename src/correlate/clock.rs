@@ -231,7 +231,8 @@ pub(super) fn of_log(pairs: &[Pair], capped: bool, resolution: TimeDelta) -> Clo
         return close.model(pairs, events, resolution);
     }
     if near.len() * 2 >= events {
-        let why = format!("{} lines fit packets within a second", near.len());
+        let fit = counted(near.len(), "line fits a packet", "lines fit packets");
+        let why = format!("{fit} within a second");
         return model(&near, why);
     }
     let rough = vote(pairs, ROUGH + resolution);
@@ -245,7 +246,8 @@ pub(super) fn of_log(pairs: &[Pair], capped: bool, resolution: TimeDelta) -> Clo
 }
 
 fn from_exact(exact: &[Instant]) -> ClockModel {
-    let found = model(exact, format!("{} lines that name both ends of their connection", exact.len()));
+    let lines = counted(exact.len(), "line that names", "lines that name");
+    let found = model(exact, format!("{lines} both ends of their connection"));
     match found.residual {
         Some(residual) if residual > MAX_RESIDUAL => {
             let n = exact.len();
@@ -254,6 +256,11 @@ fn from_exact(exact: &[Instant]) -> ClockModel {
         }
         _ => found,
     }
+}
+
+/// A number with what it counts.
+pub(super) fn counted(number: usize, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
 }
 
 /// The model of these pairs.

@@ -1,5 +1,7 @@
 //! Brings packets and log lines to one clock: the reference, that of the log whose host dialled.
 
+use std::collections::BTreeSet;
+
 use super::candidates::{Ended, Finder};
 use super::clock::{self, Ahead, CaptureOffsets, OfCapture, Pair};
 use super::endings;
@@ -22,6 +24,8 @@ pub(super) struct Clocks {
     /// How far the reference is ahead of the captures' base.
     reference: Ahead,
     reference_log: Option<usize>,
+    /// The bases of the captures whose packets the reference's lines pair with.
+    tied: BTreeSet<usize>,
 }
 
 impl Clocks {
@@ -60,7 +64,9 @@ impl Clocks {
         let reference_log = (0..logs.len())
             .filter(|n| logs[*n].offset.is_some() && sure(n))
             .max_by_key(|n| (callers(*n), std::cmp::Reverse(*n)));
-        let mut clocks = Self { captures, logs, zones, reference: Ahead::default(), reference_log };
+        let tied =
+            reference_log.map_or_else(BTreeSet::new, |n| tied(world, &captures, &pairs[n].pairs, &logs[n]));
+        let mut clocks = Self { captures, logs, zones, reference: Ahead::default(), reference_log, tied };
         clocks.reference = reference_log.and_then(|n| clocks.of_log(n)).unwrap_or_default();
         clocks
     }
@@ -130,17 +136,22 @@ impl Clocks {
     /// How far each capture is ahead of the reference.
     pub(super) fn of_captures(&self) -> Vec<ClockModel> {
         let of_capture = |own: &OfCapture| {
-            let known = self.reference_log.is_some() && own.base == 0;
+            let known = self.tied.contains(&own.base);
             let log = self.reference_log.map(|l| &self.logs[l]);
             let ahead = own.ahead.beside(&self.reference);
-            let why = match (known, own.pairs) {
-                (false, 0) => "no log line pairs with its packets".to_owned(),
-                (false, n) => format!(
-                    "no log line pairs with its packets; {n} connections that capture {} shows too",
-                    own.base
-                ),
-                (true, 0) => log.map(|l| l.why.clone()).unwrap_or_default(),
-                (true, n) => format!("{n} connections that capture {} shows too", own.base),
+            let untied = match log {
+                Some(_) => "nothing ties it to the clock that times are told in".to_owned(),
+                None => "no log line pairs with packets".to_owned(),
+            };
+            let shared = (own.pairs > 0).then(|| {
+                let connections = clock::counted(own.pairs as usize, "connection", "connections");
+                format!("{connections} that capture {} shows too", own.base)
+            });
+            let why = match (known, shared) {
+                (false, None) => untied,
+                (false, Some(shared)) => format!("{untied}; {shared}"),
+                (true, None) => log.map(|l| l.why.clone()).unwrap_or_default(),
+                (true, Some(shared)) => shared,
             };
             ClockModel {
                 offset: known.then_some(ahead.offset),
@@ -166,6 +177,16 @@ impl Clocks {
         }
         models
     }
+}
+
+/// The bases of the captures that a log's clock was found from.
+fn tied(world: &World, captures: &CaptureOffsets, pairs: &[Pair], clock: &ClockModel) -> BTreeSet<usize> {
+    let Some(ahead) = Ahead::of(clock) else { return BTreeSet::new() };
+    let slack = clock.residual.unwrap_or_default().max(TimeDelta::from_millis(50));
+    let exact = pairs.iter().any(|p| p.exact);
+    let fits = |p: &&Pair| p.exact == exact && (p.ahead - ahead.at(p.at)).abs() <= slack + slack;
+    let base = |p: &Pair| captures.of.get(world.read(p.flow).capture.0 as usize).map(|own| own.base);
+    pairs.iter().filter(fits).filter_map(base).collect()
 }
 
 /// What a log's clock is found from.
