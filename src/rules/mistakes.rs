@@ -97,12 +97,16 @@ fn floor(source: &str, at: usize) -> usize {
     (0..=at.min(source.len())).rev().find(|n| source.is_char_boundary(*n)).unwrap_or(0)
 }
 
+/// No name of ours is longer: what is, is none misspelt.
+const LONGEST_NAME: usize = 64;
+
 /// Edits (insert, delete, replace, swap of neighbours) between two words; anything past `limit` may read as `limit + 1`.
 fn distance(a: &str, b: &str, limit: usize) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    if a.len().abs_diff(b.len()) > limit || a.len().max(b.len()) > 64 {
+    let lengths = [a, b].map(|word| word.chars().take(LONGEST_NAME + 1).count());
+    if lengths[0].abs_diff(lengths[1]) > limit || lengths.into_iter().any(|n| n > LONGEST_NAME) {
         return limit + 1;
     }
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];
     for (i, x) in a.iter().enumerate() {
         let mut row = vec![i + 1];
@@ -113,6 +117,10 @@ fn distance(a: &str, b: &str, limit: usize) -> usize {
                 best = best.min(rows[i - 1][j - 1] + 1);
             }
             row.push(best);
+        }
+        let past = |row: &Vec<usize>| row.iter().all(|edits| *edits > limit);
+        if past(&row) && past(&rows[i]) {
+            return limit + 1;
         }
         rows.push(row);
     }
