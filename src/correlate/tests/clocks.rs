@@ -160,14 +160,18 @@ fn a_capture_that_shares_nothing_has_no_clock() {
 fn the_capture_that_lines_pair_with_has_the_clock_whichever_comes_first() {
     for pairs_with in [0, 1] {
         let (mut flows, lines) = refusals(&IRREGULAR, |_| 7.0, true);
-        flows.iter_mut().for_each(|f| f.capture = crate::capture::CaptureIndex(pairs_with));
+        for flow in &mut flows {
+            flow.capture = crate::capture::CaptureIndex(pairs_with);
+        }
         let mut other = flow("10.7.7.7:1", "10.9.9.9:443", 100.0, 101.0);
         other.capture = crate::capture::CaptureIndex(1 - pairs_with);
         flows.push(other);
         flows.sort_by_key(|f| f.capture);
         let mut world = world(2, flows, lines);
         service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.7:10250"]);
-        world.wire.captures.iter_mut().for_each(|c| c.last = Some(sec(1e6)));
+        for capture in &mut world.wire.captures {
+            capture.last = Some(sec(1e6));
+        }
         let found = join(&mut world);
         let [own, none] = [pairs_with, 1 - pairs_with].map(|n| &found.capture_clocks[usize::from(n)]);
         assert!(own.offset.is_some(), "{own:?}");
