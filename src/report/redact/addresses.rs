@@ -5,7 +5,7 @@
 //! address becomes a locally administered one. Addresses that are the same everywhere stay: loopback, unspecified,
 //! link-local IPv4, multicast, broadcast. Numbers are given in order of asking.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 mod text;
@@ -27,6 +27,8 @@ pub struct Addresses {
     hosts6: BTreeMap<[u8; 8], u32>,
     macs: BTreeMap<Mac, u32>,
     replaced: BTreeMap<IpAddr, IpAddr>,
+    /// Addresses of the bundle that nothing was written of yet.
+    known: BTreeSet<IpAddr>,
 }
 
 impl Addresses {
@@ -40,6 +42,15 @@ impl Addresses {
             self.replaced.insert(ip, new);
         }
         new
+    }
+
+    /// Digits that can be this address are it from now on; it takes no number before it is written.
+    pub(super) fn know(&mut self, ip: IpAddr) {
+        self.known.insert(ip);
+    }
+
+    fn is_known(&self, ip: IpAddr) -> bool {
+        self.known.contains(&ip) || self.replaced.contains_key(&ip)
     }
 
     /// The replacement of an IPv4 address.

@@ -7,11 +7,13 @@
 //! (a policy's reason in free text) is not known and stays. `--redact` says so in the manual.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::cluster::ClusterMap;
 use crate::correlate::World;
 use crate::flow::Dir;
 
@@ -54,6 +56,7 @@ impl Redactor {
         for ip in ips {
             redactor.addresses.ip(ip);
         }
+        addresses_of(&world.cluster).for_each(|ip| redactor.addresses.know(ip));
         let lines = world.logs.events.iter().flat_map(|e| &e.lines);
         let unrecognised = world.logs.reports.iter().flat_map(|r| &r.unrecognised_lines);
         for line in lines.chain(unrecognised) {
@@ -152,6 +155,16 @@ impl Redactor {
         let named = self.search.replace(text, mode);
         self.addresses.text(&named)
     }
+}
+
+/// Addresses that objects and host state tell of.
+fn addresses_of(cluster: &ClusterMap) -> impl Iterator<Item = IpAddr> {
+    let services = cluster.services.iter().flat_map(|s| s.cluster_ips.iter().chain(&s.external_ips));
+    let pods = cluster.pods.iter().flat_map(|pod| &pod.ips);
+    let nodes = cluster.nodes.iter().flat_map(|node| &node.ips);
+    let hosts = cluster.host_addresses.iter().map(|(_, ip)| ip);
+    let endpoints = cluster.endpoints.iter().map(|endpoint| endpoint.address.ip());
+    services.chain(pods).chain(nodes).chain(hosts).copied().chain(endpoints)
 }
 
 fn each_text(tree: &Value, each: &mut dyn FnMut(&str)) {

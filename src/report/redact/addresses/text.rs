@@ -4,12 +4,14 @@
 //! Takes text; gives it with each address replaced. Reads from left to right and looks for an address wherever a number
 //! or a word begins, also behind what only stands for a character (`%2F`, `\u003d`, `\n`, a colour). Where digits could be
 //! read as an address or as something else, they are replaced: too much hidden is less of a loss than too little.
-//! Forms: RFC 4291 §2.2, RFC 3986 §3.2.2, RFC 1035 §3.5, RFC 3596 §2.5, tcpdump(1), proc(5) for `/proc/net/tcp`.
+//! Forms: RFC 4291 §2.2, RFC 3986 §3.2.2, RFC 1035 §3.5, RFC 3596 §2.5, tcpdump(1), proc(5) for the tables
+//! of `/proc/net`.
 
 use super::Addresses;
 
 mod decimal;
 mod hex;
+mod kernel;
 
 use decimal::is_dotted;
 
@@ -40,11 +42,11 @@ impl Addresses {
         let first = *rest.as_bytes().first()?;
         match (behind, first) {
             (Behind::Mark, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
-                let hex =
-                    self.hardware(rest).or_else(|| self.socket_table(rest)).or_else(|| self.nibbles(rest));
+                let hex = self.hardware(rest).or_else(|| self.of_kernel(rest)).or_else(|| self.nibbles(rest));
                 let hex = hex.or_else(|| self.v6_in(rest)).or_else(|| self.dashed_v6(rest));
                 hex.or_else(|| self.numbers(rest, before))
             }
+            (Behind::Mark, b'w') => self.interface(rest),
             (Behind::Mark, b':') if rest.starts_with("::") => self.v6_in(rest),
             (Behind::Letter, b'0'..=b'9') => self.numbers(rest, before),
             _ => None,
@@ -155,6 +157,29 @@ mod tests {
                 "000000FD000000000000000001000000:01BB 000000FD000000000000000002000000:9C40 0A",
                 "0000FF3F000001000000000001000000:01BB 0000FF3F000001000000000002000000:9C40 0A",
             ),
+            (
+                "eth0\t0000A8C0\t0100000A\t0003\t0\t0\t100\t00FFFFFF\t0\t0\t0",
+                "eth0\t000000F0\t010001F0\t0003\t0\t0\t100\t00FFFFFF\t0\t0\t0",
+            ),
+            (
+                "fd000000000000000000000000000007 02 40 20 80     eth0",
+                "3fff0000000100000000000000000001 02 40 20 80     eth0",
+            ),
+            (
+                "fd000000000000000000000000000000 40 00000000000000000000000000000000 00 \
+                 fd000000000000000000000000000007 00000400",
+                "3fff0000000100000000000000000000 40 00000000000000000000000000000000 00 \
+                 3fff0000000100000000000000000001 00000400",
+            ),
+            ("dev enx0242ac110002: UP, wlx0242ac110003.7", "dev enx020000000001: UP, wlx020000000002.7"),
+            (
+                "10.1.2.3 is 0x0a010203, 0XA010203, 0x0302010A, 0A010203 and 0302010a:01bb",
+                "240.0.1.3 is 0xf0000103, 0XF0000103, 0x030100F0, F0000103 and 030100f0:01bb",
+            ),
+            (
+                "fd00::7 is fd000000000000000000000000000007",
+                "3fff:0:1::1 is 3fff0000000100000000000000000001",
+            ),
             ("02-42-ac-1c-00-02", "02-00-00-00-00-01"),
             (
                 "MAC=02:42:ac:11:00:02:02:42:ac:11:00:03:08:00 SRC",
@@ -180,6 +205,9 @@ mod tests {
             "std::string a::bar Foo::Bar",
             "AB:CD:EF:01:23:45:67:89:AB:CD:EF:01:23:45:67:89:AB:CD:EF:01",
             "deadbeef:1234 20261121:0225",
+            "0x0a010203 0A010203 a010203 fd000000000000000000000000000007",
+            "enx0242ac11000 enx0242ac1100021 enxample",
+            "0000A8C0 0100000A 0003 0 0 100",
             "b8074a66-c90b-5be8-9f73-9b0caf08c1dc",
             "10.in-addr.arpa",
             "1.29.x and v1.2.3.x",

@@ -1,6 +1,6 @@
-//! Addresses written in hexadecimal digits: IPv6, hardware addresses, `/proc/net/tcp`.
+//! Addresses written in hexadecimal digits with marks between them: IPv6, hardware addresses.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::super::{Addresses, Mac};
 use super::begins_with;
@@ -37,47 +37,6 @@ impl Addresses {
         let apart = text.bytes().skip(2).step_by(3).all(|b| b == mark);
         let mark = String::from(char::from(mark));
         apart.then(|| self.mac(mac).map(|b| format!("{b:02x}")).join(&mark))
-    }
-
-    /// `0A00000A:01BB 0B00000A:C350`: both ends of a socket, each word of an address in the order of a little-endian
-    /// machine.
-    pub(super) fn socket_table(&mut self, rest: &str) -> Option<(String, usize)> {
-        let between = |digits: usize| {
-            rest.as_bytes().get(digits) == Some(&b':') && rest.as_bytes().get(digits + 5) == Some(&b' ')
-        };
-        if !between(8) && !between(32) {
-            return None;
-        }
-        let end = |text: &str| {
-            let (address, port) = text.split_once(':')?;
-            let hex = |b: u8| b.is_ascii_digit() || matches!(b, b'A'..=b'F');
-            let whole = matches!(address.len(), 8 | 32) && port.len() == 4;
-            (whole && text.bytes().all(|b| hex(b) || b == b':')).then_some((address.len(), text.len()))
-        };
-        let local = rest.split(' ').next()?;
-        let remote = rest.get(local.len() + 1..)?.split(|c: char| c.is_whitespace()).next()?;
-        let mut out = String::new();
-        for part in [local, remote] {
-            let (digits, length) = end(part)?;
-            out += &self.socket_address(part.get(..digits)?)?;
-            out += part.get(digits..length)?;
-            out.push(' ');
-        }
-        out.pop();
-        Some((out, local.len() + 1 + remote.len()))
-    }
-
-    fn socket_address(&mut self, digits: &str) -> Option<String> {
-        let word = |at: usize| u32::from_str_radix(digits.get(at..at + 8)?, 16).ok().map(u32::swap_bytes);
-        if digits.len() == 8 {
-            let new = self.v4(Ipv4Addr::from_bits(word(0)?));
-            return Some(format!("{:08X}", new.to_bits().swap_bytes()));
-        }
-        let words = [word(0)?, word(8)?, word(16)?, word(24)?];
-        let bits = words.iter().fold(0, |bits, word| bits << 32 | u128::from(*word));
-        let new = self.v6(Ipv6Addr::from_bits(bits)).to_bits();
-        let word = |n: u32| ((new >> (96 - 32 * n)) as u32).swap_bytes();
-        Some([0, 1, 2, 3].map(|n| format!("{:08X}", word(n))).concat())
     }
 
     /// `1.0.0. … .ip6.arpa`: the nibbles of an address or of a network, last first.
