@@ -335,7 +335,24 @@ fn pcapng_goes_on_behind_damage_and_pcap_stops() {
     let read = run(&ng, SourceKind::Pcapng, &mut Window::default());
     assert_eq!(read.lines, [V4[0], V4[2]]);
     let problem = read.summary.problems.iter().find(|p| p.loss).unwrap();
+    assert_eq!(read.summary.problems.iter().count(), 1, "blocks were found behind it");
     assert_eq!((problem.name, problem.at), ("damaged_block", Place::Offset(blocks[1] as u64)));
+
+    // Damage behind which nothing more is found, over several windows too: how much that is, is said.
+    for rest in [4096, 5 << 20] {
+        let mut ng = std::fs::read(path("format-pcapng-little.pcapng")).unwrap();
+        ng.truncate(blocks[2]);
+        ng.resize(blocks[2] + rest, 0xaa);
+        let read = run(&ng, SourceKind::Pcapng, &mut Window::default());
+        assert_eq!(read.lines, V4[..2]);
+        let problem = read.summary.problems.iter().find(|p| p.name == "unread_rest").unwrap();
+        assert_eq!((problem.at, problem.loss), (Place::Offset(blocks[2] as u64), true));
+        assert!(
+            problem.detail.contains(&format!("the last {rest} bytes were not read")),
+            "{}",
+            problem.detail
+        );
+    }
 
     let mut pcap = std::fs::read(path("format-pcap-little.pcap")).unwrap();
     let second = 24 + 16 + 54;

@@ -20,7 +20,8 @@ pub(super) struct Pcapng {
     interfaces: Vec<SectionInterface>,
     /// Time of the last frame that had one; blocks without a time take it.
     last_time: Timestamp,
-    resync: bool,
+    /// Where damage begins behind which no block was found yet.
+    damage: Option<u64>,
     held: Held,
 }
 
@@ -98,10 +99,15 @@ impl Pcapng {
     ) -> Progress {
         let mut at = 0;
         loop {
-            if self.resync {
+            if let Some(from) = self.damage {
                 match self.next_plausible(&window.bytes, at, eof) {
-                    Ok(found) => (at, self.resync) = (found, false),
-                    Err(progress) => return progress,
+                    Ok(found) => (at, self.damage) = (found, None),
+                    Err(progress) => {
+                        if matches!(progress, Progress::Stop) {
+                            unread(from, offset + window.bytes.len() as u64, summary);
+                        }
+                        return progress;
+                    }
                 }
             }
             match self.block_at(&window.bytes, at, offset) {
@@ -134,7 +140,7 @@ impl Pcapng {
             let head = window.bytes.get(at..at + 8).unwrap_or_default();
             format!("{why} ({head:02x?}); reading goes on at the next place that looks like a block")
         });
-        self.resync = true;
+        self.damage = Some(offset + at as u64);
         at + 1
     }
 
@@ -317,6 +323,13 @@ fn no_packet(time: Timestamp, block: Block) -> FrameHeader {
         interface: Interface::NONE,
         link_type: LinkType::NO_PACKET,
     }
+}
+
+/// Says how much of the file lies behind damage with nothing that looks like a block.
+fn unread(from: u64, end: u64, summary: &mut CaptureSummary) {
+    summary.problems.loss("unread_rest", Place::Offset(from), || {
+        format!("no block was found behind it: the last {} bytes were not read", end.saturating_sub(from))
+    });
 }
 
 fn damaged_packet(summary: &mut CaptureSummary, block: Block) {
