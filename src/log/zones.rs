@@ -135,3 +135,101 @@ fn agreed(votes: &BTreeMap<i64, (u64, bool)>) -> Option<(i64, u64)> {
     let second = votes.iter().filter(|(q, _)| **q != quarters).map(|(_, (n, _))| *n).max().unwrap_or(0);
     ((exact || pairs >= ENOUGH) && second * 2 <= pairs).then_some((quarters, pairs))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{Edge, EventFields, TimeBase, endings};
+
+    const HOUR: i64 = 3600;
+
+    /// An event of a log, so many seconds after 1970 by its clock.
+    fn draft(log: u32, seconds: i64, words: &str, sure: bool) -> Draft {
+        let fields = EventFields { reason: words.to_owned(), ..EventFields::default() };
+        let event = LogEvent {
+            name: "connection_refused".into(),
+            time: Some(Timestamp::default() + TimeDelta::from_secs(seconds)),
+            resolution: TimeDelta::from_secs(1),
+            log,
+            lines: Vec::new(),
+            edge: Edge::Webhook,
+            component: None,
+            host: None,
+            pod: None,
+            server_side: false,
+            endings: endings::none(),
+            fields: fields.into(),
+        };
+        Draft { event, copy: None, began: None, sure, mark: None }
+    }
+
+    fn report(assumed_zone: bool) -> LogReport {
+        LogReport {
+            sources: Vec::new(),
+            format: String::new(),
+            first: None,
+            last: None,
+            base: TimeBase { assumed_zone, ..TimeBase::default() },
+            component: None,
+            host: None,
+            versions: Vec::new(),
+            lines: 0,
+            events: 0,
+            unrecognised: 0,
+            unrecognised_lines: Vec::new(),
+        }
+    }
+
+    /// Of a log without a zone and one with: events as (log, time, words), and by how many seconds the first is moved.
+    #[test]
+    fn a_log_is_moved_where_enough_copies_agree() {
+        let words = |n: usize| ["refused", "reset", "timed out", "no route"][n % 4];
+        for (own, sure, want) in [
+            (&[(2 * HOUR, 0), (2 * HOUR + 300, 1)][..], &[(0, 0), (301, 1)][..], Some(-2 * HOUR)),
+            (&[(-HOUR * 11 / 2, 0), (-HOUR * 11 / 2 + 50, 1)], &[(0, 0), (50, 1)], Some(HOUR * 11 / 2)),
+            // One pair may be chance.
+            (&[(2 * HOUR, 0), (2 * HOUR + 300, 1)], &[(0, 0), (301, 2)], None),
+            // Two pairs each for two zones.
+            (
+                &[(2 * HOUR, 0), (2 * HOUR + 300, 1), (HOUR, 2), (HOUR + 300, 3)],
+                &[(0, 0), (300, 1), (0, 2), (300, 3)],
+                None,
+            ),
+            // No whole quarters.
+            (&[(2 * HOUR + 400, 0), (2 * HOUR + 700, 1)], &[(0, 0), (300, 1)], None),
+            // The same words again and again, of which each pair shows another zone, and one that all share.
+            (
+                &[(3 * HOUR, 0), (3 * HOUR + 900, 0), (3 * HOUR + 4500, 0)],
+                &[(0, 0), (900, 0), (4500, 0)],
+                Some(-3 * HOUR),
+            ),
+        ] {
+            let of = |log: u32, sure: bool| {
+                move |(seconds, n): &(i64, usize)| draft(log, *seconds, words(*n), sure)
+            };
+            let drafts: Vec<Draft> =
+                own.iter().map(of(0, false)).chain(sure.iter().map(of(1, true))).collect();
+            let moves = moves(&drafts, &mut [report(true), report(false)]);
+            let want = want.map(|seconds| (0, TimeDelta::from_secs(seconds)));
+            assert_eq!(
+                moves.into_iter().collect::<Vec<_>>(),
+                want.into_iter().collect::<Vec<_>>(),
+                "{own:?}"
+            );
+        }
+    }
+
+    /// However many events there are, of each log some are compared with some, and each event is looked at once for all.
+    #[test]
+    fn of_each_log_a_bounded_number_of_events_votes() {
+        let many = |log: u32, sure: bool| (0..3 * MOST as i64).map(move |n| draft(log, n, "refused", sure));
+        let drafts: Vec<Draft> = many(0, false).chain(many(1, true)).chain(many(2, false)).collect();
+        let (own, sure) = pairs(&drafts, &[report(true), report(false), report(true)]);
+        let counts: Vec<_> = own.iter().map(|(log, w)| (*log, w.values().map(Vec::len).sum())).collect();
+        assert_eq!(counts, [(0, MOST), (2, MOST)]);
+        assert_eq!(sure.len(), MOST);
+        assert!(sure.iter().all(|s| s.event.log == 1));
+        let (own, sure) = pairs(&drafts, &[report(false), report(false), report(false)]);
+        assert!(own.is_empty() && sure.is_empty(), "no log may be moved: nothing is compared");
+    }
+}

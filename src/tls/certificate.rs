@@ -209,6 +209,8 @@ fn usage_words(usage: &ExtendedKeyUsage<'_>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use x509_parser::oid_registry::Oid;
+
     use super::*;
 
     /// Subject `CN=a,O=b\,c`, issuer `CN=ca`, a date with a time zone (which RFC 5280 §4.1.2.5 forbids).
@@ -224,6 +226,24 @@ mod tests {
         let algorithm = tlv(0x30, &tlv(6, &[0x2a, 3]));
         let tbs = [tlv(2, &[0, 0x9c, 1]), algorithm, issuer, validity, subject].concat();
         tlv(0x30, &tlv(0x30, &tbs))
+    }
+
+    #[test]
+    fn usages_without_a_name_are_bounded_and_those_with_one_stay() {
+        let oid = |n: u64| Oid::from(&[1, 3, 6, 1, 4, 1, 99, n]).expect("an identifier");
+        let usage = ExtendedKeyUsage {
+            any: false,
+            server_auth: true,
+            client_auth: true,
+            code_signing: false,
+            email_protection: false,
+            time_stamping: false,
+            ocsp_signing: false,
+            other: (0..5000).map(oid).collect(),
+        };
+        let words = usage_words(&usage);
+        assert_eq!(words.len(), 2 + MAX_USAGES);
+        assert_eq!(words[..3], ["serverAuth", "clientAuth", "1.3.6.1.4.1.99.0"]);
     }
 
     #[test]

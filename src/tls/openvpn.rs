@@ -119,6 +119,23 @@ mod tests {
         }
     }
 
+    /// What waits for the rest of its packet stays where it is, whatever the segments: copying it for each would be
+    /// quadratic.
+    #[test]
+    fn a_packet_in_pieces_is_not_copied_for_each() {
+        let reset = packet(&[&[0x38][..], &[9; 8], &[5; 28], &[0; 5]].concat());
+        let head = [&[0x20][..], &[9; 8], &[5; 28], &[0], &[0, 0, 0, 1]].concat();
+        let long = packet(&[head, vec![7; 60_000]].concat());
+        let mut tunnel = Tunnel::open(&reset).unwrap();
+        let (mut moves, mut at, mut given) = (0, tunnel.part.as_ptr(), 0);
+        for piece in long.chunks(1) {
+            tunnel.push(piece, |tls| given += tls.len());
+            moves += usize::from(std::mem::replace(&mut at, tunnel.part.as_ptr()) != at);
+        }
+        assert_eq!((given, tunnel.held_bytes()), (60_000, 0));
+        assert!(moves <= 20, "{moves} times for {} pieces", long.len());
+    }
+
     #[test]
     fn other_protocols_open_no_tunnel() {
         for first in [&b""[..], b"\0\x0e", b"\0\x0e8123456789abcd", b"\0\x0d\x38\0\0\0\0\0\0\0\0\0\0\0\0"] {
