@@ -36,6 +36,7 @@ pub(super) struct Tables {
     /// Namespaces of which endpoints were read.
     pub(super) endpoint_namespaces: HashSet<String>,
     pub(super) hosts: HashMap<IpAddr, String>,
+    pub(super) nodes: HashMap<String, usize>,
 }
 
 /// Place of an owner in its list.
@@ -109,7 +110,8 @@ impl Tables {
     }
 
     fn add_hosts(&mut self, map: &ClusterMap) {
-        for node in &map.nodes {
+        for (i, node) in map.nodes.iter().enumerate() {
+            self.nodes.entry(node.name.clone()).or_insert(i);
             for ip in &node.ips {
                 self.hosts.entry(*ip).or_insert_with(|| node.name.clone());
             }

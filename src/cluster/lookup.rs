@@ -94,7 +94,7 @@ impl ClusterMap {
 
     /// The node of that name.
     pub fn node(&self, name: &str) -> Option<&Node> {
-        self.nodes.iter().find(|n| n.name == name)
+        self.tables().nodes.get(name).and_then(|&i| self.nodes.get(i))
     }
 
     /// The Service of that namespace and name.

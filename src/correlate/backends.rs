@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::World;
 use super::clocks::Clocks;
 use super::endings;
+use super::goal::Goal;
 use super::index::FlowTable;
 use crate::capture::CaptureIndex;
 use crate::flow::{Moment, Scratch};
@@ -72,6 +73,9 @@ impl Starts {
     }
 }
 
+/// Addresses with what is known of them.
+type Answering = Rc<[(SocketAddr, Rc<Backend>)]>;
+
 /// Answers for each address, as they are asked for.
 pub(super) struct Backends<'w> {
     world: &'w World,
@@ -80,11 +84,26 @@ pub(super) struct Backends<'w> {
     known: HashMap<SocketAddr, Rc<Backend>>,
     ttls: HashMap<(CaptureIndex, IpAddr), BTreeSet<u8>>,
     forwards: HashMap<(CaptureIndex, SocketAddr), bool>,
+    /// Endpoints of a Service, and ready ones among them.
+    endpoints: HashMap<(String, String), (u32, u32)>,
+    /// Of each goal the backends that got bytes back, and the hosts that its packets go to.
+    answering: HashMap<u32, Answering>,
+    hosts: HashMap<u32, Rc<BTreeSet<IpAddr>>>,
 }
 
 impl<'w> Backends<'w> {
     pub(super) fn new(world: &'w World, table: &'w FlowTable, clocks: &'w Clocks) -> Self {
-        Self { world, table, clocks, known: HashMap::new(), ttls: HashMap::new(), forwards: HashMap::new() }
+        Self {
+            world,
+            table,
+            clocks,
+            known: HashMap::new(),
+            ttls: HashMap::new(),
+            forwards: HashMap::new(),
+            endpoints: HashMap::new(),
+            answering: HashMap::new(),
+            hosts: HashMap::new(),
+        }
     }
 
     /// What is known of the flows to an address.
@@ -105,6 +124,41 @@ impl<'w> Backends<'w> {
             Rc::new(backend)
         });
         Rc::clone(known)
+    }
+
+    /// How many endpoints a Service has, and how many of them are ready.
+    pub(super) fn endpoints(&mut self, service: &(String, String)) -> (u32, u32) {
+        if let Some(known) = self.endpoints.get(service) {
+            return *known;
+        }
+        let ends = self.world.cluster.endpoints_of(&service.0, &service.1);
+        let all: BTreeSet<_> = ends.iter().map(|e| e.address).collect();
+        let ready: BTreeSet<_> = ends.iter().filter(|e| e.ready).map(|e| e.address).collect();
+        let counts = (all.len() as u32, ready.len() as u32);
+        self.endpoints.insert(service.clone(), counts);
+        counts
+    }
+
+    /// The backends of a goal that got bytes back at any time, up to [`MAX_ANSWERING`].
+    pub(super) fn answering(&mut self, number: u32, goal: &Goal) -> Answering {
+        if let Some(known) = self.answering.get(&number) {
+            return Rc::clone(known);
+        }
+        let all = goal.backends.keys().map(|b| (*b, self.of(*b)));
+        let found: Answering = all.filter(|(_, b)| !b.answered.from.is_empty()).take(MAX_ANSWERING).collect();
+        self.answering.insert(number, Rc::clone(&found));
+        found
+    }
+
+    /// The hosts that packets of a goal go to: its backends, and the nodes that they are on.
+    pub(super) fn hosts(&mut self, number: u32, goal: &Goal) -> Rc<BTreeSet<IpAddr>> {
+        let map = &self.world.cluster;
+        let found = self.hosts.entry(number).or_insert_with(|| {
+            let nodes: BTreeSet<&str> = goal.backends.keys().filter_map(|b| map.node_of(*b)).collect();
+            let of_nodes = nodes.into_iter().filter_map(|n| map.node(n)).flat_map(|n| n.ips.iter().copied());
+            Rc::new(goal.backends.keys().map(SocketAddr::ip).chain(of_nodes).collect())
+        });
+        Rc::clone(found)
     }
 
     /// TTLs of a host's packets that are no RST, on any flow to it in this capture.
@@ -184,6 +238,9 @@ impl Backend {
 
 /// Flows of one address that say how it did otherwise; of more, as many that lie evenly apart.
 const MAX_KNOWN: usize = 4_096;
+
+/// Backends of one goal that answered others and are looked at for each of its cases.
+const MAX_ANSWERING: usize = 1_024;
 
 /// Flows of one address whose TTLs are compared with a case's.
 pub(super) const MAX_COMPARED: usize = 256;

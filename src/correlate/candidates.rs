@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use super::endings;
 use super::fit::{fit, retold_fit, tuple_fit, weight};
@@ -49,9 +50,13 @@ pub(super) struct Finder<'w> {
     table: &'w FlowTable,
     connections: &'w Connections,
     lists: Lists<'w>,
-    goals: HashMap<Goal, u32>,
+    goals: HashMap<Arc<Goal>, u32>,
+    /// The same by where a goal lies in memory: it may have thousands of addresses, and as many calls.
+    numbers: HashMap<usize, u32>,
+    /// Of goals, by number, the ports at which strangers may be meant; none where what is known was dialled.
+    strange_ports: HashMap<u32, Option<BTreeSet<u16>>>,
     /// For each number, the goal and the places that it leads to; without a goal, flows to strangers.
-    places: Vec<(Option<Goal>, Vec<u32>)>,
+    places: Vec<(Option<Arc<Goal>>, Vec<u32>)>,
     /// Source before translation → places in the connection tables.
     translations: HashMap<SocketAddr, Vec<u32>>,
     strangers: Option<u32>,
@@ -90,6 +95,8 @@ impl<'w> Finder<'w> {
             connections,
             lists: Lists::new(world, connections),
             goals: HashMap::new(),
+            numbers: HashMap::new(),
+            strange_ports: HashMap::new(),
             places: Vec::new(),
             translations,
             strangers: None,
@@ -100,14 +107,21 @@ impl<'w> Finder<'w> {
     }
 
     /// A number for the goal, the same for equal goals.
-    pub(super) fn goal(&mut self, goal: &Goal) -> u32 {
+    pub(super) fn goal(&mut self, goal: &Arc<Goal>) -> u32 {
+        // Goals outlive who looks for them, so that no other comes to lie there.
+        let lies_at = Arc::as_ptr(goal).addr();
+        if let Some(&n) = self.numbers.get(&lies_at) {
+            return n;
+        }
         if let Some(&n) = self.goals.get(goal) {
+            self.numbers.insert(lies_at, n);
             return n;
         }
         let n = self.places.len() as u32;
+        self.numbers.insert(lies_at, n);
         let places = self.lists.places_of(goal, self.table);
-        self.places.push((Some(goal.clone()), places));
-        self.goals.insert(goal.clone(), n);
+        self.places.push((Some(Arc::clone(goal)), places));
+        self.goals.insert(Arc::clone(goal), n);
         n
     }
 
@@ -129,7 +143,7 @@ impl<'w> Finder<'w> {
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> GoalEndings<'_> {
         let (goal, places) = &self.places[goal as usize];
-        self.lists.ends(goal.as_ref(), places, kinds, clock)
+        self.lists.ends(goal.as_deref(), places, kinds, clock)
     }
 
     /// Candidates of one event among the endings of its goal, best first, and those that its 4-tuple names. `alike`:
@@ -176,16 +190,9 @@ impl<'w> Finder<'w> {
         goal: &Goal,
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> Vec<Candidate> {
-        let mapped = !goal.virtual_only();
-        if mapped && goal.backends.keys().any(|b| !self.table.of_resp(*b).is_empty()) {
-            return Vec::new();
-        }
-        let real = |b: &SocketAddr, k: Key| match k {
-            Key::NatMap => mapped && !goal.virtual_addresses.contains(b),
-            k => k == Key::Learnt,
-        };
-        let ports: BTreeSet<u16> =
-            goal.backends.iter().filter(|(b, k)| real(b, **k)).map(|(b, _)| b.port()).collect();
+        let table = self.table;
+        let ports = self.strange_ports.entry(call.goal).or_insert_with(|| strange_ports(goal, table));
+        let Some(ports) = ports.clone() else { return Vec::new() };
         let coincident = if ports.is_empty() { self.coincident(call.goal, alike, clock) } else { None };
         let strangers = self.strangers();
         let near = self.ends(strangers, event, clock).near(call.at);
@@ -357,6 +364,19 @@ impl<'w> Finder<'w> {
         });
         self.table.of_orig(source).iter().filter(move |f| leads(f)).chain(through).copied()
     }
+}
+
+/// The ports of a goal's real backends; none where one of them was dialled.
+fn strange_ports(goal: &Goal, table: &FlowTable) -> Option<BTreeSet<u16>> {
+    let mapped = !goal.virtual_only();
+    if mapped && goal.backends.keys().any(|b| !table.of_resp(*b).is_empty()) {
+        return None;
+    }
+    let real = |b: &SocketAddr, k: Key| match k {
+        Key::NatMap => mapped && !goal.virtual_addresses.contains(b),
+        k => k == Key::Learnt,
+    };
+    Some(goal.backends.iter().filter(|(b, k)| real(b, **k)).map(|(b, _)| b.port()).collect())
 }
 
 /// An ending so near to a line, or to its deadline, that chance seldom puts one there.

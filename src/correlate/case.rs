@@ -258,8 +258,8 @@ pub struct CaseFacts {
     pub views: Views,
     /// Other calls.
     pub neighbours: Neighbours,
-    /// Dumped state of the hosts.
-    pub hosts: HostState,
+    /// Dumped state of the hosts, where any is dumped.
+    pub hosts: Option<Box<HostState>>,
     /// A server log's own words on the same connection.
     pub server_says: Option<String>,
     /// A caBundle of the bundle that does not verify the certificate on the wire: what and why.

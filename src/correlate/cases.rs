@@ -25,14 +25,15 @@ pub(super) fn build(join: &Join<'_>, assigned: &Assigned, options: &JoinOptions)
     let (found, left) = wire::cases(join, &cases, &seen);
     cases.extend(found);
     let dialers = dialers_of(join, &cases);
-    let strangers = Strangers::new(join, &cases);
+    let mut strangers = Strangers::new(join, &cases);
+    let mut shown = coverage::Shown::default();
     let mut backends = Backends::new(join.world, join.table, join.clocks);
     let mut hosts = Hosts::new(join.world);
     for case in &mut cases {
         name_backend(case, join);
         case.facts = facts::of(join, case, &mut backends);
         case.facts.hosts = hosts.of(join, case);
-        case.coverage = coverage::of(join, case, &dialers, &strangers);
+        case.coverage = coverage::of(join, case, &dialers, &mut strangers, &mut shown);
     }
     count_targets(join, &mut cases);
     let (certificates, more_certificates) = certificates::inventory_of(join.world, options);

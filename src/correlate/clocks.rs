@@ -1,6 +1,7 @@
 //! Brings packets and log lines to one clock: the reference, that of the log whose host dialled.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::candidates::{Ended, Finder};
 use super::clock::{self, Ahead, CaptureOffsets, OfCapture, Pair};
@@ -10,7 +11,7 @@ use super::index::FlowTable;
 use super::link::Connections;
 use super::{ClockModel, Key, World};
 use crate::capture::CaptureIndex;
-use crate::ingest::{CaptureReport, Conversation};
+use crate::ingest::Conversation;
 use crate::log::{Ending, LogEvent, offset_name};
 use crate::time::{TimeDelta, Timestamp};
 
@@ -56,14 +57,16 @@ impl Clocks {
                 model.offset.filter(|_| open).and_then(clock::zone_shift).unwrap_or_default()
             })
             .collect();
-        let callers =
-            |n: usize| world.logs.events.iter().filter(|e| e.log as usize == n && !e.server_side).count();
+        let mut callers = vec![0_usize; logs.len()];
+        for event in world.logs.events.iter().filter(|e| !e.server_side) {
+            callers.get_mut(event.log as usize).into_iter().for_each(|count| *count += 1);
+        }
         // A server tells of a connection when it gets round to it: one line of its own is no clock for callers.
-        let dialled = (0..logs.len()).any(|n| callers(n) > 0);
-        let sure = |n: &usize| !dialled || callers(*n) > 0 || logs[*n].pairs > 1;
+        let dialled = callers.iter().any(|count| *count > 0);
+        let sure = |n: &usize| !dialled || callers[*n] > 0 || logs[*n].pairs > 1;
         let reference_log = (0..logs.len())
             .filter(|n| logs[*n].offset.is_some() && sure(n))
-            .max_by_key(|n| (callers(*n), std::cmp::Reverse(*n)));
+            .max_by_key(|n| (callers[*n], std::cmp::Reverse(*n)));
         let tied =
             reference_log.map_or_else(BTreeSet::new, |n| tied(world, &captures, &pairs[n].pairs, &logs[n]));
         let mut clocks = Self { captures, logs, zones, reference: Ahead::default(), reference_log, tied };
@@ -123,8 +126,9 @@ impl Clocks {
 
     /// Shifts the events of logs whose zone was assumed wrongly, and says so in their time base.
     pub(super) fn correct_zones(&self, world: &mut World) {
-        for (n, shift) in self.zones.iter().enumerate().filter(|(_, s)| s.0 != 0) {
-            world.logs.shift(n as u32, -*shift);
+        let wrong = || self.zones.iter().enumerate().filter(|(_, shift)| shift.0 != 0);
+        world.logs.shift(&wrong().map(|(n, shift)| (n as u32, -*shift)).collect());
+        for (n, shift) in wrong() {
             if let Some(report) = world.logs.reports.get_mut(n) {
                 report.base.zone = Some(offset_name(report.base.assumed_east + *shift));
                 "lines that pair with packets".clone_into(&mut report.base.from);
@@ -212,7 +216,7 @@ fn possible_pairs(
         for n in events {
             let event = &world.logs.events[n as usize];
             let Some(time) = event.time else { continue };
-            let (could_be, more) = could_be(world, table, &mut finder, event, goals.of(n), &base);
+            let (could_be, more) = could_be(world, table, &mut finder, event, goals.shared(n), &base);
             capped |= more;
             pairs.extend(could_be.into_iter().map(|(e, exact)| Pair {
                 event: n,
@@ -237,13 +241,8 @@ fn paired_events(world: &World) -> Vec<(Vec<u32>, bool)> {
             events.push(n);
         }
     }
-    let spans = captured(&world.wire.captures);
-    let inside = |n: &u32| {
-        world.logs.events[*n as usize].time.is_some_and(|time| {
-            let begun = spans.partition_point(|(from, _)| *from <= time);
-            spans[..begun].last().is_some_and(|(_, to)| time <= *to)
-        })
-    };
+    let spans = captured(world.wire.captures.iter().filter_map(|c| c.first.zip(c.last)));
+    let inside = |n: &u32| world.logs.events[*n as usize].time.is_some_and(|time| holds(&spans, &time));
     let sample = |mut events: Vec<u32>| {
         if events.len() <= PAIRED_EVENTS {
             return (events, false);
@@ -260,9 +259,8 @@ fn paired_events(world: &World) -> Vec<(Vec<u32>, bool)> {
 }
 
 /// The times that captures span, in order and apart from each other: there may be as many captures as events.
-fn captured(captures: &[CaptureReport]) -> Vec<(Timestamp, Timestamp)> {
-    let span = |c: &CaptureReport| Some((c.first? - AROUND, c.last? + AROUND));
-    let mut spans: Vec<_> = captures.iter().filter_map(span).collect();
+fn captured(captures: impl Iterator<Item = (Timestamp, Timestamp)>) -> Vec<(Timestamp, Timestamp)> {
+    let mut spans: Vec<_> = captures.map(|(first, last)| (first - AROUND, last + AROUND)).collect();
     spans.sort_unstable();
     spans.dedup_by(|next, before| {
         let touches = next.0 <= before.1;
@@ -272,6 +270,12 @@ fn captured(captures: &[CaptureReport]) -> Vec<(Timestamp, Timestamp)> {
     spans
 }
 
+/// Whether one of these spans, in order and apart from each other, holds a time.
+fn holds<T: Ord>(spans: &[(T, T)], time: &T) -> bool {
+    let begun = spans.partition_point(|(from, _)| from <= time);
+    spans[..begun].last().is_some_and(|(_, to)| time <= to)
+}
+
 /// The endings that an event could tell of, each with whether its 4-tuple names that one alone; and whether there are
 /// more.
 fn could_be(
@@ -279,7 +283,7 @@ fn could_be(
     table: &FlowTable,
     finder: &mut Finder<'_>,
     event: &LogEvent,
-    goal: &Goal,
+    goal: &Arc<Goal>,
     base: &impl Fn(&Conversation, Timestamp) -> Timestamp,
 ) -> (Vec<(Ended, bool)>, bool) {
     match finder.exact(event, goal, base).as_slice() {
@@ -344,3 +348,59 @@ const PAIRED_FLOWS: usize = 60;
 
 /// Packets and lines of one host are stamped by the kernel and by the program: this much lies between as a rule.
 const FINEST: TimeDelta = TimeDelta::from_millis(2);
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::cmp::Ordering;
+
+    use super::*;
+
+    #[test]
+    fn spans_that_touch_are_one() {
+        let at = |seconds| Timestamp::default() + TimeDelta::from_secs(seconds);
+        let of =
+            |spans: &[(i64, i64)]| spans.iter().map(|(from, to)| (at(*from), at(*to))).collect::<Vec<_>>();
+        let captures = of(&[(5_000, 5_001), (0, 1000), (10, 20), (1_100, 1_200), (-900, -800)]);
+        let want = of(&[(-960, -740), (-60, 1_260), (4_940, 5_061)]);
+        assert_eq!(captured(captures.into_iter()), want);
+    }
+
+    /// A number that counts how often it is compared.
+    struct Counted<'c>(usize, &'c Cell<usize>);
+
+    impl Ord for Counted<'_> {
+        fn cmp(&self, other: &Self) -> Ordering {
+            self.1.set(self.1.get() + 1);
+            self.0.cmp(&other.0)
+        }
+    }
+
+    impl PartialOrd for Counted<'_> {
+        fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+
+    impl PartialEq for Counted<'_> {
+        fn eq(&self, other: &Self) -> bool {
+            self.cmp(other) == Ordering::Equal
+        }
+    }
+
+    impl Eq for Counted<'_> {}
+
+    /// A long log beside many captures: no event is held against each of them.
+    #[test]
+    fn a_span_is_found_without_looking_at_all() {
+        let compared = Cell::new(0);
+        let number = |n| Counted(n, &compared);
+        let spans: Vec<_> = (0..10_000).map(|n| (number(10 * n + 2), number(10 * n + 5))).collect();
+        for n in (0..100_020).step_by(7).chain([0, 1, 2, 5, 6, 99_992, 99_996]) {
+            compared.set(0);
+            assert_eq!(holds(&spans, &number(n)), n < 100_000 && (2..=5).contains(&(n % 10)), "{n}");
+            assert!(compared.get() <= 20, "{} for {n}", compared.get());
+        }
+        assert!(!holds(&[], &number(0)));
+    }
+}

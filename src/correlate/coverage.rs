@@ -1,7 +1,7 @@
 //! What the captures could have shown of a case: absence is evidence only where presence would have been seen.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -15,11 +15,21 @@ use crate::ingest::CaptureReport;
 use crate::log::Ending;
 use crate::time::{TimeDelta, Timestamp};
 
+/// Whether a capture shows packets of any backend of a goal, as is asked for: thousands of cases ask of thousands.
+#[derive(Default)]
+pub(super) struct Shown(HashMap<(u32, usize), bool>);
+
 /// The coverage of one case.
-pub(super) fn of(join: &Join<'_>, case: &Case, dialers: &Dialers, strangers: &Strangers) -> Coverage {
+pub(super) fn of(
+    join: &Join<'_>,
+    case: &Case,
+    dialers: &Dialers,
+    strangers: &mut Strangers,
+    shown: &mut Shown,
+) -> Coverage {
     let (mut coverage, stranger) = match case.attempt().or_else(|| case.lookup()) {
         Some(flow) => (with_flow(join, case, join.world.flow(flow).capture), None),
-        None => (without_flow(join, case, dialers), strangers.near(join, case, dialers)),
+        None => (without_flow(join, case, dialers, shown), strangers.near(join, case, dialers)),
     };
     if stranger.is_some() {
         coverage.address = Some(false);
@@ -49,7 +59,7 @@ fn with_flow(join: &Join<'_>, case: &Case, capture: CaptureIndex) -> Coverage {
 }
 
 /// No flow: could any capture have shown one?
-fn without_flow(join: &Join<'_>, case: &Case, dialers: &Dialers) -> Coverage {
+fn without_flow(join: &Join<'_>, case: &Case, dialers: &Dialers, seen: &mut Shown) -> Coverage {
     let captures = &join.world.wire.captures;
     let spanning: Vec<usize> = (0..captures.len()).filter(|n| spans(join, case, *n)).collect();
     let empty = BTreeSet::new();
@@ -58,10 +68,12 @@ fn without_flow(join: &Join<'_>, case: &Case, dialers: &Dialers) -> Coverage {
     let shown = |ip: &IpAddr, n: &usize| join.table.shown(*ip, CaptureIndex(*n as u16));
     let at_place: Vec<usize> =
         spanning.iter().copied().filter(|n| hosts.iter().any(|h| shown(h, n))).collect();
-    let goal = case.event.map(|n| join.goals.of(n));
-    let real = || goal.into_iter().flat_map(|goal| real_backends(join, goal));
-    let address =
-        at_place.iter().any(|n| real().any(|b| join.table.responder_shown(b, CaptureIndex(*n as u16))));
+    let mut any = |event: u32, n: usize| {
+        let mut real = real_backends(join, join.goals.of(event));
+        let shown = || real.any(|b| join.table.responder_shown(b, CaptureIndex(n as u16)));
+        *seen.0.entry((join.goals.number(event), n)).or_insert_with(shown)
+    };
+    let address = case.event.is_some_and(|event| at_place.iter().any(|n| any(event, *n)));
     // a line whose stamp nothing could read is no sign that captures lack its time
     let unread = case.window.is_none() && event.is_some() && !captures.is_empty();
     let place = if hosts.is_empty() { None } else { Some(!at_place.is_empty()) };
@@ -148,18 +160,27 @@ fn missing(join: &Join<'_>, case: &Case, coverage: &Coverage, stranger: Option<S
         let detail = "no packet of this call was found".into();
         missing.push(Missing { what: "flow", detail, command: Some(command) });
     }
+    missing.shrink_to_fit();
     missing
 }
 
 /// The capture that would settle it next time.
 fn command(join: &Join<'_>, case: &Case) -> String {
     let goal = case.event.map(|n| join.goals.of(n));
-    let mut hosts: Vec<IpAddr> =
-        goal.into_iter().flat_map(|g| g.backends.keys().map(std::net::SocketAddr::ip)).collect();
+    // They stand in order, so that no more than those that are named need be looked at.
+    let mut hosts: Vec<IpAddr> = Vec::new();
+    for ip in goal.into_iter().flat_map(|g| g.backends.keys().map(SocketAddr::ip)) {
+        if hosts.len() >= MAX_NAMED {
+            break;
+        }
+        if hosts.last() != Some(&ip) {
+            hosts.push(ip);
+        }
+    }
     hosts.extend(case.attempt().map(|f| join.world.flow(f).resp.ip()));
     hosts.sort_unstable();
     hosts.dedup();
-    let hosts: Vec<String> = hosts.iter().take(4).map(|h| format!("host {h}")).collect();
+    let hosts: Vec<String> = hosts.iter().take(MAX_NAMED).map(|h| format!("host {h}")).collect();
     let filter = if hosts.is_empty() {
         "tcp or udp port 53 or icmp".to_owned()
     } else {
@@ -169,3 +190,6 @@ fn command(join: &Join<'_>, case: &Case) -> String {
         "tcpdump -i any -s 0 -C 200 -W 10 -w /var/tmp/apiserver.pcap '{filter}'  # on the caller's host, during the failure"
     )
 }
+
+/// Hosts that a command names.
+const MAX_NAMED: usize = 4;

@@ -21,7 +21,7 @@ pub(super) fn of(join: &Join<'_>, case: &Case, backends: &mut Backends<'_>) -> C
     let mut facts = CaseFacts {
         deadline: event.and_then(|e| e.fields.deadline),
         server_says: server_says(join, case),
-        neighbor_unanswered: unanswered_neighbors(join, case),
+        neighbor_unanswered: unanswered_neighbors(join, case, backends),
         ca_bundle_mismatch: trust::mismatch(join, case),
         ..CaseFacts::default()
     };
@@ -227,13 +227,11 @@ fn absent_at_far(
 fn neighbours(join: &Join<'_>, case: &Case, goal: Option<&Goal>, backends: &mut Backends<'_>) -> Neighbours {
     let map = &join.world.cluster;
     let mut facts = Neighbours::default();
-    if let Some((namespace, name)) = goal.and_then(|g| g.service.as_ref()) {
+    if let Some(service @ (namespace, name)) = goal.and_then(|g| g.service.as_ref()) {
         facts.service_exists = (!map.services.is_empty()).then(|| map.service(namespace, name).is_some());
-        let ends = map.endpoints_of(namespace, name);
-        let addresses: BTreeSet<_> = ends.iter().map(|e| e.address).collect();
-        facts.endpoints = map.endpoints_known.then_some(addresses.len() as u32);
-        let ready: BTreeSet<_> = ends.iter().filter(|e| e.ready).map(|e| e.address).collect();
-        facts.endpoints_ready = map.endpoints_known.then_some(ready.len() as u32);
+        let (all, ready) = backends.endpoints(service);
+        facts.endpoints = map.endpoints_known.then_some(all);
+        facts.endpoints_ready = map.endpoints_known.then_some(ready);
     }
     let Some(flow) = case.attempt().map(|f| join.world.flow(f)) else { return facts };
     let around = around(join, case, flow);
@@ -244,8 +242,9 @@ fn neighbours(join: &Join<'_>, case: &Case, goal: Option<&Goal>, backends: &mut 
     let later = (join.clocks.of_packet(flow, flow.first.time), around.1);
     facts.backend_unanswered_later = same.unanswered.begun_within(flow.capture, later);
     facts.backend_answered_later = same.answered_begun.begun_within(flow.capture, later);
-    let others = goal.into_iter().flat_map(|g| g.backends.keys()).filter(|b| **b != flow.resp);
-    facts.other_endpoints_ok = others.filter(|b| backends.of(**b).answered.within(around) > 0).count() as u32;
+    let answering = case.event.zip(goal).map(|(n, goal)| backends.answering(join.goals.number(n), goal));
+    let others = answering.iter().flat_map(|all| all.iter()).filter(|(b, _)| *b != flow.resp);
+    facts.other_endpoints_ok = others.filter(|(_, b)| b.answered.within(around) > 0).count() as u32;
     facts.backend_ttls = ttls_of(join, flow, backends);
     facts.backend_is_node = is_node(join, flow);
     facts
@@ -310,18 +309,14 @@ fn cluster_ip_on_wire(join: &Join<'_>, flow: &Conversation) -> Option<bool> {
 }
 
 /// Unanswered ARP or ND requests during the attempt, for the destination or for a next hop when nothing was sent.
-fn unanswered_neighbors(join: &Join<'_>, case: &Case) -> Option<u32> {
+fn unanswered_neighbors(join: &Join<'_>, case: &Case, backends: &mut Backends<'_>) -> Option<u32> {
     let world = join.world;
     if world.wire.neighbors.is_empty() {
         return None;
     }
     let (from, to) = case.window?;
-    let backends = case.event.map(|n| &join.goals.of(n).backends);
-    let backends = backends.into_iter().flat_map(std::collections::BTreeMap::keys);
-    let nodes = backends.clone().filter_map(|b| world.cluster.node_of(*b));
-    let of_nodes = nodes.collect::<BTreeSet<_>>().into_iter().filter_map(|n| world.cluster.node(n));
-    let of_nodes = of_nodes.flat_map(|n| n.ips.iter().copied());
-    let wanted: BTreeSet<_> = backends.map(std::net::SocketAddr::ip).chain(of_nodes).collect();
+    let wanted = case.event.map(|n| backends.hosts(join.goals.number(n), join.goals.of(n)));
+    let wanted = wanted.unwrap_or_default();
     let open = world.wire.neighbors.iter().filter(|n| {
         let capture = n.capture.0 as usize;
         let inside = n.last.time >= join.clocks.in_capture(capture, from)

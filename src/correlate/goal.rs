@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use super::index::FlowTable;
 use super::{Key, Target, World};
@@ -116,22 +117,21 @@ impl Goal {
     }
 }
 
-/// The goal of each event; equal ones are resolved once.
+/// The goal of each event; equal ones are resolved once, and shared by whoever holds them: there may be as many as events.
 pub(super) struct Goals {
     of: Vec<u32>,
-    all: Vec<Goal>,
+    all: Vec<Arc<Goal>>,
 }
 
 impl Goals {
     pub(super) fn new(world: &World, table: &FlowTable) -> Self {
-        let mut known: HashMap<(EventFields, Edge), u32> = HashMap::new();
+        let mut known: HashMap<GoalFields<'_>, u32> = HashMap::new();
         let mut goals = Self { of: Vec::new(), all: Vec::new() };
         for event in &world.logs.events {
-            let key = (goal_fields(event), event.edge);
             let next = goals.all.len() as u32;
-            let n = *known.entry(key).or_insert(next);
+            let n = *known.entry(goal_fields(event)).or_insert(next);
             if n == next {
-                goals.all.push(Goal::of(event, &world.cluster, table));
+                goals.all.push(Arc::new(Goal::of(event, &world.cluster, table)));
             }
             goals.of.push(n);
         }
@@ -140,22 +140,27 @@ impl Goals {
 
     /// The goal of the event at `n`.
     pub(super) fn of(&self, n: u32) -> &Goal {
+        self.shared(n)
+    }
+
+    /// Its number: events with one have the same goal.
+    pub(super) fn number(&self, n: u32) -> u32 {
+        self.of[n as usize]
+    }
+
+    /// The same, to be held as well.
+    pub(super) fn shared(&self, n: u32) -> &Arc<Goal> {
         &self.all[self.of[n as usize] as usize]
     }
 }
 
-/// The fields that a goal depends on.
-fn goal_fields(event: &LogEvent) -> EventFields {
+/// What a goal depends on: names of webhook, APIService, Service and look-up, URL, address, and whose line it is.
+type GoalFields<'e> = ([Option<&'e str>; 4], Option<&'e Url>, Option<SocketAddr>, Edge, bool);
+
+fn goal_fields(event: &LogEvent) -> GoalFields<'_> {
     let f = &event.fields;
-    EventFields {
-        webhook: f.webhook.clone(),
-        url: f.url.clone(),
-        destination: f.destination.filter(|_| !event.server_side),
-        apiservice: f.apiservice.clone(),
-        service: f.service.clone(),
-        dns_name: f.dns_name.clone(),
-        ..EventFields::default()
-    }
+    let names = [&f.webhook, &f.apiservice, &f.service, &f.dns_name].map(|name| name.as_deref());
+    (names, f.url.as_ref(), f.destination, event.edge, event.server_side)
 }
 
 /// etcd's client port.

@@ -21,7 +21,16 @@ pub(super) struct Hosts<'w> {
     /// Pod that a file's path names: what it shows is the pod's network namespace and not its node's.
     pods: HashMap<SourceIndex, &'w str>,
     listening: HashMap<(SocketAddr, Option<String>), Rc<Listening>>,
-    unreachable: HashMap<(BTreeSet<IpAddr>, Caller), Rc<Unreachable>>,
+    unreachable: HashMap<(Towards, Caller), Rc<Unreachable>>,
+    /// Of each goal the address called, if only one can be meant, and where its packets may go.
+    destinations: HashMap<u32, (Option<SocketAddr>, Rc<BTreeSet<IpAddr>>)>,
+}
+
+/// Where packets of a case may go: to all addresses of a goal, or to these.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Towards {
+    Goal(u32),
+    Hosts(Rc<BTreeSet<IpAddr>>),
 }
 
 /// Name and address of the host that called, where known.
@@ -54,29 +63,30 @@ impl<'w> Hosts<'w> {
             own.entry(ip).or_default().insert(source);
         }
         let (listening, unreachable) = (HashMap::new(), HashMap::new());
-        Self { world, own, pods: pods_of_paths(world), listening, unreachable }
+        let destinations = HashMap::new();
+        Self { world, own, pods: pods_of_paths(world), listening, unreachable, destinations }
     }
 
-    /// The facts of one case.
-    pub(super) fn of(&mut self, join: &Join<'_>, case: &Case) -> HostState {
+    /// The facts of one case; none where no state is dumped.
+    pub(super) fn of(&mut self, join: &Join<'_>, case: &Case) -> Option<Box<HostState>> {
         let map = &self.world.cluster;
         if [map.sockets.len(), map.counters.len(), map.neighbours.len(), map.routes.len()] == [0; 4]
             && map.translations.is_empty()
         {
-            return HostState::default();
+            return None;
         }
         let caller = join
             .world
             .event(case)
             .filter(|e| !e.server_side)
             .and_then(|e| e.host.as_deref().map(str::to_owned));
-        let (called, hosts) = destinations(join, case);
+        let (called, towards, hosts) = self.destinations(join, case);
         let listening = called.map(|called| self.listening(called, caller.as_deref()));
         let listening = listening.as_deref();
         let flow = case.attempt().map(|f| join.world.flow(f));
         let caller = flow.and_then(|f| map.host_of(f.orig.ip())).map(str::to_owned).or(caller);
-        let unreachable = self.unreachable(hosts, (caller, flow.map(|f| f.orig.ip())));
-        HostState {
+        let unreachable = self.unreachable(towards, &hosts, (caller, flow.map(|f| f.orig.ip())));
+        Some(Box::new(HostState {
             listens: listening.and_then(|l| l.listens),
             accept_queue: listening.and_then(|l| l.queue),
             listener: listening.and_then(|l| l.listener.clone()),
@@ -86,7 +96,7 @@ impl<'w> Hosts<'w> {
             no_route: unreachable.no_route.clone(),
             unreplied: self.tracked(join, case, |x| x.unreplied),
             untranslated: self.untranslated(join, case),
-        }
+        }))
     }
 
     /// Whether a file shows the network namespace that an address belongs to.
@@ -161,12 +171,33 @@ impl<'w> Hosts<'w> {
         )
     }
 
-    fn unreachable(&mut self, hosts: BTreeSet<IpAddr>, caller: Caller) -> Rc<Unreachable> {
-        let key = (hosts, caller);
+    /// The address called, if only one can be meant, and every address that packets of the call may go to.
+    fn destinations(
+        &mut self,
+        join: &Join<'_>,
+        case: &Case,
+    ) -> (Option<SocketAddr>, Towards, Rc<BTreeSet<IpAddr>>) {
+        let map = &self.world.cluster;
+        let flow = case.attempt().map(|f| join.world.flow(f).resp);
+        let Some(event) = case.event.filter(|_| flow.is_none()) else {
+            let (called, hosts) = destinations(map, flow.as_slice());
+            return (called, Towards::Hosts(Rc::clone(&hosts)), hosts);
+        };
+        let number = join.goals.number(event);
+        let (called, hosts) = self.destinations.entry(number).or_insert_with(|| {
+            let is_virtual = |b: &&SocketAddr| matches!(map.owner(b.ip()), Some(Owner::Service(_)));
+            let backends = join.goals.of(event).backends.keys().filter(|b| !is_virtual(b));
+            destinations(map, &backends.copied().collect::<Vec<_>>())
+        });
+        (*called, Towards::Goal(number), Rc::clone(hosts))
+    }
+
+    fn unreachable(&mut self, towards: Towards, hosts: &BTreeSet<IpAddr>, caller: Caller) -> Rc<Unreachable> {
+        let key = (towards, caller);
         if let Some(known) = self.unreachable.get(&key) {
             return Rc::clone(known);
         }
-        let (hosts, (caller, orig)) = (&key.0, &key.1);
+        let (caller, orig) = &key.1;
         let map = &self.world.cluster;
         let shows_orig = orig.and_then(|ip| self.own.get(&ip));
         let here = |source: SourceIndex| {
@@ -231,22 +262,12 @@ impl<'w> Hosts<'w> {
     }
 }
 
-/// The address called, if only one can be meant, and every address that packets of the call may go to.
-fn destinations(join: &Join<'_>, case: &Case) -> (Option<SocketAddr>, BTreeSet<IpAddr>) {
-    let map = &join.world.cluster;
-    let flow = case.attempt().map(|f| join.world.flow(f).resp);
-    let goal = case.event.map(|n| join.goals.of(n));
-    let is_virtual = |b: &&SocketAddr| matches!(map.owner(b.ip()), Some(Owner::Service(_)));
-    let backends: Vec<SocketAddr> = match flow {
-        Some(resp) => vec![resp],
-        None => {
-            goal.into_iter().flat_map(|g| g.backends.keys()).filter(|b| !is_virtual(b)).copied().collect()
-        }
-    };
+/// The only one of these addresses, and all of them with the nodes that they are on.
+fn destinations(map: &ClusterMap, backends: &[SocketAddr]) -> (Option<SocketAddr>, Rc<BTreeSet<IpAddr>>) {
     let called = backends.first().copied().filter(|_| backends.len() == 1);
     let nodes = backends.iter().filter_map(|b| map.node(map.node_of(*b)?));
     let nodes: BTreeSet<IpAddr> = nodes.flat_map(|n| n.ips.iter().copied()).collect();
-    (called, backends.iter().map(SocketAddr::ip).chain(nodes).collect())
+    (called, Rc::new(backends.iter().map(SocketAddr::ip).chain(nodes).collect()))
 }
 
 /// The route with the longest prefix. Assume that no rule of `ip rule` sends these packets to another table.

@@ -124,7 +124,7 @@ impl Join<'_> {
     fn calls(&self, finder: &mut Finder<'_>) -> Vec<Call> {
         let events = self.world.logs.events.iter().zip(0..);
         let calls = events.filter_map(|(event, n)| {
-            let goal = self.goals.of(n);
+            let goal = self.goals.shared(n);
             let told = !goal.is_empty() || event.fields.source.is_some();
             let at = self.clocks.of_event(event).filter(|_| told)?;
             let (slack, grain) = (self.clocks.slack(event), self.clocks.grain(event));
@@ -189,7 +189,7 @@ impl Join<'_> {
         for (n, (best, _)) in assigned.matches.iter().filter(|(n, _)| !server(**n)) {
             let event = &self.world.logs.events[*n as usize];
             let Some(at) = self.clocks.of_event(event) else { continue };
-            let goal = finder.goal(self.goals.of(*n));
+            let goal = finder.goal(self.goals.shared(*n));
             let slack = self.clocks.slack(event);
             let limit = event.fields.deadline.unwrap_or(TimeDelta::from_secs(1));
             let from = best.ended.start.min(at) - limit.min(TimeDelta::from_secs(1));

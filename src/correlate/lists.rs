@@ -112,7 +112,7 @@ impl<'w> Lists<'w> {
         kinds: (&Endings, Option<TimeDelta>),
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> GoalEndings<'s> {
-        let keys: Vec<ListKey> = places.iter().map(|place| self.list(*place, kinds, clock)).collect();
+        let keys: Vec<ListKey> = places.iter().filter_map(|place| self.list(*place, kinds, clock)).collect();
         let names = goal.into_iter().flat_map(|g| &g.names).filter_map(|n| self.names.get(n).copied());
         GoalEndings {
             names: names.collect(),
@@ -121,13 +121,16 @@ impl<'w> Lists<'w> {
         }
     }
 
-    /// Makes the list of a place where there is none yet.
+    /// Makes the list of a place where there is none yet; a place without flows has none, and there may be many.
     fn list(
         &mut self,
         place: u32,
         (kinds, deadline): (&Endings, Option<TimeDelta>),
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
-    ) -> ListKey {
+    ) -> Option<ListKey> {
+        if self.flows[place as usize].is_empty() {
+            return None;
+        }
         let deadline = deadline.filter(|_| kinds.iter().any(|k| endings::is_open(*k)));
         let deadline = deadline.filter(|d| is_among(self.deadlines.entry(place).or_default(), *d));
         let key = (place, kinds.clone(), deadline);
@@ -143,7 +146,7 @@ impl<'w> Lists<'w> {
             ends.sort_by_key(|e| order(&e.ended));
             self.ends.insert(key.clone(), ends);
         }
-        key
+        Some(key)
     }
 }
 

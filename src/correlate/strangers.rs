@@ -3,7 +3,7 @@
 //! Objects and rules are of one moment, captures of another: where a pod was replaced in between, the packets of its calls
 //! go to an address that no source names. That they are there must not be passed over.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::Case;
@@ -22,6 +22,8 @@ pub(super) fn known(map: &ClusterMap) -> HashSet<SocketAddr> {
 pub(super) struct Strangers {
     /// Port → start on the reference clock, originator and responder, in order of time.
     by_port: BTreeMap<u16, Vec<(Timestamp, IpAddr, SocketAddr)>>,
+    /// The ports of the backends of each goal, as they are asked for: thousands of them have one port, as a rule.
+    ports: HashMap<u32, Vec<u16>>,
 }
 
 impl Strangers {
@@ -41,24 +43,26 @@ impl Strangers {
         for dials in by_port.values_mut() {
             dials.sort_unstable();
         }
-        Self { by_port }
+        Self { by_port, ports: HashMap::new() }
     }
 
     /// Where such a dial went: by the caller of this case, to the port of its target, while its call was under way.
-    pub(super) fn near(&self, join: &Join<'_>, case: &Case, dialers: &Dialers) -> Option<SocketAddr> {
+    pub(super) fn near(&mut self, join: &Join<'_>, case: &Case, dialers: &Dialers) -> Option<SocketAddr> {
         let (from, to) = case.window?;
         let event = join.world.event(case)?;
         let hosts = dialers.of_log(event.log);
         let goal = join.goals.of(case.event?);
-        let near = |port: u16| {
-            let dials = self.by_port.get(&port).map(Vec::as_slice).unwrap_or_default();
+        let ports = self.ports.entry(join.goals.number(case.event?)).or_insert_with(|| {
+            let mut seen = BTreeSet::new();
+            goal.backends.keys().map(SocketAddr::port).filter(|port| seen.insert(*port)).collect()
+        });
+        let near = |port: &u16| {
+            let dials = self.by_port.get(port).map(Vec::as_slice).unwrap_or_default();
             let dials = &dials[dials.partition_point(|d| d.0 < from - MARGIN)..];
             let inside = dials.iter().take_while(|d| d.0 <= to + MARGIN).take(MAX_LOOKED_AT);
             inside.filter(|d| hosts.is_none_or(|h| h.contains(&d.1))).map(|d| d.2).next()
         };
-        // Thousands of backends have one port, as a rule.
-        let mut seen = BTreeSet::new();
-        goal.backends.keys().map(SocketAddr::port).filter(|port| seen.insert(*port)).find_map(near)
+        ports.iter().find_map(near)
     }
 }
 

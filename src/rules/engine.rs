@@ -168,7 +168,7 @@ fn judgement(
         title: rule.title.clone(),
         explanation: rule.explain.render(view).into(),
         next: rule.next.iter().map(|t| t.render(view)).collect(),
-        references: rule.references.clone(),
+        references: Arc::clone(&rule.references),
         missing: missing(best, case, standing).into(),
         alternatives: others.iter().map(|o| (o.rule.id.clone(), why_lost(best, o))).collect(),
     }

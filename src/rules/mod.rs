@@ -129,7 +129,7 @@ pub struct Judgement {
     /// What to do next, in order, with this case's values.
     pub next: Arc<[String]>,
     /// Public documentation.
-    pub references: Vec<Arc<str>>,
+    pub references: Arc<[Arc<str>]>,
     /// What was missing.
     pub missing: Arc<[Missing]>,
     /// Other rules that matched and lost, and why.

@@ -43,7 +43,7 @@ pub struct Rule {
     /// Steps to take, in order.
     pub next: Vec<Template>,
     /// Public documentation.
-    pub references: Vec<Arc<str>>,
+    pub references: Arc<[Arc<str>]>,
     /// Its tests.
     pub tests: Vec<RuleTest>,
     /// The rule keeps quiet: a case it matches is no finding.

@@ -67,7 +67,7 @@ pub fn show(rule: &Rule) -> String {
     for next in &rule.next {
         line("next", next.source().to_owned());
     }
-    for reference in &rule.references {
+    for reference in rule.references.iter() {
         line("reference", reference.to_string());
     }
     line("tests", rule.tests.len().to_string());

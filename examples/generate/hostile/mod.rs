@@ -4,6 +4,7 @@
 use std::io;
 use std::path::Path;
 
+mod join;
 mod state;
 mod text;
 mod wire;
@@ -12,7 +13,7 @@ mod wire;
 type Write = fn(&Path, u64, u64) -> io::Result<String>;
 
 /// Name and writer of each.
-pub(crate) const KINDS: [(&str, Write); 26] = [
+pub(crate) const KINDS: [(&str, Write); 28] = [
     ("one-address", wire::one_address),
     ("out-of-order", wire::out_of_order),
     ("retransmissions", wire::retransmissions),
@@ -39,4 +40,6 @@ pub(crate) const KINDS: [(&str, Write); 26] = [
     ("addresses", state::addresses),
     ("host-state", state::host_state),
     ("traces", text::traces),
+    ("backends", join::backends),
+    ("secrets", join::secrets),
 ];

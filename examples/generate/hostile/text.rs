@@ -13,8 +13,8 @@ use super::super::talk::{Side, Talk};
 use super::wire;
 
 /// The time that [`START`] is, in µs after midnight as [`journal::head`] takes it.
-const BEGIN: u64 = 7_200_000_000;
-const REFUSED: &str = "dial tcp 10.96.12.10:443: connect: connection refused";
+pub(super) const BEGIN: u64 = 7_200_000_000;
+pub(super) const REFUSED: &str = "dial tcp 10.96.12.10:443: connect: connection refused";
 
 pub(super) fn file(folder: &Path, name: &str) -> io::Result<BufWriter<File>> {
     fs::create_dir_all(folder)?;

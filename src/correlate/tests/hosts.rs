@@ -40,7 +40,15 @@ fn state(to: &str, dumps: &[(&str, &str)]) -> HostState {
     world.bundle = discover(&[dir.path().to_owned()], &Limits::default()).expect("a bundle");
     world.cluster = cluster::read(&world.bundle.sources);
     let found = join(&mut world);
-    found.cases.into_iter().find(|c| c.event.is_some()).expect("the line's case").facts.hosts
+    found
+        .cases
+        .into_iter()
+        .find(|c| c.event.is_some())
+        .expect("the line's case")
+        .facts
+        .hosts
+        .map(|h| *h)
+        .unwrap_or_default()
 }
 
 fn sockets(rows: &[&str]) -> String {

@@ -8,7 +8,7 @@ use crate::rules::expr::{Kind, Value};
 
 /// Unknown where no dump covers it.
 fn dump<'a>(view: &CaseView<'a>, read: impl FnOnce(&'a HostState) -> Option<Value<'a>>) -> Value<'a> {
-    view.case(|c| read(&c.facts.hosts).unwrap_or(Value::Unknown))
+    view.case(|c| c.facts.hosts.as_deref().and_then(read).unwrap_or(Value::Unknown))
 }
 
 /// Unknown where no dump covers it, absent where one does and shows no such thing.
