@@ -434,6 +434,45 @@ fn what_cannot_be_read_or_written_is_said_and_the_rest_is_read() {
     mode(closed.path(), 0o755);
 }
 
+/// Of whatever kind a file is that vanishes before it is read: the message names it and says what to do.
+#[test]
+fn a_vanished_file_is_named_with_the_remedy() {
+    use wirecause::bundle::{self, Limits};
+    use wirecause::ingest::{self, IngestOptions};
+    use wirecause::{cluster, log};
+    let (log, objects, pem) = (line_with(""), pods(3), pem_named("a"));
+    let capture = pcap((0..4).map(|n| (1_700_000_000, syn(n))));
+    let keys = format!("CLIENT_TRAFFIC_SECRET_0 {} {}\n", "ab".repeat(32), "cd".repeat(32));
+    let conntrack = "tcp      6 86399 ESTABLISHED src=172.28.0.2 dst=10.96.12.10 sport=40000 dport=443 \
+                     src=10.244.0.1 dst=172.28.0.2 sport=8443 dport=40000 [ASSURED] mark=0 use=1\n";
+    let journal = [&b"LPKSHHRH"[..], &[0; 400]].concat();
+    let files: [(&str, &[u8]); 7] = [
+        ("a.log", log.as_bytes()),
+        ("c.pcap", &capture),
+        ("pods.yaml", objects.as_bytes()),
+        ("conntrack.txt", conntrack.as_bytes()),
+        ("ca.pem", pem.as_bytes()),
+        ("keys.txt", keys.as_bytes()),
+        ("system.journal", &journal),
+    ];
+    let folder = bundle(&files);
+    let found = bundle::discover(&[folder.path().to_owned()], &Limits::default()).expect("a bundle");
+    for (name, _) in files {
+        fs::remove_file(folder.path().join(name)).expect("it was there");
+    }
+    let logs = log::read(&found.sources, &log::EventSet::builtin(), &log::LogOptions::default());
+    let (wire, map) = (ingest::run(&found.sources, &IngestOptions::default()), cluster::read(&found.sources));
+    let inputs = [logs.inputs, wire.inputs, map.inputs].concat();
+    for (name, _) in files {
+        let source = found.sources.iter().find(|s| s.path.ends_with(name)).expect("a source").index;
+        let input = inputs.iter().find(|i| i.source == source).unwrap_or_else(|| panic!("{name} was taken"));
+        let problem = input.problems.iter().find(|p| p.name == "unreadable");
+        let problem = problem.unwrap_or_else(|| panic!("{name}: {:?}", input.problems));
+        assert!(problem.loss && problem.detail.contains(name), "{name}: {}", problem.detail);
+        assert!(problem.detail.contains("run again"), "{name}: {}", problem.detail);
+    }
+}
+
 /// A file that is there when it is looked for and gone, or shorter, when it is read.
 #[test]
 fn a_vanishing_file_costs_itself() {

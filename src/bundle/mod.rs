@@ -209,6 +209,17 @@ impl Source {
         self.opening.open()
     }
 
+    /// That it could not be opened, and what to do about it.
+    pub fn unreadable(&self, error: &io::Error) -> String {
+        let remedy = match error.kind() {
+            io::ErrorKind::NotFound => {
+                "it was there when the inputs were looked through; run again once nothing removes or renames it"
+            }
+            _ => "check permissions and send the file again",
+        };
+        format!("{}: {error}; {remedy}", self.path)
+    }
+
     /// Says that so many more of its bytes were read.
     pub fn add_read(&self, bytes: u64) {
         self.read.0.fetch_add(bytes, Ordering::Relaxed);

@@ -22,9 +22,10 @@ pub(super) fn read(sources: &[Source]) -> ClusterMap {
             _ => continue,
         };
         if let Err(e) = done {
-            report
-                .problems
-                .loss("unreadable", Place::Offset(report.bytes), || format!("reading stopped: {e}"));
+            let at = report.bytes;
+            report.problems.loss("unreadable", Place::Offset(at), || {
+                if at == 0 { source.unreadable(&e) } else { format!("reading stopped: {e}") }
+            });
         }
         note_dropped(&mut b, &mut report);
         note_private_keys(&mut b, &mut report);

@@ -58,7 +58,9 @@ fn read(source: &Source, log: &mut KeyLog) -> InputReport {
     let read = source.open().and_then(|r| r.take(MAX_BYTES + 1).read_to_end(&mut bytes));
     if let Err(error) = read {
         let at = Place::Offset(bytes.len() as u64);
-        report.problems.loss("unreadable", at, || format!("reading stopped: {error}"));
+        report.problems.loss("unreadable", at, || {
+            if bytes.is_empty() { source.unreadable(&error) } else { format!("reading stopped: {error}") }
+        });
     }
     if bytes.len() as u64 > MAX_BYTES {
         bytes.truncate(MAX_BYTES as usize);

@@ -113,9 +113,7 @@ impl<'o> Capture<'o> {
                 Ok(input) => {
                     self.read(capture::open(input, source.kind), file as u16, source, &mut report, all);
                 }
-                Err(error) => report.problems.loss("unreadable", Place::Whole, || {
-                    format!("{}: {error}; check permissions and send the file again", source.path)
-                }),
+                Err(error) => report.problems.loss("unreadable", Place::Whole, || source.unreadable(&error)),
             }
             all.inputs.push(report);
         }

@@ -3,6 +3,7 @@
 //! Takes the sources and the event definitions; runs the scan of every file in parallel, orders the parts of a rotated
 //! log, resolves its times and joins the copies of one failure. Reads nothing itself.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -11,6 +12,7 @@ use super::classify::Known;
 use super::envelope::Peeled;
 use super::grammar::CopyOf;
 use super::group;
+use super::keep::{self, Keep, Kept};
 use super::merge::{self, Draft, Drafts, TraceDraft};
 use super::origin::{self, Origin};
 use super::read::{Hit, MAX_UNRECOGNISED, Stamps, What};
@@ -38,6 +40,8 @@ struct Log {
 /// other here, and those lines would be most of what a small file takes.
 struct Part {
     scan: FileScan,
+    /// Its failures, once all logs were read.
+    kept: Kept,
     head: Vec<Stamps>,
     tail: Vec<Stamps>,
     no_log: bool,
@@ -49,24 +53,35 @@ impl Part {
         let stamps = |lines: Vec<Peeled<'_>>| lines.iter().map(|p| Stamps::from(&*p.stamps)).collect();
         let (head, tail) = (stamps(std::mem::take(&mut scan.head)), stamps(std::mem::take(&mut scan.tail)));
         scan.starts = Vec::new();
-        Self { scan, head, tail, no_log }
+        Self { scan, kept: Kept::default(), head, tail, no_log }
     }
 }
 
 /// Reads every log among `sources`: all envelopes, true times, one event for each failure.
 pub fn read(sources: &[Source], events: &EventSet, options: &LogOptions) -> Logs {
+    read_within(sources, events, options, keep::MOST)
+}
+
+/// As [`read`], keeping failures that weigh no more than `most`.
+pub(super) fn read_within(sources: &[Source], events: &EventSet, options: &LogOptions, most: usize) -> Logs {
+    let keep = Keep::new(most);
     let groups = group::group(sources);
     let logs: Vec<Log> = groups
         .par_iter()
         .map(|group| {
-            let files: Vec<_> = group.sources.par_iter().map(|s| scan::file(s, events)).collect();
+            let files: Vec<_> = group.sources.par_iter().map(|s| scan::file(s, events, &keep)).collect();
             log(files, &group.sources, events)
         })
         .collect();
     let elsewhere = logs.iter().filter_map(|l| l.anchors.near.map(|(t, _)| t)).min();
     let mut out = Logs::default();
+    let mut kept = keep.finish();
     let mut drafts = Drafts::default();
-    for log in logs {
+    drafts.events.reserve_exact(kept.values().map(Kept::len).sum());
+    for mut log in logs {
+        for part in &mut log.files {
+            part.kept = kept.remove(&part.scan.input.source).unwrap_or_default();
+        }
         if log.files.iter().all(|f| f.no_log) {
             out.inputs.extend(log.files.into_iter().map(|f| InputReport { skipped: true, ..f.scan.input }));
             continue;
@@ -90,7 +105,7 @@ pub fn read(sources: &[Source], events: &EventSet, options: &LogOptions) -> Logs
 fn no_log(file: &FileScan) -> bool {
     let plain =
         |lines: &[Peeled<'_>]| lines.iter().all(|p| p.layers.is_empty() && !origin::is_command(&p.message));
-    file.hits.iter().all(Vec::is_empty) && file.unrecognised == 0 && plain(&file.head) && plain(&file.tail)
+    file.hits == 0 && file.unrecognised == 0 && plain(&file.head) && plain(&file.tail)
 }
 
 /// Gathers the anchors of a log and puts its parts in order of time.
@@ -105,10 +120,7 @@ fn log(mut files: Vec<FileScan>, sources: &[&Source], events: &EventSet) -> Log 
                 anchors.named = anchors.named.or_else(|| Some(name.clone()));
             }
         }
-        for hit in file.hits.iter().flatten() {
-            anchors.add(&hit.stamps, told(hit));
-            anchors.near = anchors.near.or_else(|| hit.began.map(|t| (t, "the times of commands")));
-        }
+        anchors.merge(&file.anchors);
     }
     // parts are put in order by a preliminary clock: only their order counts here
     let rough = Anchors { near: anchors.near, ..Anchors::default() }.clock(&LogOptions::default(), None);
@@ -120,14 +132,6 @@ fn log(mut files: Vec<FileScan>, sources: &[&Source], events: &EventSet) -> Log 
     let versions = version::of_log(starts, origin.component.as_deref());
     let format = format(samples());
     Log { files: files.into_iter().map(Part::of).collect(), anchors, path, origin, format, versions }
-}
-
-/// A time that the message itself tells.
-fn told(hit: &Hit) -> Option<Timestamp> {
-    match &hit.what {
-        What::Event(known) => known.fields.x509_current_time,
-        What::Trace(_) => None,
-    }
 }
 
 /// Resolves the times of a log and makes drafts of what it told; gives its report.
@@ -197,7 +201,7 @@ fn summary(log: &Log) -> LogReport {
 fn format<'p>(samples: impl Iterator<Item = &'p Peeled<'static>> + Clone) -> String {
     let commands = samples.clone().any(|p| origin::is_command(&p.message));
     let text = if commands { "kubectl output" } else { "text" };
-    let mut counts: std::collections::BTreeMap<Vec<&str>, usize> = std::collections::BTreeMap::new();
+    let mut counts: BTreeMap<Vec<&str>, usize> = BTreeMap::new();
     for line in samples.filter(|p| !p.layers.is_empty()) {
         *counts.entry(line.layers.iter().map(|l| l.name()).collect()).or_default() += 1;
     }
@@ -233,7 +237,7 @@ impl Drafter<'_> {
     /// Makes drafts of what a file told; gives the file's own report, with what is surprising about its times.
     fn part(&self, part: Part, out: &mut Drafts) -> InputReport {
         let turned = reversed(&part, self.clock);
-        let Part { scan: FileScan { mut input, hits, .. }, no_log, .. } = part;
+        let Part { scan: FileScan { mut input, seams, .. }, kept, no_log, .. } = part;
         input.skipped = no_log;
         if let Some((first, last)) = turned {
             input.problems.note("reversed_log", Place::Whole, || {
@@ -246,9 +250,9 @@ impl Drafter<'_> {
                 format!("its stamps name no year, and nothing else in the input does: {from}")
             });
         }
-        out.events.reserve(hits.iter().map(Vec::len).sum());
+        kept.say(&mut input);
         let mut latest = None;
-        for hit in hits.into_iter().flatten() {
+        for hit in kept.into_hits(seams.from, seams.to, seams.across) {
             latest = self.draft(hit, latest.filter(|_| turned.is_none()), out).max(latest);
         }
         input

@@ -4,6 +4,7 @@
 //! fields, true times and the lines that say so. Envelopes are recognised from content and peeled recursively.
 //! What a message means stands in `rules/events/`, each event with the lines it must match. Knows nothing of packets.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::bundle::{InputReport, SourceIndex};
@@ -27,6 +28,7 @@ mod grammar;
 mod group;
 mod journal;
 mod json;
+mod keep;
 mod memory;
 mod merge;
 mod needles;
@@ -262,26 +264,27 @@ pub struct Logs {
 }
 
 impl Logs {
-    /// Moves all times of a log by `delta`: its zone turned out to be another. Events keep their places.
-    pub fn shift(&mut self, log: u32, delta: TimeDelta) {
-        let mut own = Vec::new();
-        if let Some(report) = self.reports.get_mut(log as usize) {
-            report.first = report.first.map(|t| t + delta);
-            report.last = report.last.map(|t| t + delta);
+    /// Moves all times of some logs, each by what it is to be: their zones turned out to be others. Events keep their places.
+    pub fn shift(&mut self, by: &BTreeMap<u32, TimeDelta>) {
+        let mut of_source = BTreeMap::new();
+        for (log, delta) in by {
+            let Some(report) = self.reports.get_mut(*log as usize) else { continue };
+            report.first = report.first.map(|t| t + *delta);
+            report.last = report.last.map(|t| t + *delta);
             for line in &mut report.unrecognised_lines {
-                line.time = line.time.map(|t| t + delta);
+                line.time = line.time.map(|t| t + *delta);
             }
-            own.clone_from(&report.sources);
+            of_source.extend(report.sources.iter().map(|source| (*source, *delta)));
         }
-        for event in &mut self.events {
-            if event.log == log {
-                event.time = event.time.map(|t| t + delta);
+        for event in self.events.iter_mut().filter(|_| !by.is_empty()) {
+            if let Some(delta) = by.get(&event.log) {
+                event.time = event.time.map(|t| t + *delta);
                 if let Some(started) = event.fields.started {
-                    event.fields.started = Some(started + delta);
+                    event.fields.started = Some(started + *delta);
                 }
             }
-            for line in event.lines.iter_mut().filter(|l| own.contains(&l.source)) {
-                line.time = line.time.map(|t| t + delta);
+            for line in &mut event.lines {
+                line.time = line.time.map(|t| t + of_source.get(&line.source).copied().unwrap_or_default());
             }
         }
     }

@@ -16,8 +16,10 @@ use super::blocks::Framing;
 use super::entry::{self, Entry};
 use super::envelope::{self, Peeled};
 use super::journal::JournalText;
+use super::keep::Keep;
 use super::memory::Memory;
-use super::read::{self, Finds, Hit, MAX_LINE, MAX_UNRECOGNISED};
+use super::read::{self, Finds, Hit, MAX_LINE, MAX_UNRECOGNISED, What};
+use super::timebase::Anchors;
 use super::version;
 use super::windows::{Window, Windows, cut};
 use super::{EventSet, LogLine, grammar, seam};
@@ -29,21 +31,20 @@ use crate::time::Timestamp;
 const PIECE: usize = 256 << 10;
 /// Lines of the head and of the tail of a file whose stamps are kept.
 const SAMPLE_LINES: usize = 48;
-/// Failures kept of one file (some 300 bytes each where they repeat, else some 1,500), and bytes of their texts; what lies
-/// beyond is counted and said to be left out.
-const MAX_HITS: usize = 2_000_000;
-const MAX_HIT_BYTES: usize = 1 << 30;
 
-/// What one file held.
+/// What one file held, besides its failures.
 #[derive(Debug)]
 pub(super) struct FileScan {
     pub input: InputReport,
     /// When it was last written, as far as that is known.
     pub written: Option<Timestamp>,
     pub lines: u64,
-    /// In file order, as they were found: many short lists, so that each can go when it is worked off.
-    pub hits: Vec<Vec<Hit>>,
-    kept: Kept,
+    /// Failures, those that are not kept included.
+    pub hits: u64,
+    /// What the stamps and words of all of them tell of its times.
+    pub anchors: Anchors,
+    /// What goes across its ends.
+    pub seams: Seams,
     /// Stamps and layers of lines of the head, then of the tail.
     pub head: Vec<Peeled<'static>>,
     pub tail: Vec<Peeled<'static>>,
@@ -56,14 +57,26 @@ pub(super) struct FileScan {
     pub unrecognised_lines: Vec<LogLine>,
 }
 
-/// Reads one source from its first to its last byte.
-pub(super) fn file(source: &Source, events: &EventSet) -> FileScan {
+/// What becomes of failures at the ends of a part of a log.
+#[derive(Debug)]
+pub(super) struct Seams {
+    /// Those of lines up to this one are told by the part before.
+    pub from: u64,
+    /// Those from this line on are halves.
+    pub to: u64,
+    /// What the halves tell together with the next part.
+    pub across: Vec<Hit>,
+}
+
+/// Reads one source from its first to its last byte; its failures go to `keep`.
+pub(super) fn file(source: &Source, events: &EventSet, keep: &Keep) -> FileScan {
     let mut scan = FileScan {
         input: InputReport::of(source),
         written: source.written,
         lines: 0,
-        hits: Vec::new(),
-        kept: Kept::default(),
+        hits: 0,
+        anchors: Anchors::default(),
+        seams: Seams { from: 0, to: u64::MAX, across: Vec::new() },
         head: Vec::new(),
         tail: Vec::new(),
         open: Vec::new(),
@@ -73,20 +86,20 @@ pub(super) fn file(source: &Source, events: &EventSet) -> FileScan {
         unrecognised_lines: Vec::new(),
     };
     if source.kind == SourceKind::Journal {
-        read_journal(source, events, &mut scan);
+        read_journal(source, events, keep, &mut scan);
         return scan;
     }
     match source.open() {
-        Ok(mut reader) => read_windows(&mut reader, source, events, &mut scan),
-        Err(e) => scan.input.problems.loss("unreadable", Place::Whole, || e.to_string()),
+        Ok(mut reader) => read_windows(&mut reader, source, events, keep, &mut scan),
+        Err(e) => scan.input.problems.loss("unreadable", Place::Whole, || source.unreadable(&e)),
     }
     scan.input.lines = Some(scan.lines);
     scan
 }
 
 /// Reads a binary journal through the text that `journalctl -o export` would print of it: lines count there.
-fn read_journal(source: &Source, events: &EventSet, scan: &mut FileScan) {
-    let opened = source.by_offset().map_err(|e| e.to_string()).and_then(|(file, stopped)| {
+fn read_journal(source: &Source, events: &EventSet, keep: &Keep, scan: &mut FileScan) {
+    let opened = source.by_offset().map_err(|e| source.unreadable(&e)).and_then(|(file, stopped)| {
         if let Some(e) = stopped {
             scan.input.problems.loss("read_stopped", Place::Offset(file.len()), || e.to_string());
         }
@@ -94,7 +107,7 @@ fn read_journal(source: &Source, events: &EventSet, scan: &mut FileScan) {
     });
     match opened {
         Ok(mut journal) => {
-            read_windows(&mut journal, source, events, scan);
+            read_windows(&mut journal, source, events, keep, scan);
             scan.input.bytes = journal.len();
             scan.input.problems.merge(std::mem::take(&mut journal.problems));
         }
@@ -104,7 +117,13 @@ fn read_journal(source: &Source, events: &EventSet, scan: &mut FileScan) {
 }
 
 /// Reads and scans window after window, with as many threads as there are.
-fn read_windows(reader: &mut (impl Read + Send), source: &Source, events: &EventSet, scan: &mut FileScan) {
+fn read_windows(
+    reader: &mut (impl Read + Send),
+    source: &Source,
+    events: &EventSet,
+    keep: &Keep,
+    scan: &mut FileScan,
+) {
     let mut windows = Windows::new(reader);
     let mut buffer = Vec::new();
     let Some(first) = windows.next(&mut buffer) else { return };
@@ -117,7 +136,7 @@ fn read_windows(reader: &mut (impl Read + Send), source: &Source, events: &Event
     let pieces = scan_pieces(done, framing, &mut lanes, source.index, events);
     let end = End::of(done, &first, framing);
     let over = end.is_some();
-    let found = Mutex::new(Found { scan, next: 0, waiting: BTreeMap::new() });
+    let found = Mutex::new(Found { scan, keep, next: 0, waiting: BTreeMap::new() });
     lock(&found).put(first.number, Part { pieces, end, too_long: first.too_long.then_some(done.len()) });
     let windows = Mutex::new(windows);
     if !over {
@@ -192,6 +211,7 @@ impl End {
 /// Puts what windows gave in their order.
 struct Found<'s> {
     scan: &'s mut FileScan,
+    keep: &'s Keep,
     next: u64,
     /// Windows that were scanned before one that lies in front of them.
     waiting: BTreeMap<u64, Part>,
@@ -209,7 +229,7 @@ impl Found<'_> {
                 });
             }
             for piece in part.pieces {
-                add(scan, piece);
+                add(scan, self.keep, piece);
             }
             if let Some(end) = part.end {
                 (scan.tail, scan.open) = (end.tail, end.open);
@@ -218,48 +238,18 @@ impl Found<'_> {
     }
 }
 
-/// How many failures of a file are kept, and the bytes of their texts.
-#[derive(Debug, Default)]
-struct Kept {
-    hits: usize,
-    bytes: usize,
-}
-
-impl Kept {
-    /// How many of those with texts of so many bytes are kept too: the first ones. Once one was left out, all later are.
-    fn take(&mut self, texts: impl Iterator<Item = usize>) -> usize {
-        let before = self.hits;
-        for bytes in texts {
-            self.bytes = self.bytes.saturating_add(bytes);
-            if self.hits >= MAX_HITS || self.bytes > MAX_HIT_BYTES {
-                self.bytes = usize::MAX;
-                break;
-            }
-            self.hits += 1;
-        }
-        self.hits - before
-    }
-}
-
-fn add(scan: &mut FileScan, piece: Finds) {
+fn add(scan: &mut FileScan, keep: &Keep, piece: Finds) {
     let base = scan.lines;
     let mut hits = piece.hits;
-    let fitting = scan.kept.take(hits.iter().map(Hit::text_bytes));
-    if hits.len() > fitting {
-        let left_out = hits.len() - fitting;
-        scan.input.problems.add("failures_left_out", Place::Line(base), left_out as u64, true, || {
-            let bytes = MAX_HIT_BYTES >> 30;
-            format!(
-                "only the first {MAX_HITS} failures of a log are kept, and of long ones the first {bytes} GiB"
-            )
-        });
-        hits.truncate(fitting);
+    for hit in &mut hits {
+        scan.anchors.add(&hit.stamps, told(hit));
+        scan.anchors.near = scan.anchors.near.or_else(|| hit.began.map(|t| (t, "the times of commands")));
+        for line in &mut hit.lines {
+            line.number += base;
+        }
     }
-    for line in hits.iter_mut().flat_map(|hit| &mut hit.lines) {
-        line.number += base;
-    }
-    hits.shrink_to_fit();
-    scan.hits.push(hits);
+    scan.hits += hits.len() as u64;
+    keep.add(scan.input.source, hits);
     for mut line in piece.unrecognised_lines {
         line.number += base;
         if scan.unrecognised_lines.len() < MAX_UNRECOGNISED {
@@ -277,6 +267,14 @@ fn add(scan: &mut FileScan, piece: Finds) {
     scan.lines += piece.lines;
     scan.benign += piece.benign;
     scan.unrecognised += piece.unrecognised;
+}
+
+/// A time that the message itself tells.
+fn told(hit: &Hit) -> Option<Timestamp> {
+    match &hit.what {
+        What::Event(known) => known.fields.x509_current_time,
+        What::Trace(_) => None,
+    }
 }
 
 /// Scans the first window in pieces, each with a memory of its own.
@@ -399,24 +397,4 @@ fn sample<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<Peeled<'static>> {
             envelope::peel(&text).into_owned()
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_failures_are_kept_up_to_their_number_and_bytes() {
-        let mut kept = Kept::default();
-        assert_eq!(kept.take([MAX_HIT_BYTES - 5, 3].into_iter()), 2);
-        assert_eq!(
-            kept.take([2, 1, 0].into_iter()),
-            1,
-            "what fits is kept, and nothing behind what does not"
-        );
-        assert_eq!(kept.take(std::iter::once(0)), 0);
-        let mut kept = Kept::default();
-        assert_eq!(kept.take(std::iter::repeat_n(300, MAX_HITS - 1)), MAX_HITS - 1);
-        assert_eq!(kept.take([300, 300].into_iter()), 1);
-    }
 }

@@ -69,12 +69,8 @@ impl Seam {
         let (from, to) = (before.input.source, after.input.source);
         let read = |bytes: &[u8]| scan::whole(bytes, from, events);
         let (first, second, mut both) = (read(one), read(two), read(&self.bytes));
-        for hits in &mut before.hits {
-            hits.retain(|hit| hit.lines.first().is_none_or(|l| l.number < self.first));
-        }
-        for hits in &mut after.hits {
-            hits.retain(|hit| hit.lines.first().is_none_or(|l| l.number > second.lines));
-        }
+        before.seams.to = self.first;
+        after.seams.from = second.lines;
         // lines of the second half count from its own first; of a line that was cut, the first half keeps the number
         let here = first.lines;
         let shift = u64::from(self.in_line);
@@ -87,16 +83,18 @@ impl Seam {
         }
         recount(before, &first, |number| number < self.first);
         recount(after, &second, |number| number > second.lines);
+        before.hits += both.hits.len() as u64;
         before.benign += both.benign;
         before.unrecognised += both.unrecognised;
         let room = MAX_UNRECOGNISED.saturating_sub(before.unrecognised_lines.len());
         before.unrecognised_lines.extend(both.unrecognised_lines.into_iter().take(room));
-        before.hits.push(both.hits);
+        before.seams.across = both.hits;
     }
 }
 
 /// Takes what a half told out of the counts of its part.
 fn recount(file: &mut FileScan, half: &Finds, keeps: impl Fn(u64) -> bool) {
+    file.hits = file.hits.saturating_sub(half.hits.len() as u64);
     file.benign = file.benign.saturating_sub(half.benign);
     file.unrecognised = file.unrecognised.saturating_sub(half.unrecognised);
     file.unrecognised_lines.retain(|line| keeps(line.number));

@@ -543,3 +543,50 @@ fn a_line_that_rotation_cut_is_one_line() {
 fn year_2026() -> LogOptions {
     LogOptions { year: Some(2026), ..LogOptions::default() }
 }
+
+/// Of many logs with many failures each, as much is kept as may be, the same for any number of threads; a log with few
+/// keeps all of its own, and what was left out is said of the log that it was left out of.
+#[test]
+fn failures_of_all_logs_together_are_bounded_and_no_log_takes_the_room_of_another() {
+    let stamp = |n: usize| format!("02:{:02}:{:02}.{n:06}", n / 60 % 60, n % 60);
+    let many = |file: usize, count: usize| {
+        (0..count).map(move |n| {
+            cri(&stamp(n), &dispatcher(&stamp(n)).replace("5s", &format!("{}s", file * 1000 + n)))
+        })
+    };
+    let files = [("a.log", 300), ("b.log", 2), ("c.log", 200), ("d.log", 40)];
+    let dir = tempfile::tempdir().unwrap();
+    for (n, (path, count)) in files.iter().enumerate() {
+        fs::write(dir.path().join(path), many(n, *count).collect::<String>()).unwrap();
+    }
+    let bundle = bundle::discover(&[dir.path().to_owned()], &Limits::default()).unwrap();
+    let read = |most: usize, threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let options = LogOptions::default();
+        pool.install(|| assemble::read_within(&bundle.sources, &EventSet::builtin(), &options, most))
+    };
+    let all = read(usize::MAX, 2);
+    assert_eq!(all.reports.iter().map(|r| r.events).collect::<Vec<_>>(), [300, 2, 200, 40]);
+    assert!(!all.inputs.iter().any(|i| i.problems.any_loss()));
+
+    let one = read(200_000, 1);
+    let counts: Vec<u64> = one.reports.iter().map(|r| r.events).collect();
+    assert!(counts[0] == counts[2] && counts[0] > 40 && counts[0] < 200, "{counts:?}");
+    assert_eq!([counts[1], counts[3]], [2, 40]);
+    let left_out = |logs: &Logs| -> Vec<(u64, String)> {
+        let problems = logs.inputs.iter().flat_map(|i| i.problems.iter());
+        problems.map(|p| (p.count, format!("{} at {}: {}", p.name, p.at, p.detail))).collect()
+    };
+    let said = left_out(&one);
+    assert_eq!(said.iter().map(|(n, _)| *n).collect::<Vec<_>>(), [300 - counts[0], 200 - counts[0]]);
+    let begin = format!("failures_left_out at line {}: only the first {} failures", counts[0] + 1, counts[0]);
+    assert!(said.iter().all(|(_, text)| text.starts_with(&begin)), "{said:?}");
+    for threads in [2, 8] {
+        let other = read(200_000, threads);
+        assert_eq!(other.events, one.events, "{threads} threads");
+        assert_eq!(left_out(&other), said, "{threads} threads");
+    }
+
+    let none = read(1, 2);
+    assert_eq!((none.events.len(), none.reports.len()), (0, 4), "they are logs still");
+}

@@ -93,6 +93,22 @@ impl Anchors {
         }
     }
 
+    /// Takes into account what later lines told.
+    pub(super) fn merge(&mut self, later: &Self) {
+        for (sum, more) in [(&mut self.offsets, &later.offsets), (&mut self.apart, &later.apart)] {
+            for (east, lines) in more {
+                *sum.entry(*east).or_default() += lines;
+            }
+        }
+        self.stamped += later.stamped;
+        self.absolute += later.absolute;
+        self.with_year += later.with_year;
+        self.near = self.near.or(later.near);
+        self.first = self.first.or(later.first);
+        self.named = self.named.take().or_else(|| later.named.clone());
+        self.written = self.written.max(later.written);
+    }
+
     /// Chooses year and zone, and says from what.
     pub(super) fn clock(self, options: &LogOptions, elsewhere: Option<Timestamp>) -> Clock {
         if self.stamped > 0 && self.absolute == self.stamped {
