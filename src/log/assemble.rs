@@ -260,7 +260,7 @@ impl Drafter<'_> {
 
     /// Gives the time of the hit; `latest` is the latest time above it in the same file.
     fn draft(&self, hit: Hit, latest: Option<Timestamp>, out: &mut Drafts) -> Option<Timestamp> {
-        let Hit { mut lines, stamps, what, component, host, pod, began, mark } = hit;
+        let Hit { mut lines, stamps, what, component, host, pod, began, mark, words } = hit;
         let resolved = self.clock.resolve(&stamps).map(|(t, r)| (self.clock.after(t, latest), r));
         let time = resolved.map(|(t, _)| t);
         for line in &mut lines {
@@ -286,6 +286,7 @@ impl Drafter<'_> {
             began: began.filter(|_| resolved.is_none()),
             sure: resolved.is_some() && !self.clock.base.assumed_zone,
             mark,
+            words,
             event,
         });
         time

@@ -7,7 +7,7 @@
 use memchr::memchr_iter;
 
 use super::blocks::{Framing, Said};
-use super::envelope::Peeled;
+use super::envelope::{self, Peeled};
 use super::memory::Memory;
 use super::read::{self, Finds};
 use super::{EventSet, LogLine};
@@ -35,10 +35,20 @@ pub(super) fn piece(
     let mut lines = Lines { piece, source, at: 0, number: 0 };
     let mut hits = framing.hits(events);
     let mut at = 0;
+    let mut within = 0;
     while let Some((start, _)) = hits.find(piece, at) {
-        let (from, to) = (framing.start(piece, start), framing.end(piece, start));
+        let (from, to) = around(piece, framing, at, start, within);
+        within = to;
+        let block = piece.get(from..to).unwrap_or_default();
+        let Some(said) = framing.read(block, start - from) else {
+            at = to.max(start + 1);
+            if framing.falls_back() {
+                at = line_alone(piece, (from, to), start, &mut lines, events, memory, &mut out);
+            }
+            continue;
+        };
+        let to = from + said.end;
         at = to.max(start + 1);
-        let Some(said) = framing.read(piece.get(from..to).unwrap_or_default()) else { continue };
         let mut group = vec![Block { start: from, end: to, said }];
         complete(&mut group, piece, framing);
         out.long += u64::from(group.len() >= MAX_ENTRIES);
@@ -46,7 +56,7 @@ pub(super) fn piece(
         let kept: Vec<LogLine> = group
             .iter()
             .filter(|b| b.start == from || b.opens())
-            .map(|b| lines.line(b.start + b.said.at))
+            .map(|b| lines.line(b.start + b.said.at, b.said.to.map(|to| b.start + to)))
             .collect();
         let Some(peeled) = joined(group) else { continue };
         read::tell(&peeled, kept, (piece, to), events, memory, &mut out);
@@ -55,6 +65,39 @@ pub(super) fn piece(
         memchr_iter(b'\n', piece).count() as u64 + u64::from(piece.last().is_some_and(|&b| b != b'\n'));
     out
 }
+
+/// The block around a hit; nothing before `at` is looked at again where a block may hold several entries, and its end
+/// stays the same as long as hits lie before it.
+fn around(piece: &[u8], framing: Framing, at: usize, hit: usize, within: usize) -> (usize, usize) {
+    if !framing.falls_back() {
+        return (framing.start(piece, hit), framing.end(piece, hit));
+    }
+    let from = at + framing.start(piece.get(at..).unwrap_or_default(), hit - at);
+    (from, if hit < within { within } else { framing.end(piece, hit) })
+}
+
+/// Reads the line of a hit by itself, as far as it lies in the block; gives where it ends.
+fn line_alone(
+    piece: &[u8],
+    (from, to): (usize, usize),
+    hit: usize,
+    lines: &mut Lines<'_>,
+    events: &EventSet,
+    memory: &mut Memory,
+    out: &mut Finds,
+) -> usize {
+    let before = piece.get(from..hit).unwrap_or_default();
+    let start = memchr::memrchr(b'\n', before).map_or(from, |n| from + n + 1).max(hit.saturating_sub(ALONE));
+    let after = piece.get(hit..to).unwrap_or_default();
+    let end = hit + memchr::memchr(b'\n', after).unwrap_or(after.len()).min(ALONE);
+    let text = String::from_utf8_lossy(piece.get(start..end).unwrap_or_default());
+    let kept = vec![lines.line(start, Some(end))];
+    read::tell(&envelope::peel(text.trim()), kept, (piece, end), events, memory, out);
+    end.max(hit + 1)
+}
+
+/// Bytes before and behind a hit that are read where no entry is to be found.
+const ALONE: usize = 4 << 10;
 
 /// What the first blocks of a piece say, or the last ones, latest first.
 pub(super) fn sample(piece: &[u8], framing: Framing, most: usize, from_end: bool) -> Vec<Peeled<'static>> {
@@ -66,7 +109,7 @@ pub(super) fn sample(piece: &[u8], framing: Framing, most: usize, from_end: bool
         }
         let range =
             if from_end { (framing.start(piece, end - 1), end) } else { (start, framing.end(piece, start)) };
-        let read = framing.read(piece.get(range.0..range.1).unwrap_or_default());
+        let read = framing.read(piece.get(range.0..range.1).unwrap_or_default(), 0);
         out.extend(read.map(|said| said.peeled));
         (start, end) = if from_end { (start, range.0) } else { (range.1, end) };
     }
@@ -103,7 +146,7 @@ fn complete(group: &mut Vec<Block>, piece: &[u8], framing: Framing) {
 }
 
 fn block(piece: &[u8], framing: Framing, start: usize, end: usize) -> Option<Block> {
-    let said = framing.read(piece.get(start..end)?)?;
+    let said = framing.read(piece.get(start..end)?, 0)?;
     Some(Block { start, end, said })
 }
 
@@ -142,8 +185,8 @@ struct Lines<'p> {
 }
 
 impl Lines<'_> {
-    /// The line that begins at `start`.
-    fn line(&mut self, start: usize) -> LogLine {
+    /// The line that begins at `start`, as far as `end` where other entries stand on it.
+    fn line(&mut self, start: usize, end: Option<usize>) -> LogLine {
         if start < self.at {
             (self.at, self.number) = (0, 0);
         }
@@ -151,7 +194,10 @@ impl Lines<'_> {
         self.number += memchr_iter(b'\n', between).count() as u64;
         self.at = start;
         let rest = self.piece.get(start..).unwrap_or_default();
-        let text = rest.get(..memchr::memchr(b'\n', rest).unwrap_or(rest.len())).unwrap_or_default();
-        read::line(self.source, self.number + 1, &String::from_utf8_lossy(text))
+        let whole = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let length = end.map_or(whole, |end| whole.min(end.saturating_sub(start)));
+        let text = rest.get(..length).unwrap_or_default();
+        let line = read::line(self.source, self.number + 1, &String::from_utf8_lossy(text));
+        LogLine { truncated: line.truncated || end.is_some(), ..line }
     }
 }

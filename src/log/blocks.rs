@@ -1,5 +1,5 @@
-//! Logs whose entries are blocks of lines: `journalctl -o export`, `verbose` and `json-pretty`, and events of Kubernetes
-//! as `kubectl get events -o json` and `-o yaml` print them.
+//! Logs whose entries are blocks of lines: `journalctl -o export`, `verbose` and `json-pretty`, events of Kubernetes as
+//! `kubectl get events -o json` and `-o yaml` print them, records of a JSON document (`records`), rows of a table (`csv`).
 //!
 //! Takes the head of a file and names its [`Framing`]; takes pieces of it and gives the block around a byte, and what
 //! the block says as a [`Said`]. Export: fields one a line, those with line ends in them behind their length, an empty
@@ -10,8 +10,10 @@ use std::borrow::Cow;
 use memchr::memmem;
 use serde_json::Value;
 
+use super::csv::Columns;
 use super::envelope::{self, Layer, Peeled};
 use super::json::{self, epoch_micros};
+use super::records::{self, Record, Records};
 use super::{EventSet, stamp};
 use crate::tree;
 
@@ -29,6 +31,12 @@ pub(super) enum Framing {
     /// Events, the braces of each indented by so much.
     EventsJson(u8),
     EventsYaml,
+    /// Objects of a JSON document.
+    Records(Records),
+    /// Rows of a table.
+    Csv(Columns),
+    /// One document of YAML for each record.
+    YamlRecords,
 }
 
 /// What one block says.
@@ -38,6 +46,26 @@ pub(super) struct Said {
     pub pid: Option<String>,
     /// Where in the block the line begins that holds the message.
     pub at: usize,
+    /// Where what holds the message ends, if that is not with its line: other records stand on it.
+    pub to: Option<usize>,
+    /// Where the entry ends: the block may hold others behind it.
+    pub end: usize,
+}
+
+impl Said {
+    /// A block that is one entry, with the message on the line at `at`.
+    fn whole(peeled: Peeled<'static>, pid: Option<String>, at: usize, block: &[u8]) -> Self {
+        Self { peeled, pid, at, to: None, end: block.len() }
+    }
+
+    /// A record of a block; the message is where `hit` is. Where `apart`, what begins a block begins a line.
+    fn record(record: Record, block: &[u8], hit: usize, apart: bool) -> Self {
+        let Record { peeled, start, end } = record;
+        let value = block.get(start..end).unwrap_or_default();
+        let alone = value.contains(&b'\n') || apart && shares_no_line(block, start, end);
+        let (at, to) = if alone { (line_start(block, hit.max(start)), None) } else { (start, Some(end)) };
+        Self { peeled, pid: None, at, to, end }
+    }
 }
 
 /// Bytes of a file that tell its framing.
@@ -55,6 +83,9 @@ impl Framing {
             () if is_verbose_head(first) => Self::Verbose,
             () if first == b"{" && has(b"\t\"__") && has(b"\" : ") => Self::JsonPretty,
             () if has(b"\"__REALTIME_TIMESTAMP\":\"") => Self::JournalJson,
+            () if let Some(records) = Records::of(head) => Self::Records(records),
+            () if let Some(columns) = Columns::of(head) => Self::Csv(columns),
+            () if records::is_yaml(head) => Self::YamlRecords,
             () if has(b"\"kind\": \"Event\"") => Self::EventsJson(json_indent(head).unwrap_or(0)),
             () if has(b"kind: Event\n") => Self::EventsYaml,
             () => Self::Lines,
@@ -64,6 +95,11 @@ impl Framing {
     /// Entries are blocks of several lines.
     pub(super) fn is_blocks(self) -> bool {
         !matches!(self, Self::Lines | Self::JournalJson)
+    }
+
+    /// What cannot be read as an entry is read as a line: a document may be cut, or hold what is no record.
+    pub(super) fn falls_back(self) -> bool {
+        matches!(self, Self::Records(_) | Self::Csv(_) | Self::YamlRecords)
     }
 
     /// Events of Kubernetes.
@@ -100,21 +136,27 @@ impl Framing {
     }
 
     /// The bytes before and at the begin of a block.
-    fn marker(self) -> Cow<'static, [u8]> {
+    fn marker(&self) -> Cow<'_, [u8]> {
         match self {
-            Self::Lines | Self::JournalJson | Self::Verbose => Cow::Borrowed(b"\n"),
+            Self::Lines | Self::JournalJson | Self::Verbose | Self::Csv(_) => Cow::Borrowed(b"\n"),
             Self::Export => Cow::Borrowed(b"\n\n"),
             Self::JsonPretty => Cow::Borrowed(b"\n{\n"),
             Self::EventsJson(indent) => {
-                Cow::Owned([b"\n", " ".repeat(indent.into()).as_bytes(), b"{\n"].concat())
+                Cow::Owned([b"\n", " ".repeat((*indent).into()).as_bytes(), b"{\n"].concat())
             }
             Self::EventsYaml => Cow::Borrowed(b"\n- "),
+            Self::Records(records) => Cow::Borrowed(records.marker()),
+            Self::YamlRecords => Cow::Borrowed(b"\n---\n"),
         }
     }
 
     /// Bytes of the marker that belong to the block before.
     fn lead(self) -> usize {
-        if self == Self::Export { 2 } else { 1 }
+        match self {
+            Self::Export => 2,
+            Self::Records(records) => records.lead(),
+            _ => 1,
+        }
     }
 
     fn begins(self, piece: &[u8], start: usize) -> bool {
@@ -122,13 +164,25 @@ impl Framing {
         match self {
             Self::Export => field_name(rest.split(|&b| b == b'\n').next().unwrap_or_default()).is_some(),
             Self::Verbose => stamp::weekday_first(rest).is_some(),
+            Self::Records(records) => records.begins(piece, start),
+            Self::Csv(columns) => columns.begins(rest),
             _ => true,
         }
     }
 
-    /// What a block says; nothing where it has no message.
-    pub(super) fn read(self, block: &[u8]) -> Option<Said> {
+    /// What a block says, of several entries in it the one that holds the byte `hit`; nothing where it has no message.
+    pub(super) fn read(self, block: &[u8], hit: usize) -> Option<Said> {
         match self {
+            Self::Records(records) => {
+                let apart = records.lead() > 0;
+                records::around(block, hit).map(|record| Said::record(record, block, hit, apart))
+            }
+            Self::Csv(columns) => {
+                columns.around(block, hit).map(|record| Said::record(record, block, hit, true))
+            }
+            Self::YamlRecords => {
+                Some(Said::whole(records::document(block)?, None, line_start(block, hit), block))
+            }
             Self::Lines | Self::JournalJson => None,
             Self::Export => export(block),
             Self::Verbose => verbose(block),
@@ -246,7 +300,7 @@ impl Fields {
         }
     }
 
-    fn said(self, output: &'static str, head: Peeled<'static>) -> Option<Said> {
+    fn said(self, output: &'static str, head: Peeled<'static>, block: &[u8]) -> Option<Said> {
         let (at, message) = self.message?;
         let mut peeled = head;
         peeled.layers.push(Layer::Journal(output));
@@ -256,7 +310,7 @@ impl Fields {
         peeled.host = self.host;
         let ident = self.identifier.or(self.unit).or(self.command);
         peeled.ident = ident.map(|i| i.strip_suffix(".service").unwrap_or(&i).to_owned());
-        Some(Said { peeled: envelope::peel_inside(&message, peeled), pid: self.pid, at })
+        Some(Said::whole(envelope::peel_inside(&message, peeled), self.pid, at, block))
     }
 }
 
@@ -277,7 +331,7 @@ fn export(block: &[u8]) -> Option<Said> {
         fields.set(line, value.get(..length)?, at + 8);
         at += 8 + length + 1;
     }
-    fields.said("journal export", Peeled::default())
+    fields.said("journal export", Peeled::default(), block)
 }
 
 fn verbose(block: &[u8]) -> Option<Said> {
@@ -307,7 +361,7 @@ fn verbose(block: &[u8]) -> Option<Said> {
     if let Some((name, value, at)) = open {
         fields.set(name, &value, at);
     }
-    fields.said("journal verbose", head)
+    fields.said("journal verbose", head, block)
 }
 
 fn json_pretty(block: &[u8]) -> Option<Said> {
@@ -317,12 +371,12 @@ fn json_pretty(block: &[u8]) -> Option<Said> {
     peeled.layers = vec![Layer::Journal("journal json-pretty")];
     let pid = object.get("_PID").and_then(Value::as_str).map(str::to_owned);
     let at = memmem::find(block, b"\t\"MESSAGE\" :").unwrap_or(0);
-    Some(Said { peeled: envelope::peel_inside(&message, peeled), pid, at })
+    Some(Said::whole(envelope::peel_inside(&message, peeled), pid, at, block))
 }
 
 fn event_json(block: &[u8]) -> Option<Said> {
     let at = memmem::find(block, b"\"message\": ").map_or(0, |n| line_start(block, n));
-    event(&tree::first(block, json::MAX_VALUES)?, at)
+    event(&tree::first(block, json::MAX_VALUES)?, at, block)
 }
 
 fn event_yaml(block: &[u8]) -> Option<Said> {
@@ -336,13 +390,21 @@ fn event_yaml(block: &[u8]) -> Option<Said> {
     } else {
         serde_saphyr::from_str(whole).ok()?
     };
-    event(&value, memmem::find(block, b"message: ").map_or(0, |n| line_start(block, n)))
+    event(&value, memmem::find(block, b"message: ").map_or(0, |n| line_start(block, n)), block)
 }
 
-fn event(value: &Value, at: usize) -> Option<Said> {
+fn event(value: &Value, at: usize, block: &[u8]) -> Option<Said> {
     let mut peeled = Peeled::default();
     let message = json::event(value.as_object()?, &mut peeled)?;
-    Some(Said { peeled: Peeled { message: message.into(), ..peeled }, pid: None, at })
+    Some(Said::whole(Peeled { message: message.into(), ..peeled }, None, at, block))
+}
+
+/// Nothing but commas and brackets stands on the lines of a record beside it.
+fn shares_no_line(block: &[u8], start: usize, end: usize) -> bool {
+    let after = block.get(end..).unwrap_or_default();
+    let after = after.get(..memchr::memchr(b'\n', after).unwrap_or(after.len())).unwrap_or_default();
+    let before = block.get(line_start(block, start)..start).unwrap_or_default();
+    before.iter().chain(after).all(|b| b.is_ascii_whitespace() || matches!(b, b',' | b'[' | b']' | b'}'))
 }
 
 fn line_start(block: &[u8], at: usize) -> usize {
@@ -408,7 +470,7 @@ mod tests {
             let (start, end) = (framing.start(bytes, hit), framing.end(bytes, hit));
             assert!(text[end..].starts_with(second), "{framing:?}: {}", &text[start..end]);
             assert_eq!(framing.start(bytes, text.len()), end, "{framing:?}");
-            let said = framing.read(&bytes[start..end]).unwrap();
+            let said = framing.read(&bytes[start..end], hit - start).unwrap();
             assert!(
                 text[start + said.at..]
                     .trim_start()
@@ -473,7 +535,7 @@ mod tests {
                 let at = n / 2;
                 let (start, end) = (framing.start(bytes, at), framing.end(bytes, at));
                 assert!(start <= at && at <= end && end <= n);
-                let _ = framing.read(&bytes[start..end]);
+                let _ = framing.read(&bytes[start..end], at - start);
                 let _ = Framing::of(bytes);
             }
         }

@@ -46,9 +46,15 @@ pub(super) fn classify(peeled: &Peeled<'_>, events: &EventSet, memory: &mut Memo
 
 fn classify_once(peeled: &Peeled<'_>, events: &EventSet, reasons: &mut Reasons) -> Told {
     let mut parsed = grammar::parse(peeled);
-    let found = reasons.look_up(&parsed, events);
+    let mut found = reasons.look_up(&parsed, events);
+    if found.is_none() && looks_like_failure(&parsed) {
+        found = events.by_cut(&parsed);
+        if found.is_none() {
+            return Told::Unrecognised;
+        }
+    }
     let Some((index, event)) = found.and_then(|n| events.event(n).map(|e| (n, e))) else {
-        return if looks_like_failure(&parsed) { Told::Unrecognised } else { Told::Nothing };
+        return Told::Nothing;
     };
     if event.benign {
         return Told::Benign;
@@ -97,7 +103,7 @@ impl Reasons {
 }
 
 /// The text with each run of digits as one `#`.
-fn masked(text: &str) -> String {
+pub(super) fn masked(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut number = false;
     for c in text.chars() {
@@ -115,7 +121,10 @@ fn looks_like_failure(parsed: &Parsed) -> bool {
     let told = parsed.fields.op.is_some()
         || ["x509: ", " tls: ", "net/http: "].iter().any(|w| parsed.text.contains(w));
     // a call that failed, whatever the reason: its line may have been cut before it
-    let call = parsed.fields.webhook.is_some() && parsed.own_text().contains("failed calling ");
+    let told_of = |words: &str| parsed.own_text().contains(words);
+    let call = told_of("failed calling webhook")
+        || told_of("Failed calling webhook, failing ")
+        || parsed.fields.webhook.is_some() && told_of("failed calling ");
     call || parsed.anchored && told && !parsed.tail.is_empty()
 }
 

@@ -3,21 +3,25 @@
 //! Takes the object; gives the line and adds the names and the time that stand around it. Formats: fluent-bit and
 //! fluentd with their Kubernetes filters (`log`, `kubernetes`), Loki's `logcli --output=jsonl` (`line`, `labels`), the
 //! diagnostic settings of managed clusters in Azure (`properties.log`), and any of them in the `_source` of an
-//! Elasticsearch export.
+//! Elasticsearch export; what the services of clouds make of it is in `cloud`.
 
 use serde_json::{Map, Value};
 
+use super::cloud::{self, LATE};
 use super::envelope::{Layer, Peeled};
-use super::json::text_of;
+use super::json::{self, text_of};
 use super::stamp::{self, Stamp};
 use crate::time::{TimeDelta, Timestamp};
+use crate::tree;
 
 type Object = Map<String, Value>;
 
 /// The line inside, if the object is a collector's record.
 pub(super) fn line(object: &Object, out: &mut Peeled<'_>) -> Option<String> {
     let object = part(object, "_source").unwrap_or(object);
-    let (name, line) = fluent(object, out).or_else(|| loki(object, out)).or_else(|| azure(object, out))?;
+    let found = fluent(object, out).or_else(|| loki(object, out));
+    let found = found.map(|(name, line)| (name, line.to_owned())).or_else(|| azure(object, out));
+    let Some((name, line)) = found else { return cloud::line(object, out) };
     out.layers.push(Layer::Collector(name));
     Some(line.trim_end_matches('\n').to_owned())
 }
@@ -51,18 +55,19 @@ fn loki<'o>(object: &'o Object, out: &mut Peeled<'_>) -> Option<(&'static str, &
 }
 
 /// `{"category":"kube-apiserver","properties":{"log":"…","stream":"stderr","pod":"…"},"time":"…"}`; the time is that of
-/// the upload.
-fn azure<'o>(object: &'o Object, out: &mut Peeled<'_>) -> Option<(&'static str, &'o str)> {
-    let properties = part(object, "properties")?;
-    let line = text_of(properties, "log")?;
+/// the upload. Some ways of delivery give the properties as a text.
+fn azure(object: &Object, out: &mut Peeled<'_>) -> Option<(&'static str, String)> {
+    let quoted = || tree::object(text_of(object, "properties")?.as_bytes(), json::MAX_VALUES);
+    let quoted = if part(object, "properties").is_none() { quoted() } else { None };
+    let line = text_of(part(object, "properties").or(quoted.as_ref())?, "log")?.to_owned();
     let Stamp::Absolute(time, _) = moment(object.get("time")?)? else { return None };
-    out.stamps.push(Stamp::Absolute(time, UPLOAD));
+    out.stamps.push(Stamp::Absolute(time, LATE));
     out.ident = text_of(object, "category").map(str::to_owned);
     Some(("azure monitor", line))
 }
 
 /// Names under the keys of namespace, pod, container and host.
-fn named(names: &Object, keys: [&str; 4], out: &mut Peeled<'_>) {
+pub(super) fn named(names: &Object, keys: [&str; 4], out: &mut Peeled<'_>) {
     let [namespace, pod, container, host] = keys.map(|key| text_of(names, key));
     out.pod = namespace.zip(pod).map(|(namespace, pod)| format!("{namespace}/{pod}"));
     out.ident = container.map(str::to_owned);
@@ -70,7 +75,7 @@ fn named(names: &Object, keys: [&str; 4], out: &mut Peeled<'_>) {
 }
 
 /// RFC 3339, or seconds since the epoch.
-fn moment(value: &Value) -> Option<Stamp> {
+pub(super) fn moment(value: &Value) -> Option<Stamp> {
     match value {
         Value::String(text) => stamp::rfc3339(text.as_bytes()).map(|(stamp, _)| stamp),
         Value::Number(number) => {
@@ -82,12 +87,9 @@ fn moment(value: &Value) -> Option<Stamp> {
     }
 }
 
-fn part<'o>(object: &'o Object, key: &str) -> Option<&'o Object> {
+pub(super) fn part<'o>(object: &'o Object, key: &str) -> Option<&'o Object> {
     object.get(key)?.as_object()
 }
-
-/// Assume that a line is uploaded within a minute. A line of klog that says otherwise keeps the time of the upload.
-const UPLOAD: TimeDelta = TimeDelta::from_secs(60);
 
 #[cfg(test)]
 mod tests {

@@ -39,6 +39,9 @@ pub(super) struct Definition {
     /// It looks like a failure and is none: counted, never shown as one.
     #[serde(default)]
     pub benign: bool,
+    /// The line ends before it says how the call failed, or within words that another event knows.
+    #[serde(default)]
+    pub cut_off: bool,
     /// How the call can have ended where a caller says this, likeliest first; in any way where nothing stands.
     #[serde(default)]
     pub endings: Vec<Ending>,

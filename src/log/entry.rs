@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memmem, memrchr};
 
-use super::envelope;
+use super::{denial, envelope};
 
 /// Lines that one entry may have.
 pub(super) const MAX_ENTRY_LINES: usize = 64;
@@ -46,6 +46,8 @@ impl<'p> Entry<'p> {
         let open = entry.lines.first().is_some_and(|&(_, s, e)| entry.opens(s, e));
         if open {
             entry.forward();
+        } else if !continues && denial::goes_on(raw) {
+            entry.gather_quoted();
         } else if !continues && let Some(stream) = stream(raw) {
             entry.join_partial(stream);
         } else if continues {
@@ -136,6 +138,23 @@ impl<'p> Entry<'p> {
             self.lines.insert(0, (number, below.0, below.1));
         }
         self.end = last.1;
+    }
+
+    /// Lines of a webhook's own words behind a denial: whatever they quote belongs to the denial.
+    fn gather_quoted(&mut self) {
+        let (mut number, (start, mut last)) = (self.number, self.hit);
+        let head = envelope::peel(self.text(start, last));
+        for _ in 0..MAX_ENTRY_LINES {
+            let Some((start, end)) = self.line_after(last) else { return };
+            let line = envelope::peel(self.text(start, end));
+            let cut = std::str::from_utf8(self.raw(start, end)).is_err();
+            if cut || !denial::quotes(&head, &line) {
+                return;
+            }
+            (number, last) = (number + 1, end);
+            self.lines.push((number, start, end));
+            self.end = end;
+        }
     }
 
     fn opens(&self, start: usize, end: usize) -> bool {

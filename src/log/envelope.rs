@@ -6,9 +6,9 @@
 
 use std::borrow::Cow;
 
-use super::json;
 use super::quote::unquote;
 use super::stamp::{self, Stamp};
+use super::{cloud, json};
 
 /// A format that wraps a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +34,21 @@ pub(super) enum Layer {
 }
 
 impl Layer {
+    /// It is a program's own header, not what a runtime, a collector or a journal puts around a line.
+    pub(super) const fn is_logger(self) -> bool {
+        matches!(
+            self,
+            Self::Klog
+                | Self::KlogJson
+                | Self::Zap
+                | Self::GoLog
+                | Self::Nginx
+                | Self::Capnslog
+                | Self::Logrus
+                | Self::Json
+        )
+    }
+
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Journal(output) => output,
@@ -82,6 +97,8 @@ pub(super) struct Peeled<'a> {
     pub partial: bool,
     /// What remains.
     pub message: Cow<'a, str>,
+    /// What the entry is known by wherever it stands: an audit event, an event of Kubernetes.
+    pub id: Option<String>,
     /// Values of a structured entry in JSON, as `key`, `text`; those of klog text stay in the message.
     pub values: Vec<(String, String)>,
 }
@@ -101,6 +118,7 @@ impl Peeled<'_> {
             severity,
             partial,
             message,
+            id,
             values,
         } = self;
         let message = Cow::Owned(message.into_owned());
@@ -116,6 +134,7 @@ impl Peeled<'_> {
             severity,
             partial,
             message,
+            id,
             values,
         }
     }
@@ -139,7 +158,19 @@ pub(super) fn peel(line: &str) -> Peeled<'_> {
     // RFC 7464 begins a record with RS, an event stream (`json-sse`) a line with `data: `
     let line = line.strip_suffix('\r').unwrap_or(line).trim_start_matches('\x1e');
     let line = line.strip_prefix("data: ").unwrap_or(line);
+    if line.starts_with('\x1b') {
+        return peel_on(Cow::Owned(uncoloured(line)), Peeled::default());
+    }
     peel_on(Cow::Borrowed(line), Peeled::default())
+}
+
+/// A line without the colours that stern gives to the names in front of it: `ESC [ 38 ; 5 ; 2 m`.
+fn uncoloured(line: &str) -> String {
+    let parts = line.split("\x1b[").map(|part| {
+        let number = part.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
+        number.strip_prefix('m').unwrap_or(part)
+    });
+    parts.collect()
 }
 
 /// Peels a message that stands inside what `outer` has read already.
@@ -181,6 +212,7 @@ fn step(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
     match bytes.first()? {
         b'{' => json::layer(text, out).map(Step::Replace),
         b'0'..=b'9' => digit_first(text, out),
+        b'E' if text.starts_with("EVENTS\t") => cloud::events_text(text, out).map(Step::Replace),
         b'I' | b'W' | b'E' | b'F' | b'D' if bytes.get(1).is_some_and(u8::is_ascii_digit) => klog(text, out),
         b'M' if out.layers.is_empty() && text.starts_with("MESSAGE=") => {
             out.layers.push(Layer::Journal("journal export"));
@@ -216,6 +248,9 @@ fn digit_first(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
     }
     if let Some(step) = capnslog(stamp, taken, rest, out) {
         return Some(step);
+    }
+    if let Some(message) = cloud::tail(stamp, rest, out) {
+        return Some(Step::Skip(text.len() - message.len()));
     }
     let output = match stamp {
         Stamp::Absolute(_, r) | Stamp::Civil(_, r) if r.0 < 1_000_000_000 => "journal short-iso-precise",
@@ -314,7 +349,11 @@ fn prefix(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
 fn stern(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
     let (pod, rest) = text.split_once(' ')?;
     let (container, message) = rest.split_once(' ')?;
-    let known = message.starts_with(['I', 'W', 'E', 'F', 'D']) && klog_head(message).is_some();
+    // with `--timestamps` a stamp stands in front of it
+    let behind =
+        stamp::rfc3339(message.as_bytes()).and_then(|(_, taken)| message.get(taken..)?.strip_prefix(' '));
+    let inner = behind.unwrap_or(message);
+    let known = has_klog_head(inner);
     if !plain(pod) || !plain(container) || !known {
         return None;
     }
@@ -393,6 +432,11 @@ pub(super) fn klog_head(text: &str) -> Option<(Stamp, Option<u32>, &str, usize)>
     let (pid, caller) = head.split_once(' ').map_or((None, head), |(pid, caller)| (pid.parse().ok(), caller));
     let space = usize::from(rest.as_bytes().get(close + 1) == Some(&b' '));
     Some((stamp, pid, caller, 1 + taken + close + 1 + space))
+}
+
+/// A severity and what follows it in klog's header stand at the begin.
+pub(super) fn has_klog_head(text: &str) -> bool {
+    text.starts_with(['I', 'W', 'E', 'F', 'D']) && klog_head(text).is_some()
 }
 
 /// `time="2020-05-04T10:00:00.123Z" level=info msg="E0504 …"`: k3s, k0s and microk8s around klog.
@@ -498,6 +542,18 @@ mod tests {
                 "stern / klog | 2026-11-21T02:25:49.766606000Z | - | kube-apiserver | m",
             ),
             (
+                "\x1b[38;5;2mkube-apiserver-cp-1\x1b[0m \x1b[38;5;3mkube-apiserver\x1b[0m W1121 02:25:49.766606   31227 d.go:5] m",
+                "stern / klog | 2026-11-21T02:25:49.766606000Z | - | kube-apiserver | m",
+            ),
+            (
+                r#"{"ts":1795227996781.2563,"caller":"mutating/dispatcher.go:225","msg":"m \"q\u00e"#,
+                "klog json | 2026-11-21T02:26:36.781256000Z | - | - | m \"q",
+            ),
+            (
+                r#"{"ts":1795227996781.2563,"caller":"mutating/dispatcher.go:225","a":[{"b":1},{"msg":"m"}],"msg":"m \"#,
+                "klog json | 2026-11-21T02:26:36.781256000Z | - | - | m ",
+            ),
+            (
                 "W1121 02:25:49.766606   31227 dispatcher.go:205] m",
                 "klog | 2026-11-21T02:25:49.766606000Z | - | - | m",
             ),
@@ -540,6 +596,62 @@ mod tests {
             (
                 r#"{"category":"kube-apiserver","operationName":"Microsoft.ContainerService/managedClusters/diagnosticLogs/Read","properties":{"log":"W1121 02:24:47.529354       1 dispatcher.go:217] m\n","stream":"stderr","pod":"kube-apiserver-6d5f4c3b2-x7k2p"},"time":"2026-11-21T02:25:09.0000000Z"}"#,
                 "azure monitor / klog | 2026-11-21T02:24:47.529354000Z | - | kube-apiserver | m",
+            ),
+            (
+                r#"{"insertId":"a","labels":{"compute.googleapis.com/resource_name":"n-1"},"logName":"projects/p/logs/stderr","resource":{"labels":{"container_name":"webhook","namespace_name":"n","pod_name":"p"},"type":"k8s_container"},"severity":"ERROR","textPayload":"W1121 02:24:47.529354       1 dispatcher.go:217] m\n","timestamp":"2026-11-21T02:24:47.529801123Z"}"#,
+                "google cloud logging / klog | 2026-11-21T02:24:47.529801123Z | n-1 | webhook | m",
+            ),
+            (
+                r#"{"insertId":"a","jsonPayload":{"message":"m","pid":"1"},"resource":{"labels":{"component_name":"apiserver"},"type":"k8s_control_plane_component"},"severity":"WARNING","sourceLocation":{"file":"dispatcher.go","line":"225"},"timestamp":"2026-11-21T02:24:47.529354Z"}"#,
+                "google cloud logging / klog | 2026-11-21T02:24:47.529354000Z | - | kube-apiserver | m",
+            ),
+            (
+                r#"{"jsonPayload":{"MESSAGE":"m","SYSLOG_IDENTIFIER":"kubelet"},"logName":"projects/p/logs/kubelet","resource":{"labels":{"node_name":"n-1"},"type":"k8s_node"},"timestamp":"2026-11-21T02:24:47.5Z"}"#,
+                "google cloud logging | 2026-11-21T02:24:47.500000000Z | n-1 | kubelet | m",
+            ),
+            (
+                r#"{"logStreamName":"kube-apiserver-0123456789abcdef0123456789abcdef","timestamp":1795227889531,"message":"W1121 02:24:47.529354       1 dispatcher.go:217] m","ingestionTime":1795227889031,"eventId":"1"}"#,
+                "cloudwatch / klog | 2026-11-21T02:24:47.529354000Z | - | kube-apiserver | m",
+            ),
+            (
+                r#"{"timestamp":1795227887531,"message":"m","ingestionTime":1795227889031}"#,
+                "cloudwatch | 2026-11-21T02:24:47.531000000Z | - | - | m",
+            ),
+            (
+                r#"{"@timestamp":"2026-11-21 02:24:49.531","@message":"W1121 02:24:47.529354       1 dispatcher.go:217] m"}"#,
+                "cloudwatch / klog | 2026-11-21T02:24:47.529354000Z | - | - | m",
+            ),
+            (
+                "2026-11-21T02:24:49.531000+00:00 kube-apiserver-0123456789abcdef0123456789abcdef W1121 02:24:47.529354       1 dispatcher.go:217] m",
+                "cloudwatch / klog | 2026-11-21T02:24:47.529354000Z | - | kube-apiserver | m",
+            ),
+            (
+                "EVENTS\t1795227890031\tW1121 02:24:47.529354       1 dispatcher.go:217] m\t1795227889531",
+                "cloudwatch / klog | 2026-11-21T02:24:47.529354000Z | - | - | m",
+            ),
+            (
+                "EVENTS\t1\t1795227890031\tkube-apiserver-0123456789abcdef0123456789abcdef\tW1121 02:24:47.529354       1 dispatcher.go:217] m\t1795227889531",
+                "cloudwatch / klog | 2026-11-21T02:24:47.529354000Z | - | kube-apiserver | m",
+            ),
+            (
+                r#"{"category":"kube-apiserver","properties":"{\"log\":\"W1121 02:24:47.529354       1 dispatcher.go:217] m\\n\",\"stream\":\"stderr\"}","time":"2026-11-21T02:25:09.0000000Z"}"#,
+                "azure monitor / klog | 2026-11-21T02:24:47.529354000Z | - | kube-apiserver | m",
+            ),
+            (
+                r#"{"Category":"kube-apiserver","TimeGenerated":"2026-11-21T02:25:09Z","log_s":"W1121 02:24:47.529354       1 dispatcher.go:217] m","pod_s":"p"}"#,
+                "azure monitor / klog | 2026-11-21T02:24:47.529354000Z | - | kube-apiserver | m",
+            ),
+            (
+                r#"{"Computer":"n-1","ContainerName":"webhook","LogMessage":"m","PodName":"p","PodNamespace":"n","TimeGenerated":"2026-11-21T02:24:47.529Z"}"#,
+                "azure monitor | 2026-11-21T02:24:47.529000000Z | n-1 | webhook | m",
+            ),
+            (
+                r#"{"message":"W1121 02:24:47.529354       1 dispatcher.go:217] m","nodeName":"n-1","namespace":"n","podName":"p","containerName":"kube-apiserver"}"#,
+                "stern / klog | 2026-11-21T02:24:47.529354000Z | n-1 | kube-apiserver | m",
+            ),
+            (
+                "kube-apiserver-cp-1 kube-apiserver 2026-11-21T02:24:47.529801123Z W1121 02:24:47.529354       1 dispatcher.go:217] m",
+                "stern / kubectl logs --timestamps / klog | 2026-11-21T02:24:47.529801123Z | - | kube-apiserver | m",
             ),
             (
                 r#"{"ts":1795227996781.2563,"caller":"mutating/dispatcher.go:225","msg":"m","v":0}"#,
@@ -600,6 +712,9 @@ mod tests {
             "2026/11/28 14:42:15 [error] 27701#27701: *1 mü",
             r#"{"labels":{"pod":"p","namespace":"n"},"line":"W1121 02:24:47.529354 1 d.go:1] mü","timestamp":"2026-11-21T02:24:47Z"}"#,
             "[pod/kube-apiserver-cp-1/kube-apiserver] W1121 02:24:47.529354   28800 dispatcher.go:217] mü",
+            "2026-11-21T02:24:49.531000+00:00 kube-apiserver-a W1121 02:24:47.529354       1 dispatcher.go:217] mü",
+            "EVENTS\t1\t1795227890031\tkube-apiserver-a\tW1121 02:24:47.529354       1 dispatcher.go:217] mü\t1795227889531",
+            r#"{"textPayload":"W1121 02:24:47.529354 1 d.go:1] mü","timestamp":"2026-11-21T02:24:47Z"}"#,
         ];
         for line in lines {
             for n in (0..=line.len()).filter(|n| line.is_char_boundary(*n)) {

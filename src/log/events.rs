@@ -11,6 +11,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use regex::Regex;
 
 use super::classify;
+use super::cut;
 use super::definition::{Definition, Sample, items, yaml_files};
 use super::endings::{self, Ending, Endings};
 use super::grammar::Parsed;
@@ -34,6 +35,7 @@ pub(super) struct Event {
     pub name: EventName,
     pub title: String,
     pub benign: bool,
+    cut_off: bool,
     endings: Endings,
     server_endings: Endings,
     told_by_server: bool,
@@ -83,6 +85,8 @@ pub struct EventSet {
     texts: Vec<String>,
     triggers: Vec<String>,
     search: Triggers,
+    /// What the samples give as reasons, read when a line that no event knows is asked about.
+    reasons: Arc<OnceLock<cut::Reasons>>,
 }
 
 impl EventSet {
@@ -195,7 +199,21 @@ impl EventSet {
         self.events.iter().position(|event| event.matches_text(parsed))
     }
 
+    /// The event of lines that end before their reason does, asked where no other event knows a failure.
+    pub(super) fn by_cut(&self, parsed: &Parsed) -> Option<usize> {
+        let index = self.events.iter().position(|event| event.cut_off && event.fits(parsed))?;
+        let reasons = self.reasons.get_or_init(|| {
+            let samples = |benign: bool| {
+                let events = self.events.iter().filter(|e| !e.cut_off && e.benign == benign);
+                events.flat_map(|e| &e.samples).map(|s| classify::parse_line(s.line())).collect::<Vec<_>>()
+            };
+            cut::Reasons::of(&samples(false), &samples(true))
+        });
+        cut::is_cut(parsed, reasons).then_some(index)
+    }
+
     fn index(&mut self) {
+        self.reasons = Arc::default();
         self.triggers.sort();
         self.triggers.dedup();
         self.search = Triggers::new(&self.triggers);
@@ -231,7 +249,7 @@ impl EventSet {
                 wrong(&format!("names the ending `{}` twice", ending.name()));
             }
         }
-        if found.reason.is_empty() && found.text.is_empty() {
+        if found.reason.is_empty() && found.text.is_empty() && !found.cut_off {
             wrong("needs an expression under `reason` or `text`");
         }
         Arc::make_mut(&mut self.events).retain(|e| *e.name != *found.event || e.place.starts_with(path));
@@ -243,6 +261,7 @@ impl EventSet {
             name: Arc::from(found.event),
             title: found.title,
             benign: found.benign,
+            cut_off: found.cut_off,
             endings: endings::or_all(&found.endings),
             server_endings: endings::or_all(&found.server_endings),
             told_by_server: found.told_by_server,
@@ -282,8 +301,11 @@ impl EventSet {
     fn check_sample(&self, event: &Event, sample: &Sample) -> Option<String> {
         let line = sample.line();
         let parsed = classify::parse_line(line);
-        let claims: Vec<_> =
+        let mut claims: Vec<_> =
             self.events.iter().filter(|e| e.matches(&parsed)).map(|e| e.name.as_ref()).collect();
+        if claims.is_empty() {
+            claims.extend(self.by_cut(&parsed).and_then(|n| self.event(n)).map(|e| e.name.as_ref()));
+        }
         if claims != [event.name.as_ref()] {
             let mut text = String::from("this sample is matched by ");
             let _ = if claims.is_empty() { text.write_str("no event") } else { write!(text, "{claims:?}") };

@@ -38,17 +38,54 @@ pub(super) fn layer(text: &str, out: &mut Peeled<'_>) -> Option<String> {
     {
         return Some(line);
     }
-    let object = tree::object(text.as_bytes(), MAX_VALUES)?;
-    if object.contains_key("__REALTIME_TIMESTAMP") || object.contains_key("MESSAGE") {
-        return journal(&object, out);
+    let object = tree::object(text.as_bytes(), MAX_VALUES);
+    record(&object.or_else(|| tree::object(closed(text)?.as_bytes(), MAX_VALUES))?, out)
+}
+
+/// An object that was cut, with what its end lacks: its text is worth reading all the same.
+fn closed(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let (mut open, mut quoted, mut at) = (Vec::new(), false, 0);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'\\' if quoted => {
+                let escape = if bytes.get(at + 1) == Some(&b'u') { 6 } else { 2 };
+                if at + escape > bytes.len() {
+                    break; // it was cut as well
+                }
+                at += escape - 1;
+            }
+            b'"' => quoted = !quoted,
+            b'{' if !quoted => open.push('}'),
+            b'[' if !quoted => open.push(']'),
+            b'}' | b']' if !quoted => _ = open.pop()?,
+            _ => {}
+        }
+        if open.len() > MAX_OPEN {
+            return None;
+        }
+        at += 1;
     }
-    if text_of(&object, "kind") == Some("Event") && object.contains_key("reason") {
-        return event(&object, out);
+    // cut anywhere else the object has a key without a value
+    let whole = text.get(..at).filter(|_| quoted && !open.is_empty())?;
+    Some(whole.chars().chain(['"']).chain(open.into_iter().rev()).collect())
+}
+
+/// Objects and arrays that a cut may leave open.
+const MAX_OPEN: usize = 32;
+
+/// The text inside an object that stands for one entry of a log.
+pub(super) fn record(object: &Map<String, Value>, out: &mut Peeled<'_>) -> Option<String> {
+    if object.contains_key("__REALTIME_TIMESTAMP") || object.contains_key("MESSAGE") {
+        return journal(object, out);
+    }
+    if text_of(object, "kind") == Some("Event") && object.contains_key("reason") {
+        return event(object, out);
     }
     if object.contains_key("auditID") {
-        return audit(&object, out);
+        return audit(object, out);
     }
-    collector::line(&object, out).or_else(|| logger(&object, out))
+    collector::line(object, out).or_else(|| logger(object, out))
 }
 
 /// `{"log":"message\n","stream":"stderr","time":"…"}`; a line that goes on has no line end.
@@ -122,6 +159,9 @@ pub(super) fn event(object: &Map<String, Value>, out: &mut Peeled<'_>) -> Option
     };
     out.ident = from("reportingComponent", "component").or_else(|| from("reportingController", "component"));
     out.host = from("reportingInstance", "host");
+    let metadata = object.get("metadata").and_then(Value::as_object);
+    let count = object.get("count").or_else(|| series?.get("count")).map_or(0, |n| n.as_u64().unwrap_or(0));
+    out.id = metadata.and_then(|m| text_of(m, "uid")).map(|uid| format!("{uid} {count}"));
     Some(message.to_owned())
 }
 
@@ -131,6 +171,8 @@ fn audit(object: &Map<String, Value>, out: &mut Peeled<'_>) -> Option<String> {
     out.stamps.push(stamp::rfc3339(stamp.as_bytes())?.0);
     out.layers.push(Layer::Audit);
     out.ident = Some("kube-apiserver".to_owned());
+    let stage = text_of(object, "stage").unwrap_or_default();
+    out.id = text_of(object, "auditID").map(|id| format!("{id} {stage} {stamp}"));
     for (key, value) in object.get("annotations").and_then(Value::as_object).into_iter().flatten() {
         out.values.extend(value.as_str().map(|v| (key.clone(), v.to_owned())));
     }

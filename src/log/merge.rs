@@ -4,6 +4,7 @@
 //! (the dispatcher's, never the client's). A copy goes to the one nearest call with the same content that has no copy of
 //! that kind from the same component yet, so that parallel equal calls stay apart. Never joins two first-hand lines, but
 //! those that are one line in several sources (`twin`).
+//! What a cut line lost is taken from other lines of its call before (`whole`).
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -15,6 +16,7 @@ use foldhash::fast::FixedState;
 use super::grammar::CopyOf;
 use super::trace::Trace;
 use super::twin::{self, Mark};
+use super::whole;
 use super::{LogEvent, LogLine, Url};
 use crate::time::{TimeDelta, Timestamp};
 
@@ -28,6 +30,8 @@ pub(super) struct Draft {
     /// Its time needs no assumption.
     pub sure: bool,
     pub mark: Option<Mark>,
+    /// Its words, where it has no mark.
+    pub words: Option<Mark>,
 }
 
 /// A trace with its resolved begin.
@@ -65,11 +69,16 @@ type Content<'e> = (&'e str, bool, Option<&'e str>, Option<&'e Url>, &'e str);
 fn content(event: &LogEvent) -> Content<'_> {
     let fields = &event.fields;
     let who = fields.webhook.as_deref().or(fields.apiservice.as_deref());
-    // a denial's copies word the webhook's reason differently
-    if &*event.name == "webhook_denied" {
+    // a denial's copies word the webhook's reason differently, and cut lines end anywhere
+    if &*event.name == "webhook_denied" || is_cut(event) {
         return (&event.name, event.server_side, who, None, "");
     }
     (&event.name, event.server_side, who, fields.url.as_ref(), &fields.reason)
+}
+
+/// Its line was cut before the reason.
+pub(super) fn is_cut(event: &LogEvent) -> bool {
+    &*event.name == "reason_cut_off"
 }
 
 /// Whether two events may tell of one call.
@@ -88,6 +97,7 @@ pub(super) fn hash(event: &LogEvent) -> u64 {
 /// Joins copies and traces to the calls that they tell of.
 pub(super) fn merge(mut drafts: Drafts) -> Vec<LogEvent> {
     twin::join(&mut drafts);
+    whole::complete(&mut drafts.events);
     let Drafts { events: mut drafts, traces } = drafts;
     if !drafts.is_sorted_by(|one, next| in_order(&one.event, &next.event)) {
         drafts.sort_by_key(|d| order(&d.event));
@@ -204,7 +214,7 @@ fn nearest<'c>(
 const MAX_CANDIDATES: usize = 4096;
 
 /// When the call of a copy was; a copy without any time fits by content alone.
-fn window(kind: CopyOf, copy: &Draft) -> (Timestamp, Timestamp) {
+pub(super) fn window(kind: CopyOf, copy: &Draft) -> (Timestamp, Timestamp) {
     let (before, after) = reach(kind);
     match (copy.began, copy.event.time) {
         // a command began (to the second) before its call failed, and gave up within its deadline

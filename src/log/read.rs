@@ -19,7 +19,7 @@ use super::quick;
 use super::stamp::{self, Stamp};
 use super::trace::{self, Trace};
 use super::twin::{self, Mark};
-use super::{EventSet, LineText, LogLine};
+use super::{EventSet, LineText, LogLine, denial};
 use crate::bundle::SourceIndex;
 use crate::time::Timestamp;
 
@@ -37,6 +37,8 @@ pub(super) struct Hit {
     pub began: Option<Timestamp>,
     /// By which the same line in another source is known.
     pub mark: Option<Mark>,
+    /// The same by its words alone, where nothing in them tells it from another one.
+    pub words: Option<Mark>,
 }
 
 impl Hit {
@@ -125,7 +127,7 @@ pub(super) fn known_line(
     memory: &mut Memory,
     out: &mut Finds,
 ) -> bool {
-    if raw.len() > MAX_LINE || raw.ends_with(b"=<") || memchr(b'\t', raw).is_some() {
+    if raw.len() > MAX_LINE || raw.ends_with(b"=<") || memchr(b'\t', raw).is_some() || denial::goes_on(raw) {
         return false; // it may be one of several lines, or be cut
     }
     let Ok(text) = std::str::from_utf8(raw) else { return false };
@@ -146,7 +148,8 @@ pub(super) fn known_line(
         };
         let (what, lines) = (What::Event(known), vec![line()]);
         let mark = twin::mark(quick.inner, quick.pid.unwrap_or_default(), quick.caller, quick.message);
-        out.hits.push(Hit { lines, stamps, what, component, host, pod: None, began: None, mark });
+        let words = None; // klog tells microseconds
+        out.hits.push(Hit { lines, stamps, what, component, host, pod: None, began: None, mark, words });
     } else {
         out.count(&told, || Some(line()));
     }
@@ -215,6 +218,7 @@ fn hit(
     what: What,
 ) -> Hit {
     let began = if peeled.stamps.is_empty() { command_time(piece, end) } else { None };
+    let mark = twin::mark_of(peeled);
     let component = peeled.ident.as_deref().or_else(|| began.map(|_| "kubectl"));
     Hit {
         lines,
@@ -224,7 +228,8 @@ fn hit(
         host: peeled.host.as_deref().map(|name| memory.name(name)),
         pod: peeled.pod.as_deref().map(|name| memory.name(name)),
         began,
-        mark: twin::mark_of(peeled),
+        words: if mark.is_none() { twin::words_of(peeled) } else { None },
+        mark,
     }
 }
 

@@ -113,7 +113,7 @@ fn a_line_in_several_sources_is_one_and_twice_in_one_source_is_two() {
 }
 
 #[test]
-fn lines_of_several_hosts_or_without_microseconds_are_no_twins() {
+fn lines_of_several_hosts_or_at_several_times_are_no_twins() {
     let line = dispatcher("02:00:05.000001");
     let of = |host: &str| format!("Nov 21 02:00:05 {host} kube-apiserver[9]: {line}");
     let count = |files: &[(&str, &str)]| read_files_with(files, &year_2026()).events.len();
@@ -121,9 +121,81 @@ fn lines_of_several_hosts_or_without_microseconds_are_no_twins() {
     assert_eq!(count(&[("a.log", &of("cp-1")), ("b.log", &of("cp-2")), ("c.log", &line)]), 2);
     assert_eq!(count(&[("a.log", &of("cp-1")), ("b.log", &of("cp-1.example.com"))]), 1);
     assert_eq!(count(&[("a.log", &of("cp-1")), ("b.log", &of("cp-1").replace("    7 ", "    8 "))]), 2);
-    let coarse = "2026-11-21T02:00:05.000000001Z stderr F 2026/11/21 02:00:05 http: TLS handshake error from \
-                  10.0.0.1:40000: EOF\n";
-    assert_eq!(count(&[("a.log", coarse), ("b.log", coarse)]), 2);
+    // of a program that tells seconds the runtime's own stamp tells more
+    let line = "2026-11-21T02:00:05.000000001Z stderr F 2026/11/21 02:00:05 http: proxy error: dial tcp 10.0.0.1:443: \
+                connect: connection refused\n";
+    assert_eq!(count(&[("a.log", line), ("b.log", line)]), 1);
+    assert_eq!(count(&[("a.log", line), ("b.log", &line.replace("01Z", "02Z"))]), 2);
+}
+
+/// Lines at these seconds, each with the next of these words behind the stamp of Go's `log`.
+fn seconds(at: &[u32], words: &str) -> String {
+    let line = |s: &u32| {
+        let reason = format!("dial tcp 10.0.0.1:{words}: connect: connection refused");
+        format!("2026/11/21 02:00:{s:02} http: proxy error: {reason}\n")
+    };
+    at.iter().map(line).collect()
+}
+
+#[test]
+fn lines_that_tell_seconds_are_twins_where_their_sequences_agree() {
+    let count = |one: &str, other: &str| {
+        read_files_with(&[("a/webhook.log", one), ("b/webhook.log", other)], &year_2026()).events.len()
+    };
+    let lines = seconds(&[5, 5, 7, 9, 30], "443");
+    assert_eq!(count(&lines, &lines), 5, "a copy");
+    assert_eq!(count(&lines, &seconds(&[7, 9, 30, 31], "443")), 6, "one begins later, and ends later");
+    assert_eq!(count(&lines, &seconds(&[5, 7, 7, 9, 30], "443")), 10, "at other times");
+    assert_eq!(count(&lines, &seconds(&[5, 5, 7, 9, 30], "444")), 10, "of other calls");
+    assert_eq!(count(&seconds(&[5], "443"), &seconds(&[5], "443")), 2, "a line alone may be said twice");
+    assert_eq!(
+        count(&seconds(&[5, 5, 5], "443"), &seconds(&[5, 5, 5], "443")),
+        6,
+        "so may several in one second"
+    );
+    let client = "2026/11/21 02:00:05 http: TLS handshake error from 10.0.0.1:40000: EOF\n";
+    assert_eq!(count(client, client), 1, "its port tells a call from all others");
+    // beside the container's log, whose runtime tells more
+    let cri = |l: &str| format!("2026-11-21T{}.000400300Z stderr F {l}\n", &l[11..19]);
+    let cri: String = lines.lines().map(cri).collect();
+    assert_eq!(count(&lines, &cri), 5);
+    let journal = |host: &str| {
+        let line = |l: &str| format!("Nov 21 {} {host} webhook[9]: {l}\n", &l[11..19]);
+        lines.lines().map(line).collect::<String>()
+    };
+    assert_eq!(count(&journal("a"), &journal("b")), 10, "of several hosts");
+    assert_eq!(count(&journal("a"), &journal("a.example.com")), 5);
+    assert_eq!(count(&journal("a"), &lines), 5);
+    let pods = ["pods/n_p-1_u/webhook/0.log", "pods/n_p-2_u/webhook/0.log"];
+    let replicas = read_files(&pods.map(|path| (path, cri.as_str())));
+    assert_eq!(replicas.events.len(), 10, "of several pods");
+}
+
+/// An audit event and an event of Kubernetes have an identity, wherever they are told.
+#[test]
+fn what_has_an_identity_is_one_in_several_sources() {
+    let audit = |id: &str| {
+        let message = serde_json::to_string(&format!("Internal error occurred: {CALL}")).unwrap();
+        format!(
+            "{{\"kind\":\"Event\",\"apiVersion\":\"audit.k8s.io/v1\",\"auditID\":\"{id}\",\"stage\":\"ResponseComplete\",\"responseStatus\":{{\"message\":{message},\"code\":500}},\"stageTimestamp\":\"2026-11-21T02:00:05.000001Z\"}}\n"
+        )
+    };
+    let logs =
+        |one: &str, other: &str| read_files(&[("audit.log", one), ("copy/audit.log", other)]).events.len();
+    assert_eq!(logs(&audit("a"), &audit("a")), 1);
+    assert_eq!(logs(&audit("a"), &audit("b")), 2);
+    let event = |uid: &str, count: u32| {
+        let event = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [{
+            "kind": "Event", "count": count, "lastTimestamp": "2026-11-21T02:00:05Z", "reason": "Unhealthy",
+            "message": "Readiness probe failed: Get \"https://10.244.1.7:8443/readyz\": dial tcp 10.244.1.7:8443: connect: connection refused",
+            "metadata": {"uid": uid}, "source": {"component": "kubelet", "host": "n"}}]});
+        serde_json::to_string_pretty(&event).unwrap()
+    };
+    let events =
+        |one: &str, other: &str| read_files(&[("events.json", one), ("n/events.json", other)]).events.len();
+    assert_eq!(events(&event("a", 1), &event("a", 1)), 1);
+    assert_eq!(events(&event("a", 1), &event("a", 2)), 2, "it happened again");
+    assert_eq!(events(&event("a", 1), &event("b", 1)), 2);
 }
 
 #[test]
@@ -291,15 +363,59 @@ fn what_no_event_knows_is_shown() {
     assert_eq!(logs.reports[0].unrecognised_lines[0].number, 1);
 }
 
+/// Wherever whatever shipped it cut the line, the failure is one, and of its reason only the whole counts.
 #[test]
-fn a_line_that_was_cut_before_its_reason_is_shown() {
-    let whole = dispatcher("02:00:05.000001");
-    for end in ["?timeout=5", "https://v.ns", "failed to call web", "context deadl"] {
-        let cut = whole.find(end).map(|n| &whole[..n + end.len()]).unwrap();
-        let logs = read_files(&[("kube-apiserver.log", cut)]);
-        let told = logs.reports.iter().map(|r| r.unrecognised).sum::<u64>();
-        assert_eq!((logs.events.len(), told), (0, 1), "{cut}");
+fn a_line_that_was_cut_before_its_reason_is_a_failure() {
+    for whole in [dispatcher("02:00:05.000001"), unhandled("02:00:05.000001")] {
+        let (from, reason) = ("failed calling webhook", "context deadline exceeded");
+        let (from, end) =
+            (whole.find(from).unwrap() + from.len(), whole.find(reason).unwrap() + reason.len());
+        for n in from..end {
+            let logs = read_files(&[("kube-apiserver.log", &whole[..n])]);
+            let names: Vec<_> = logs.events.iter().map(|e| &*e.name).collect();
+            assert_eq!(names, ["reason_cut_off"], "{}", &whole[..n]);
+        }
+        let logs = read_files(&[("kube-apiserver.log", &whole[..end])]);
+        assert_eq!(logs.events[0].name.as_ref(), "deadline_exceeded");
     }
+}
+
+/// A line that was cut is one call with the lines of it that are whole, and tells what they tell.
+#[test]
+fn a_cut_line_is_completed_by_whole_lines_of_its_call() {
+    let (first, copy) = (dispatcher("02:00:05.000001"), unhandled("02:00:05.000301"));
+    let cut = |line: &str, words: &str| line[..line.find(words).unwrap()].to_owned() + "\n";
+    let client = |line: &str| {
+        format!(
+            "# 2026-11-21T02:00:00Z\n$ kubectl create -f x\nError from server (InternalError): Internal error occurred: {line}\n"
+        )
+    };
+    let (client, of_server) = (client(CALL), |one: &str, two: &str| one.to_owned() + two);
+    let cases = [
+        (of_server(&cut(&first, "validate?"), &copy), String::new(), "deadline_exceeded 1,2"),
+        (of_server(&first, &cut(&copy, "validate?")), String::new(), "deadline_exceeded 1,2"),
+        (
+            of_server(&cut(&first, "validate?"), &cut(&copy, "v.ns.svc")),
+            client.clone(),
+            "deadline_exceeded 1,2,3",
+        ),
+        (first.clone(), cut(&client, "v.ns.svc"), "deadline_exceeded 1,3"),
+        (of_server(&cut(&first, "validate?"), &cut(&copy, "v.ns.svc")), String::new(), "reason_cut_off 1,2"),
+    ];
+    for (server, kubectl, told) in cases {
+        let logs =
+            read_files_with(&[("kube-apiserver.log", &server), ("kubectl.txt", &kubectl)], &year_2026());
+        assert_eq!(shown(&logs), [format!("2026-11-21T02:00:05.000001000Z {told}")], "{server}{kubectl}");
+        assert_eq!(logs.events[0].fields.fail_open, Some(true), "{server}");
+    }
+    // a whole line completes one call
+    let two = cut(&first, "validate?") + &cut(&dispatcher("02:00:06.000001"), "validate?") + &copy;
+    let logs = read_files_with(&[("kube-apiserver.log", &two)], &year_2026());
+    let names: Vec<_> = logs.events.iter().map(|e| &*e.name).collect();
+    assert_eq!(names, ["deadline_exceeded", "reason_cut_off"]);
+    let other = cut(&first, "validate?") + &copy.replace("v.example.com", "w.example.com");
+    let logs = read_files_with(&[("kube-apiserver.log", &other)], &year_2026());
+    assert_eq!(logs.events.len(), 2, "of another webhook");
 }
 
 #[test]
@@ -472,6 +588,171 @@ fn events_of_kubernetes_are_a_log() {
         assert_eq!((event.edge, event.host.as_deref()), (Edge::Probe, Some("node-1")));
         assert_eq!(event.component.as_deref(), Some("kubelet"));
         assert_eq!(event.fields.destination.unwrap().to_string(), "10.244.1.7:8443");
+    }
+}
+
+/// Three lines of an API server, the second of which tells nothing.
+fn served() -> [(&'static str, String); 3] {
+    [
+        ("2026-11-21T02:00:06.531Z", dispatcher("02:00:05.000001")),
+        ("2026-11-21T02:00:06.532Z", "I1121 02:00:06.000000    7 alloc.go:330] \"allocated\"\n".to_owned()),
+        ("2026-11-21T02:00:07.533Z", unhandled("02:00:07.000002")),
+    ]
+}
+
+/// A document of records made by `record` of time, milliseconds and line, on one line and over many.
+fn documents(
+    around: &dyn Fn(serde_json::Value) -> serde_json::Value,
+    record: &dyn Fn(&str, i64, &str) -> serde_json::Value,
+) -> [String; 3] {
+    let records: Vec<_> = served()
+        .iter()
+        .map(|(time, line)| {
+            let at: jiff::Timestamp = time.parse().unwrap();
+            record(time, at.as_millisecond(), line)
+        })
+        .collect();
+    let lines: Vec<_> = records.iter().map(ToString::to_string).collect();
+    let document = around(records.into());
+    [document.to_string(), serde_json::to_string_pretty(&document).unwrap(), lines.join("\n")]
+}
+
+/// What the services of clouds give of a log, as one JSON document or a record a line: the header of klog tells the
+/// time, the service its year and zone.
+#[test]
+fn documents_of_cloud_services_are_logs() {
+    use serde_json::json;
+    type Around<'a> = &'a dyn Fn(serde_json::Value) -> serde_json::Value;
+    type Record<'a> = &'a dyn Fn(&str, i64, &str) -> serde_json::Value;
+    let forms: [(Around<'_>, Record<'_>); 7] = [
+        (
+            &|r| json!({"events": r, "nextForwardToken": "f/1"}),
+            &|_, millis, line| json!({"timestamp": millis, "message": line, "ingestionTime": millis + 900}),
+        ),
+        (
+            &|r| json!({"messageType": "DATA_MESSAGE", "logEvents": r}),
+            &|_, millis, line| json!({"id": "1", "timestamp": millis, "message": line}),
+        ),
+        (
+            &|r| json!({"results": r, "status": "Complete"}),
+            &|time, _, line| json!([{"field": "@timestamp", "value": time.replace('T', " ").replace('Z', "")}, {"field": "@message", "value": line}]),
+        ),
+        (
+            &|r| r,
+            &|time, _, line| json!({"insertId": "a", "textPayload": line, "timestamp": time.replace("06.53", "05.00"), "resource": {"labels": {}}}),
+        ),
+        (
+            &|r| json!({"records": r}),
+            &|time, _, line| json!({"category": "kube-apiserver", "time": time, "properties": {"log": line, "stream": "stderr"}}),
+        ),
+        (
+            &|r| r,
+            &|time, _, line| json!({"TimeGenerated": time, "Category": "kube-apiserver", "Message": line}),
+        ),
+        (
+            &|r| json!({"hits": {"total": 3, "hits": r}}),
+            &|time, _, line| json!({"_index": "k", "_source": {"@timestamp": time, "log": line, "stream": "stderr", "kubernetes": {"host": "cp-1"}}}),
+        ),
+    ];
+    for (around, record) in forms {
+        for (form, document) in documents(around, record).iter().enumerate() {
+            if form == 2 && document.starts_with("[{\"field") {
+                continue; // rows without a document around them come of no command
+            }
+            let logs = read_files(&[("export.json", document)]);
+            let lines: Vec<_> = logs.events.iter().flat_map(|e| e.lines.iter().map(|l| l.number)).collect();
+            let times: Vec<_> = logs.events.iter().map(|e| e.time.map(|t| t.to_string())).collect();
+            assert_eq!(times.len(), 2, "{document}");
+            assert!(
+                times[0].as_ref().is_some_and(|t| t.starts_with("2026-11-21T02:00:0")),
+                "{times:?} {document}"
+            );
+            let klog = !document.contains("textPayload") && !document.contains("_source");
+            assert!(
+                !klog || times[0].as_deref() == Some("2026-11-21T02:00:05.000001000Z"),
+                "{times:?} {document}"
+            );
+            assert!(
+                !klog || times[1].as_deref() == Some("2026-11-21T02:00:07.000002000Z"),
+                "{times:?} {document}"
+            );
+            assert_eq!(logs.events[0].component.as_deref(), Some("kube-apiserver"), "{document}");
+            match form {
+                0 => assert_eq!(lines, [1, 1], "{document}"),
+                1 => assert!(lines[0] > 2 && lines[1] > lines[0] + 4, "{lines:?} {document}"),
+                _ => assert_eq!(lines, [1, 3], "{document}"),
+            }
+        }
+    }
+}
+
+/// A document on one line is read in pieces like any log, and what a damaged one holds is still shown.
+#[test]
+fn a_document_on_one_line_is_read_record_by_record() {
+    let record = |n: usize| {
+        let stamp = format!("02:{:02}:{:02}.{n:06}", n / 60 % 60, n % 60);
+        let line = serde_json::to_string(&dispatcher(&stamp)).unwrap();
+        let millis = 1_795_226_400_000 + n as i64 % 3600 * 1000;
+        // keys do not come in the same order everywhere
+        if n % 5 == 4 {
+            format!(r#"{{"message":{line},"timestamp":{millis}}}"#)
+        } else {
+            format!(r#"{{"timestamp":{millis},"message":{line}}}"#)
+        }
+    };
+    let count = 8_000;
+    let records: Vec<_> = (0..count).map(record).collect();
+    let whole = format!(r#"{{"events":[{}],"nextForwardToken":"f"}}"#, records.join(","));
+    assert!(whole.len() > 2 << 20);
+    let logs = read_files(&[("export.json", &whole)]);
+    assert_eq!(logs.events.len(), count);
+    assert!(logs.events.iter().all(|e| e.time.is_some() && e.resolution.0 == 1000));
+    assert!(logs.inputs.iter().all(|i| i.problems.is_empty()), "{:?}", logs.inputs);
+    let first = &logs.events[0].lines[0];
+    assert!(first.text.to_string() == records[0] && first.truncated && first.number == 1, "{first:?}");
+    // cut within the last message, and with a stray bracket in the middle
+    let cut = &whole[..whole.find(&records[7]).unwrap() + records[7].find("connection").unwrap_or(250)];
+    assert_eq!(read_files(&[("export.json", cut)]).events.len(), 8);
+    let damaged = whole.replacen("},{", "}],{", 3);
+    assert_eq!(read_files(&[("export.json", &damaged)]).events.len(), count);
+}
+
+/// The YAML that `gcloud logging read` prints, and tables.
+#[test]
+fn yaml_and_tables_of_cloud_services_are_logs() {
+    let yaml = |(time, line): &(&str, String)| {
+        format!(
+            "---\ninsertId: a\nlogName: projects/p/logs/stderr\nresource:\n  labels:\n    container_name: kube-apiserver\n    namespace_name: n\n    pod_name: p\n  type: k8s_container\ntextPayload: |\n  {line}timestamp: '{time}'\n"
+        )
+    };
+    let quoted = |line: &str| line.trim_end().replace('"', "\"\"");
+    let csv = |(time, line): &(&str, String)| {
+        format!("{},\"{}\"\n", time.replace('T', " ").replace('Z', ""), quoted(line))
+    };
+    let portal = |(_, line): &(&str, String)| {
+        format!("a,\"11/21/2026, 2:00:31.000 AM\",kube-apiserver,\"{}\"\n", quoted(line))
+    };
+    for (name, text, times, lines) in [
+        ("read.yaml", served().iter().map(yaml).collect::<String>(), ["06.531000", "07.533000"], [11, 35]),
+        (
+            "insights.csv",
+            "@timestamp,@message\n".to_owned() + &served().iter().map(csv).collect::<String>(),
+            ["05.000001", "07.000002"],
+            [2, 4],
+        ),
+        (
+            "portal.csv",
+            "TenantId,TimeGenerated [UTC],Category,log_s\n".to_owned()
+                + &served().iter().map(portal).collect::<String>(),
+            ["05.000001", "07.000002"],
+            [2, 4],
+        ),
+    ] {
+        let logs = read_files(&[(name, &text)]);
+        let expected =
+            [0, 1].map(|n| format!("2026-11-21T02:00:{}000Z deadline_exceeded {}", times[n], lines[n]));
+        assert_eq!(shown(&logs), expected, "{text}");
+        assert_eq!(logs.events[0].component.as_deref(), Some("kube-apiserver"));
     }
 }
 

@@ -1,8 +1,10 @@
 //! One line that is told at several places: a journal beside the container's log, a copy of a file.
 //!
 //! Takes the drafts of all logs; gives each line once. Twins stand in different sources, and have the same stamp of the
-//! program itself to the microsecond, process, place in its source and message; the hosts that their logs name must not
-//! contradict each other. The same line twice in one source is two lines. Never joins by a time that an envelope gives.
+//! program itself to the microsecond, process, place in its source and message, or one identity (an audit event), or,
+//! where the program tells no more than seconds, the same words at one time of an envelope that tells microseconds; the
+//! hosts that their logs name must not contradict each other. What has seconds only is joined by whole sequences of lines
+//! (`sequence`). The same line twice in one source is two lines.
 
 use std::hash::BuildHasher;
 use std::num::NonZeroU64;
@@ -12,6 +14,7 @@ use foldhash::fast::FixedState;
 use super::LogLine;
 use super::envelope::{Layer, Peeled};
 use super::merge::{Draft, Drafts, same_content};
+use super::sequence;
 use super::stamp::Stamp;
 use crate::bundle::SourceIndex;
 
@@ -23,16 +26,31 @@ pub(super) fn mark(stamp: Stamp, pid: u32, caller: &str, message: &str) -> Optio
     fine(stamp).then(|| hash((stamp, pid, caller, message)))
 }
 
-/// The mark of a peeled line: of klog, or of a logger in JSON that names the place in its source.
+/// The mark of a peeled line: of what has an identity, of klog, or of another logger whose stamps tell microseconds.
 pub(super) fn mark_of(peeled: &Peeled<'_>) -> Option<Mark> {
-    let (stamp, caller) = (*peeled.stamps.last()?, peeled.caller.as_deref()?);
+    if let Some(id) = &peeled.id {
+        return Some(hash((id, &*peeled.message)));
+    }
+    let (stamp, caller) = (*peeled.stamps.last()?, peeled.caller.as_deref());
     match peeled.layers.last()? {
-        Layer::Klog => mark(stamp, peeled.pid.unwrap_or_default(), caller, &peeled.message),
-        Layer::KlogJson | Layer::Zap if fine(stamp) => {
+        Layer::Klog => mark(stamp, peeled.pid.unwrap_or_default(), caller?, &peeled.message),
+        Layer::KlogJson | Layer::Zap | Layer::Json | Layer::Logrus | Layer::Capnslog if fine(stamp) => {
             Some(hash((stamp, caller, &*peeled.message, &peeled.values)))
         }
         _ => None,
     }
+}
+
+/// What a line without a mark says, whatever stands around it.
+pub(super) fn words_of(peeled: &Peeled<'_>) -> Option<Mark> {
+    let told = !peeled.stamps.is_empty() && !peeled.message.is_empty();
+    told.then(|| hash((&peeled.caller, &*peeled.message, &peeled.values)))
+}
+
+/// The mark of a draft: its line's own, or its words at a time that its envelope tells to the microsecond.
+fn mark_at(draft: &Draft) -> Option<Mark> {
+    let at = || Some(hash((draft.words?, draft.event.time.filter(|_| draft.event.resolution.0 <= 1_000)?)));
+    draft.mark.or_else(at)
 }
 
 /// A stamp tells microseconds: two lines of one process hardly share one.
@@ -61,7 +79,7 @@ impl<'d> Told<'d> {
 }
 
 /// A host by its first label: a journal names it with or without its domain.
-fn short(host: &str) -> &str {
+pub(super) fn short(host: &str) -> &str {
     if host.parse::<std::net::IpAddr>().is_ok() {
         return host;
     }
@@ -71,8 +89,14 @@ fn short(host: &str) -> &str {
 /// Joins twins: each line stays once, and names the others as places where it stands as well.
 pub(super) fn join(drafts: &mut Drafts) {
     let events = drafts.events.iter().enumerate();
-    let told = events.filter_map(|(n, d)| Told::of(d.mark, d.event.host.as_deref(), &d.event.lines, n));
+    let told = events.filter_map(|(n, d)| Told::of(mark_at(d), d.event.host.as_deref(), &d.event.lines, n));
     let found = slots(told.collect());
+    let mut gone = vec![false; if found.is_empty() { 0 } else { drafts.events.len() }];
+    for slot in found {
+        join_events(&mut drafts.events, slot, &mut gone);
+    }
+    drop_gone(&mut drafts.events, gone);
+    let found = sequence::twins(&drafts.events);
     let mut gone = vec![false; if found.is_empty() { 0 } else { drafts.events.len() }];
     for slot in found {
         join_events(&mut drafts.events, slot, &mut gone);
@@ -128,7 +152,12 @@ fn join_events(events: &mut [Draft], mut slot: Vec<usize>, gone: &mut [bool]) {
     slot.sort_by_key(|&n| blank(&events[n])); // stable: of equals the first in order of place
     let Some((&lead, others)) = slot.split_first() else { return };
     for &n in others {
-        if events[n].copy != events[lead].copy || !same_content(&events[n].event, &events[lead].event) {
+        let (one, other) = (&events[n], &events[lead]);
+        let pods = one.event.pod.as_ref().zip(other.event.pod.as_ref());
+        if one.copy != other.copy
+            || !same_content(&one.event, &other.event)
+            || pods.is_some_and(|(one, other)| one != other)
+        {
             continue;
         }
         let twin = &mut events[n].event;

@@ -165,7 +165,8 @@ pub(super) fn cut(window: &[u8], framing: Framing) -> usize {
     let tail = window.get(tail_at..end).unwrap_or_default();
     // almost always there is none, which a search from the front shows fastest
     let last = |mark: &[u8]| memchr::memmem::find(tail, mark).and_then(|_| memchr::memmem::rfind(tail, mark));
-    let Some(opened) = last(b"=<\n").or_else(|| last(b" P ")) else { return end };
+    let opened = last(b"=<\n").or_else(|| last(b" P ")).or_else(|| quoted(tail));
+    let Some(opened) = opened else { return end };
     let closed = tail.get(opened..).unwrap_or_default();
     if memchr::memmem::find(closed, b" > ").is_some() {
         return end;
@@ -175,6 +176,19 @@ pub(super) fn cut(window: &[u8], framing: Framing) -> usize {
         None => end,
     }
 }
+
+/// Where the last denial of a webhook stands whose words may go on in the next window.
+fn quoted(tail: &[u8]) -> Option<usize> {
+    let near = tail.len().saturating_sub(QUOTE_REACH);
+    let end = tail.get(near..)?;
+    let at = memchr::memmem::rfind(end, b"denied the request")?;
+    let line_end = at + memchr(b'\n', end.get(at..)?)?;
+    let start = memrchr(b'\n', end.get(..at)?).map_or(0, |n| n + 1);
+    super::denial::goes_on(end.get(start..line_end)?).then_some(near + at)
+}
+
+/// Bytes at the end of a window in which a denial is looked for.
+const QUOTE_REACH: usize = 4 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,7 @@ const FILES: &[(&str, &str)] = &[
     ("rules/connection-refused.yaml", include_str!("../../rules/connection-refused.yaml")),
     ("rules/connection-reset.yaml", include_str!("../../rules/connection-reset.yaml")),
     ("rules/control-plane.yaml", include_str!("../../rules/control-plane.yaml")),
+    ("rules/cut-off.yaml", include_str!("../../rules/cut-off.yaml")),
     ("rules/dns.yaml", include_str!("../../rules/dns.yaml")),
     ("rules/eof.yaml", include_str!("../../rules/eof.yaml")),
     ("rules/http.yaml", include_str!("../../rules/http.yaml")),

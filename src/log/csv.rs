@@ -1,0 +1,265 @@
+//! Logs that are a table of comma-separated values: what the consoles of clouds give to download.
+//!
+//! Takes the head of a file and finds the columns of time, message and names; takes the bytes of rows and gives the one
+//! that holds a hit. Formats: CloudWatch (`timestamp,message`), Logs Insights (`@timestamp,@message`), Azure's Log
+//! Analytics (`TimeGenerated [UTC],…,log_s`), Google's Logs Explorer (`…,textPayload,timestamp`). Quotes as in RFC 4180.
+
+use super::cloud;
+use super::envelope::{self, Layer, Peeled};
+use super::records::Record;
+use super::stamp::{self, Stamp};
+use crate::time::{Civil, TimeDelta, Timestamp};
+
+/// Which column is what; of the message there may be two, one of which is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Columns {
+    time: u8,
+    message: [u8; 2],
+    /// Namespace, pod, container, host, component, stream of a service.
+    names: [u8; 6],
+    first: First,
+    /// Times without a zone are in the zone of who looked, not in UTC.
+    local: bool,
+}
+
+/// What the first value of a row looks like, by which a row is told from the middle of one that goes over lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum First {
+    Time,
+    Number,
+    /// `a1b2c3d4-0000-0000-0000-0123456789ab`.
+    Uuid,
+    Any,
+}
+
+/// No such column.
+const NONE: u8 = u8::MAX;
+
+const TIME: [&str; 6] =
+    ["@timestamp", "timestamp", "TimeGenerated", "TimeGenerated [UTC]", "TimeGenerated [Local Time]", "time"];
+const MESSAGE: [&str; 9] = [
+    "@message",
+    "message",
+    "log_s",
+    "LogMessage",
+    "Message",
+    "LogEntry",
+    "textPayload",
+    "jsonPayload.message",
+    "jsonPayload.MESSAGE",
+];
+const NAMES: [&[&str]; 6] = [
+    &["PodNamespace", "resource.labels.namespace_name"],
+    &["PodName", "resource.labels.pod_name"],
+    &["ContainerName", "resource.labels.container_name"],
+    &["Computer", "resource.labels.node_name"],
+    &["Category", "resource.labels.component_name"],
+    &["@logStream", "logStreamName"],
+];
+
+impl Columns {
+    /// The columns of a file that begins with `head`, if its first row names those of a log.
+    pub(super) fn of(head: &[u8]) -> Option<Self> {
+        let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+        let (header, len) = row(head)?;
+        let place = |names: &[&str], skip: usize| {
+            let mut found = header.iter().enumerate().filter(|(_, name)| names.contains(&&***name));
+            found.nth(skip).and_then(|(n, _)| u8::try_from(n).ok()).unwrap_or(NONE)
+        };
+        let (time, message) = (place(&TIME, 0), [place(&MESSAGE, 0), place(&MESSAGE, 1)]);
+        if time == NONE || message[0] == NONE {
+            return None;
+        }
+        let (second, _) = row(head.get(len..)?)?;
+        let first = if time == 0 { First::Time } else { First::of(second.first()?) };
+        let local = header.get(usize::from(time)).is_some_and(|name| name.ends_with("[Local Time]"));
+        Some(Self { time, message, names: NAMES.map(|names| place(names, 0)), first, local })
+    }
+
+    /// Whether a row begins at the line that `rest` begins with.
+    pub(super) fn begins(self, rest: &[u8]) -> bool {
+        let value = rest.strip_prefix(b"\"").unwrap_or(rest);
+        match self.first {
+            First::Time => {
+                time(value).is_some() || value.first().is_some_and(u8::is_ascii_digit) && number(value)
+            }
+            First::Number => number(value),
+            First::Uuid => is_uuid(value.get(..36).unwrap_or_default()),
+            First::Any => !rest.is_empty(),
+        }
+    }
+
+    /// The row that holds the byte `hit`: the block begins with one, others may follow it.
+    pub(super) fn around(self, block: &[u8], hit: usize) -> Option<Record> {
+        let mut start = 0;
+        loop {
+            let (values, len) = row(block.get(start..)?)?;
+            let end = start + len;
+            if hit < end {
+                return Some(Record { peeled: self.peeled(&values)?, start, end });
+            }
+            start = end;
+        }
+    }
+
+    fn peeled(self, values: &[String]) -> Option<Peeled<'static>> {
+        let value = |n: u8| values.get(usize::from(n)).map(String::as_str).filter(|v| !v.is_empty());
+        let line = self.message.into_iter().find_map(value)?.trim_end_matches('\n');
+        let stamp = match time(value(self.time)?.as_bytes())? {
+            Stamp::Civil(civil, resolution) if self.local => Stamp::Civil(civil, resolution),
+            Stamp::Civil(civil, _) => cloud::taken_over(Timestamp::from_civil(civil), line),
+            Stamp::Absolute(time, _) => cloud::taken_over(time, line),
+        };
+        let [namespace, pod, container, host, component, stream] = self.names.map(value);
+        let ident = container.or(component).or_else(|| stream.and_then(cloud::component));
+        let outer = Peeled {
+            layers: vec![Layer::Collector("csv")],
+            stamps: vec![stamp],
+            host: host.map(str::to_owned),
+            ident: ident.map(str::to_owned),
+            pod: namespace.zip(pod).map(|(namespace, pod)| format!("{namespace}/{pod}")),
+            ..Peeled::default()
+        };
+        Some(envelope::peel_inside(line, outer))
+    }
+}
+
+impl First {
+    fn of(value: &str) -> Self {
+        match value.as_bytes() {
+            value if time(value).is_some() => Self::Time,
+            value if number(value) => Self::Number,
+            value if is_uuid(value) => Self::Uuid,
+            _ => Self::Any,
+        }
+    }
+}
+
+/// Ten digits or more.
+fn number(value: &[u8]) -> bool {
+    value.iter().take_while(|b| b.is_ascii_digit()).count() >= 10
+}
+
+fn is_uuid(value: &[u8]) -> bool {
+    let dash = |n: usize| matches!(n, 8 | 13 | 18 | 23);
+    value.len() == 36
+        && value.iter().enumerate().all(|(n, b)| if dash(n) { *b == b'-' } else { b.is_ascii_hexdigit() })
+}
+
+/// RFC 3339 or its kin, milliseconds since the epoch, or `11/21/2026, 2:25:09.123 AM` of Azure's portal.
+fn time(value: &[u8]) -> Option<Stamp> {
+    if let Some((stamp, _)) = stamp::rfc3339(value) {
+        return Some(stamp);
+    }
+    let digits = value.iter().take_while(|b| b.is_ascii_digit()).count();
+    if digits == 13 {
+        let millis: i64 = std::str::from_utf8(value.get(..13)?).ok()?.parse().ok()?;
+        return Some(Stamp::Absolute(Timestamp(millis.saturating_mul(1_000_000)), TimeDelta::from_millis(1)));
+    }
+    let text = value.get(..value.len().min(40)).and_then(|v| std::str::from_utf8(v).ok())?;
+    american(text)
+}
+
+fn american(text: &str) -> Option<Stamp> {
+    let (date, rest) = text.split_once(", ")?;
+    let mut date = date.split('/').map(str::parse::<u32>);
+    let (month, day, year) = (date.next()?.ok()?, date.next()?.ok()?, date.next()?.ok()?);
+    let (clock, half) = rest.split_once(' ')?;
+    let (hour, rest) = clock.split_once(':')?;
+    let hour: u32 = hour.parse().ok().filter(|h| (1..=12).contains(h))?;
+    let late = match half.get(..2)? {
+        "AM" => 0,
+        "PM" => 12,
+        _ => return None,
+    };
+    let text = format!("{year:04}-{month:02}-{day:02} {:02}:{rest}", hour % 12 + late);
+    let (stamp, taken) = stamp::rfc3339(text.as_bytes())?;
+    let Stamp::Civil(Civil { .. }, _) = stamp else { return None };
+    (taken == text.len()).then_some(stamp)
+}
+
+/// The values of the row that `text` begins with, and its bytes with the line end.
+fn row(text: &[u8]) -> Option<(Vec<String>, usize)> {
+    if text.is_empty() {
+        return None;
+    }
+    let mut values = Vec::new();
+    let mut value = Vec::new();
+    let (mut at, mut quoted) = (0, false);
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'"' if quoted && text.get(at + 1) == Some(&b'"') => {
+                value.push(b'"');
+                at += 1;
+            }
+            b'"' => quoted = !quoted,
+            b',' if !quoted && values.len() < MAX_COLUMNS => values.push(std::mem::take(&mut value)),
+            b',' if !quoted => value.clear(),
+            b'\n' if !quoted => {
+                at += 1;
+                break;
+            }
+            b'\r' if !quoted => {}
+            _ => value.push(byte),
+        }
+        at += 1;
+    }
+    values.push(value);
+    Some((values.iter().map(|v| String::from_utf8_lossy(v).into_owned()).collect(), at))
+}
+
+/// Columns that are read of a row.
+const MAX_COLUMNS: usize = 250;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Time and message of the rows of a table that hold `.go:`.
+    fn read(table: &str) -> Vec<String> {
+        let Some(columns) = Columns::of(table.as_bytes()) else { return Vec::new() };
+        let body = table.find('\n').unwrap() + 1;
+        let hits = table.match_indices(".go:").map(|(n, _)| n - body);
+        hits.map(|hit| {
+            let found = columns.around(&table.as_bytes()[body..], hit).unwrap().peeled;
+            format!("{:?} {}", found.stamps[0], found.message)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn columns_are_known_by_their_names() {
+        let time = Timestamp(1_795_227_887_531_000_000);
+        let stamp =
+            |resolution: i64| format!("{:?}", Stamp::Absolute(time, TimeDelta::from_millis(resolution)));
+        let line = "W1121 02:24:47.529354       1 d.go:1] m \"\"q\"\", r";
+        for table in [
+            format!("@timestamp,@message\n2026-11-21 02:24:47.531,\"{line}\"\n"),
+            format!("timestamp,message\r\n1795227887531,\"{line}\"\r\n"),
+            format!("TenantId,TimeGenerated [UTC],log_s\na,\"11/21/2026, 2:24:47.531 AM\",\"{line}\"\n"),
+            format!(
+                "insertId,jsonPayload.message,textPayload,timestamp\na,,\"{line}\",2026-11-21T02:24:47.531Z\n"
+            ),
+        ] {
+            assert_eq!(read(&table), [format!("{} m \"q\", r", stamp(60_000))], "{table}");
+        }
+        assert_eq!(
+            read("@timestamp,@message\n2026-11-21 02:24:47.531,x d.go:1\n"),
+            [format!("{} x d.go:1", stamp(1))]
+        );
+        for other in ["time,value\n1,d.go:1\n", "a message\nd.go:1\n", "message\nd.go:1\n", ""] {
+            assert!(read(other).is_empty(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_row_goes_over_lines_within_quotes() {
+        let table = "@timestamp,@message\n2026-11-21 02:24:47.531,\"one\n\ttwo d.go:1\"\n2026-11-21 02:24:48.531,x d.go:2\n";
+        let found = read(table);
+        assert!(found[0].ends_with("one\n\ttwo d.go:1") && found[1].ends_with(" x d.go:2"), "{found:?}");
+        let columns = Columns::of(table.as_bytes()).unwrap();
+        assert!(columns.begins(b"2026-11-21 02:24:48.531,x") && !columns.begins(b"\ttwo d.go:1\""));
+        assert_eq!(time(b"13/21/2026, 2:24:47.531 AM"), None);
+        assert_eq!(time(b"11/21/2026, 14:24:47 PM"), None);
+    }
+}
