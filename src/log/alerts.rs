@@ -43,6 +43,12 @@ pub(super) fn in_words_of_go(alert: &str) -> Option<&'static str> {
     ALERTS.iter().find(|(n, rfc, _)| number == Some(*n) || *rfc == name).map(|a| a.2)
 }
 
+/// Go's words for an alert begin so and go on, and are none so far.
+pub(super) fn is_begin_of_words(text: &str) -> bool {
+    let words = || ALERTS.iter().map(|(_, _, words)| *words);
+    words().any(|w| w.starts_with(text)) && !words().any(|w| w == text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -62,8 +62,14 @@ fn classify_once(peeled: &Peeled<'_>, events: &EventSet, reasons: &mut Reasons) 
     if event.has_captures() {
         event.fill(&mut parsed);
     }
+    // an alert is told in any words: those of a cut line are none
+    let half = parsed.fields.alert.as_deref().filter(|alert| alerts::is_begin_of_words(alert));
+    let cut = half.filter(|alert| parsed.text.ends_with(*alert)).and_then(|_| events.of_cut_lines());
+    if cut.is_some() {
+        parsed.fields.alert = None;
+    }
     Told::Event(Known {
-        event: index,
+        event: cut.unwrap_or(index),
         fields: parsed.fields.into(),
         edge: parsed.edge,
         server_side: parsed.server_side,

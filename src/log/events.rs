@@ -199,7 +199,12 @@ impl EventSet {
         self.events.iter().position(|event| event.matches_text(parsed))
     }
 
-    /// The event of lines that end before their reason does, asked where no other event knows a failure.
+    /// The event of lines that end before their reason does.
+    pub(super) fn of_cut_lines(&self) -> Option<usize> {
+        self.events.iter().position(|event| event.cut_off)
+    }
+
+    /// The same, if this is such a line: asked where no other event knows a failure.
     pub(super) fn by_cut(&self, parsed: &Parsed) -> Option<usize> {
         let index = self.events.iter().position(|event| event.cut_off && event.fits(parsed))?;
         let reasons = self.reasons.get_or_init(|| {

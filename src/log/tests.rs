@@ -378,6 +378,18 @@ fn a_line_that_was_cut_before_its_reason_is_a_failure() {
         let logs = read_files(&[("kube-apiserver.log", &whole[..end])]);
         assert_eq!(logs.events[0].name.as_ref(), "deadline_exceeded");
     }
+    let alert = |words: &str| {
+        let line = dispatcher("02:00:05.000001").replace("context deadline exceeded", words);
+        let logs = read_files(&[("kube-apiserver.log", &line)]);
+        (logs.events[0].name.to_string(), logs.events[0].fields.alert.clone())
+    };
+    let told = |name: &str, alert: Option<&str>| (name.to_owned(), alert.map(str::to_owned));
+    assert_eq!(alert("remote error: tls: certificate requ"), told("reason_cut_off", None));
+    assert_eq!(
+        alert("remote error: tls: certificate required"),
+        told("tls_alert", Some("certificate required"))
+    );
+    assert_eq!(alert("remote error: tls: no words of Go"), told("tls_alert", Some("no words of Go")));
 }
 
 /// A line that was cut is one call with the lines of it that are whole, and tells what they tell.

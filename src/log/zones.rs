@@ -160,7 +160,7 @@ mod tests {
             endings: endings::none(),
             fields: fields.into(),
         };
-        Draft { event, copy: None, began: None, sure, mark: None }
+        Draft { event, copy: None, began: None, sure, mark: None, words: None }
     }
 
     fn report(assumed_zone: bool) -> LogReport {
