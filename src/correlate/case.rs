@@ -246,6 +246,9 @@ pub struct CaseFacts {
     pub response_after: Option<TimeDelta>,
     /// The server acknowledged the request of this call.
     pub request_acked: Option<bool>,
+    /// The responder closed or reset the connection before the originator gave up, which it does at the latest when the log
+    /// line is written.
+    pub ended_by_peer: Option<bool>,
     /// The connection carried other requests before this one.
     pub reused_connection: Option<bool>,
     /// Idle time of the connection before the request of this call.

@@ -3,7 +3,7 @@
 //! Facts of flows only: the moments at which something ended, for the fit of time between a log line and a flow. Which
 //! of the endings the words of an event mean stands in the event's definition.
 
-use crate::flow::{Dir, TcpFacts};
+use crate::flow::{Dir, Moment, TcpFacts};
 use crate::ingest::Conversation;
 use crate::log::Ending;
 use crate::time::{TimeDelta, Timestamp};
@@ -49,8 +49,17 @@ fn stalled(flow: &Conversation) -> Option<Timestamp> {
     let tls = flow.app.session.tls.as_deref();
     let unfinished =
         tls.is_none_or(|t| t.phase < Phase::ClientFinished) && flow.app.session.first_bytes.resp.is_none();
-    let by_peer = tcp.first_fin.resp.is_some() || tcp.reset.is_some_and(|r| r.from == Dir::Resp);
-    (tcp.established.is_some() && unfinished && !by_peer).then(|| start(flow))
+    (tcp.established.is_some() && unfinished && ended_by_peer(tcp).is_none()).then(|| start(flow))
+}
+
+/// When the responder closed or reset a connection that the originator had not closed before.
+pub(super) fn ended_by_peer(tcp: &TcpFacts) -> Option<Timestamp> {
+    let ended = |fin: Option<Moment>, by: Dir| {
+        let reset = tcp.reset.filter(|r| r.from == by).map(|r| r.at);
+        [fin, reset].into_iter().flatten().map(|m| m.time).min()
+    };
+    let own = ended(tcp.first_fin.orig, Dir::Orig);
+    ended(tcp.first_fin.resp, Dir::Resp).filter(|peer| own.is_none_or(|own| *peer < own))
 }
 
 /// Data of the originator that was sent again and never acknowledged: the last time that anything of the responder
@@ -63,8 +72,7 @@ fn blackholed(tcp: &TcpFacts) -> Option<Timestamp> {
 /// Data of the originator was sent again, never acknowledged, and the responder did not end the connection.
 fn is_unheard(tcp: &TcpFacts) -> bool {
     let lost = tcp.loss.orig.unacked_bytes > 0 && tcp.loss.orig.segments > 0;
-    let over = tcp.reset.is_some_and(|r| r.from == Dir::Resp) || tcp.first_fin.resp.is_some();
-    lost && !over
+    lost && ended_by_peer(tcp).is_none()
 }
 
 /// From when to when a connection in use was dead: from the last thing that the responder said to the last time that

@@ -34,6 +34,10 @@ pub(super) fn of(join: &Join<'_>, case: &Case, backends: &mut Backends<'_>) -> C
         timing(&mut facts, join, flow, &step, at);
         let request = requests::asked(flow, until, facts.deadline);
         facts.request_acked = request.and_then(|r| requests::acked(flow, &r));
+        let slack = event.map(|e| join.clocks.slack(e)).unwrap_or_default();
+        // The answer to the caller's farewell comes when it has given up.
+        let before = |ended: Timestamp| until.is_none_or(|line| ended + slack < line);
+        facts.ended_by_peer = flow.tcp.as_deref().map(|t| endings::ended_by_peer(t).is_some_and(before));
         facts.views = views(join, case, index, &facts.neighbours, backends);
         facts.cluster_ip_on_wire = cluster_ip_on_wire(join, flow);
         facts.neighbours.server_choice_missing = server_choice_missing(flow, &backends.of(flow.resp));
@@ -98,8 +102,10 @@ fn timing(
     let gave_up = endings::moment(flow, Ending::GaveUp);
     let stop = [gave_up, here].into_iter().flatten().min().unwrap_or(flow.last.time.max(step.at.time));
     let answer = step.answer.map(|m| m.time);
-    let ended = flow.tcp.as_deref().and_then(|t| t.reset).map(|r| r.at.time);
-    let until = [Some(stop), answer, ended.filter(|t| *t >= step.at.time)].into_iter().flatten().min();
+    let reset = flow.tcp.as_deref().and_then(|t| t.reset).map(|r| r.at.time);
+    let closed = flow.tcp.as_deref().and_then(endings::ended_by_peer);
+    let ended = [reset, closed].into_iter().flatten().filter(|t| *t >= step.at.time);
+    let until = ended.chain(answer).chain([stop]).min();
     let until = until.unwrap_or(stop).min(capture_end);
     facts.attempt_start = Some(join.clocks.of_packet(flow, step.start));
     let whole =

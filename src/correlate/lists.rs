@@ -238,7 +238,8 @@ pub(super) fn endings_of(
         let flow = &world.read(view);
         let (_, resp) = of_root.get_or_insert_with(|| (name_of(flow).map(str::to_owned), flow.resp));
         let resp = *resp;
-        let requests = requests::of(flow);
+        let all = requests::of(flow);
+        let requests: Vec<Request> = all.iter().filter(|r| !r.small).copied().collect();
         let start = clock(flow, endings::start(flow));
         let mut add = |ending: Ending, turn: usize, start: Timestamp, at: Timestamp| {
             let turn = turn as u32;
@@ -256,7 +257,7 @@ pub(super) fn endings_of(
             }
         }
         if kinds.contains(&Ending::Unanswered) {
-            for (turn, start, at) in unanswered(flow, &requests, deadline, clock) {
+            for (turn, start, at) in unanswered(flow, &all, deadline, clock) {
                 add(Ending::Unanswered, turn, start, at);
             }
         }
@@ -275,7 +276,7 @@ fn unanswered(
 ) -> Vec<(usize, Timestamp, Timestamp)> {
     let mut found = Vec::new();
     let wait = deadline.unwrap_or_default();
-    for (turn, request) in requests.iter().enumerate() {
+    for (turn, request) in requests.iter().enumerate().filter(|(_, r)| !r.small || deadline.is_some()) {
         let start = clock(flow, request.sent.first.time);
         let answered = request.answer.map(|a| clock(flow, a.first.time));
         // An answer that came in time leaves nothing open; one that came later is what this is about.

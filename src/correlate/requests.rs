@@ -3,6 +3,7 @@
 //! Takes a flow's bursts; gives what its originator asked, when, and when an answer began. A kept-alive connection
 //! carries many, HTTP/2 several at once: an answer is taken for that of the last request before it.
 
+use super::endings;
 use crate::flow::Dir;
 use crate::ingest::Conversation;
 use crate::time::{TimeDelta, Timestamp};
@@ -16,25 +17,48 @@ pub(super) struct Request {
     pub(super) answer: Option<Burst>,
     /// Last data of the responder before it, where an earlier request was answered on this connection.
     pub(super) before: Option<Burst>,
+    /// As small as what HTTP/2 says of its own accord: a repeated GET takes 38 bytes, a PING as many. It is the request
+    /// of a call whose time it fits, and of no other.
+    pub(super) small: bool,
 }
 
-/// All requests of a flow, in order.
+/// All requests of a flow, in order, the small ones too.
 pub(super) fn of(flow: &Conversation) -> Vec<Request> {
     let Some(tls) = flow.app.session.tls.as_deref() else { return Vec::new() };
+    let sizes = match (endings::is_http2(flow), flow.midstream) {
+        (false, _) => HTTP1,
+        (true, false) => HTTP2,
+        (true, true) => Sizes { preface: HTTP2.control_resp, ..HTTP2 },
+    };
     let bursts = tls.bursts.as_slice();
+    let first_of = |dir: Dir| bursts.iter().position(|b| b.dir == dir);
+    let first_asked = first_of(Dir::Orig);
+    // A PING is acknowledged at once, in a frame like it.
+    let ping = |n: usize, b: &Burst| {
+        let next = bursts.get(n + 1).filter(|next| next.dir == Dir::Resp);
+        b.bytes <= sizes.small && next.is_some_and(|next| next.bytes <= sizes.control_resp)
+    };
     let asks = |(n, b): &(usize, &Burst)| {
-        let first = !bursts[..*n].iter().any(|b| b.dir == Dir::Orig);
-        b.dir == Dir::Orig && (b.bytes > MAX_CONTROL || first)
+        let size = b.bytes > sizes.control_orig && !ping(*n, b);
+        b.dir == Dir::Orig && (size || first_asked == Some(*n))
+    };
+    let first_said = first_of(Dir::Resp);
+    let answers = |(n, b): &(usize, &Burst)| {
+        let least = if first_said == Some(*n) { sizes.preface } else { sizes.control_resp };
+        b.dir == Dir::Resp && b.bytes > least
     };
     let asked: Vec<(usize, &Burst)> = bursts.iter().enumerate().filter(asks).collect();
     let request = |place: usize| {
         let (n, sent) = asked[place];
-        let next = asked.get(place + 1).map_or(bursts.len(), |(next, _)| *next);
+        let small = sent.bytes <= sizes.small && first_asked != Some(n);
+        let sure = |(_, b): &&(usize, &Burst)| b.bytes > sizes.small;
+        let next = asked[place + 1..].iter().find(sure).map_or(bursts.len(), |(next, _)| *next);
         let first = tls.request.is_none_or(|r| r.time >= sent.first.time);
-        let answers = || bursts.iter().filter(|b| b.dir == Dir::Resp);
-        let before = answers().filter(|b| b.first < sent.first).max_by_key(|b| b.last);
-        let answer = bursts[n..next].iter().find(|b| b.dir == Dir::Resp && b.first >= sent.first);
-        Request { sent: *sent, answer: answer.copied(), before: before.filter(|_| !first).copied() }
+        let said = bursts.iter().filter(|b| b.dir == Dir::Resp);
+        let before = said.filter(|b| b.first < sent.first).max_by_key(|b| b.last);
+        let mut after = bursts.iter().enumerate().take(next).skip(n).filter(answers);
+        let answer = after.find(|(_, b)| b.first >= sent.first).map(|(_, b)| *b);
+        Request { sent: *sent, answer, before: before.filter(|_| !first).copied(), small }
     };
     (0..asked.len()).map(request).collect()
 }
@@ -49,6 +73,11 @@ pub(super) fn asked(
     let sent = |r: &Request| r.sent.first.time;
     let mut all = of(flow);
     all.retain(|r| until.is_none_or(|t| sent(r) <= t + SLACK));
+    let fits = |r: &Request| until.zip(deadline).is_some_and(|(t, d)| (sent(r) - (t - d)).abs() <= SLACK);
+    let ended = flow.tcp.as_deref().and_then(endings::ended_by_peer);
+    let last = all.iter().map(sent).max();
+    let cut_off = |r: &Request| r.answer.is_none() && ended.is_some() && last == Some(sent(r));
+    all.retain(|r| !r.small || fits(r) || cut_off(r));
     let mut found = all.pop()?;
     while let Some(earlier) = all.pop() {
         let same = earlier.answer.map(|a| a.first) == found.answer.map(|a| a.first);
@@ -72,9 +101,26 @@ pub(super) fn acked(flow: &Conversation, request: &Request) -> Option<bool> {
 /// Bytes that a caller sends when it gives up.
 const MAX_FAREWELL: u64 = 128;
 
-/// Bytes of a burst that is no request: HTTP/2 frames such as PING, WINDOW_UPDATE and RST_STREAM take 22 to 26, and a
-/// TLS record around them as much again. A request has a path and a host.
-const MAX_CONTROL: u64 = 48;
+/// Sizes of bursts, TLS records around them included, that tell requests and answers from what a protocol says of its
+/// own accord.
+struct Sizes {
+    /// Of the client: no request.
+    control_orig: u64,
+    /// Of the client: a request perhaps.
+    small: u64,
+    /// Of the server: no answer.
+    control_resp: u64,
+    /// Of the server's first one: no answer.
+    preface: u64,
+}
+
+/// A request has a path and a host; what is as small as an alert is one: TLS 1.3 hides which.
+const HTTP1: Sizes = Sizes { control_orig: 48, small: 48, control_resp: 24, preface: 24 };
+
+/// Each frame of a record takes 9 bytes more than its payload, the record itself 22: `WINDOW_UPDATE` and `RST_STREAM` take
+/// 35, PING 39, one of them and a PING in one record 52. A server begins with SETTINGS, their acknowledgment and up to two
+/// `WINDOW_UPDATE`; later it may send an acknowledgment of a PING beside one.
+const HTTP2: Sizes = Sizes { control_orig: 35, small: 52, control_resp: 74, preface: 140 };
 
 /// Stamps of packets and of what followed them may disagree by this.
 pub(super) const SLACK: TimeDelta = TimeDelta::from_millis(50);

@@ -4,7 +4,7 @@
 //! ports that Kubernetes gives its parts. What the writer of the log adds to it is for `origin`.
 
 use super::envelope::Peeled;
-use super::grammar::Parsed;
+use super::grammar::{Parsed, UNAUTHENTICATED};
 use super::structured::value;
 use super::{Edge, Url};
 
@@ -73,7 +73,7 @@ const PULLS: [&str; 5] = [
 ];
 
 /// Words of a wrapper that name the connection; the first that stands in the message counts.
-const WORDS: [(&str, Edge); 17] = [
+const WORDS: [(&str, Edge); 18] = [
     ("conversion webhook for ", Edge::ConversionWebhook),
     ("webhook authenticator", Edge::AuthWebhook),
     ("webhook authorizer", Edge::AuthWebhook),
@@ -91,6 +91,7 @@ const WORDS: [(&str, Edge); 17] = [
     ("etcdserver", Edge::Etcd),
     ("etcd-client", Edge::Etcd),
     ("addrConn.createTransport", Edge::Etcd),
+    (UNAUTHENTICATED, Edge::AuthWebhook),
 ];
 
 /// Source files that write about one kind of connection only.

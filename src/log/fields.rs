@@ -100,10 +100,16 @@ impl EventFields {
     /// The timer whose end the message can tell of: not that of a call whose dial the kernel ended before, with an error
     /// of connect(2) (`dial tcp A: connect: connection timed out`).
     pub fn timer(&self) -> Option<TimeDelta> {
+        if self.reason.contains("TLS handshake timeout") {
+            return Some(HANDSHAKE_TIMEOUT);
+        }
         let by_kernel = [": connect: ", ": getsockopt: "].iter().any(|call| self.reason.contains(call));
         self.deadline.filter(|_| !by_kernel)
     }
 }
+
+/// `TLSHandshakeTimeout` of Go's `http.DefaultTransport` and of `client-go`, from the established connection on.
+const HANDSHAKE_TIMEOUT: TimeDelta = TimeDelta::from_secs(10);
 
 /// Fields that calls with the same words share; changing them changes one event's alone.
 #[derive(Clone, Debug, Default)]

@@ -19,7 +19,8 @@ use crate::time::TimeDelta;
 /// Whose words a line repeats, where it is not the first to say them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum CopyOf {
-    /// `"Unhandled Error"`, which follows the dispatcher's line within microseconds.
+    /// `"Unhandled Error"`, which follows the dispatcher's line within microseconds, and `"Unable to authenticate the
+    /// request"`, which follows that of the webhook authenticator.
     Unhandled,
     /// `"changing APIService availability"`, which precedes the error line.
     Availability,
@@ -63,6 +64,9 @@ pub(super) const MAX_TEXT: usize = 16 * 1024;
 /// APIService availability checks give up after so long (`remote_available_controller.go`).
 const AVAILABILITY_DEADLINE: TimeDelta = TimeDelta::from_secs(5);
 
+/// What the API server says of a request whose authenticators all failed.
+pub(super) const UNAUTHENTICATED: &str = "Unable to authenticate the request";
+
 /// Reads the message of a peeled line.
 pub(super) fn parse(peeled: &Peeled<'_>) -> Parsed {
     let (headline, values) = structure(peeled);
@@ -72,6 +76,9 @@ pub(super) fn parse(peeled: &Peeled<'_>) -> Parsed {
             break;
         }
         out.text = out.text.replace("\\\\", "\\").replace("\\\"", "\"");
+    }
+    if let Some(several) = out.text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
+        out.text = several.to_owned(); // an aggregate of errors
     }
     truncate(&mut out.text);
     out.own = denial::end(&out.text);
@@ -119,6 +126,7 @@ fn copy_of(peeled: &Peeled<'_>, headline: &str, text: &str, values: &[(String, S
     match headline {
         "HTTP" => Some(CopyOf::HttpLog),
         "changing APIService availability" => Some(CopyOf::Availability),
+        UNAUTHENTICATED => Some(CopyOf::Unhandled),
         _ => {
             let unhandled =
                 headline == "Unhandled Error" || value(values, "logger") == Some("UnhandledError");
@@ -226,7 +234,7 @@ fn wrappers<'t>(text: &'t str, out: &mut Parsed) -> &'t str {
     }
     rest = grpc(peer_stream(rest, out), out);
     for marker in PREFIXES {
-        if let Some((_, after)) = rest.split_once(marker) {
+        if let Some((_, after)) = rest.rsplit_once(marker) {
             out.anchored = true;
             rest = after;
         }

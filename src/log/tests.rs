@@ -54,6 +54,22 @@ fn cri(stamp: &str, line: &str) -> String {
 }
 
 #[test]
+fn what_the_webhook_authenticator_says_and_the_request_that_failed_with_it_are_one_call() {
+    let call = r#"Post \"https://hook.shop.svc:443/authenticate?timeout=3s\": dial tcp 10.96.12.20:443: connect: connection refused"#;
+    let pair = |second: u32| {
+        format!(
+            "E1121 02:00:{second}.346774   21099 webhook.go:154] \"Failed to make webhook authenticator request\" err=\"{call}\"\n\
+             E1121 02:00:{second}.346864   21099 authentication.go:75] \"Unable to authenticate the request\" err=\"[invalid bearer token, {call}]\"\n"
+        )
+    };
+    let text = pair(36) + &pair(37);
+    let logs = read_files(&[("kube-apiserver.log", &text)]);
+    let lines: Vec<usize> = logs.events.iter().map(|e| e.lines.len()).collect();
+    assert_eq!(lines, [2, 2]);
+    assert!(logs.events.iter().all(|e| e.edge == Edge::AuthWebhook && e.fields.reason.ends_with("refused")));
+}
+
+#[test]
 fn copies_join_one_to_one_and_parallel_calls_stay_apart() {
     let stamps = ["02:00:05.000001", "02:00:05.000002", "02:00:05.000003"];
     let mut text = String::new();

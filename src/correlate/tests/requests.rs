@@ -52,13 +52,48 @@ fn the_request_that_was_open_when_the_deadline_passed_is_the_attempt() {
 }
 
 #[test]
+fn what_http2_says_of_its_own_accord_is_no_request_and_no_answer() {
+    // SETTINGS and WINDOW_UPDATE of both sides, and the acknowledgment of the server's
+    let begin = [(Orig, 0.1, 92), (Resp, 0.11, 67), (Orig, 0.12, 31)];
+    let cases: [(&str, f64, &[Sent]); 3] = [
+        (
+            "the first request",
+            5.2,
+            &[(Orig, 0.2, 322), (Resp, 0.201, 66), (Orig, 5.2, 52), (Resp, 5.201, 39)],
+        ),
+        (
+            "a repeated GET, as small as a PING",
+            20.0,
+            &[(Orig, 0.2, 322), (Resp, 0.3, 200), (Orig, 15.0, 39), (Orig, 20.0, 35)],
+        ),
+        (
+            "a repeated GET after a call that was given up",
+            20.0,
+            &[(Orig, 0.2, 322), (Orig, 5.2, 52), (Resp, 5.201, 39), (Orig, 15.0, 42), (Orig, 20.0, 35)],
+        ),
+    ];
+    for (what, at, later) in cases {
+        let line = within(event("deadline_exceeded", NAME, at + 0.001), 5);
+        let (world, case) = case_of(line, &[&begin[..], later].concat());
+        assert_eq!(orig_port(&world, &case), Some(4020), "{what}");
+        assert_eq!(seconds(case.facts.response_after), None, "{what}");
+        assert_eq!(seconds(case.facts.silence), Some(5.0), "{what}");
+        assert_eq!(case.facts.ended_by_peer, Some(false), "{what}");
+    }
+}
+
+#[test]
 fn near_misses_on_a_connection_in_use() {
     let deadline = |at| within(event("deadline_exceeded", NAME, at), 10);
     let cases: [(&str, LogEvent, &[Sent]); 4] = [
         ("answered in time", deadline(70.0), &[(Orig, 60.0, 900), (Resp, 69.0, 500)]),
         ("sent before the deadline's window", deadline(70.0), &[(Orig, 40.0, 900)]),
         ("sent after the line", deadline(70.0), &[(Orig, 71.0, 900)]),
-        ("only a ping is open", deadline(70.0), &[(Orig, 1.0, 900), (Resp, 1.1, 500), (Orig, 60.0, 39)]),
+        (
+            "only a ping was sent then",
+            deadline(70.0),
+            &[(Orig, 1.0, 900), (Resp, 1.1, 500), (Orig, 60.0, 39), (Resp, 60.001, 39)],
+        ),
     ];
     for (what, line, bursts) in cases {
         let (world, case) = case_of(line, &[&[(Orig, 0.1, 900), (Resp, 0.2, 500)][..], bursts].concat());

@@ -27,7 +27,7 @@
 //! ```
 //!
 //! Options of every packet line: `ttl=N`; of those with payload: `mss=N`, `lost` (not captured), `lose=1,3` (these
-//! segments are not captured). Sequence and acknowledgment numbers, checksums and lengths are right by themselves.
+//! segments are not captured), `first=N` (no more than so many bytes are sent). Sequence and acknowledgment numbers, checksums and lengths are right by themselves.
 
 use std::collections::BTreeMap;
 

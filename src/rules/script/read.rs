@@ -220,7 +220,7 @@ fn options(words: &[&str]) -> Result<Options, String> {
     Ok(options)
 }
 
-const OPTIONS: [&str; 26] = [
+const OPTIONS: [&str; 27] = [
     "orig",
     "resp",
     "ttl",
@@ -229,6 +229,7 @@ const OPTIONS: [&str; 26] = [
     "mss",
     "lost",
     "lose",
+    "first",
     "sni",
     "alpn",
     "versions",

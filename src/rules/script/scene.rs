@@ -204,6 +204,8 @@ impl Scene {
     fn data(&mut self, at: TimeDelta, dir: Dir, payload: &[u8], options: &Options) {
         let mss = options.number("mss").unwrap_or(1448).clamp(1, 65_000);
         let lose = options.numbers("lose", 10);
+        let first = options.number("first").unwrap_or(payload.len()).min(payload.len());
+        let payload = &payload[..first];
         for (n, chunk) in payload.chunks(mss).enumerate() {
             let start = self.side().next[dir];
             if n == 0 {
