@@ -42,12 +42,13 @@ pub(super) struct Definition {
     /// The line ends before it says how the call failed, or within words that another event knows.
     #[serde(default)]
     pub cut_off: bool,
-    /// How the call can have ended where a caller says this, likeliest first; in any way where nothing stands.
+    /// How the call can have ended where a caller says this, likeliest first; in any way where nothing stands,
+    /// without a packet where the list is empty.
     #[serde(default)]
-    pub endings: Vec<Ending>,
+    pub endings: Option<Vec<Ending>>,
     /// The same where a server says it of its client.
     #[serde(default)]
-    pub server_endings: Vec<Ending>,
+    pub server_endings: Option<Vec<Ending>>,
     /// Lines that it must match, in any envelope.
     pub samples: Vec<Sample>,
 }

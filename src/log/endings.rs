@@ -84,7 +84,7 @@ pub(super) fn none() -> Endings {
     Arc::from([])
 }
 
-/// What a definition lists, or everything where it lists nothing.
-pub(super) fn or_all(listed: &[Ending]) -> Endings {
-    Arc::from(if listed.is_empty() { &Ending::ALL } else { listed })
+/// What a definition lists, or everything where it has no list.
+pub(super) fn or_all(listed: Option<&[Ending]>) -> Endings {
+    Arc::from(listed.unwrap_or(&Ending::ALL))
 }

@@ -248,7 +248,7 @@ impl EventSet {
         if found.triggers.iter().any(|t| t.len() < 3) || found.triggers.is_empty() {
             wrong("needs triggers of at least 3 bytes");
         }
-        for listed in [&found.endings, &found.server_endings] {
+        for listed in [&found.endings, &found.server_endings].into_iter().flatten() {
             let twice = |e: &&Ending| listed.iter().filter(|o| o == e).count() > 1;
             if let Some(ending) = listed.iter().find(twice) {
                 wrong(&format!("names the ending `{}` twice", ending.name()));
@@ -267,8 +267,8 @@ impl EventSet {
             title: found.title,
             benign: found.benign,
             cut_off: found.cut_off,
-            endings: endings::or_all(&found.endings),
-            server_endings: endings::or_all(&found.server_endings),
+            endings: endings::or_all(found.endings.as_deref()),
+            server_endings: endings::or_all(found.server_endings.as_deref()),
             told_by_server: found.told_by_server,
             edges: found.edges,
             not_edges: found.not_edges,
@@ -433,6 +433,8 @@ mod tests {
         assert_eq!(set.endings("e", false).as_deref(), Some(&[Ending::Reset, Ending::PeerClosed][..]));
         assert_eq!(set.endings("e", true).as_deref(), Some(&Ending::ALL[..]), "not said: in any way");
         assert_eq!(set.endings("f", true), None);
+        let (set, _) = load(&item("  endings: []\n"));
+        assert_eq!(set.endings("e", false).as_deref(), Some(&[][..]), "no packet was sent");
         let (_, problems) = load(&item("  endings: [resett]\n"));
         assert!(problems.contains("resett") && problems.contains("reset"), "{problems}");
         let (_, problems) = load(&item("  server_endings: [icmp, icmp]\n"));

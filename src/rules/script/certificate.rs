@@ -1,11 +1,32 @@
 //! A name in, the DER of a certificate out (RFC 5280 §4.1) with a key and a signature that are filler.
 
-/// Valid from 2020 to 2029, for `name` as common name and subject alternative name.
-pub(super) fn der(name: &str, self_signed: bool) -> Vec<u8> {
+/// First and last second of a validity, as `UTCTime` has them.
+pub(super) struct Validity {
+    pub(super) from: String,
+    pub(super) to: String,
+}
+
+impl Default for Validity {
+    /// From 2020 to 2028.
+    fn default() -> Self {
+        Self { from: "200101000000Z".to_owned(), to: "290101000000Z".to_owned() }
+    }
+}
+
+/// The begin of a day such as 2026-01-31, as `UTCTime` has it.
+pub(super) fn day(text: &str) -> Option<String> {
+    let digits = text.replace('-', "");
+    let whole = text.len() == 10 && digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit());
+    whole.then(|| format!("{}000000Z", &digits[2..]))
+}
+
+/// For `name` as common name and subject alternative name.
+pub(super) fn der(name: &str, self_signed: bool, validity: &Validity) -> Vec<u8> {
     let algorithm = sequence(&[&[0x06, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2]]); // ecdsa-with-SHA256
     let subject = common_name(name);
     let issuer = common_name(if self_signed { name } else { "hook-ca" });
-    let validity = sequence(&[&tagged(0x17, b"200101000000Z"), &tagged(0x17, b"290101000000Z")]);
+    let validity =
+        sequence(&[&tagged(0x17, validity.from.as_bytes()), &tagged(0x17, validity.to.as_bytes())]);
     let key_algorithm = sequence(&[
         &[0x06, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1], // id-ecPublicKey
         &[0x06, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7], // prime256v1

@@ -2,7 +2,7 @@
 //!
 //! Encrypted records are filler of the right length; nothing is computed that an observer without keys could check.
 
-use super::certificate;
+use super::certificate::{self, Validity};
 use super::read::{Options, What};
 
 /// The payload of a line.
@@ -143,7 +143,10 @@ fn server_flight(options: &Options, random: u8) -> Vec<u8> {
 }
 
 fn server_flight_12(hello: &[u8], options: &Options, random: u8) -> Vec<u8> {
-    let der = certificate::der("hook.ns.svc", options.has("self_signed"));
+    let day = |key, usual| options.text(key).and_then(certificate::day).unwrap_or(usual);
+    let Validity { from, to } = Validity::default();
+    let validity = Validity { from: day("not_before", from), to: day("not_after", to) };
+    let der = certificate::der("hook.ns.svc", options.has("self_signed"), &validity);
     let three = |n: usize| (n as u32).to_be_bytes()[1..].to_vec();
     let entry = [three(der.len()), der].concat();
     let chain = [three(entry.len()), entry].concat();
@@ -163,7 +166,7 @@ fn client_flight(options: &Options, random: u8) -> Vec<u8> {
         if options.has("empty") {
             out.extend(record(22, 0x0303, &handshake(11, &[0, 0, 0])));
         } else if options.has("cert") {
-            let der = certificate::der("client", false);
+            let der = certificate::der("client", false, &Validity::default());
             let three = |n: usize| (n as u32).to_be_bytes()[1..].to_vec();
             let entry = [three(der.len()), der].concat();
             out.extend(record(22, 0x0303, &handshake(11, &[three(entry.len()), entry].concat())));

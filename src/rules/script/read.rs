@@ -103,6 +103,11 @@ fn step(text: &str, at: Range<usize>) -> Result<Step, Mistake> {
     let options = options(rest).map_err(|word| {
         Mistake::new(at.clone(), format!("there is no option `{word}`")).suggest(&word, OPTIONS)
     })?;
+    for key in ["not_before", "not_after"] {
+        if options.text(key).is_some_and(|day| super::certificate::day(day).is_none()) {
+            return Err(Mistake::new(at, format!("`{key}` needs a day such as 2026-01-31")));
+        }
+    }
     match first {
         "flow" => flow(rest, &options, at),
         "capture" => Ok(Step::Capture(rest.first().copied().unwrap_or("capture").to_owned())),
@@ -220,7 +225,7 @@ fn options(words: &[&str]) -> Result<Options, String> {
     Ok(options)
 }
 
-const OPTIONS: [&str; 27] = [
+const OPTIONS: [&str; 28] = [
     "orig",
     "resp",
     "ttl",
@@ -247,6 +252,7 @@ const OPTIONS: [&str; 27] = [
     "rcode",
     "host",
     "path",
+    "not_before",
     "not_after",
 ];
 

@@ -25,6 +25,7 @@ fn mistakes_point_at_their_line() {
         ("+0 > SYM", "`SYM` is no packet of this language"),
         ("0 > SYN", "a line begins with a time"),
         ("+0 SYN", "after the time stands"),
+        ("+0 < tls:server_flight version=1.2 not_after=tomorrow", "`not_after` needs a day"),
         ("flow a orig=10.0.0.5", "`orig` needs an address and port"),
         ("+0 > data leng=5", "there is no option `leng`"),
         ("+0 < icmp port_unreachabel", "`icmp` is no packet"),
