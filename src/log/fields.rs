@@ -98,13 +98,13 @@ pub struct EventFields {
 
 impl EventFields {
     /// The timer whose end the message can tell of: not that of a call whose dial the kernel ended before, with an error
-    /// of connect(2) (`dial tcp A: connect: connection timed out`).
+    /// of connect(2) (`dial tcp A: connect: connection timed out`), nor where a ping found the connection dead.
     pub fn timer(&self) -> Option<TimeDelta> {
         if self.reason.contains("TLS handshake timeout") {
             return Some(HANDSHAKE_TIMEOUT);
         }
-        let by_kernel = [": connect: ", ": getsockopt: "].iter().any(|call| self.reason.contains(call));
-        self.deadline.filter(|_| !by_kernel)
+        let by_another = [": connect: ", ": getsockopt: ", "client connection lost", "keepalive ping failed"];
+        self.deadline.filter(|_| !by_another.iter().any(|words| self.reason.contains(words)))
     }
 }
 
@@ -169,5 +169,24 @@ impl DerefMut for SharedFields {
     fn deref_mut(&mut self) -> &mut EventFields {
         self.alike = None;
         Arc::make_mut(&mut self.own)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_timer_is_the_one_that_the_words_tell_of() {
+        let five = Some(TimeDelta::from_secs(5));
+        for (reason, timer) in [
+            ("context deadline exceeded", five),
+            ("net/http: TLS handshake timeout", Some(TimeDelta::from_secs(10))),
+            ("dial tcp 10.0.0.7:443: connect: connection timed out", None),
+            ("http2: client connection lost", None),
+        ] {
+            let fields = EventFields { deadline: five, reason: reason.to_owned(), ..EventFields::default() };
+            assert_eq!(fields.timer(), timer, "{reason}");
+        }
     }
 }

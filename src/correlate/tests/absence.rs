@@ -28,6 +28,16 @@ fn a_line_without_a_time_says_nothing_of_what_captures_span() {
 }
 
 #[test]
+fn a_call_that_sends_no_packet_lacks_none() {
+    let other = refused(flow("10.0.0.1:1", "10.96.0.9:443", 4.9, 5.0), 5.0);
+    let line = dialled(event("cannot_assign_address", "a.b.svc", 5.0), "10.96.0.9:443");
+    let mut world = world(1, vec![other], vec![line]);
+    let found = join(&mut world);
+    let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
+    assert_eq!((case.attempt(), case.coverage.missing.len()), (None, 0));
+}
+
+#[test]
 fn a_capture_taken_elsewhere_is_not_the_place() {
     let other = refused(flow("10.7.7.7:1", "10.9.9.9:443", 4.0, 4.1), 4.1);
     let mut line = dialled(event("connection_reset", "a.b.svc", 5.0), "10.96.0.9:443");
