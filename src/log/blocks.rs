@@ -86,7 +86,9 @@ impl Framing {
             () if let Some(records) = Records::of(head) => Self::Records(records),
             () if let Some(columns) = Columns::of(head) => Self::Csv(columns),
             () if records::is_yaml(head) => Self::YamlRecords,
-            () if has(b"\"kind\": \"Event\"") => Self::EventsJson(json_indent(head).unwrap_or(0)),
+            () if has(b"\"kind\": \"Event\"") && !has(b"audit.k8s.io/") => {
+                Self::EventsJson(json_indent(head).unwrap_or(0))
+            }
             () if has(b"kind: Event\n") => Self::EventsYaml,
             () => Self::Lines,
         }

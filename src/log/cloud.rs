@@ -163,6 +163,25 @@ pub(super) fn events_text(text: &str, out: &mut Peeled<'_>) -> Option<String> {
     Some(amazon(Timestamp(millis.saturating_mul(1_000_000)), message.trim_end(), stream, out))
 }
 
+/// `/aws/eks/c/cluster kube-apiserver-0123…cdef W1121 …`: the message of a line of `awslogs`, which writes group and stream
+/// in front, and behind them the time where it is asked to.
+pub(super) fn group_first<'t>(text: &'t str, out: &mut Peeled<'_>) -> Option<&'t str> {
+    let (group, rest) = text.split_once(' ')?;
+    let (stream, message) = rest.split_once(' ')?;
+    let stamped = stamp::rfc3339(message.as_bytes());
+    let behind = stamped.and_then(|(stamp, taken)| Some((stamp, message.get(taken..)?.strip_prefix(' ')?)));
+    let line = behind.map_or(message, |(_, line)| line);
+    if group.contains(['"', '=', '{']) || !stream.contains('-') || !envelope::has_klog_head(line) {
+        return None;
+    }
+    out.layers.push(Layer::Collector("cloudwatch"));
+    if let Some((Stamp::Absolute(time, _), _)) = behind {
+        out.stamps.push(taken_over(time, line));
+    }
+    out.ident = component(stream).map(str::to_owned);
+    Some(line)
+}
+
 /// The component in the name of a stream of a managed control plane: `kube-apiserver-audit-0123…cdef`.
 pub(super) fn component(stream: &str) -> Option<&str> {
     let (name, id) = stream.rsplit_once('-')?;
@@ -205,10 +224,12 @@ pub(super) fn in_utc(text: &str) -> Option<Timestamp> {
     }
 }
 
-/// The time that a service gives a line, which its agent took over: where klog's header stands in the line, that one
-/// decides, and this one tells year and zone.
+/// The time that a service gives a line, which its agent took over: where klog's header or an object's own time stands in
+/// the line, that one decides, and this one tells year and zone.
 pub(super) fn taken_over(time: Timestamp, line: &str) -> Stamp {
-    Stamp::Absolute(time, if envelope::has_klog_head(line) { LATE } else { TimeDelta::from_millis(1) })
+    let of_json = || ["\"stageTimestamp\":", "\"ts\":"].iter().any(|key| line.contains(key));
+    let own = envelope::has_klog_head(line) || line.starts_with('{') && of_json();
+    Stamp::Absolute(time, if own { LATE } else { TimeDelta::from_millis(1) })
 }
 
 /// Assume that a line is taken over within a minute. A header that says otherwise does not count.

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::quote::unquote;
 use super::stamp::{self, Stamp};
-use super::{cloud, json};
+use super::{cloud, json, pods};
 
 /// A format that wraps a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -159,18 +159,9 @@ pub(super) fn peel(line: &str) -> Peeled<'_> {
     let line = line.strip_suffix('\r').unwrap_or(line).trim_start_matches('\x1e');
     let line = line.strip_prefix("data: ").unwrap_or(line);
     if line.starts_with('\x1b') {
-        return peel_on(Cow::Owned(uncoloured(line)), Peeled::default());
+        return peel_on(Cow::Owned(pods::uncoloured(line)), Peeled::default());
     }
     peel_on(Cow::Borrowed(line), Peeled::default())
-}
-
-/// A line without the colours that stern gives to the names in front of it: `ESC [ 38 ; 5 ; 2 m`.
-fn uncoloured(line: &str) -> String {
-    let parts = line.split("\x1b[").map(|part| {
-        let number = part.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
-        number.strip_prefix('m').unwrap_or(part)
-    });
-    parts.collect()
 }
 
 /// Peels a message that stands inside what `outer` has read already.
@@ -219,16 +210,22 @@ fn step(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
             Some(Step::Skip("MESSAGE=".len()))
         }
         b'A'..=b'Z' => journal_short(text, out).or_else(|| journal_full(text, out)),
-        b'[' => prefix(text, out).or_else(|| monotonic(text, out)),
+        b'[' => pods::prefix(text, out).map(|rest| skip_to(text, rest)).or_else(|| monotonic(text, out)),
         b't' if text.starts_with("time=\"") => logrus(text, out),
         b'<' => syslog(text, out),
-        b'a'..=b'z' if out.layers.is_empty() => stern(text, out),
+        b'a'..=b'z' if out.layers.is_empty() => pods::stern(text, out).map(|rest| skip_to(text, rest)),
+        b'/' if out.layers.is_empty() => cloud::group_first(text, out).map(|rest| skip_to(text, rest)),
         b' ' if out.layers.is_empty() && text.trim_start().starts_with("MESSAGE=") => {
             out.layers.push(Layer::Journal("journal verbose"));
             Some(Step::Skip(text.find('=')? + 1))
         }
         _ => None,
     }
+}
+
+/// On to `rest`, which ends `text`.
+fn skip_to(text: &str, rest: &str) -> Step {
+    Step::Skip(text.len() - rest.len())
 }
 
 fn digit_first(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
@@ -250,7 +247,7 @@ fn digit_first(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
         return Some(step);
     }
     if let Some(message) = cloud::tail(stamp, rest, out) {
-        return Some(Step::Skip(text.len() - message.len()));
+        return Some(skip_to(text, message));
     }
     let output = match stamp {
         Stamp::Absolute(_, r) | Stamp::Civil(_, r) if r.0 < 1_000_000_000 => "journal short-iso-precise",
@@ -329,43 +326,6 @@ fn journal_full(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
     let step = journal(Layer::Journal(output), stamp, taken, text, out);
     out.zone_name = zone.filter(|_| step.is_some());
     step
-}
-
-/// `[pod/kube-apiserver-cp-1/kube-apiserver] message`: the container names the component. The pod's namespace stands
-/// nowhere, so the pod stays unnamed.
-fn prefix(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
-    let (inside, message) = text.strip_prefix("[pod/")?.split_once("] ")?;
-    let (pod, container) = inside.split_once('/')?;
-    if !plain(pod) || !plain(container) {
-        return None;
-    }
-    out.layers.push(Layer::Prefix);
-    out.ident.get_or_insert_with(|| container.to_owned());
-    Some(Step::Skip(text.len() - message.len()))
-}
-
-/// `kube-apiserver-cp-1 kube-apiserver W1121 …`, as stern prints lines of several pods: only with klog behind it, since two
-/// words are how any text may begin. The pod's namespace stands nowhere, as with `kubectl logs --prefix`.
-fn stern(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
-    let (pod, rest) = text.split_once(' ')?;
-    let (container, message) = rest.split_once(' ')?;
-    // with `--timestamps` a stamp stands in front of it
-    let behind =
-        stamp::rfc3339(message.as_bytes()).and_then(|(_, taken)| message.get(taken..)?.strip_prefix(' '));
-    let inner = behind.unwrap_or(message);
-    let known = has_klog_head(inner);
-    if !plain(pod) || !plain(container) || !known {
-        return None;
-    }
-    out.layers.push(Layer::Stern);
-    out.ident.get_or_insert_with(|| container.to_owned());
-    Some(Step::Skip(text.len() - message.len()))
-}
-
-/// A name of a pod or container.
-fn plain(name: &str) -> bool {
-    !name.is_empty()
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'))
 }
 
 /// `[   12.345678] host ident[pid]: message`: seconds since boot say nothing of the date.
@@ -624,6 +584,18 @@ mod tests {
             (
                 "2026-11-21T02:24:49.531000+00:00 kube-apiserver-0123456789abcdef0123456789abcdef W1121 02:24:47.529354       1 dispatcher.go:217] m",
                 "cloudwatch / klog | 2026-11-21T02:24:47.529354000Z | - | kube-apiserver | m",
+            ),
+            (
+                "/aws/eks/c/cluster kube-apiserver-0123456789abcdef0123456789abcdef W1121 02:24:47.529354       1 dispatcher.go:217] m",
+                "cloudwatch / klog | 2026-11-21T02:24:47.529354000Z | - | kube-apiserver | m",
+            ),
+            (
+                "/aws/eks/c/cluster kube-apiserver-a 2026-11-21T02:24:49.531Z W1121 02:24:47.529354       1 dispatcher.go:217] m",
+                "cloudwatch / klog | 2026-11-21T02:24:47.529354000Z | - | - | m",
+            ),
+            (
+                r#"{"timestamp":1795227889531,"message":"{\"kind\":\"Event\",\"auditID\":\"a\",\"responseStatus\":{\"message\":\"m\"},\"stageTimestamp\":\"2026-11-21T02:24:47.529354Z\"}"}"#,
+                "cloudwatch / audit | 2026-11-21T02:24:47.529354000Z | - | kube-apiserver | m",
             ),
             (
                 "EVENTS\t1795227890031\tW1121 02:24:47.529354       1 dispatcher.go:217] m\t1795227889531",

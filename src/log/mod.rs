@@ -38,6 +38,7 @@ mod needles;
 mod nginx;
 mod operation;
 mod origin;
+mod pods;
 mod quick;
 mod quote;
 mod read;

@@ -199,6 +199,7 @@ fn what_has_an_identity_is_one_in_several_sources() {
     let logs =
         |one: &str, other: &str| read_files(&[("audit.log", one), ("copy/audit.log", other)]).events.len();
     assert_eq!(logs(&audit("a"), &audit("a")), 1);
+    assert_eq!(logs(&audit("a").replace("{\"kind\":", "{\"kind\": "), &audit("a")), 1, "with spaces");
     assert_eq!(logs(&audit("a"), &audit("b")), 2);
     let event = |uid: &str, count: u32| {
         let event = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [{
@@ -444,6 +445,18 @@ fn a_cut_line_is_completed_by_whole_lines_of_its_call() {
     let other = cut(&first, "validate?") + &copy.replace("v.example.com", "w.example.com");
     let logs = read_files_with(&[("kube-apiserver.log", &other)], &year_2026());
     assert_eq!(logs.events.len(), 2, "of another webhook");
+}
+
+/// What a denial quotes over several lines belongs to it wherever a window of the log ends.
+#[test]
+fn words_of_a_denial_are_read_with_it_across_windows() {
+    let quoted = "  Get \"https://ghcr.io/v2/\": dial tcp 140.82.121.33:443: i/o timeout\n".repeat(3);
+    let denial = "Error from server (Forbidden): error when creating \"x.yaml\": admission webhook \"v.example.com\" \
+                  denied the request: \n\n";
+    let count = 6_000;
+    let logs = read_files(&[("ci.log", &format!("{denial}{quoted}").repeat(count))]);
+    assert_eq!((logs.events.len(), logs.reports[0].unrecognised), (count, 0));
+    assert!(logs.events.iter().all(|e| &*e.name == "webhook_denied"));
 }
 
 #[test]

@@ -1,0 +1,53 @@
+//! What `kubectl logs --prefix` and stern print in front of the lines of several pods.
+//!
+//! Takes the line; gives what follows the names, and adds these. The pod's namespace stands nowhere, so that the pod stays
+//! unnamed. stern's JSON is in `cloud`.
+
+use super::envelope::{self, Layer, Peeled};
+use super::stamp;
+
+/// `[pod/kube-apiserver-cp-1/kube-apiserver] message`: the container names the component. The pod's namespace stands
+/// nowhere, so the pod stays unnamed.
+pub(super) fn prefix<'t>(text: &'t str, out: &mut Peeled<'_>) -> Option<&'t str> {
+    let (inside, message) = text.strip_prefix("[pod/")?.split_once("] ")?;
+    let (pod, container) = inside.split_once('/')?;
+    if !plain(pod) || !plain(container) {
+        return None;
+    }
+    out.layers.push(Layer::Prefix);
+    out.ident.get_or_insert_with(|| container.to_owned());
+    Some(message)
+}
+
+/// `kube-apiserver-cp-1 kube-apiserver W1121 …`, as stern prints lines of several pods: only with klog behind it, since two
+/// words are how any text may begin. The pod's namespace stands nowhere, as with `kubectl logs --prefix`.
+pub(super) fn stern<'t>(text: &'t str, out: &mut Peeled<'_>) -> Option<&'t str> {
+    let (pod, rest) = text.split_once(' ')?;
+    let (container, message) = rest.split_once(' ')?;
+    // with `--timestamps` a stamp stands in front of it
+    let behind =
+        stamp::rfc3339(message.as_bytes()).and_then(|(_, taken)| message.get(taken..)?.strip_prefix(' '));
+    let inner = behind.unwrap_or(message);
+    let known = envelope::has_klog_head(inner);
+    if !plain(pod) || !plain(container) || !known {
+        return None;
+    }
+    out.layers.push(Layer::Stern);
+    out.ident.get_or_insert_with(|| container.to_owned());
+    Some(message)
+}
+
+/// A name of a pod or container.
+fn plain(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'))
+}
+
+/// A line without the colours that stern gives to the names in front of it: `ESC [ 38 ; 5 ; 2 m`.
+pub(super) fn uncoloured(line: &str) -> String {
+    let parts = line.split("\x1b[").map(|part| {
+        let number = part.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
+        number.strip_prefix('m').unwrap_or(part)
+    });
+    parts.collect()
+}
