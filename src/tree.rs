@@ -201,6 +201,13 @@ mod tests {
         let expected = r#"{"a": 1, "many": [{"x": 1}], "deep": {}, "ts": "now", "n": 2}"#;
         assert_eq!(tree, serde_json::from_str::<Value>(expected).unwrap());
         assert_eq!(object(text.as_bytes(), 5).map(|o| o.len()), Some(5));
+        let many: Vec<String> = (0..70_000).map(|n| format!("\"{n}\": 1")).collect();
+        let text = format!("{{{}}}", many.join(","));
+        assert_eq!(
+            object(text.as_bytes(), 5).map(|o| o.len()),
+            Some(65_536),
+            "of plain fields too some are enough"
+        );
         assert_eq!(object(b"[1]", 5), None);
         assert_eq!(first(b"{} x", 5), Some(Value::Object(Map::new())));
         assert_eq!(object(b"{} x", 5), None, "what follows is no part of it");

@@ -434,6 +434,17 @@ mod tests {
         assert_eq!(counts, [("fragments_incomplete", 2), ("limit_fragment_bytes", 1)]);
     }
 
+    /// A packet of 64 KB in pieces of 8 bytes, each of which costs many times that: no more are kept than any path cuts.
+    #[test]
+    fn pieces_of_one_packet_are_bounded() {
+        let mut reassembler = Reassembler::new(16 << 20);
+        let frames: Vec<_> = (0..8000).rev().map(|n| v4(n * 8, true, 64, &[1; 8])).collect();
+        assert!(put_together(&mut reassembler, &frames).is_empty());
+        let pieces = |pending: &Pending| pending.pieces.len();
+        assert_eq!(reassembler.waiting.values().map(pieces).collect::<Vec<_>>(), [1200]);
+        assert!(reassembler.bytes < 1 << 20, "{} bytes", reassembler.bytes);
+    }
+
     #[test]
     fn runs_that_touch_become_one() {
         let mut covered = Covered::default();

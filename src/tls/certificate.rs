@@ -228,6 +228,34 @@ mod tests {
         tlv(0x30, &tlv(0x30, &tbs))
     }
 
+    /// One with as many alternative names `a` as are asked for.
+    fn with_names(count: usize) -> Vec<u8> {
+        let tlv = |tag: u8, parts: &[&[u8]]| {
+            let content = parts.concat();
+            let length: Vec<u8> = content.len().to_be_bytes().into_iter().skip_while(|b| *b == 0).collect();
+            let long = if content.len() < 0x80 { None } else { Some(0x80 | length.len() as u8) };
+            [&[tag][..], long.as_slice(), &length, &content].concat()
+        };
+        let name = tlv(0x30, &[&tlv(0x31, &[&tlv(0x30, &[&[6, 3, 0x55, 4, 3], &tlv(0x0c, &[b"a"])])])]);
+        let algorithm = tlv(0x30, &[&[6, 3, 0x2a, 3, 4]]);
+        let date = tlv(0x17, &[b"250115063000Z"]);
+        let key = tlv(0x30, &[&algorithm, &tlv(3, &[&[0, 1]])]);
+        let names = tlv(0x30, &[&[0x82, 1, b'a'].repeat(count)]);
+        let extension = tlv(0x30, &[&[6, 3, 0x55, 0x1d, 0x11], &tlv(4, &[&names])]);
+        let extensions = tlv(0xa3, &[&tlv(0x30, &[&extension])]);
+        let version = [0xa0, 3, 2, 1, 2];
+        let validity = tlv(0x30, &[&date, &date]);
+        let tbs: [&[u8]; 8] = [&version, &[2, 1, 7], &algorithm, &name, &validity, &name, &key, &extensions];
+        tlv(0x30, &[&tlv(0x30, &tbs), &algorithm, &tlv(3, &[&[0, 1]])])
+    }
+
+    #[test]
+    fn alternative_names_are_bounded() {
+        for (count, kept) in [(3, 3), (1000, 1000), (50_000, 1000)] {
+            assert_eq!(parse(&with_names(count)).sans.len(), kept);
+        }
+    }
+
     #[test]
     fn usages_without_a_name_are_bounded_and_those_with_one_stay() {
         let oid = |n: u64| Oid::from(&[1, 3, 6, 1, 4, 1, 99, n]).expect("an identifier");

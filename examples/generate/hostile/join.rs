@@ -15,7 +15,7 @@ use super::wire;
 /// Bytes of a frame: one of them fills a window of the reader.
 const FRAME: usize = 3 << 19;
 /// Secrets in front of each such frame.
-const SECRETS: u64 = 20;
+const SECRETS: u64 = 100;
 
 fn address(network: u32, number: u64) -> SocketAddr {
     SocketAddr::new(Ipv4Addr::from(network + number as u32).into(), 8443)

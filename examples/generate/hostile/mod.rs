@@ -13,7 +13,7 @@ mod wire;
 type Write = fn(&Path, u64, u64) -> io::Result<String>;
 
 /// Name and writer of each.
-pub(crate) const KINDS: [(&str, Write); 28] = [
+pub(crate) const KINDS: [(&str, Write); 29] = [
     ("one-address", wire::one_address),
     ("out-of-order", wire::out_of_order),
     ("retransmissions", wire::retransmissions),
@@ -40,6 +40,7 @@ pub(crate) const KINDS: [(&str, Write); 28] = [
     ("addresses", state::addresses),
     ("host-state", state::host_state),
     ("traces", text::traces),
+    ("node-names", state::node_names),
     ("backends", join::backends),
     ("secrets", join::secrets),
 ];

@@ -88,3 +88,22 @@ pub(super) fn host_state(folder: &Path, count: u64, _: u64) -> io::Result<String
     text.flush()?;
     Ok(format!("{count} of each"))
 }
+
+/// Nodes, and as many files with the state of hosts whose paths name none of them.
+pub(super) fn node_names(folder: &Path, count: u64, _: u64) -> io::Result<String> {
+    one_failure(folder)?;
+    let mut nodes = file(folder, "nodes.json")?;
+    for number in 0..count {
+        writeln!(
+            nodes,
+            r#"{{"apiVersion":"v1","kind":"Node","metadata":{{"name":"worker-{number:05}.cluster-a.example"}}}}"#
+        )?;
+    }
+    nodes.flush()?;
+    for number in 0..count {
+        let mut text = file(&folder.join(format!("host-{number:05}")), "neighbours.txt")?;
+        writeln!(text, "172.28.0.3 dev eth0 lladdr 02:42:ac:1c:00:03 REACHABLE")?;
+        text.flush()?;
+    }
+    Ok(format!("{count} nodes and files"))
+}
