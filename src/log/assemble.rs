@@ -64,7 +64,7 @@ pub fn read(sources: &[Source], events: &EventSet, options: &LogOptions) -> Logs
 
 /// As [`read`], keeping failures that weigh no more than `most`.
 pub(super) fn read_within(sources: &[Source], events: &EventSet, options: &LogOptions, most: usize) -> Logs {
-    let keep = Keep::new(most);
+    let keep = Keep::new(most, sources.len());
     let groups = group::group(sources);
     let logs: Vec<Log> = groups
         .par_iter()

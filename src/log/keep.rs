@@ -17,6 +17,8 @@ use crate::error::Place;
 pub(super) const MOST: usize = 3 << 30;
 /// What a failure takes besides its texts where no other is like it: its fields, names and places.
 const EACH: usize = 1 << 10;
+/// Bytes of unrecognised lines that all files together may show.
+const UNRECOGNISED: usize = 64 << 20;
 /// How far all may weigh more than they may in the end, as a part of that, before shares are made smaller: each time all
 /// files are looked at.
 const SLACK: usize = 8;
@@ -25,6 +27,8 @@ const SLACK: usize = 8;
 #[derive(Debug)]
 pub(super) struct Keep {
     most: usize,
+    /// Bytes of unrecognised lines that each file may show.
+    pub(super) unrecognised: usize,
     all: Mutex<All>,
 }
 
@@ -49,8 +53,14 @@ pub(super) struct Kept {
 }
 
 impl Keep {
-    pub(super) fn new(most: usize) -> Self {
-        Self { most, all: Mutex::new(All { share: usize::MAX, weight: 0, files: BTreeMap::new() }) }
+    /// For so many files.
+    pub(super) fn new(most: usize, files: usize) -> Self {
+        let unrecognised = UNRECOGNISED / files.max(1);
+        Self {
+            most,
+            unrecognised,
+            all: Mutex::new(All { share: usize::MAX, weight: 0, files: BTreeMap::new() }),
+        }
     }
 
     /// Takes the next failures of a file.
@@ -185,7 +195,7 @@ mod tests {
 
     /// Of each file the lines that are kept, and how many were left out from which line on.
     fn kept(most: usize, arriving: &[(u32, u64)]) -> Vec<(u32, usize, u64, u64)> {
-        let keep = Keep::new(most);
+        let keep = Keep::new(most, 3);
         let mut next = BTreeMap::new();
         for (file, count) in arriving {
             let from: &mut u64 = next.entry(file).or_default();
@@ -229,7 +239,7 @@ mod tests {
         let each = weight(&hit(1, 0));
         assert_eq!(kept(20 * each, &[(0, 9), (1, 11)]), [(0, 9, 0, 0), (1, 11, 0, 0)]);
         assert_eq!(kept(20 * each, &[(0, 20), (1, 1)]), [(0, 19, 1, 20), (1, 1, 0, 0)]);
-        let keep = Keep::new(3 * each);
+        let keep = Keep::new(3 * each, 1);
         keep.add(SourceIndex(0), vec![hit(1, 0), hit(2, 5000), hit(3, 0)]);
         keep.add(SourceIndex(0), vec![hit(4, 0)]);
         let kept = keep.finish().remove(&SourceIndex(0)).unwrap();

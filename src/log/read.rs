@@ -103,6 +103,21 @@ pub(super) const MAX_LINE: usize = 8 << 10;
 /// Unrecognised lines kept for each log.
 pub(super) const MAX_UNRECOGNISED: usize = 20;
 
+/// Keeps further unrecognised lines: no more than [`MAX_UNRECOGNISED`], and none that does not fit in `room` bytes.
+pub(super) fn keep_unrecognised(
+    kept: &mut Vec<LogLine>,
+    more: impl IntoIterator<Item = LogLine>,
+    room: usize,
+) {
+    let mut left = room.saturating_sub(kept.iter().map(|line| line.text.len()).sum());
+    for line in more {
+        if kept.len() < MAX_UNRECOGNISED && line.text.len() <= left {
+            left -= line.text.len();
+            kept.push(line);
+        }
+    }
+}
+
 impl Finds {
     /// Counts an entry that told no event.
     fn count(&mut self, told: &Told, line: impl FnOnce() -> Option<LogLine>) {
@@ -253,4 +268,25 @@ pub(super) fn line(source: SourceIndex, number: u64, text: &str) -> LogLine {
     }
     let kept = text.get(..end).unwrap_or_default().to_owned();
     LogLine { source, number, truncated: end < text.len(), text: kept.into(), time: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unrecognised_lines_stay_within_their_number_and_their_room() {
+        let line = |number: u64| {
+            let text = LineText::from("x".repeat(100));
+            LogLine { source: SourceIndex(0), number, text, truncated: false, time: None }
+        };
+        let kept = |room: usize| {
+            let mut kept = Vec::new();
+            for piece in 0..3 {
+                keep_unrecognised(&mut kept, (1..=10).map(|n| line(10 * piece + n)), room);
+            }
+            kept.len()
+        };
+        assert_eq!([99, 100, 350, 1 << 20].map(kept), [0, 1, 3, MAX_UNRECOGNISED]);
+    }
 }

@@ -18,7 +18,7 @@ use super::envelope::{self, Peeled};
 use super::journal::JournalText;
 use super::keep::Keep;
 use super::memory::Memory;
-use super::read::{self, Finds, Hit, MAX_LINE, MAX_UNRECOGNISED, What};
+use super::read::{self, Finds, Hit, MAX_LINE, What};
 use super::timebase::Anchors;
 use super::version;
 use super::windows::{Window, Windows, cut};
@@ -250,12 +250,9 @@ fn add(scan: &mut FileScan, keep: &Keep, piece: Finds) {
     }
     scan.hits += hits.len() as u64;
     keep.add(scan.input.source, hits);
-    for mut line in piece.unrecognised_lines {
-        line.number += base;
-        if scan.unrecognised_lines.len() < MAX_UNRECOGNISED {
-            scan.unrecognised_lines.push(line);
-        }
-    }
+    let placed =
+        piece.unrecognised_lines.into_iter().map(|line| LogLine { number: line.number + base, ..line });
+    read::keep_unrecognised(&mut scan.unrecognised_lines, placed, keep.unrecognised);
     if piece.long > 0 {
         scan.input.problems.add("limit_entry", Place::Line(base), piece.long, false, || {
             let (lines, bytes) = (entry::MAX_ENTRY_LINES, grammar::MAX_TEXT >> 10);
