@@ -5,21 +5,26 @@
 //! taken at and no other, so that these facts support what the packets show and never stand in for it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
+use super::dumps::{Dump, Dumps, queued};
 use super::join::Join;
 use super::{Case, Dumped, HostState, World};
 use crate::bundle::{Source, SourceIndex};
-use crate::cluster::{ClusterMap, Counter, Neighbour, Owner, Route, Socket, Translation};
+use crate::cluster::{ClusterMap, Owner, Socket, Translation};
 
 /// Answers for each address, as they are asked for: thousands of cases ask the same.
 pub(super) struct Hosts<'w> {
     world: &'w World,
+    dumps: Dumps<'w>,
     /// Files by an address that they show as their host's own.
     own: HashMap<IpAddr, BTreeSet<SourceIndex>>,
-    /// Pod that a file's path names: what it shows is the pod's network namespace and not its node's.
-    pods: HashMap<SourceIndex, &'w str>,
+    /// Files by the host that they show itself, and not one of its pods.
+    of_host: HashMap<&'w str, BTreeSet<SourceIndex>>,
+    /// Files by the pod whose network namespace they show.
+    of_pod: HashMap<&'w str, BTreeSet<SourceIndex>>,
     listening: HashMap<(SocketAddr, Option<String>), Rc<Listening>>,
     unreachable: HashMap<(Towards, Caller), Rc<Unreachable>>,
     /// Of each goal the address called, if only one can be meant, and where its packets may go.
@@ -60,11 +65,21 @@ impl<'w> Hosts<'w> {
         let of_interfaces = map.interfaces.iter().flat_map(|i| i.ips.iter().map(|ip| (*ip, i.source)));
         let of_sockets = map.sockets.iter().filter_map(|s| Some((s.local_ip?, s.source)));
         for (ip, source) in of_interfaces.chain(of_sockets).filter(|(ip, _)| !ip.is_loopback()) {
-            own.entry(ip).or_default().insert(source);
+            note(&mut own, ip, source);
+        }
+        let pods = pods_of_paths(world);
+        let (mut of_host, mut of_pod) = (HashMap::new(), HashMap::new());
+        let files: BTreeSet<SourceIndex> = map.hosts.keys().copied().chain(pods.keys().copied()).collect();
+        for source in files {
+            match (pods.get(&source), map.hosts.get(&source)) {
+                (Some(pod), _) => note(&mut of_pod, *pod, source),
+                (None, Some(host)) => note(&mut of_host, host.as_str(), source),
+                (None, None) => {}
+            }
         }
         let (listening, unreachable) = (HashMap::new(), HashMap::new());
         let destinations = HashMap::new();
-        Self { world, own, pods: pods_of_paths(world), listening, unreachable, destinations }
+        Self { world, dumps: Dumps::new(map), own, of_host, of_pod, listening, unreachable, destinations }
     }
 
     /// The facts of one case; none where no state is dumped.
@@ -99,22 +114,24 @@ impl<'w> Hosts<'w> {
         }))
     }
 
-    /// Whether a file shows the network namespace that an address belongs to.
-    fn sees(&self, source: SourceIndex, ip: IpAddr, caller: Option<&str>) -> bool {
+    /// Dumps of the network namespace that an address belongs to, in order.
+    fn seeing(&self, ip: IpAddr, caller: Option<&str>) -> Vec<(SourceIndex, &Dump<'w>)> {
         let map = &self.world.cluster;
-        if ip.is_loopback() {
-            return caller.is_some() && self.is_of(source, caller);
-        }
-        let of_pod = match map.owner(ip) {
-            Some(Owner::Pod(pod)) => self.pods.get(&source).is_some_and(|name| *name == pod.name),
-            _ => map.host_of(ip).is_some() && self.is_of(source, map.host_of(ip)),
+        let files = if ip.is_loopback() {
+            [caller.and_then(|host| self.of_host.get(host)), None]
+        } else {
+            let named = match map.owner(ip) {
+                Some(Owner::Pod(pod)) => self.of_pod.get(pod.name.as_str()),
+                _ => map.host_of(ip).and_then(|host| self.of_host.get(host)),
+            };
+            [named, self.own.get(&ip)]
         };
-        of_pod || self.own.get(&ip).is_some_and(|sources| sources.contains(&source))
+        self.dumps_of(files)
     }
 
-    /// Whether a file shows a host itself, and not one of its pods.
-    fn is_of(&self, source: SourceIndex, host: Option<&str>) -> bool {
-        !self.pods.contains_key(&source) && self.world.cluster.hosts.get(&source).map(String::as_str) == host
+    fn dumps_of(&self, files: [Option<&BTreeSet<SourceIndex>>; 2]) -> Vec<(SourceIndex, &Dump<'w>)> {
+        let files: BTreeSet<SourceIndex> = files.into_iter().flatten().flatten().copied().collect();
+        files.into_iter().filter_map(|source| Some((source, self.dumps.get(source)?))).collect()
     }
 
     fn listening(&mut self, called: SocketAddr, caller: Option<&str>) -> Rc<Listening> {
@@ -123,37 +140,28 @@ impl<'w> Hosts<'w> {
         if let Some(known) = self.listening.get(&key) {
             return Rc::clone(known);
         }
-        let map = &self.world.cluster;
-        let sees = |source: SourceIndex| self.sees(source, called.ip(), caller);
-        let all: Vec<&Socket> =
-            map.sockets.iter().filter(|s| s.state == "LISTEN" && sees(s.source)).collect();
-        let counters: Vec<&Counter> = map
-            .counters
-            .iter()
-            .filter(|c| QUEUE_COUNTERS.contains(&c.name.as_str()) && sees(c.source))
-            .collect();
-        let found = Rc::new(self.of_sockets(called, &all, &counters));
+        let found = Rc::new(self.of_sockets(called, &self.seeing(called.ip(), caller)));
         self.listening.insert(key, Rc::clone(&found));
         found
     }
 
-    fn of_sockets(&self, called: SocketAddr, all: &[&Socket], counters: &[&Counter]) -> Listening {
-        let fits = |s: &&&Socket| {
-            s.local_port == called.port() && s.local_ip.is_none_or(|ip| ip == called.ip().to_canonical())
-        };
+    fn of_sockets(&self, called: SocketAddr, dumps: &[(SourceIndex, &Dump<'w>)]) -> Listening {
         // Of several dumps the fullest queue is the one that tells.
-        let most = all.iter().filter(fits).max_by_key(|s| i64::from(s.recv_q) - i64::from(s.send_q));
-        let files: BTreeSet<SourceIndex> = all.iter().map(|s| s.source).collect();
-        let none = most.is_none().then(|| files.first()).flatten();
-        let counted = |c: &&Counter| format!("{} {} in {}", c.name, c.value, self.place(c.source));
-        let counted: Vec<String> = counters.iter().map(counted).collect();
+        let fitting = dumps.iter().flat_map(|(_, dump)| dump.sockets(called.ip(), called.port()));
+        let most = fitting.max_by_key(|(n, socket)| (queued(socket), *n)).map(|(_, socket)| socket);
+        let mut listed = dumps.iter().filter(|(_, dump)| dump.listening > 0).peekable();
+        let any = listed.peek().is_some();
+        let none = listed.next().filter(|_| most.is_none());
+        let counters = dumps.iter().flat_map(|(_, dump)| &dump.counters);
+        let counted: Vec<String> =
+            counters.map(|c| format!("{} {} in {}", c.name, c.value, self.place(c.source))).collect();
         Listening {
-            listens: (!all.is_empty()).then_some(most.is_some()),
+            listens: any.then_some(most.is_some()),
             queue: most.map(|s| (s.recv_q, s.send_q)),
             listener: most.map(|s| self.words_of(s)),
-            no_listener: none.map(|source| {
-                let listed = all.iter().filter(|s| s.source == *source).count();
-                format!("{} ({listed} listening, none on port {})", self.place(*source), called.port())
+            no_listener: none.map(|(source, dump)| {
+                let (listed, port) = (dump.listening, called.port());
+                format!("{} ({listed} listening, none on port {port})", self.place(*source))
             }),
             queue_drops: (!counted.is_empty()).then(|| counted.join(" and ")),
         }
@@ -198,29 +206,26 @@ impl<'w> Hosts<'w> {
             return Rc::clone(known);
         }
         let (caller, orig) = &key.1;
-        let map = &self.world.cluster;
-        let shows_orig = orig.and_then(|ip| self.own.get(&ip));
-        let here = |source: SourceIndex| {
-            caller.is_some() && self.is_of(source, caller.as_deref())
-                || shows_orig.is_some_and(|s| s.contains(&source))
+        let own = orig.and_then(|ip| self.own.get(&ip));
+        let dumps = self.dumps_of([caller.as_deref().and_then(|host| self.of_host.get(host)), own]);
+        let best = |ip: &IpAddr| {
+            let routes = dumps.iter().filter_map(|(_, dump)| dump.route(*ip));
+            routes.max_by_key(|(n, route)| (route.destination.1, *n)).map(|(_, route)| route)
         };
-        let routes: Vec<&Route> = map.routes.iter().filter(|r| here(r.source)).collect();
-        let table: Vec<&Neighbour> = map.neighbours.iter().filter(|n| here(n.source)).collect();
-        let best = |ip: &IpAddr| best_route(&routes, *ip);
         let hops = hosts.iter().filter_map(best).filter_map(|r| r.via);
         let wanted: BTreeSet<IpAddr> = hosts.iter().copied().chain(hops).collect();
-        let silent =
-            |n: &&&Neighbour| matches!(n.state.as_str(), "FAILED" | "INCOMPLETE") && wanted.contains(&n.ip);
-        let failed = table.iter().find(silent);
+        let silent = dumps.iter().flat_map(|(_, dump)| wanted.iter().filter_map(|ip| dump.silent(ip)));
+        let failed = silent.min_by_key(|(n, _)| *n);
         let failed =
-            failed.map(|n| format!("{} dev {} {} in {}", n.ip, n.device, n.state, self.place(n.source)));
+            failed.map(|(_, n)| format!("{} dev {} {} in {}", n.ip, n.device, n.state, self.place(n.source)));
         let rejecting = hosts.iter().filter_map(best).find(|r| REJECTING.contains(&r.kind.as_str()));
         let rejecting = rejecting.map(|r| {
             format!("{} {}/{} in {}", r.kind, r.destination.0, r.destination.1, self.place(r.source))
         });
+        let has = |what: fn(&Dump<'w>) -> bool| dumps.iter().any(|(_, dump)| what(dump));
         let found = Rc::new(Unreachable {
-            neighbor_failed: if table.is_empty() { Dumped::Unknown } else { Dumped::of(failed) },
-            no_route: if routes.is_empty() { Dumped::Unknown } else { Dumped::of(rejecting) },
+            neighbor_failed: if has(|d| d.has_neighbours) { Dumped::of(failed) } else { Dumped::Unknown },
+            no_route: if has(|d| d.has_routes) { Dumped::of(rejecting) } else { Dumped::Unknown },
         });
         self.unreachable.insert(key, Rc::clone(&found));
         found
@@ -270,10 +275,12 @@ fn destinations(map: &ClusterMap, backends: &[SocketAddr]) -> (Option<SocketAddr
     (called, Rc::new(backends.iter().map(SocketAddr::ip).chain(nodes).collect()))
 }
 
-/// The route with the longest prefix. Assume that no rule of `ip rule` sends these packets to another table.
-fn best_route<'r>(routes: &[&'r Route], ip: IpAddr) -> Option<&'r Route> {
-    let covering = routes.iter().filter(|r| r.kind != "throw" && r.covers(ip));
-    covering.copied().max_by_key(|r| r.destination.1)
+/// Counts a file among the first ones of its kind.
+fn note<K: Eq + Hash>(files: &mut HashMap<K, BTreeSet<SourceIndex>>, of: K, source: SourceIndex) {
+    let files = files.entry(of).or_default();
+    if files.len() < MAX_DUMPS {
+        files.insert(source);
+    }
 }
 
 /// The pod that each path with host state names.
@@ -290,8 +297,8 @@ fn pods_of_paths(world: &World) -> HashMap<SourceIndex, &str> {
     named.collect()
 }
 
-/// Counters of connections that found a full accept queue; each network namespace has its own.
-const QUEUE_COUNTERS: &[&str] = &["TcpExtListenOverflows", "TcpExtListenDrops"];
+/// Files that dump the state of one host, pod or address, which are looked at.
+const MAX_DUMPS: usize = 64;
 /// Kinds of routes that send nothing.
 const REJECTING: &[&str] = &["blackhole", "unreachable", "prohibit"];
 /// IP protocol number of TCP.

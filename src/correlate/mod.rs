@@ -24,6 +24,7 @@ mod clocks;
 mod contrary;
 mod coverage;
 mod dialers;
+mod dumps;
 mod endings;
 mod facts;
 mod fit;
