@@ -31,6 +31,8 @@ pub(super) struct Ended {
     /// 1, for [`Ending::Unanswered`] on what was established, [`lists::QUEUED`] and more for calls that waited behind others
     /// there; else 0.
     pub(super) turn: u32,
+    /// Every call on the connection had been answered for a while when the responder ended it.
+    pub(super) idle: bool,
 }
 
 /// A flow that an event could be about.
@@ -400,7 +402,7 @@ fn fallback(
     let flow = &world.read(root);
     let (start, end) = (clock(flow, endings::start(flow)), clock(flow, flow.last.time));
     let (key, resp) = (Key::Tuple, flow.resp);
-    let ended = Ended { at: end, start, flow: root, ending: Ending::GaveUp, key, resp, turn: 0 };
+    let ended = Ended { at: end, start, flow: root, ending: Ending::GaveUp, key, resp, turn: 0, idle: false };
     let during = at + slack >= start && at <= end + TimeDelta::from_secs(60);
     (if during { 0.5 } else { 0.0 }, ended)
 }

@@ -327,7 +327,7 @@ fn failed_lookups<'w>(
         let ended = failed.filter_map(|(turn, l)| {
             let at = base(&flow, l.answer?.time);
             let (key, resp, turn) = (Key::DnsName, flow.resp, turn as u32);
-            Some(Ended { at, start: at, flow: *f, ending: Ending::Response, key, resp, turn })
+            Some(Ended { at, start: at, flow: *f, ending: Ending::Response, key, resp, turn, idle: false })
         });
         ended.collect::<Vec<_>>()
     });

@@ -6,18 +6,32 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::dialers::Dialers;
+use super::endings;
 use super::goal::Goal;
 use super::join::Join;
 use super::strangers::Strangers;
 use super::{Case, Coverage, Missing};
 use crate::capture::CaptureIndex;
 use crate::ingest::CaptureReport;
-use crate::log::Ending;
+use crate::log::{Ending, LogEvent};
 use crate::time::{TimeDelta, Timestamp};
 
-/// Whether a capture shows packets of any backend of a goal, as is asked for: thousands of cases ask of thousands.
+/// What captures show of the backends of a goal, as is asked for: thousands of cases ask of thousands.
 #[derive(Default)]
-pub(super) struct Shown(HashMap<(u32, usize), bool>);
+pub(super) struct Shown {
+    /// Whether a capture shows packets of any.
+    any: HashMap<(u32, usize), bool>,
+    /// Connections that carry several calls at once, from their first to their last frame.
+    shared: HashMap<u32, Vec<(CaptureIndex, Timestamp, Timestamp)>>,
+}
+
+/// Why what the captures show of a target proves nothing of one call.
+enum Doubt {
+    /// An address that no source knows was dialled meanwhile, in vain.
+    Stranger(SocketAddr),
+    /// The call may be one of several on a connection that was in use.
+    Shared,
+}
 
 /// The coverage of one case.
 pub(super) fn of(
@@ -27,15 +41,40 @@ pub(super) fn of(
     strangers: &mut Strangers,
     shown: &mut Shown,
 ) -> Coverage {
-    let (mut coverage, stranger) = match case.attempt().or_else(|| case.lookup()) {
-        Some(flow) => (with_flow(join, case, join.world.flow(flow).capture), None),
-        None => (without_flow(join, case, dialers, shown), strangers.near(join, case, dialers)),
+    let (mut coverage, doubt) = if let Some(flow) = case.attempt().or_else(|| case.lookup()) {
+        (with_flow(join, case, join.world.flow(flow).capture), None)
+    } else {
+        let doubt = strangers.near(join, case, dialers).map(Doubt::Stranger);
+        let doubt = doubt.or_else(|| is_shared(join, case, shown).then_some(Doubt::Shared));
+        (without_flow(join, case, dialers, shown), doubt)
     };
-    if stranger.is_some() {
+    if doubt.is_some() {
         coverage.address = Some(false);
     }
-    coverage.missing = missing(join, case, &coverage, stranger);
+    coverage.missing = missing(join, case, &coverage, doubt.as_ref());
     coverage
+}
+
+/// Whether a connection that may carry several calls at once was in use when a call that ran out of time was made.
+fn is_shared(join: &Join<'_>, case: &Case, seen: &mut Shown) -> bool {
+    let Some((event, (from, to))) = case.event.zip(case.window) else { return false };
+    let timed_out = |e: &LogEvent| !e.server_side && e.endings.contains(&Ending::Unanswered);
+    if !join.world.event(case).is_some_and(timed_out) {
+        return false;
+    }
+    let shared = seen.shared.entry(join.goals.number(event)).or_insert_with(|| {
+        let backends = real_backends(join, join.goals.of(event)).take(MAX_NAMED);
+        let flows = backends.flat_map(|b| join.table.of_resp(b).iter().take(MAX_SHARED));
+        let used = flows.map(|f| join.world.read(*f)).filter(|flow| {
+            let tls = flow.app.session.tls.as_deref();
+            endings::is_http2(flow) && tls.is_some_and(|t| !t.bursts.is_empty())
+        });
+        used.map(|flow| (flow.capture, flow.first.time, flow.last.time)).collect()
+    });
+    shared.iter().any(|(capture, first, last)| {
+        let here = |time| join.clocks.in_capture(capture.0 as usize, time);
+        *first <= here(to) && here(from) <= *last
+    })
 }
 
 /// A flow is there: does its capture show the end, and replies?
@@ -71,7 +110,7 @@ fn without_flow(join: &Join<'_>, case: &Case, dialers: &Dialers, seen: &mut Show
     let mut any = |event: u32, n: usize| {
         let mut real = real_backends(join, join.goals.of(event));
         let shown = || real.any(|b| join.table.responder_shown(b, CaptureIndex(n as u16)));
-        *seen.0.entry((join.goals.number(event), n)).or_insert_with(shown)
+        *seen.any.entry((join.goals.number(event), n)).or_insert_with(shown)
     };
     let address = case.event.is_some_and(|event| at_place.iter().any(|n| any(event, *n)));
     // a line whose stamp nothing could read is no sign that captures lack its time
@@ -124,7 +163,7 @@ fn no_drops(report: &CaptureReport) -> Option<bool> {
     }
 }
 
-fn missing(join: &Join<'_>, case: &Case, coverage: &Coverage, stranger: Option<SocketAddr>) -> Vec<Missing> {
+fn missing(join: &Join<'_>, case: &Case, coverage: &Coverage, doubt: Option<&Doubt>) -> Vec<Missing> {
     if join.world.event(case).is_some_and(|e| e.endings.is_empty()) {
         return Vec::new(); // it sent no packet that a capture could show
     }
@@ -134,11 +173,14 @@ fn missing(join: &Join<'_>, case: &Case, coverage: &Coverage, stranger: Option<S
         0 => "the bundle holds no capture",
         _ => "no capture spans the time of this call",
     };
-    let address: Cow<'static, str> = match stranger {
-        Some(to) => format!(
+    let address: Cow<'static, str> = match doubt {
+        Some(Doubt::Stranger(to)) => format!(
             "a dial to {to}, which no source knows, failed meanwhile: the target may have had that address then"
         )
         .into(),
+        Some(Doubt::Shared) => {
+            "a connection to the target that carries several calls at once was in use: this may be one of them".into()
+        }
         None => "the captures show no packet to the target's address and port: a filter may hide them".into(),
     };
     let place = "no capture that spans this time was taken where the caller's packets pass";
@@ -193,6 +235,9 @@ fn command(join: &Join<'_>, case: &Case) -> String {
         "tcpdump -i any -s 0 -C 200 -W 10 -w /var/tmp/apiserver.pcap '{filter}'  # on the caller's host, during the failure"
     )
 }
+
+/// Connections of one backend that are looked at.
+const MAX_SHARED: usize = 64;
 
 /// Hosts that a command names.
 const MAX_NAMED: usize = 4;

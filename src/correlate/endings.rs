@@ -86,7 +86,11 @@ pub(super) fn dead(flow: &Conversation) -> Option<(Timestamp, Timestamp)> {
 
 /// Several calls may share the connection at once. Of one that began before the capture this may be.
 pub(super) fn is_http2(flow: &Conversation) -> bool {
-    let hello = flow.app.session.tls.as_deref().and_then(|t| t.client_hello.as_deref());
+    let tls = flow.app.session.tls.as_deref();
+    if let Some(chosen) = tls.and_then(|t| t.server_hello.as_ref()?.alpn.as_deref()) {
+        return chosen == "h2";
+    }
+    let hello = tls.and_then(|t| t.client_hello.as_deref());
     hello.map_or(flow.midstream, |h| h.shape.alpn.iter().any(|p| p == "h2"))
 }
 

@@ -39,7 +39,8 @@ pub(super) fn fit(ended: &Ended, call: &Call, deadline: Option<TimeDelta>) -> f6
     let after = at - ended.at;
     let late =
         if after.0 < 0 { (after.abs() - grain).0.max(0) as f64 / 0.05e9 } else { after.as_secs_f64() / 0.25 };
-    let score = 1.0 / (1.0 + late);
+    // Of connections that ended together the one with a call open is meant.
+    let score = if ended.idle { 0.6 } else { 1.0 } / (1.0 + late);
     // Assume a line follows the packet that caused it within 2 s; a log under more pressure than that shows it false.
     if after > TimeDelta::from_secs(2) + slack || after < -(slack + slack) { 0.0 } else { score }
 }

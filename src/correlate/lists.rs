@@ -16,6 +16,7 @@ use super::{Key, World};
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::{Ending, Endings};
 use crate::time::{TimeDelta, Timestamp};
+use crate::tls::Burst;
 
 /// [`Ended::turn`] of the first call that waited behind others on a dead connection.
 pub(super) const QUEUED: u32 = 1 << 30;
@@ -241,10 +242,12 @@ pub(super) fn endings_of(
         let all = requests::of(flow);
         let requests: Vec<Request> = all.iter().filter(|r| !r.small).copied().collect();
         let start = clock(flow, endings::start(flow));
+        let rested = requests::rested(flow);
         let mut add = |ending: Ending, turn: usize, start: Timestamp, at: Timestamp| {
             let turn = turn as u32;
+            let idle = rested && matches!(ending, Ending::PeerClosed | Ending::Reset);
             if !ends.iter().any(|e| e.ending == ending && e.turn == turn) {
-                ends.push(Ended { at, start, flow: root, ending, key: Key::Time, resp, turn });
+                ends.push(Ended { at, start, flow: root, ending, key: Key::Time, resp, turn, idle });
             }
         };
         for &ending in kinds {
@@ -276,11 +279,16 @@ fn unanswered(
 ) -> Vec<(usize, Timestamp, Timestamp)> {
     let mut found = Vec::new();
     let wait = deadline.unwrap_or_default();
+    let calls_off = requests::calls_off(flow);
     for (turn, request) in requests.iter().enumerate().filter(|(_, r)| !r.small || deadline.is_some()) {
         let start = clock(flow, request.sent.first.time);
         let answered = request.answer.map(|a| clock(flow, a.first.time));
-        // An answer that came in time leaves nothing open; one that came later is what this is about.
-        if answered.is_none_or(|a| deadline.is_some() && a + SLACK >= start + wait) {
+        // An answer that came in time leaves nothing open, unless the caller called this one off behind it; one that came
+        // later is what this is about.
+        let late = |a: Timestamp| deadline.is_some() && a + SLACK >= start + wait;
+        let called_off = |sent: &Burst| (clock(flow, sent.first.time) - (start + wait)).abs() <= SLACK;
+        let open = answered.is_none_or(late) || deadline.is_some() && calls_off.iter().any(called_off);
+        if open {
             found.push((turn + 1, start, start + wait));
         }
     }

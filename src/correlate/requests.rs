@@ -40,7 +40,7 @@ pub(super) fn of(flow: &Conversation) -> Vec<Request> {
     };
     let asks = |(n, b): &(usize, &Burst)| {
         let size = b.bytes > sizes.control_orig && !ping(*n, b);
-        b.dir == Dir::Orig && (size || first_asked == Some(*n))
+        b.dir == Dir::Orig && (size || first_asked == Some(*n) && !flow.midstream)
     };
     let first_said = first_of(Dir::Resp);
     let answers = |(n, b): &(usize, &Burst)| {
@@ -51,8 +51,7 @@ pub(super) fn of(flow: &Conversation) -> Vec<Request> {
     let request = |place: usize| {
         let (n, sent) = asked[place];
         let small = sent.bytes <= sizes.small && first_asked != Some(n);
-        let sure = |(_, b): &&(usize, &Burst)| b.bytes > sizes.small;
-        let next = asked[place + 1..].iter().find(sure).map_or(bursts.len(), |(next, _)| *next);
+        let next = asked.get(place + 1).map_or(bursts.len(), |(next, _)| *next);
         let first = tls.request.is_none_or(|r| r.time >= sent.first.time);
         let said = bursts.iter().filter(|b| b.dir == Dir::Resp);
         let before = said.filter(|b| b.first < sent.first).max_by_key(|b| b.last);
@@ -72,12 +71,14 @@ pub(super) fn asked(
 ) -> Option<Request> {
     let sent = |r: &Request| r.sent.first.time;
     let mut all = of(flow);
+    if let Some(fitting) = fitting(flow, &all, until.zip(deadline)) {
+        return Some(fitting);
+    }
     all.retain(|r| until.is_none_or(|t| sent(r) <= t + SLACK));
-    let fits = |r: &Request| until.zip(deadline).is_some_and(|(t, d)| (sent(r) - (t - d)).abs() <= SLACK);
     let ended = flow.tcp.as_deref().and_then(endings::ended_by_peer);
     let last = all.iter().map(sent).max();
     let cut_off = |r: &Request| r.answer.is_none() && ended.is_some() && last == Some(sent(r));
-    all.retain(|r| !r.small || fits(r) || cut_off(r));
+    all.retain(|r| !r.small || cut_off(r));
     let mut found = all.pop()?;
     while let Some(earlier) = all.pop() {
         let same = earlier.answer.map(|a| a.first) == found.answer.map(|a| a.first);
@@ -88,6 +89,37 @@ pub(super) fn asked(
         found = earlier;
     }
     Some(found)
+}
+
+/// The request that a deadline which passed then leaves no doubt about: sent when the deadline began, and unanswered when
+/// it passed. What HTTP/2 answers meanwhile may be another's, if the caller called this one off.
+fn fitting(flow: &Conversation, all: &[Request], call: Option<(Timestamp, TimeDelta)>) -> Option<Request> {
+    let (until, deadline) = call?;
+    let near = |time: Timestamp, to: Timestamp| (time - to).abs() <= SLACK;
+    let called_off = calls_off(flow).iter().any(|b| near(b.first.time, until));
+    let fits = all.iter().filter(|r| near(r.sent.first.time, until - deadline));
+    let open = fits.filter_map(|r| match r.answer {
+        Some(answer) if answer.first.time + SLACK < until => {
+            called_off.then_some(Request { answer: None, ..*r })
+        }
+        _ => Some(*r),
+    });
+    open.min_by_key(|r| r.sent.first)
+}
+
+/// What the originator sent on HTTP/2 that is as small as what calls a request off.
+pub(super) fn calls_off(flow: &Conversation) -> Vec<Burst> {
+    let tls = flow.app.session.tls.as_deref().filter(|_| endings::is_http2(flow));
+    let bursts = tls.map(|t| t.bursts.as_slice()).unwrap_or_default();
+    let small = |b: &&Burst| b.dir == Dir::Orig && (HTTP2.control_orig..=HTTP2.small).contains(&b.bytes);
+    bursts.iter().filter(small).copied().collect()
+}
+
+/// The responder ended the connection, and had answered the last request a while before.
+pub(super) fn rested(flow: &Conversation) -> bool {
+    let ended = flow.tcp.as_deref().and_then(endings::ended_by_peer);
+    let last = of(flow).into_iter().next_back().and_then(|r| r.answer);
+    ended.zip(last).is_some_and(|(ended, answer)| ended - answer.last.time > RESTED)
 }
 
 /// Whether the server acknowledged this request. A caller that gives up says so (close_notify, RST_STREAM, GOAWAY), often
@@ -121,6 +153,9 @@ const HTTP1: Sizes = Sizes { control_orig: 48, small: 48, control_resp: 24, pref
 /// 35, PING 39, one of them and a PING in one record 52. A server begins with SETTINGS, their acknowledgment and up to two
 /// `WINDOW_UPDATE`; later it may send an acknowledgment of a PING beside one.
 const HTTP2: Sizes = Sizes { control_orig: 35, small: 52, control_resp: 74, preface: 140 };
+
+/// A response that is under way does not pause so long, as a rule.
+const RESTED: TimeDelta = TimeDelta::from_millis(500);
 
 /// Stamps of packets and of what followed them may disagree by this.
 pub(super) const SLACK: TimeDelta = TimeDelta::from_millis(50);

@@ -29,7 +29,10 @@ impl Bursts {
     /// `bytes` of `dir` that end at `end` of its stream.
     pub(super) fn data(&mut self, dir: Dir, bytes: u32, end: i64, at: Moment) {
         let current = if self.last.is_empty() { self.first.last_mut() } else { self.last.back_mut() };
-        let goes_on = |open: &&mut Open| open.burst.dir == dir && at.time - open.burst.last.time < PAUSE;
+        // What is as small as a control frame of HTTP/2 belongs with what follows at once, and with nothing later.
+        let pause = |open: &Open| if open.burst.bytes <= CONTROL { SHORT_PAUSE } else { PAUSE };
+        let goes_on =
+            |open: &&mut Open| open.burst.dir == dir && at.time - open.burst.last.time < pause(open);
         if let Some(open) = current.filter(goes_on) {
             open.burst.bytes += u64::from(bytes);
             open.burst.last = open.burst.last.max(at);
@@ -91,5 +94,25 @@ impl Bursts {
 const EDGE: usize = 8;
 /// Bursts kept in between.
 const MIDDLE: usize = 64;
+/// `RST_STREAM` and PING in one record.
+const CONTROL: u64 = 52;
+/// A pause that ends a burst of so little.
+const SHORT_PAUSE: TimeDelta = TimeDelta::from_millis(50);
 /// A pause that ends a burst, and that is worth keeping the burst before it.
 const PAUSE: TimeDelta = TimeDelta::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+
+    #[test]
+    fn a_control_frame_ends_its_burst_sooner_than_a_request() {
+        let mut bursts = Bursts::default();
+        for (ms, bytes) in [(0, 900), (700, 400), (2000, 35), (2300, 42), (2301, 900)] {
+            let at = Moment { time: Timestamp(ms * 1_000_000), ..Moment::default() };
+            bursts.data(Dir::Orig, bytes, 0, at);
+        }
+        assert_eq!(bursts.finish().iter().map(|b| b.bytes).collect::<Vec<_>>(), [1300, 35, 942]);
+    }
+}

@@ -1,9 +1,10 @@
 //! Calls on connections that carried others before, and live on: one in use is neither new nor closed.
 
-use super::super::made::{dead, event, flow, join, used, world};
+use super::super::made::{dead, event, flow, join, sec, service, used, world};
 use super::{key, orig_port, within};
 use crate::correlate::{Case, Key, World};
 use crate::flow::Dir::{Orig, Resp};
+use crate::flow::Moment;
 use crate::log::LogEvent;
 
 const NAME: &str = "a.b.svc";
@@ -55,7 +56,31 @@ fn the_request_that_was_open_when_the_deadline_passed_is_the_attempt() {
 fn what_http2_says_of_its_own_accord_is_no_request_and_no_answer() {
     // SETTINGS and WINDOW_UPDATE of both sides, and the acknowledgment of the server's
     let begin = [(Orig, 0.1, 92), (Resp, 0.11, 67), (Orig, 0.12, 31)];
-    let cases: [(&str, f64, &[Sent]); 3] = [
+    let cases: [(&str, f64, &[Sent]); 5] = [
+        (
+            "what answers a later GET",
+            15.0,
+            &[
+                (Orig, 0.2, 322),
+                (Resp, 0.3, 200),
+                (Orig, 10.0, 42),
+                (Orig, 15.0, 35),
+                (Orig, 17.0, 42),
+                (Resp, 17.001, 300),
+            ],
+        ),
+        (
+            "what answers another meanwhile",
+            15.0,
+            &[
+                (Orig, 0.2, 322),
+                (Resp, 0.3, 200),
+                (Orig, 10.0, 42),
+                (Orig, 12.0, 400),
+                (Resp, 12.1, 300),
+                (Orig, 15.0, 35),
+            ],
+        ),
         (
             "the first request",
             5.2,
@@ -175,4 +200,35 @@ fn a_farewell_of_the_server_is_the_end_of_the_connection() {
     let found = join(&mut world);
     let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
     assert_eq!(orig_port(&world, case), Some(4020));
+}
+
+#[test]
+fn of_connections_that_end_together_the_one_with_a_call_open_is_meant() {
+    let ended = |port: u16, bursts: &[Sent], at: f64| {
+        let mut flow =
+            used(flow(&format!("10.0.0.1:{port}"), "10.2.0.8:10250", 0.0, at), NAME, "http/1.1", bursts);
+        let tcp = flow.tcp.as_mut().expect("TCP");
+        tcp.first_fin.resp = Some(Moment { time: sec(at), ..Moment::default() });
+        flow
+    };
+    let open = ended(4021, &[(Orig, 0.1, 900), (Resp, 0.2, 500), (Orig, 28.5, 900)], 30.0);
+    let idle = ended(4022, &[(Orig, 0.1, 900), (Resp, 0.2, 500)], 30.01);
+    let mut world = world(1, vec![open, idle], vec![within(event("eof", NAME, 30.011), 10)]);
+    let mut found = join(&mut world);
+    let place = found.cases.iter().position(|c| c.event.is_some()).expect("the line's case");
+    assert_eq!(orig_port(&world, &found.cases.swap_remove(place)), Some(4021));
+}
+
+#[test]
+fn absence_proves_nothing_beside_a_connection_that_carries_several_calls() {
+    let bursts = [(Orig, 0.1, 900), (Resp, 0.2, 500), (Orig, 69.0, 900), (Resp, 69.1, 500)];
+    for (protocol, of_several) in [("h2", true), ("http/1.1", false)] {
+        let connection = used(flow("10.0.0.1:4020", "10.2.0.8:10250", 0.0, 900.0), NAME, protocol, &bursts);
+        let mut world = world(1, vec![connection], vec![within(event("deadline_exceeded", NAME, 70.0), 10)]);
+        service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.8:10250"]);
+        let found = join(&mut world);
+        let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
+        let said = case.coverage.missing.iter().any(|m| m.detail.contains("several calls at once"));
+        assert_eq!((case.attempt(), said), (None, of_several), "{protocol}");
+    }
 }
