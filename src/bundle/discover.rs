@@ -114,6 +114,9 @@ impl<'l> Finder<'l> {
         } else if meta.is_file() {
             File::open(input).map_err(failed)?;
             self.file(input, label);
+        } else if is_device(&meta) {
+            let why = "it is a device, which may never end: name a file, or - for standard input".to_owned();
+            return Err(Error::Input(input.display().to_string(), why));
         } else {
             // A pipe, as a shell's `<(…)` gives: it can be read once only.
             let mut pipe = File::open(input).map_err(failed)?;
@@ -391,6 +394,19 @@ fn not_a_capture(kind: SourceKind) -> String {
         SourceKind::Unknown => "the file is named like a capture and is none that can be read; take it with `tcpdump -w` and send it as it is".to_owned(),
         _ => "the file is named like a capture and holds text: probably tcpdump's printed lines; take it again with `tcpdump -w FILE`".to_owned(),
     }
+}
+
+/// `/dev/zero` and the like, as well as disks; a terminal, too, which is standard input where it is meant to be read.
+#[cfg(unix)]
+fn is_device(meta: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    let kind = meta.file_type();
+    kind.is_char_device() || kind.is_block_device()
+}
+
+#[cfg(not(unix))]
+fn is_device(_: &std::fs::Metadata) -> bool {
+    false
 }
 
 fn file_name(path: &Path) -> String {

@@ -1,6 +1,6 @@
 //! Reads a bundle through all stages up to the findings.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::args::ReadArguments;
@@ -170,24 +170,12 @@ pub(super) fn inputs(world: &World) -> impl Iterator<Item = &InputReport> {
 pub(super) fn captures(read: &ReadArguments, settings: &Settings) -> Result<World, Error> {
     let progress = Progress::new(&read.show);
     if read.how.redact {
-        let mut world = world(&read.inputs, settings, &progress)?;
-        add_untaken(&world.bundle, &mut world.wire, &[&world.logs.inputs, &world.cluster.inputs]);
-        return Ok(world);
+        return world(&read.inputs, settings, &progress);
     }
     let bundle = settings.discover(&read.inputs)?;
     reading(&bundle, SourceKind::is_capture, "capture", &progress);
-    let mut wire = ingest::run(&bundle.sources, &settings.ingest(&bundle)?);
-    add_untaken(&bundle, &mut wire, &[]);
+    let wire = ingest::run(&bundle.sources, &settings.ingest(&bundle)?);
     Ok(World { bundle, wire, ..World::default() })
-}
-
-/// Reports what was lost in sources that no stage took (a text named `.pcap`, a file without read permission).
-fn add_untaken(bundle: &Bundle, wire: &mut Ingested, others: &[&[InputReport]]) {
-    let taken: HashSet<_> =
-        wire.inputs.iter().chain(others.iter().copied().flatten()).map(|i| i.source).collect();
-    for source in bundle.sources.iter().filter(|s| s.problems.any_loss() && !taken.contains(&s.index)) {
-        wire.inputs.push(InputReport::of(source));
-    }
 }
 
 /// A call that a line tells of after `--from` can have begun so long before it: the kernel sends SYNs for 127 s, and the

@@ -3,6 +3,7 @@
 //! Arguments are resolved in two steps: [`args`] holds what was typed, [`settings`] what it means. Results go to
 //! standard output or a file ([`output`]), everything else to standard error.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 
 use clap::error::ErrorKind;
@@ -11,7 +12,7 @@ use clap::{CommandFactory as _, Parser as _};
 use self::args::{Arguments, Command, HowArguments, RulesCommand, SchemaKind, ShowArguments};
 use self::redact::Mask;
 use self::settings::Settings;
-use crate::bundle::{Bundle, InputReport};
+use crate::bundle::{Bundle, InputReport, SourceIndex};
 use crate::error::Error;
 use crate::report::{document, words};
 use crate::rules::expr::Expr;
@@ -56,9 +57,18 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(Outcome::Partial) => 3,
         Ok(Outcome::Failed) => 10,
         Err(error) => {
-            eprintln!("wirecause: {error}");
+            eprintln!("wirecause: {}", told(&error));
             error.exit_code()
         }
+    }
+}
+
+/// A mistake may name what a bundle holds; those of rule files are laid out already.
+fn told(error: &Error) -> String {
+    let text = error.to_string();
+    match error {
+        Error::Rules(_) => text,
+        _ => text.split('\n').map(words::printable).collect::<Vec<_>>().join("\n"),
     }
 }
 
@@ -151,7 +161,8 @@ fn say(show: &ShowArguments, text: &str) {
     }
 }
 
-/// Names every input that lost something, in one line each.
+/// Names every input that lost something, in one line each, those that no stage took (a text named `.pcap`, a file
+/// without read permission) among them.
 fn say_problems<'a>(
     show: &ShowArguments,
     bundle: &Bundle,
@@ -161,7 +172,11 @@ fn say_problems<'a>(
     for problem in bundle.problems.iter() {
         say(show, &words::printable(&mask.text(&problem.detail)));
     }
-    for input in inputs {
+    let inputs: Vec<&InputReport> = inputs.into_iter().collect();
+    let taken: HashSet<SourceIndex> = inputs.iter().map(|i| i.source).collect();
+    let untaken = bundle.sources.iter().filter(|s| s.problems.any_loss() && !taken.contains(&s.index));
+    let untaken: Vec<InputReport> = untaken.map(InputReport::of).collect();
+    for input in inputs.into_iter().chain(&untaken) {
         let path = bundle.path(input.source);
         for problem in input.problems.iter().filter(|p| p.loss || show.verbose > 0) {
             let detail = mask.text(&problem.detail);
@@ -171,9 +186,10 @@ fn say_problems<'a>(
     }
 }
 
-/// Whether every input was read whole, and nothing was lost while finding them.
+/// Whether every input was read whole, and nothing was lost while finding them or of those that no stage took.
 fn worst_input<'a>(bundle: &Bundle, inputs: impl IntoIterator<Item = &'a InputReport>) -> Outcome {
     let bad = bundle.problems.any_loss()
+        || bundle.sources.iter().any(|s| s.problems.any_loss())
         || inputs.into_iter().any(|i| matches!(i.status(), "partial" | "unreadable"));
     if bad { Outcome::Partial } else { Outcome::Done }
 }

@@ -45,15 +45,52 @@ pub fn write(
 
 /// Writes a value as one line of JSON.
 pub(super) fn json_line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
+    serde_json::to_writer(Shown(out), value)?;
     out.write_all(b"\n")
 }
 
 /// Writes a value as JSON for people, with a line end behind it.
 pub(super) fn json_document(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, value)?;
+    serde_json::to_writer_pretty(Shown(out), value)?;
     out.write_all(b"\n")
 }
+
+/// JSON on its way to a terminal, perhaps: DEL and C1, on which some terminals act, are escaped, as JSON demands it of C0
+/// alone. Each write holds whole characters, which in JSON stand outside ASCII within strings only.
+pub(super) struct Shown<'o>(pub(super) &'o mut dyn Write);
+
+impl Write for Shown<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut rest = bytes;
+        while let Some((before, code, after)) = control(rest) {
+            self.0.write_all(before)?;
+            write!(self.0, "\\u{code:04x}")?;
+            rest = after;
+        }
+        self.0.write_all(rest)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// The first DEL or C1 with what stands around it.
+fn control(bytes: &[u8]) -> Option<(&[u8], u8, &[u8])> {
+    memchr::memchr2_iter(DEL, C1_LEAD, bytes).find_map(|at| {
+        let (before, rest) = bytes.split_at_checked(at)?;
+        match rest {
+            [DEL, after @ ..] => Some((before, DEL, after)),
+            [_, code @ 0x80..=0x9f, after @ ..] => Some((before, *code, after)),
+            _ => None,
+        }
+    })
+}
+
+const DEL: u8 = 0x7f;
+/// The first byte of U+0080 to U+00BF in UTF-8; C1 ends with U+009F.
+const C1_LEAD: u8 = 0xc2;
 
 /// Who may read an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +188,18 @@ const BLOCK_BYTES: usize = 1 << 18;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_holds_nothing_a_terminal_acts_on() {
+        let text = "\u{9b}31m \u{7f}\u{80}\u{9f} \u{a0}\u{bf} é \u{1b}[0m";
+        for writer in [json_line, json_document] {
+            let mut out = Vec::new();
+            writer(&mut out, &text).expect("a Vec takes all");
+            let out = String::from_utf8(out).expect("UTF-8");
+            assert!(out.trim_end().chars().all(|c| !c.is_control()), "{out:?}");
+            assert_eq!(serde_json::from_str::<String>(&out).expect("JSON"), text);
+        }
+    }
 
     #[test]
     fn a_file_appears_whole_or_not_at_all() {

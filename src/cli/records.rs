@@ -38,7 +38,9 @@ pub(super) fn logs(typed: &RecordsArguments, settings: &Settings) -> Result<Outc
         condition.as_ref().is_none_or(holds)
     };
     if typed.format == RecordFormat::Ndjson && !mask.hides() {
-        output::write(typed.output.as_deref(), |mut out| event_lines::write(&world, &wanted, &mut out))?;
+        output::write(typed.output.as_deref(), |out| {
+            event_lines::write(&world, &wanted, &mut output::Shown(out))
+        })?;
         let outcome = super::worst_input(&world.bundle, &world.logs.inputs);
         // the process ends with this, and the system takes its memory back faster than it can be freed event by event
         std::mem::forget(world.logs.events);
@@ -115,13 +117,13 @@ fn write<T: Serialize, I: Iterator<Item = T> + Send>(
     table: impl FnOnce(I, Style, &mut dyn Write) -> io::Result<()>,
 ) -> Result<(), Error> {
     let look = Look::of(&typed.read.show, typed.output.is_some());
-    output::write(typed.output.as_deref(), |mut out| match typed.format {
+    output::write(typed.output.as_deref(), |out| match typed.format {
         RecordFormat::Json => {
-            serde_json::Serializer::pretty(&mut out).collect_seq(all)?;
+            serde_json::Serializer::pretty(output::Shown(out)).collect_seq(all)?;
             out.write_all(b"\n")
         }
         RecordFormat::Csv => csv::write(all, columns, out),
         RecordFormat::Ndjson => all.try_for_each(|record| output::json_line(out, &record)),
-        RecordFormat::Table => table(all, look.style(), &mut out),
+        RecordFormat::Table => table(all, look.style(), out),
     })
 }

@@ -1,10 +1,12 @@
 //! Writes chosen frames as pcapng (draft-ietf-opsawg-pcapng), decisive ones with a comment.
 //!
 //! Takes frames as they stand in their captures; gives one section whose interfaces are the capture points that they
-//! come from, with stamps in nanoseconds. Frames of several captures come in order of time. Never changes a frame.
+//! come from, with stamps in nanoseconds. Frames of several captures come in order of time. Never changes a frame;
+//! text of a bundle in names and comments holds nothing that acts on a terminal.
 
 use std::io::{self, Write};
 
+use super::words::printable;
 use crate::time::Timestamp;
 
 /// One frame to write.
@@ -76,7 +78,7 @@ impl<'o> Writer<'o> {
         body.extend_from_slice(&frame.bytes);
         pad(&mut body);
         if let Some(comment) = &frame.comment {
-            option(&mut body, OPT_COMMENT, comment.as_bytes());
+            option(&mut body, OPT_COMMENT, printable(comment).as_bytes());
             option(&mut body, END_OF_OPTIONS, &[]);
         }
         self.block(ENHANCED_PACKET, &body)
@@ -92,7 +94,7 @@ impl<'o> Writer<'o> {
         let mut body = Vec::new();
         body.extend_from_slice(&frame.link_type.to_le_bytes());
         body.extend_from_slice(&[0; 6]);
-        option(&mut body, IF_NAME, frame.point.as_bytes());
+        option(&mut body, IF_NAME, printable(&frame.point).as_bytes());
         option(&mut body, IF_TSRESOL, &[9]);
         option(&mut body, END_OF_OPTIONS, &[]);
         self.block(INTERFACE_DESCRIPTION, &body)?;

@@ -116,9 +116,12 @@ pub fn printable(text: &str) -> String {
     out
 }
 
-/// Marks that reorder the text around them (Unicode UAX 9) or take no room: they can make a line read as something else.
+/// Marks that reorder the text around them (Unicode UAX 9), take no room or end a line (U+2028, U+2029): they can make a
+/// line read as something else.
 fn is_hidden(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Date and time of day with milliseconds: `2026-11-21 02:56:32.435`.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::document::{Anomaly, Report, SCHEMA, Summary, Tool};
+use super::words::counted;
 use crate::correlate::{Correlated, World};
 use crate::rules::{self, Finding};
 
@@ -33,6 +34,7 @@ impl Default for Options {
 /// Everything that was found out, as the value that all views are drawn from.
 pub fn build(world: &World, correlated: &Correlated, found: &[Finding], options: &Options) -> Report {
     let (listed, beyond) = found.split_at(found.len().min(MAX_FINDINGS));
+    let left_out = not_listed(beyond).into_iter().chain(omitted(listed, options.max_occurrences));
     Report {
         schema: SCHEMA.to_owned(),
         tool: Tool {
@@ -47,7 +49,7 @@ pub fn build(world: &World, correlated: &Correlated, found: &[Finding], options:
         summary: summary(found),
         findings: Findings::new(world, correlated).all(listed, options.max_occurrences),
         certificates: correlated.certificates.iter().map(|c| inputs::certificate(c)).collect(),
-        anomalies: correlated.anomalies.iter().map(anomaly).chain(not_listed(beyond)).collect(),
+        anomalies: correlated.anomalies.iter().map(anomaly).chain(left_out).collect(),
     }
 }
 
@@ -77,6 +79,22 @@ fn not_listed(beyond: &[Finding]) -> Option<Anomaly> {
         text: format!(
             "{} more findings, of {failures} failures, are counted and not listed, the worst and most frequent {MAX_FINDINGS} being; narrow the time with --from and --to",
             beyond.len()
+        ),
+    })
+}
+
+/// Calls that their findings count and do not list.
+fn omitted(listed: &[Finding], max_occurrences: usize) -> Option<Anomaly> {
+    let beyond = listed.iter().map(|f| f.occurrences.len().saturating_sub(max_occurrences) as u64);
+    let (findings, calls) = beyond.filter(|n| *n > 0).fold((0, 0), |(some, all), n| (some + 1, all + n));
+    (calls > 0).then(|| Anomaly {
+        kind: "limit_occurrences".to_owned(),
+        place: "all inputs".to_owned(),
+        count: calls,
+        text: format!(
+            "{} of {} are counted and not listed: of each the first {max_occurrences} are; raise it with --max-occurrences",
+            counted(calls, "call"),
+            counted(findings, "finding"),
         ),
     })
 }
