@@ -21,6 +21,22 @@ fn threads_change_nothing_on_samples() {
     }
 }
 
+/// Pages are drawn from the report: a few samples show that nothing of theirs depends on threads either.
+#[test]
+fn threads_change_no_page() {
+    for bundle in sample::bundles().into_iter().step_by(5) {
+        for format in ["html", "markdown", "csv"] {
+            let with = |threads| {
+                let arguments = ["analyze", "--format", format, "--threads", threads];
+                sample::run(&arguments, std::slice::from_ref(&bundle))
+            };
+            let (code, one) = with("1");
+            assert!(code == 0 && !one.is_empty(), "{format} of {}", bundle.display());
+            assert!((code, &one) == (with("8").0, &with("8").1), "{format} of {}", bundle.display());
+        }
+    }
+}
+
 #[test]
 fn threads_change_nothing_on_many_windows() {
     let folder = TempDir::new().expect("a temporary folder");

@@ -17,17 +17,50 @@ fn an_interrupted_output_leaves_no_file() {
     for (signal, number) in [("INT", 2), ("TERM", 15), ("KILL", 9)] {
         let outputs = tempfile::tempdir().expect("a directory");
         let mut run = started(&capture, &outputs.path().join("flows.ndjson"), signal);
-        while !writes_below(&run, outputs.path()) {
-            assert!(run.try_wait().expect("a child").is_none(), "it ended before it could be interrupted");
-            std::thread::yield_now();
-        }
-        let kill = Command::new("kill").args([format!("-{signal}"), run.id().to_string()]).status();
-        assert!(kill.expect("kill is installed").success());
+        interrupt(&mut run, outputs.path(), signal);
         let ended = run.wait().expect("a child");
         assert_eq!(ended.signal(), Some(number), "a shell shows {}", 128 + number);
         let left: Vec<_> = fs::read_dir(outputs.path()).expect("readable").collect();
         assert!(left.is_empty(), "after {signal}: {left:?}");
     }
+}
+
+/// The report of a log in which every line fails differently takes a while to write, too.
+#[test]
+fn an_interrupted_analysis_leaves_the_old_report() {
+    let inputs = tempfile::tempdir().expect("a directory");
+    let log = inputs.path().join("a.log");
+    let line = |n: u32| {
+        format!(
+            "W1121 02:00:05.000001       7 dispatcher.go:225] Failed calling webhook, failing closed a{n}.example.com: failed calling webhook \"a{n}.example.com\": failed to call webhook: Post \"https://a{n}.ns.svc:443/v?timeout=10s\": dial tcp 10.96.0.7:443: connect: connection refused\n"
+        )
+    };
+    fs::write(&log, (0..2000).map(line).collect::<String>()).expect("writable");
+    for (signal, number) in [("INT", 2), ("TERM", 15)] {
+        let outputs = tempfile::tempdir().expect("a directory");
+        let report = outputs.path().join("report.json");
+        fs::write(&report, "old").expect("writable");
+        let mut command = Command::new("env");
+        command.arg(format!("--default-signal={signal}")).arg(env!("CARGO_BIN_EXE_wirecause"));
+        command.args(["analyze", "--quiet", "--year", "2026", "--format", "json", "-o"]);
+        let mut run = command.arg(&report).arg(&log).spawn().expect("env is installed");
+        interrupt(&mut run, outputs.path(), signal);
+        assert_eq!(run.wait().expect("a child").signal(), Some(number), "a shell shows {}", 128 + number);
+        let left: Vec<_> =
+            fs::read_dir(outputs.path()).expect("readable").flatten().map(|e| e.path()).collect();
+        assert_eq!(left, std::slice::from_ref(&report), "after {signal}");
+        assert_eq!(fs::read_to_string(report).expect("readable"), "old");
+    }
+}
+
+/// Sends the signal once the program writes there.
+fn interrupt(run: &mut Child, outputs: &Path, signal: &str) {
+    while !writes_below(run, outputs) {
+        assert!(run.try_wait().expect("a child").is_none(), "it ended before it could be interrupted");
+        std::thread::yield_now();
+    }
+    let kill = Command::new("kill").args([format!("-{signal}"), run.id().to_string()]).status();
+    assert!(kill.expect("kill is installed").success());
 }
 
 /// The program on its way; a test that runs in the background of a script would hand down an ignored Ctrl-C.

@@ -66,6 +66,32 @@ proptest! {
     }
 
     #[test]
+    fn frames_of_different_flows_may_come_in_any_order(which in any::<prop::sample::Index>(), spans in prop::collection::vec((any::<prop::sample::Index>(), 2..300_usize, any::<u64>()), 1..4)) {
+        let bundle = Copy::of(which);
+        let (path, mut capture) = bundle.capture();
+        let before = (bundle.flows(), bundle.findings());
+        for (at, length, seed) in spans {
+            let from = at.index(capture.frames.len());
+            capture.interleave(from..(from + length).min(capture.frames.len()), seed);
+        }
+        fs::write(&path, capture.bytes(&capture.frames)).unwrap();
+        prop_assert_eq!(changes(before, (bundle.flows(), bundle.findings())), Vec::<String>::new());
+    }
+
+    #[test]
+    fn healthy_traffic_adds_no_finding_and_changes_none(which in any::<prop::sample::Index>(), seed in any::<u64>()) {
+        let bundle = Copy::of(which);
+        let (path, mut capture) = bundle.capture();
+        let before = bundle.findings();
+        let more = healthy(&capture, seed);
+        prop_assume!(!more.is_empty());
+        capture.frames.extend(more);
+        capture.frames.sort_by_key(|f| f.time);
+        fs::write(&path, capture.bytes(&capture.frames)).unwrap();
+        prop_assert_eq!(changes((Vec::new(), before), (Vec::new(), bundle.findings())), Vec::<String>::new());
+    }
+
+    #[test]
     fn unrelated_traffic_changes_no_finding(which in any::<prop::sample::Index>(), seed in any::<u64>()) {
         let bundle = Copy::of(which);
         let (path, mut capture) = bundle.capture();
@@ -250,6 +276,52 @@ fn unrelated(bundle: &Copy, capture: &Pcap, seed: u64) -> Vec<Frame> {
     moved.collect()
 }
 
+/// Connections that are made, ask, are answered and end, between hosts that the incident does not know, over the time of
+/// its capture.
+fn healthy(capture: &Pcap, seed: u64) -> Vec<Frame> {
+    let own =
+        (0..capture.frames.len()).find_map(|n| capture.network(n).map(|at| &capture.frames[n].bytes[..at]));
+    let (Some(link), Some(first), Some(last)) = (own, capture.frames.first(), capture.frames.last()) else {
+        return Vec::new();
+    };
+    let span = last.time.saturating_sub(first.time);
+    let mut random = seed;
+    let mut connection = |number: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        // Within the span, so that neither end of a connection is cut off.
+        let begin = first.time + (random >> 33) * span / (1 << 32);
+        let step = span.saturating_sub(begin - first.time) / 20;
+        let segments: [(bool, u8, u32, u32, usize); 8] = [
+            (true, 2, 100, 0, 0),
+            (false, 18, 900, 101, 0),
+            (true, 16, 101, 901, 0),
+            (true, 24, 101, 901, 40),
+            (false, 24, 901, 141, 60),
+            (true, 17, 141, 961, 0),
+            (false, 17, 961, 142, 0),
+            (true, 16, 142, 962, 0),
+        ];
+        let frame = move |(n, (orig, flags, seq, ack, data)): (usize, (bool, u8, u32, u32, usize))| {
+            let (client, server) = ([198, 51, 100, number as u8], [203, 0, 113, 7]);
+            let (client_port, server_port) = (50_000 + number as u16, 8080_u16);
+            let (from, to) = if orig { (client, server) } else { (server, client) };
+            let (from_port, to_port) =
+                if orig { (client_port, server_port) } else { (server_port, client_port) };
+            let mut bytes = [link, &[0x45, 0]].concat();
+            bytes.extend((40 + data as u16).to_be_bytes());
+            bytes.extend([n as u8, number as u8, 0x40, 0, 64, 6, 0, 0]);
+            bytes.extend([from, to].concat());
+            bytes.extend([from_port.to_be_bytes(), to_port.to_be_bytes()].concat());
+            bytes.extend([seq.to_be_bytes(), ack.to_be_bytes()].concat());
+            bytes.extend([0x50, flags, 0xff, 0, 0, 0, 0, 0]);
+            bytes.resize(bytes.len() + data, b'x');
+            Frame { time: begin + step * n as u64, wire: bytes.len() as u32, bytes }
+        };
+        segments.into_iter().enumerate().map(frame).collect::<Vec<_>>()
+    };
+    (1..60).flat_map(&mut connection).collect()
+}
+
 /// A plain pcap, read whole.
 struct Pcap {
     header: [u8; 24],
@@ -296,6 +368,25 @@ impl Pcap {
             file.extend(&frame.bytes);
         }
         file
+    }
+
+    /// Gives the frames of a stretch another order, in which those of each connection keep theirs: one connection after
+    /// another, in an order that `seed` chooses. What is of no connection stays, and nothing passes it.
+    fn interleave(&mut self, range: Range<usize>, seed: u64) {
+        let flows: Vec<_> = range.clone().map(|n| self.flow(n)).collect();
+        let mut begin = 0;
+        for part in flows.split(Option::is_none) {
+            let mut order: Vec<usize> = (begin..begin + part.len()).collect();
+            order.sort_by_key(|n| {
+                let flow = flows[*n].unwrap_or_default();
+                flow.concat().iter().fold(seed, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
+            });
+            let moved: Vec<Frame> = order.iter().map(|n| self.frames[range.start + n].clone()).collect();
+            for (at, frame) in moved.into_iter().enumerate() {
+                self.frames[range.start + begin + at] = frame;
+            }
+            begin += part.len() + 1;
+        }
     }
 
     /// Where the IPv4 header of a frame begins.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// The bundles of all samples, in order of name.
+#[allow(dead_code, reason = "not every test file reads them")]
 pub(crate) fn bundles() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
     let mut found: Vec<_> = fs::read_dir(root)

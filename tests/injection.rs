@@ -1,0 +1,442 @@
+//! Text of a bundle that means something to a terminal, a browser, a ticket or a spreadsheet: in log lines, server names,
+//! certificates, objects and file names, through every view of every command.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+mod made;
+mod sample;
+use made::{analyze, bundle, client_hello, line_with, pcap, pem_named, segment, syn, tcp};
+
+/// What must never reach a reader as it is. Each stands where a name begins, so that it may begin a cell, too.
+const TRICKS: [&[u8]; 44] = [
+    // a terminal acts on it
+    b"\x1b[31m",
+    b"\x07",
+    b"\0",
+    b"\x7f",
+    "\u{9b}2J".as_bytes(),
+    "\u{85}".as_bytes(),
+    // it reorders, takes no room or ends a line
+    "\u{ad}".as_bytes(),
+    "\u{61c}".as_bytes(),
+    "\u{180e}".as_bytes(),
+    "\u{200b}".as_bytes(),
+    "\u{200e}\u{200f}".as_bytes(),
+    "\u{2028}".as_bytes(),
+    "\u{2029}".as_bytes(),
+    "\u{202e}".as_bytes(),
+    "\u{2060}".as_bytes(),
+    "\u{2066}\u{2067}\u{2068}\u{2069}".as_bytes(),
+    "\u{feff}".as_bytes(),
+    "\u{e0041}".as_bytes(),
+    // no text
+    b"\xff\xfe",
+    b"\xc3(",
+    b"\xed\xa0\x80",
+    // markup
+    b"<script>alert(1)</script>",
+    b"<img src=x onerror=y>",
+    b"<!-- ",
+    b"--> <b>",
+    b"\" onclick=alert(1) x=\"",
+    b"' onclick=alert(1) x='",
+    b"&lt;b&gt;",
+    b"`<b>`",
+    b"``` <b>",
+    b"\\`<i>`",
+    b"~~~",
+    b"[x](javascript:alert(1))",
+    b"![x](http://127.0.0.1/)",
+    b"| x | <b> | ",
+    b"# x",
+    b"**x** __x__",
+    // a formula
+    b"=1+1",
+    b"+1",
+    b"-1+1",
+    b"@SUM(1)",
+    b"\t=1",
+    b"\r=1",
+    b"\",=1,\"",
+];
+
+/// What every name ends with.
+const MARK: &str = "b.example.com";
+
+/// When the calls failed: 2026-11-21 02:00:05 UTC.
+const SECOND: u32 = 1_795_226_405;
+
+/// A call for each trick whose connection the server reset, and all tricks in one; the names are in the log, in the file
+/// names, in the hellos, in certificates and in the pod that has the server's address.
+fn hostile(tricks: &[&[u8]]) -> TempDir {
+    let folder = TempDir::new().expect("a temporary folder");
+    let all = tricks.concat();
+    let mut packets = Vec::new();
+    for (n, trick) in tricks.iter().copied().chain([&*all]).enumerate() {
+        let name = [trick, MARK.as_bytes()].concat();
+        let port = n as u16;
+        let reset = tcp(port, true, 20, b"");
+        let hello = segment(port, &client_hello(&name[name.len().saturating_sub(250)..]));
+        packets.extend([syn(port), hello, reset].map(|p| (SECOND, p)));
+        fs::write(folder.path().join(file_name(&name, n, "log")), line(&name, port)).expect("a log");
+        fs::write(folder.path().join(file_name(&name, n, "pem")), pem_named(&name)).expect("a certificate");
+    }
+    let text = String::from_utf8_lossy(&all).into_owned() + MARK;
+    let pod = serde_json::json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": text, "namespace": text },
+        "spec": { "nodeName": text }, "status": { "podIP": "10.0.0.2", "podIPs": [{ "ip": "10.0.0.2" }] },
+    });
+    fs::write(folder.path().join("pods.json"), pod.to_string()).expect("objects");
+    let capture = file_name(&all, 0, "pcap");
+    fs::write(folder.path().join(capture), pcap(packets.into_iter())).expect("a capture");
+    folder
+}
+
+/// A file name of these bytes, as far as a file system takes it.
+fn file_name(name: &[u8], n: usize, extension: &str) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt as _;
+    let mut name: Vec<u8> = name.iter().map(|b| if matches!(b, 0 | b'/') { b'_' } else { *b }).collect();
+    name.truncate(200);
+    name.extend(format!(" {n}.{extension}").bytes());
+    OsStr::from_bytes(&name).into()
+}
+
+fn line(name: &[u8], port: u16) -> Vec<u8> {
+    let call = b"W1121 02:00:05.000001       7 dispatcher.go:225] Failed calling webhook, failing closed ";
+    let port = 40_000 + port;
+    let end = format!(
+        ":443/v?timeout=10s\": read tcp 10.0.0.1:{port}->10.0.0.2:443: read: connection reset by peer\n"
+    );
+    let parts: [&[u8]; 8] = [
+        call,
+        name,
+        b": failed calling webhook \"",
+        name,
+        b"\": failed to call webhook: Post \"https://",
+        name,
+        b".ns.svc",
+        end.as_bytes(),
+    ];
+    parts.concat()
+}
+
+const VIEWS: [(&str, &str); 22] = [
+    ("analyze", "table"),
+    ("analyze", "json"),
+    ("analyze", "ndjson"),
+    ("analyze", "html"),
+    ("analyze", "markdown"),
+    ("analyze", "csv"),
+    ("logs", "table"),
+    ("logs", "json"),
+    ("logs", "ndjson"),
+    ("logs", "csv"),
+    ("flows", "table"),
+    ("flows", "json"),
+    ("flows", "ndjson"),
+    ("flows", "csv"),
+    ("certs", "table"),
+    ("certs", "json"),
+    ("certs", "ndjson"),
+    ("certs", "csv"),
+    ("timeline", "table"),
+    ("timeline", "json"),
+    ("timeline", "ndjson"),
+    ("timeline", "csv"),
+];
+
+/// What a command chooses beside its format: the call that has all tricks in it.
+fn choice(command: &str, all: &str) -> Vec<String> {
+    match command {
+        "analyze" => vec!["--verbose".to_owned()],
+        "timeline" => vec!["--finding".to_owned(), all.to_owned()],
+        _ => Vec::new(),
+    }
+}
+
+/// The finding of the last call, which has all tricks in its name.
+fn finding_of_all(folder: &TempDir, tricks: usize) -> String {
+    let (_, report) = analyze(folder, &["--year", "2026"]);
+    let port = (40_000 + tricks).to_string();
+    let findings = report["findings"].as_array().expect("findings");
+    let of_all = findings.iter().find(|f| f["occurrences"].to_string().contains(&port));
+    of_all.and_then(|f| f["id"].as_str()).unwrap_or_else(|| panic!("none of {port}: {report}")).to_owned()
+}
+
+#[test]
+fn text_of_a_bundle_is_shown_safely_everywhere() {
+    let folder = hostile(&TRICKS);
+    let input = [folder.path().to_owned()];
+    let all = finding_of_all(&folder, TRICKS.len());
+    let harmless = hostile(&[&b"plain"[..]; TRICKS.len()]);
+    let page = ["analyze", "--format", "html", "--year", "2026"];
+    let (_, plain) = sample::run(&page, &[harmless.path().to_owned()]);
+    let plain = tags(&String::from_utf8(plain).expect("UTF-8"));
+    for (command, format) in VIEWS {
+        let mut arguments = vec![command, "--format", format, "--year", "2026"];
+        let choice = choice(command, &all);
+        arguments.extend(choice.iter().map(String::as_str));
+        let (code, out) = sample::run(&arguments, &input);
+        assert!(matches!(code, 0 | 3), "{command} {format}: exit {code}");
+        let out = String::from_utf8(out).expect("UTF-8");
+        // The ladder shortens what a line says.
+        let mark = if (command, format) == ("timeline", "table") { "onerror=y" } else { MARK };
+        assert!(out.contains(mark), "{command} {format} shows none of the names: {out}");
+        match format {
+            "json" => assert!(serde_json::from_str::<Value>(&out).is_ok(), "{command}: {out}"),
+            "ndjson" => assert!(out.lines().all(|l| serde_json::from_str::<Value>(l).is_ok()), "{command}"),
+            "csv" => no_formula(&out),
+            "html" => {
+                let added: Vec<_> = tags(&out).difference(&plain).cloned().collect();
+                assert_eq!(added, Vec::<String>::new(), "tags and attributes that a plain page lacks");
+            }
+            "markdown" => no_markup(&out),
+            _ => {}
+        }
+        shows_no_control(&out, command, format);
+    }
+}
+
+/// JSON stands for what it was made of, so that marks which only mislead a reader stay in it; nothing in it acts.
+fn shows_no_control(out: &str, command: &str, format: &str) {
+    let ends = if format == "csv" { "\r\n" } else { "\n" };
+    let hidden = |c: char| {
+        matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+    };
+    for line in out.split(ends) {
+        let found = line.chars().find(|c| c.is_control() || !format.ends_with("json") && hidden(*c));
+        assert_eq!(found, None, "{command} {format}: {line:?}");
+    }
+}
+
+/// Every cell of an RFC 4180 text begins with nothing that a spreadsheet computes, and every record has all columns.
+fn no_formula(csv: &str) {
+    let records = records(csv);
+    let columns = records[0].len();
+    for record in &records {
+        assert_eq!(record.len(), columns, "{record:?}");
+        for cell in record {
+            let formula =
+                cell.trim_start().starts_with(['=', '+', '-', '@']) || cell.starts_with(['\t', '\r']);
+            // A cell that begins with a space is text to spreadsheets; a number is what it is.
+            let harmless = cell.starts_with(' ') || cell.parse::<f64>().is_ok() && !cell.starts_with('+');
+            assert!(!formula || harmless, "{cell:?} in {record:?}");
+        }
+    }
+}
+
+fn records(csv: &str) -> Vec<Vec<String>> {
+    let (mut all, mut record, mut cell, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
+    let mut chars = csv.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => cell.extend(chars.next()),
+            '"' if quoted || cell.is_empty() => quoted = !quoted,
+            ',' if !quoted => record.push(std::mem::take(&mut cell)),
+            '\r' if !quoted && chars.peek() == Some(&'\n') => {
+                chars.next();
+                record.push(std::mem::take(&mut cell));
+                all.push(std::mem::take(&mut record));
+            }
+            c => cell.push(c),
+        }
+    }
+    assert!(!quoted && record.is_empty() && cell.is_empty(), "the last record is cut: {record:?} {cell:?}");
+    all
+}
+
+/// Every tag of a page with each of its attributes, without the script and the style, which are the program's own.
+fn tags(page: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut rest = page;
+    while let Some((_, after)) = rest.split_once('<') {
+        let mut quote = None;
+        let end = after.find(|c| match (quote, c) {
+            (None, '>') => true,
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                false
+            }
+            (Some(q), c) => {
+                if q == c {
+                    quote = None;
+                }
+                false
+            }
+            _ => false,
+        });
+        let (tag, after) = after.split_at(end.unwrap_or(after.len()));
+        let name = tag.split_whitespace().next().unwrap_or_default().to_owned();
+        // What stands between quotes is a value.
+        let attributes: String = tag.split(['"', '\'']).step_by(2).collect::<Vec<_>>().join("\"");
+        for word in attributes.split_whitespace().skip(1) {
+            let attribute = word.split('=').next().unwrap_or_default();
+            found.insert(format!("{name} {attribute}"));
+        }
+        rest = match &*name {
+            "script" | "style" => after.split_once(&format!("</{name}")).expect("an end").1,
+            _ => after,
+        };
+        found.insert(name);
+    }
+    found
+}
+
+/// What is no code in a Markdown text holds no tag, link, emphasis or cell of the bundle's making, and no fence of the
+/// bundle's making ends or begins.
+fn no_markup(markdown: &str) {
+    let mut fence: Option<&str> = None;
+    let mut columns = None;
+    for line in markdown.lines() {
+        let ticks = &line[..line.len() - line.trim_start_matches('`').len()];
+        match fence {
+            Some(open) if ticks.len() >= open.len() && line.trim_end() == ticks => fence = None,
+            Some("```") if line.starts_with("    ") => assert!(is_diagram(line), "{line}"),
+            Some(_) => {}
+            None if ticks.len() >= 3 && !line[ticks.len()..].contains('`') => fence = Some(ticks),
+            None => {
+                let text = outside_code(line);
+                let strange = |c| matches!(c, '<' | '[' | ']' | '`' | '_' | '~' | '!' | '@');
+                assert!(!text.contains(strange), "{text:?} of {line:?}");
+                let bold = text.matches("**").count();
+                assert!(bold * 2 == text.matches('*').count() && matches!(bold, 0 | 4), "{line:?}");
+                assert!(!text.trim_start_matches("# ").trim_start_matches("## ").contains('#'), "{line:?}");
+                columns = if text.contains('|') { columns.or(Some(text.matches('|').count())) } else { None };
+                assert!(columns.is_none_or(|n| text.matches('|').count() == n), "{line:?}");
+            }
+        }
+    }
+    assert_eq!(fence, None, "a fence stays open");
+}
+
+/// A line of a Mermaid sequence diagram.
+fn is_diagram(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with("participant P") || line.starts_with("Note over P") || line.starts_with('P')
+}
+
+/// A line of Markdown without its code spans (CommonMark 0.31 §6.1) and escaped characters.
+fn outside_code(line: &str) -> String {
+    let (mut out, mut rest) = (String::new(), line);
+    while let Some(c) = rest.chars().next() {
+        if c == '\\' {
+            let escaped = rest.chars().nth(1).filter(char::is_ascii_punctuation);
+            rest = &rest[1 + escaped.map_or(0, char::len_utf8)..];
+            continue;
+        }
+        let ticks = rest.len() - rest.trim_start_matches('`').len();
+        if ticks == 0 {
+            out.push(c);
+            rest = &rest[c.len_utf8()..];
+            continue;
+        }
+        // The next run of exactly as many back quotes ends the span; without one these are text.
+        let inside = &rest[ticks..];
+        let mut at = 0;
+        let end = loop {
+            let Some(next) = inside[at..].find('`').map(|n| at + n) else { break None };
+            let run = inside.len() - next - inside[next..].trim_start_matches('`').len();
+            if run == ticks {
+                break Some(next + run);
+            }
+            at = next + run;
+        };
+        if end.is_none() {
+            out.push_str(&rest[..ticks]);
+        }
+        rest = &inside[end.unwrap_or(0)..];
+    }
+    out
+}
+
+#[test]
+fn back_quotes_do_not_hide_markup_from_this_test() {
+    for (line, outside) in [
+        ("a `<b>` c", "a  c"),
+        ("a \\`<b>\\` c", "a <b> c"),
+        ("`` `<b> `` <i>", " <i>"),
+        ("a `<b> c", "a `<b> c"),
+        ("`a``<b>`", ""),
+        ("\\<b>", "b>"),
+    ] {
+        assert_eq!(outside_code(line), outside, "{line}");
+    }
+}
+
+/// Wireshark shows comments and names of interfaces as they are.
+#[test]
+fn an_extract_says_nothing_that_acts() {
+    let folder = hostile(&TRICKS);
+    let input = [folder.path().to_owned()];
+    let flow = TRICKS.len().to_string();
+    let (code, out) = sample::run(&["extract", "--flow", &flow], &input);
+    assert_eq!(code, 0);
+    let texts = option_texts(&out);
+    assert!(texts.iter().any(|t| t.contains("ClientHello") && t.contains(MARK)), "{texts:?}");
+    assert!(texts.iter().any(|t| t.contains(" 0.pcap")), "{texts:?}");
+    for text in &texts {
+        shows_no_control(text, "extract", "pcapng");
+    }
+}
+
+/// Comments of packets and names of interfaces of a pcapng file in little-endian order.
+fn option_texts(mut file: &[u8]) -> Vec<String> {
+    let word =
+        |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four")) as usize;
+    let mut texts = Vec::new();
+    while !file.is_empty() {
+        let (block, rest) = file.split_at(word(file, 4));
+        let (mut at, wanted) = match word(block, 0) {
+            1 => (16, 2),
+            6 => (28 + word(block, 20).next_multiple_of(4), 1),
+            _ => (block.len(), 0),
+        };
+        while at + 8 <= block.len() {
+            let (code, length) = (word(block, at) & 0xffff, word(block, at) >> 16);
+            if code == wanted {
+                texts.push(String::from_utf8(block[at + 4..at + 4 + length].to_vec()).expect("UTF-8"));
+            }
+            at += 4 + length.next_multiple_of(4);
+        }
+        file = rest;
+    }
+    texts
+}
+
+/// What is told on stderr names inputs, too.
+#[test]
+fn messages_hold_nothing_that_acts() {
+    let folder = hostile(&TRICKS);
+    fs::write(folder.path().join(file_name(&TRICKS.concat(), 1, "pcap")), b"text, no capture")
+        .expect("a file");
+    fs::write(folder.path().join(file_name(&TRICKS.concat(), 2, "pcap")), pcap([(1, syn(1))].into_iter()))
+        .expect("a capture");
+    for arguments in [&["analyze", "-v"][..], &["logs", "-v"], &["flows", "-v"], &["timeline", "--flow", "7"]]
+    {
+        let run = made::program(arguments, folder.path()).output().expect("a run");
+        let said = String::from_utf8(run.stderr).expect("UTF-8");
+        assert!(said.contains("pcap"), "{arguments:?}: {said}");
+        shows_no_control(&said, arguments[0], "message");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_are_read_as_a_log() {
+    let line = line_with("");
+    let spoilt =
+        [line.as_bytes(), b"\xff\xfe\0\0", line.as_bytes(), b"\xc3(\xe2\x82", line.as_bytes()].concat();
+    let folder = bundle(&[("a.log", &spoilt)]);
+    let (code, report) = analyze(&folder, &["--year", "2026"]);
+    assert!(matches!(code, 0 | 3), "exit {code}");
+    assert_eq!(report["logs"][0]["lines"], 3, "{report}");
+    let occurrences = report["findings"].as_array().into_iter().flatten().filter_map(|f| f["count"].as_u64());
+    assert!(occurrences.sum::<u64>() >= 1, "{report}");
+}
