@@ -242,7 +242,7 @@ pub(super) fn endings_of(
         let all = requests::of(flow);
         let requests: Vec<Request> = all.iter().filter(|r| !r.small).copied().collect();
         let start = clock(flow, endings::start(flow));
-        let rested = requests::rested(flow);
+        let rested = requests::rested(flow, &all);
         let mut add = |ending: Ending, turn: usize, start: Timestamp, at: Timestamp| {
             let turn = turn as u32;
             let idle = rested && matches!(ending, Ending::PeerClosed | Ending::Reset);
@@ -279,7 +279,7 @@ fn unanswered(
 ) -> Vec<(usize, Timestamp, Timestamp)> {
     let mut found = Vec::new();
     let wait = deadline.unwrap_or_default();
-    let calls_off = requests::calls_off(flow);
+    let calls_off = if deadline.is_some() { requests::calls_off(flow) } else { Vec::new() };
     for (turn, request) in requests.iter().enumerate().filter(|(_, r)| !r.small || deadline.is_some()) {
         let start = clock(flow, request.sent.first.time);
         let answered = request.answer.map(|a| clock(flow, a.first.time));
@@ -287,7 +287,7 @@ fn unanswered(
         // later is what this is about.
         let late = |a: Timestamp| deadline.is_some() && a + SLACK >= start + wait;
         let called_off = |sent: &Burst| (clock(flow, sent.first.time) - (start + wait)).abs() <= SLACK;
-        let open = answered.is_none_or(late) || deadline.is_some() && calls_off.iter().any(called_off);
+        let open = answered.is_none_or(late) || calls_off.iter().any(called_off);
         if open {
             found.push((turn + 1, start, start + wait));
         }

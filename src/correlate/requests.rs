@@ -35,8 +35,8 @@ pub(super) fn of(flow: &Conversation) -> Vec<Request> {
     let first_asked = first_of(Dir::Orig);
     // A PING is acknowledged at once, in a frame like it.
     let ping = |n: usize, b: &Burst| {
-        let next = bursts.get(n + 1).filter(|next| next.dir == Dir::Resp);
-        b.bytes <= sizes.small && next.is_some_and(|next| next.bytes <= sizes.control_resp)
+        let next = bursts.get(n + 1).filter(|next| next.dir == Dir::Resp && next.bytes <= sizes.control_resp);
+        b.bytes <= sizes.small && next.is_some_and(|next| next.first.time - b.last.time <= AT_ONCE)
     };
     let asks = |(n, b): &(usize, &Burst)| {
         let size = b.bytes > sizes.control_orig && !ping(*n, b);
@@ -116,9 +116,9 @@ pub(super) fn calls_off(flow: &Conversation) -> Vec<Burst> {
 }
 
 /// The responder ended the connection, and had answered the last request a while before.
-pub(super) fn rested(flow: &Conversation) -> bool {
+pub(super) fn rested(flow: &Conversation, requests: &[Request]) -> bool {
     let ended = flow.tcp.as_deref().and_then(endings::ended_by_peer);
-    let last = of(flow).into_iter().next_back().and_then(|r| r.answer);
+    let last = requests.last().and_then(|r| r.answer);
     ended.zip(last).is_some_and(|(ended, answer)| ended - answer.last.time > RESTED)
 }
 
@@ -153,6 +153,9 @@ const HTTP1: Sizes = Sizes { control_orig: 48, small: 48, control_resp: 24, pref
 /// 35, PING 39, one of them and a PING in one record 52. A server begins with SETTINGS, their acknowledgment and up to two
 /// `WINDOW_UPDATE`; later it may send an acknowledgment of a PING beside one.
 const HTTP2: Sizes = Sizes { control_orig: 35, small: 52, control_resp: 74, preface: 140 };
+
+/// A peer that is alive acknowledges a PING within this.
+const AT_ONCE: TimeDelta = TimeDelta::from_millis(200);
 
 /// A response that is under way does not pause so long, as a rule.
 const RESTED: TimeDelta = TimeDelta::from_millis(500);
