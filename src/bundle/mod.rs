@@ -33,7 +33,7 @@ pub enum SourceKind {
     Log,
     /// No bytes.
     Empty,
-    /// Binary data that nothing here reads.
+    /// Data that nothing here reads: binary, or a report that quotes what is read already.
     Unknown,
 }
 

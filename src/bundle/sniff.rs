@@ -36,7 +36,9 @@ fn is_binary(head: &[u8]) -> bool {
 fn text_kind(head: &str) -> SourceKind {
     let text = head.trim_start_matches('\u{feff}').trim_start();
     let text = text.strip_prefix("---\n").map_or(text, str::trim_start);
-    if text.starts_with("-----BEGIN ") {
+    if is_report(text) {
+        SourceKind::Unknown
+    } else if text.starts_with("-----BEGIN ") {
         SourceKind::Pem
     } else if is_key_log(text) {
         SourceKind::KeyLog
@@ -47,6 +49,15 @@ fn text_kind(head: &str) -> SourceKind {
     } else {
         SourceKind::Log
     }
+}
+
+/// A report of this program, or a page: it quotes lines of the bundle that it was made of, which are no further failures.
+fn is_report(text: &str) -> bool {
+    let inside = text.strip_prefix('{').map(str::trim_start).unwrap_or_default();
+    let inside = inside.strip_prefix("\"type\":\"begin\",").unwrap_or(inside);
+    let schema = inside.strip_prefix("\"schema\":").map(str::trim_start);
+    let page = text.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("<!doctype html"));
+    page || schema.is_some_and(|name| name.starts_with("\"wirecause."))
 }
 
 /// `CLIENT_RANDOM 52…80 e3…c8`: the first line that is no comment is a label, a random and a secret in hex.
