@@ -17,14 +17,19 @@ pub struct Timestamp(pub i64);
 pub struct TimeDelta(pub i64);
 
 impl Timestamp {
+    /// The first point of the range.
+    pub const MIN: Self = Self(i64::MIN);
+    /// The last point of the range.
+    pub const MAX: Self = Self(i64::MAX);
+
     /// From whole seconds and nanoseconds since the epoch; saturates outside the range.
     #[inline]
     pub const fn from_parts(seconds: i64, nanos: i64) -> Self {
         let total = seconds as i128 * 1_000_000_000 + nanos as i128;
         if total > i64::MAX as i128 {
-            Self(i64::MAX)
+            Self::MAX
         } else if total < i64::MIN as i128 {
-            Self(i64::MIN)
+            Self::MIN
         } else {
             Self(total as i64)
         }

@@ -6,15 +6,20 @@ mod made;
 mod sample;
 use made::{analyze, bundle, line_with, pcap, syn};
 
-/// The times that `flows` prints for each flow, which here has one packet.
+/// The times that `flows` prints for each flow, which here has one packet; all of the capture was understood.
 fn flow_times(name: &str, capture: &[u8]) -> Vec<String> {
+    let (code, times) = code_and_times(name, capture);
+    assert_eq!(code, 0, "{name}");
+    times
+}
+
+fn code_and_times(name: &str, capture: &[u8]) -> (u8, Vec<String>) {
     let folder = bundle(&[(name, capture)]);
     let (code, out) = sample::run(&["flows", "--format", "ndjson"], &[folder.path().to_owned()]);
-    assert_eq!(code, 0, "{name}");
     let lines = String::from_utf8(out).expect("UTF-8");
     let mut flows: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).expect("a flow")).collect();
     flows.sort_by_key(|f| f["orig"]["port"].as_u64());
-    flows.iter().map(|f| f["first_time"].as_str().expect("a time").to_owned()).collect()
+    (code, flows.iter().map(|f| f["first_time"].as_str().expect("a time").to_owned()).collect())
 }
 
 /// A capture whose magic number says nanoseconds, and the same in the other byte order.
@@ -99,27 +104,43 @@ fn every_resolution_of_a_pcapng_gives_its_times() {
     }
 }
 
-/// What lies outside the range of 64 bits of nanoseconds is shown at its end; nothing wraps round.
+/// What lies outside the range of 64 bits of nanoseconds is shown at its end, which is said; nothing wraps round.
 #[test]
 fn stamps_of_a_pcapng_before_1970_and_after_2262_do_not_wrap() {
     const FIRST: &str = "1677-09-21T00:12:43.145224192Z";
     const LAST: &str = "2262-04-11T23:47:16.854775807Z";
-    for (offset, stamp, expected) in [
-        (-1, 0, "1969-12-31T23:59:59.000000000Z"),
-        (-1, 1, "1969-12-31T23:59:59.000000001Z"),
-        (-2_208_988_800, 5, "1900-01-01T00:00:00.000000005Z"),
-        (0, i64::MAX as u64, LAST),
-        (0, i64::MAX as u64 + 1, LAST),
-        (0, u64::MAX, LAST),
-        (i64::MAX, 0, LAST),
-        (i64::MAX, u64::MAX, LAST),
-        (i64::MIN, 0, FIRST),
+    const SAID: u8 = 3;
+    for (offset, stamp, code, expected) in [
+        (-1, 0, 0, "1969-12-31T23:59:59.000000000Z"),
+        (-1, 1, 0, "1969-12-31T23:59:59.000000001Z"),
+        (-2_208_988_800, 5, 0, "1900-01-01T00:00:00.000000005Z"),
+        (-9_223_372_037, 145_224_193, 0, "1677-09-21T00:12:43.145224193Z"),
+        (-9_223_372_037, 145_224_191, SAID, FIRST),
+        (-9_223_372_037, u64::MAX, 0, "2262-04-11T23:47:16.709551615Z"),
+        (0, i64::MAX as u64, SAID, LAST),
+        (0, i64::MAX as u64 + 1, SAID, LAST),
+        (0, u64::MAX, SAID, LAST),
+        (i64::MAX, 0, SAID, LAST),
+        (i64::MAX, u64::MAX, SAID, LAST),
+        (i64::MIN, 0, SAID, FIRST),
     ] {
         let options: &[(u16, &[u8])] = &[(RESOLUTION, &[9]), (OFFSET, &i64::to_le_bytes(offset))];
-        assert_eq!(flow_times("a.pcapng", &pcapng(options, &[stamp])), [expected], "{offset} {stamp}");
+        let printed = code_and_times("a.pcapng", &pcapng(options, &[stamp]));
+        assert_eq!(printed, (code, vec![expected.to_owned()]), "{offset} {stamp}");
     }
     let seconds = pcapng(&[(RESOLUTION, &[0])], &[9_223_372_036, 9_223_372_037, u64::MAX]);
-    assert_eq!(flow_times("a.pcapng", &seconds), ["2262-04-11T23:47:16.000000000Z", LAST, LAST]);
+    let printed = code_and_times("a.pcapng", &seconds);
+    assert_eq!(printed, (SAID, ["2262-04-11T23:47:16.000000000Z", LAST, LAST].map(str::to_owned).into()));
+}
+
+/// A frame of before 1970 stands in an extract with its own time.
+#[test]
+fn an_extract_keeps_times_before_1970() {
+    let early = pcapng(&[(RESOLUTION, &[9]), (OFFSET, &i64::to_le_bytes(-2_208_988_800))], &[5]);
+    let folder = bundle(&[("a.pcapng", &early)]);
+    let (code, extract) = sample::run(&["extract", "--flow", "0"], &[folder.path().to_owned()]);
+    assert_eq!(code, 0);
+    assert_eq!(flow_times("b.pcapng", &extract), ["1900-01-01T00:00:00.000000005Z"]);
 }
 
 /// Frames keep their own stamps, in whatever order they come; a capture spans the least and the greatest.

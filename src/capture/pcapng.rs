@@ -58,15 +58,16 @@ impl Clock {
     fn time(self, high: u32, low: u32) -> Timestamp {
         let ticks = u64::from(high) << 32 | u64::from(low);
         let nanos = match self.unit {
-            Unit::Nanos(n) => ticks.saturating_mul(n),
-            Unit::PerNano(n) => ticks / n.max(1),
-            Unit::Binary(digits) => {
-                let nanos = (u128::from(ticks) * 1_000_000_000) >> digits.min(127);
-                u64::try_from(nanos).unwrap_or(u64::MAX)
-            }
+            Unit::Nanos(n) => u128::from(ticks) * u128::from(n),
+            Unit::PerNano(n) => u128::from(ticks / n.max(1)),
+            Unit::Binary(digits) => (u128::from(ticks) * 1_000_000_000) >> digits.min(127),
         };
-        let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
-        Timestamp(self.offset_seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+        if self.offset_seconds == 0 {
+            return i64::try_from(nanos).map_or(Timestamp::MAX, Timestamp);
+        }
+        // Ticks are a second at most, so that neither comes near the end of 128 bits.
+        let whole = i128::from(self.offset_seconds) * 1_000_000_000 + nanos as i128;
+        Timestamp(whole.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
     }
 }
 
@@ -225,6 +226,9 @@ impl Pcapng {
             blocks::packet_options(options, order, interface.index, summary);
         }
         let time = interface.clock.time(order.u32([h0, h1, h2, h3]), order.u32([t0, t1, t2, t3]));
+        if matches!(time, Timestamp::MIN | Timestamp::MAX) {
+            time_out_of_range(summary, block);
+        }
         let frame =
             frame(*interface, time, block.body + 20, captured, order.u32([w0, w1, w2, w3]).max(captured));
         self.last_time = time;
@@ -261,6 +265,9 @@ impl Pcapng {
             blocks::add_drops(summary, interface.index, u64::from(drops));
         }
         let time = interface.clock.time(order.u32([h0, h1, h2, h3]), order.u32([t0, t1, t2, t3]));
+        if matches!(time, Timestamp::MIN | Timestamp::MAX) {
+            time_out_of_range(summary, block);
+        }
         let length = order.u32([w0, w1, w2, w3]).max(captured);
         let frame = frame(*interface, time, block.body + 20, captured, length);
         self.last_time = time;
@@ -335,6 +342,15 @@ fn unread(from: u64, end: u64, summary: &mut CaptureSummary) {
 fn damaged_packet(summary: &mut CaptureSummary, block: Block) {
     summary.problems.loss("damaged_block", Place::Offset(block.offset), || {
         format!("a block of type {:#x} is too short for what it claims to hold and was skipped", block.kind)
+    });
+}
+
+#[cold]
+fn time_out_of_range(summary: &mut CaptureSummary, block: Block) {
+    summary.problems.loss("time_out_of_range", Place::Offset(block.offset), || {
+        "a frame's time stamp lies before 1677 or after 2262 and is shown as the end of that range; check the clock of \
+         the capturing host and the resolution and offset of its interface"
+            .to_owned()
     });
 }
 

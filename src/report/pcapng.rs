@@ -1,7 +1,7 @@
 //! Writes chosen frames as pcapng (draft-ietf-opsawg-pcapng), decisive ones with a comment.
 //!
 //! Takes frames as they stand in their captures; gives one section whose interfaces are the capture points that they
-//! come from, with stamps in nanoseconds. Frames of several captures come in order of time. Never changes a frame;
+//! come from, with stamps in nanoseconds; those of before 1970 have an interface with an offset. Frames of several captures come in order of time. Never changes a frame;
 //! text of a bundle in names and comments holds nothing that acts on a terminal.
 
 use std::io::{self, Write};
@@ -26,11 +26,20 @@ pub struct Frame {
     pub comment: Option<String>,
 }
 
+/// What the frames of one interface block share.
+#[derive(Debug, PartialEq, Eq)]
+struct Interface {
+    point: String,
+    link_type: u16,
+    /// Added to its stamps, which themselves cannot be negative.
+    offset_seconds: i64,
+}
+
 /// A pcapng file under way.
 pub struct Writer<'o> {
     out: &'o mut dyn Write,
-    /// Name and link type of each interface written, in order of its number.
-    points: Vec<(String, u16)>,
+    /// The interfaces written, in order of their numbers.
+    interfaces: Vec<Interface>,
     waiting: Vec<Frame>,
     waiting_bytes: usize,
 }
@@ -38,7 +47,7 @@ pub struct Writer<'o> {
 impl<'o> Writer<'o> {
     /// Begins the file.
     pub fn new(out: &'o mut dyn Write) -> io::Result<Self> {
-        let mut writer = Self { out, points: Vec::new(), waiting: Vec::new(), waiting_bytes: 0 };
+        let mut writer = Self { out, interfaces: Vec::new(), waiting: Vec::new(), waiting_bytes: 0 };
         let mut body = Vec::new();
         body.extend_from_slice(&0x1a2b_3c4d_u32.to_le_bytes());
         body.extend_from_slice(&[1, 0, 0, 0]);
@@ -69,8 +78,9 @@ impl<'o> Writer<'o> {
     }
 
     fn packet(&mut self, frame: &Frame) -> io::Result<()> {
-        let interface = self.interface(frame)?;
-        let stamp = u64::try_from(frame.time.0).unwrap_or_default();
+        let offset_seconds = if frame.time < Timestamp::default() { BEFORE_ALL } else { 0 };
+        let interface = self.interface(frame, offset_seconds)?;
+        let stamp = (i128::from(frame.time.0) - i128::from(offset_seconds) * 1_000_000_000) as u64;
         let mut body = Vec::with_capacity(frame.bytes.len() + 64);
         for word in [interface, (stamp >> 32) as u32, stamp as u32, frame.bytes.len() as u32, frame.length] {
             body.extend_from_slice(&word.to_le_bytes());
@@ -85,9 +95,9 @@ impl<'o> Writer<'o> {
     }
 
     /// The number of the frame's interface, described before its first frame.
-    fn interface(&mut self, frame: &Frame) -> io::Result<u32> {
-        let known =
-            self.points.iter().position(|(name, link)| *name == frame.point && *link == frame.link_type);
+    fn interface(&mut self, frame: &Frame, offset_seconds: i64) -> io::Result<u32> {
+        let wanted = (&frame.point, frame.link_type, offset_seconds);
+        let known = self.interfaces.iter().position(|i| (&i.point, i.link_type, i.offset_seconds) == wanted);
         if let Some(number) = known {
             return Ok(number as u32);
         }
@@ -96,10 +106,14 @@ impl<'o> Writer<'o> {
         body.extend_from_slice(&[0; 6]);
         option(&mut body, IF_NAME, printable(&frame.point).as_bytes());
         option(&mut body, IF_TSRESOL, &[9]);
+        if offset_seconds != 0 {
+            option(&mut body, IF_TSOFFSET, &offset_seconds.to_le_bytes());
+        }
         option(&mut body, END_OF_OPTIONS, &[]);
         self.block(INTERFACE_DESCRIPTION, &body)?;
-        self.points.push((frame.point.clone(), frame.link_type));
-        Ok(self.points.len() as u32 - 1)
+        let (point, link_type) = (frame.point.clone(), frame.link_type);
+        self.interfaces.push(Interface { point, link_type, offset_seconds });
+        Ok(self.interfaces.len() as u32 - 1)
     }
 
     fn block(&mut self, kind: u32, body: &[u8]) -> io::Result<()> {
@@ -132,6 +146,10 @@ const OPT_COMMENT: u16 = 1;
 const IF_NAME: u16 = 2;
 const SHB_USERAPPL: u16 = 4;
 const IF_TSRESOL: u16 = 9;
+const IF_TSOFFSET: u16 = 14;
+
+/// The last whole second before every [`Timestamp`], since 1970.
+const BEFORE_ALL: i64 = Timestamp::MIN.0.div_euclid(1_000_000_000);
 
 /// Bytes of one option at most.
 const OPTION_BYTES: usize = 4096;
@@ -145,29 +163,46 @@ mod tests {
     use crate::bundle::SourceKind;
     use crate::capture::{self, Window};
 
-    #[test]
-    fn what_is_written_reads_back_in_order_of_time() {
-        let frame = |ns: i64, point: &str, fill: u8| Frame {
-            time: Timestamp(ns),
-            point: point.to_owned(),
-            link_type: 1,
-            length: 100,
-            bytes: vec![fill; 61],
-            comment: (fill == 1).then(|| "SYN".to_owned()),
-        };
+    fn read_back(frames: Vec<Frame>) -> (Window, Vec<Option<String>>) {
         let mut bytes = Vec::new();
         let mut writer = Writer::new(&mut bytes).expect("a Vec takes all");
-        for frame in [frame(3_000_000_007, "a", 3), frame(1_000_000_009, "b", 1), frame(2, "a", 2)] {
+        for frame in frames {
             writer.frame(frame).expect("a Vec takes all");
         }
         writer.finish().expect("a Vec takes all");
         let mut reader = capture::open(Box::new(io::Cursor::new(bytes)), SourceKind::Pcapng);
         let mut window = Window::default();
         assert!(reader.fill(&mut window));
+        (window, reader.interfaces().iter().map(|i| i.name.clone()).collect())
+    }
+
+    fn made(ns: i64, point: &str, fill: u8) -> Frame {
+        Frame {
+            time: Timestamp(ns),
+            point: point.to_owned(),
+            link_type: 1,
+            length: 100,
+            bytes: vec![fill; 61],
+            comment: (fill == 1).then(|| "SYN".to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back_in_order_of_time() {
+        let frames = vec![made(3_000_000_007, "a", 3), made(1_000_000_009, "b", 1), made(2, "a", 2)];
+        let (window, names) = read_back(frames);
         let read: Vec<_> =
             window.frames.iter().map(|f| (f.time.0, f.captured, f.length, f.interface)).collect();
         assert_eq!(read, [(2, 61, 100, 0), (1_000_000_009, 61, 100, 1), (3_000_000_007, 61, 100, 0)]);
         assert_eq!(window.frame(1)[0], 1);
-        assert_eq!(reader.interfaces()[1].name.as_deref(), Some("b"));
+        assert_eq!(names[1].as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn every_time_reads_back_as_it_was() {
+        let times = [i64::MIN, i64::MIN + 1, -1_000_000_000, -1, 0, 1, i64::MAX];
+        let (window, names) = read_back(times.map(|ns| made(ns, "a", 0)).into());
+        assert_eq!(window.frames.iter().map(|f| f.time.0).collect::<Vec<_>>(), times);
+        assert_eq!(names, [Some("a".to_owned()), Some("a".to_owned())]);
     }
 }
