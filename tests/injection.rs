@@ -14,7 +14,7 @@ mod sample;
 use made::{analyze, bundle, client_hello, line_with, pcap, pem_named, segment, syn, tcp};
 
 /// What must never reach a reader as it is. Each stands where a name begins, so that it may begin a cell, too.
-const TRICKS: [&[u8]; 44] = [
+const TRICKS: [&[u8]; 49] = [
     // a terminal acts on it
     b"\x1b[31m",
     b"\x07",
@@ -56,6 +56,12 @@ const TRICKS: [&[u8]; 44] = [
     b"| x | <b> | ",
     b"# x",
     b"**x** __x__",
+    b"https://127.0.0.1/ ",
+    b"www.127.0.0.1 ",
+    // a shell
+    b"$(id)",
+    b"`id`;id&",
+    b"-x '|id>x '",
     // a formula
     b"=1+1",
     b"+1",
@@ -306,6 +312,7 @@ fn no_markup(markdown: &str) {
                 let text = outside_code(line);
                 let strange = |c| matches!(c, '<' | '[' | ']' | '`' | '_' | '~' | '!' | '@');
                 assert!(!text.contains(strange), "{text:?} of {line:?}");
+                assert!(!text.contains("://127") && !text.contains("www."), "{line:?} becomes a link");
                 let bold = text.matches("**").count();
                 assert!(bold * 2 == text.matches('*').count() && matches!(bold, 0 | 4), "{line:?}");
                 assert!(!text.trim_start_matches("# ").trim_start_matches("## ").contains('#'), "{line:?}");
@@ -368,6 +375,25 @@ fn back_quotes_do_not_hide_markup_from_this_test() {
         ("\\<b>", "b>"),
     ] {
         assert_eq!(outside_code(line), outside, "{line}");
+    }
+}
+
+/// A reader copies commands out of the advice: no name in them may be more than a name.
+#[test]
+fn no_command_that_is_advised_holds_another() {
+    let line = |trick: &str| {
+        let call = "W1121 02:00:05.000001       7 dispatcher.go:225] Failed calling webhook, failing closed a.example.com: failed calling webhook \"a.example.com\": failed to call webhook: Post \"https://hook.";
+        let reason = "x509: certificate has expired or is not yet valid: current time 2026-11-21T02:00:05Z is after 2026-11-20T00:00:00Z";
+        format!("{call}{trick}ns.svc:443/v?timeout=10s\": tls: failed to verify certificate: {reason}\n")
+    };
+    for trick in ["", "$(id)", "`id`", "a;id;", "a&id&", "|id|", "-x", "'", "<x>", "\u{202e}"] {
+        let (_, report) = analyze(&bundle(&[("a.log", line(trick).as_bytes())]), &["--year", "2026"]);
+        let advice = report["findings"][0]["next"].as_array().expect("a finding").iter();
+        let command = advice.filter_map(Value::as_str).find_map(|text| text.split_once("certificate -n "));
+        let (_, name) = command.unwrap_or_else(|| panic!("{trick}: {}", report["findings"]));
+        let (name, _) = name.split_once(": why").expect("what follows the name");
+        assert!(name.ends_with("ns") && !name.starts_with('-'), "{trick}: {name}");
+        assert!(name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c)), "{trick}: {name}");
     }
 }
 

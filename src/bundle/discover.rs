@@ -177,12 +177,13 @@ impl<'l> Finder<'l> {
 
     /// A link within the input leads to what is found anyway; one that leads out is refused.
     fn note_link(&mut self, root: &Path, link: &Path, shown: &str) {
-        let inside = match (std::fs::canonicalize(root), std::fs::canonicalize(link)) {
-            (Ok(root), Ok(target)) => target.starts_with(root),
-            // A link to nothing.
-            _ => return,
+        let Ok(target) = std::fs::canonicalize(link) else {
+            self.bundle.problems.note("link_to_nothing", Place::Whole, || {
+                format!("{shown} is a link to what is not in the input; add its target")
+            });
+            return;
         };
-        if !inside {
+        if !std::fs::canonicalize(root).is_ok_and(|root| target.starts_with(root)) {
             self.bundle.problems.note("link_out_of_tree", Place::Whole, || {
                 format!("{shown} is a link that leads out of the input and is not followed; name its target as an input")
             });

@@ -111,7 +111,7 @@ pub(super) fn run(typed: &BatchArguments, settings: &Settings) -> Result<Outcome
                 continue;
             }
             let (entry, map) = one(bundle, typed, settings)?;
-            super::say(&typed.show, &format!("{}: {}", bundle.name, told(&entry)));
+            super::say(&typed.show, &words::printable(&format!("{}: {}", bundle.name, told(&entry))));
             let mut book = book.lock().map_err(|e| Error::Output(bundle.name.clone(), e.to_string()))?;
             book.enter(entry, &map).map_err(failed)?;
         }
@@ -153,14 +153,13 @@ fn bundles(typed: &BatchArguments) -> Result<Vec<Bundle>, Error> {
     };
     let own = fs::canonicalize(output).ok();
     let listed = fs::read_dir(directory).map_err(failed)?;
-    let mut paths: Vec<_> = listed
-        .filter_map(|entry| entry.ok().map(|e| e.path()))
-        .filter(|path| own.is_none() || fs::canonicalize(path).ok() != own)
-        .filter(|path| !name_of(path).starts_with('.'))
-        .collect();
+    let mut paths =
+        listed.map(|entry| Ok(entry.map_err(failed)?.path())).collect::<Result<Vec<_>, Error>>()?;
+    paths.retain(|path| own.is_none() || fs::canonicalize(path).ok() != own);
+    paths.retain(|path| !name_of(path).starts_with('.'));
     paths.sort();
     let bundle = |(n, path): (usize, PathBuf)| {
-        let name = if typed.how.redact { format!("bundle_{}", n + 1) } else { name_of(&path) };
+        let name = if typed.how.redact { format!("bundle_{}", n + 1) } else { unique_name(&path) };
         Bundle { fingerprint: fingerprint(&path), name, path }
     };
     let bundles: Vec<_> = paths.into_iter().enumerate().map(bundle).collect();
@@ -171,11 +170,33 @@ fn bundles(typed: &BatchArguments) -> Result<Vec<Bundle>, Error> {
 fn fingerprint(path: &Path) -> String {
     let about = fs::metadata(path).ok();
     let changed = about.as_ref().and_then(|m| m.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok());
-    let text = format!("{}\0{}\0{changed:?}", name_of(path), about.map_or(0, |m| m.len()));
-    let digest = sha2::Sha256::digest(text);
+    digest(format!("{}\0{}\0{changed:?}", name_of(path), about.map_or(0, |m| m.len())).as_bytes())
+}
+
+/// Twelve hex digits.
+fn digest(bytes: &[u8]) -> String {
+    let digest = sha2::Sha256::digest(bytes);
     let short = digest.iter().take(6).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
     format!("{short:012x}")
 }
+
+/// The name, which those of reports are made of: one that is not UTF-8, or that leaves no room for an extension, is told
+/// apart from others like it by a digest.
+fn unique_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    match name.to_str() {
+        Some(name) if name.len() <= LONGEST_NAME => name.to_owned(),
+        _ => {
+            let shown = name.to_string_lossy();
+            // A character has four bytes at most.
+            let beginning: String = shown.chars().take(LONGEST_NAME / 4).collect();
+            format!("{beginning}~{}", digest(name.as_encoded_bytes()))
+        }
+    }
+}
+
+/// Bytes of a bundle's name in that of its report: file systems take 255 with all that is added.
+const LONGEST_NAME: usize = 200;
 
 fn name_of(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
@@ -201,6 +222,10 @@ fn analysed(
     typed: &BatchArguments,
     settings: &Settings,
 ) -> Result<(Report, bool, Mask), Error> {
+    if fs::symlink_metadata(&bundle.path).is_ok_and(|m| !m.is_dir() && !m.is_file()) {
+        let why = "a link, pipe, socket or device is no bundle; put the files themselves there".to_owned();
+        return Err(Error::Input(bundle.path.display().to_string(), why));
+    }
     let inputs = [bundle.path.clone()];
     let analysis = load::analyze(&inputs, settings, Scope::default(), &Progress::none())?;
     let worst = super::worst_input(&analysis.world.bundle, load::inputs(&analysis.world));
@@ -318,5 +343,29 @@ mod tests {
         assert_eq!(batch(&bundles, &out), 3);
         assert_eq!(fs::read(&report).expect("there"), kept, "the bundle was read again");
         assert_eq!(fs::read_to_string(out.join("index.ndjson")).expect("there"), index);
+    }
+
+    #[test]
+    fn what_is_no_bundle_is_said_and_every_bundle_has_its_own_report() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let dir = tempfile::tempdir().expect("a directory");
+        let bundles = dir.path().join("bundles");
+        let long = "x".repeat(255);
+        for name in [&b"\xfe"[..], b"\xff", b"a.log", long.as_bytes()] {
+            fs::create_dir_all(&bundles).expect("writable");
+            let line = "nothing of interest\n";
+            fs::write(bundles.join(std::ffi::OsStr::from_bytes(name)), line).expect("writable");
+        }
+        std::os::unix::fs::symlink(dir.path(), bundles.join("link")).expect("a link");
+        let _socket = std::os::unix::net::UnixListener::bind(bundles.join("socket")).expect("a socket");
+        let out = dir.path().join("out");
+        assert_eq!(batch(&bundles, &out), 3, "two are no bundles");
+        let index = fs::read_to_string(out.join("index.ndjson")).expect("there");
+        let entries: Vec<Entry> = index.lines().map(|l| serde_json::from_str(l).expect(l)).collect();
+        let failed: Vec<_> = entries.iter().filter(|e| e.status == "failed").map(|e| &*e.bundle).collect();
+        assert_eq!((entries.len(), failed), (6, vec!["link", "socket"]), "{index}");
+        assert!(entries.iter().all(|e| e.error.as_ref().is_none_or(|why| why.contains("put the files"))));
+        let reports: BTreeSet<_> = entries.iter().filter_map(|e| e.report.clone()).collect();
+        assert!(reports.len() == 4 && reports.iter().all(|r| out.join(r).is_file()), "{reports:?}");
     }
 }

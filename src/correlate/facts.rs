@@ -6,7 +6,8 @@ use super::backends::{Backend, Backends, MAX_COMPARED};
 use super::endings;
 use super::goal::Goal;
 use super::join::Join;
-use super::{Case, CaseFacts, Neighbours, Role, Views, requests, trust};
+use super::requests::{self, Request};
+use super::{Case, CaseFacts, Neighbours, Role, Views, trust};
 use crate::cluster::Owner;
 use crate::flow::{Dir, Moment};
 use crate::ingest::{Conversation, FlowIndex};
@@ -30,9 +31,9 @@ pub(super) fn of(join: &Join<'_>, case: &Case, backends: &mut Backends<'_>) -> C
     if let Some(index) = case.attempt() {
         let flow = world.flow(index);
         let until = at.map(|t| join.clocks.in_capture(flow.capture.0 as usize, t));
-        let step = last_step(flow, until, facts.deadline);
-        timing(&mut facts, join, flow, &step, at);
         let request = requests::asked(flow, until, facts.deadline);
+        let step = last_step(flow, request);
+        timing(&mut facts, join, flow, &step, at);
         facts.request_acked = request.and_then(|r| requests::acked(flow, &r));
         let slack = event.map(|e| join.clocks.slack(e)).unwrap_or_default();
         // The answer to the caller's farewell comes when it has given up.
@@ -65,12 +66,12 @@ impl LastStep {
     }
 }
 
-/// The request of a call that ended at `until`, else the hello, else the first SYN.
-fn last_step(flow: &Conversation, until: Option<Timestamp>, deadline: Option<TimeDelta>) -> LastStep {
+/// The call's request, else the hello, else the first SYN.
+fn last_step(flow: &Conversation, request: Option<Request>) -> LastStep {
     let tcp = flow.tcp.as_deref();
     let tls = flow.app.session.tls.as_deref();
     let start = endings::start(flow);
-    if let Some(request) = requests::asked(flow, until, deadline) {
+    if let Some(request) = request {
         let sent = request.sent.first;
         let reused = request.before.is_some();
         return LastStep {

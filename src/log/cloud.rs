@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::collector::{moment, named, part};
 use super::envelope::{self, Layer, Peeled};
-use super::json::{self, text_of};
+use super::json::{self, text, text_of};
 use super::stamp::{self, Stamp};
 use crate::time::{TimeDelta, Timestamp};
 
@@ -67,7 +67,7 @@ fn google_payload(payload: &Object, out: &mut Peeled<'_>) -> Option<String> {
     let key = MESSAGE.iter().find(|key| text_of(payload, key).is_some())?;
     for (name, value) in payload {
         if name != key && name != "pid" && !name.starts_with('_') {
-            out.values.push((name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+            out.values.push((name.clone(), text(value)));
         }
     }
     text_of(payload, key).map(str::to_owned)
@@ -78,8 +78,7 @@ fn google_header(object: &Object, payload: &Object, out: &mut Peeled<'_>) {
     out.severity = text_of(object, "severity").and_then(|s| s.bytes().next());
     let Some(place) = part(object, "sourceLocation") else { return };
     let (Some(file), Some(line)) = (text_of(place, "file"), place.get("line")) else { return };
-    let line = line.as_str().map_or_else(|| line.to_string(), str::to_owned);
-    out.caller = Some(format!("{file}:{line}"));
+    out.caller = Some(format!("{file}:{}", text(line)));
     out.pid = payload.get("pid").and_then(|pid| pid.as_str()?.parse().ok());
     out.layers.push(Layer::Klog);
 }
@@ -210,10 +209,6 @@ fn stern(object: &Object, out: &mut Peeled<'_>) -> Option<String> {
     out.layers.push(Layer::Stern);
     named(object, ["namespace", "podName", "containerName", "nodeName"], out);
     Some(line.trim_end_matches('\n').to_owned())
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// A time in UTC, whether it says so or not.

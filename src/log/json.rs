@@ -104,6 +104,11 @@ pub(super) fn text_of<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&
     object.get(key)?.as_str()
 }
 
+/// A text as it is, anything else as JSON writes it.
+pub(super) fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 /// Resolution of the stamps that these formats write as numbers.
 const MICRO: TimeDelta = TimeDelta(1000);
 
@@ -203,7 +208,7 @@ fn logger(object: &Map<String, Value>, out: &mut Peeled<'_>) -> Option<String> {
             key.as_str(),
             "ts" | "time" | "msg" | "message" | "level" | "caller" | "v" | "stacktrace"
         ) {
-            out.values.push((key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+            out.values.push((key.clone(), text(value)));
         }
     }
     Some(message.to_owned())

@@ -84,7 +84,7 @@ fn proof(f: &Finding, call: &Occurrence, out: &mut dyn Write) -> io::Result<()> 
     if !f.references.is_empty() {
         writeln!(out)?;
     }
-    f.references.iter().try_for_each(|r| writeln!(out, "- {}", text(r)))
+    f.references.iter().try_for_each(|r| writeln!(out, "- {}", link(r)))
 }
 
 /// A Mermaid sequence diagram of the timeline.
@@ -152,6 +152,11 @@ fn looked_at(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "- {}: {}", code(&input.path), text(&what))?;
         }
     }
+    for input in &report.inputs {
+        for problem in input.common_problems() {
+            writeln!(out, "- {}", text(&coverage::common(input, problem)))?;
+        }
+    }
     for anomaly in &report.anomalies {
         writeln!(out, "- {}: {}", code(&anomaly.place), text(&anomaly.text))?;
     }
@@ -161,9 +166,13 @@ fn looked_at(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 
 /// Text that Markdown and the HTML in it leave alone.
 fn text(text: &str) -> String {
+    let text = printable(text);
     let mut out = String::with_capacity(text.len());
-    for c in printable(text).chars() {
+    for (at, c) in text.char_indices() {
         match c {
+            // `https://…` and `www.…` become links as they stand (GitHub Flavored Markdown 0.29 §6.9).
+            ':' if text[at..].starts_with("://") => out.push_str("\\:"),
+            '.' if out.ends_with("www") => out.push_str("\\."),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
@@ -172,6 +181,15 @@ fn text(text: &str) -> String {
         }
     }
     out
+}
+
+/// A reference of a rule: an address becomes a link.
+fn link(reference: &str) -> String {
+    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '<' | '>');
+    if reference.starts_with("https://") && reference.chars().all(plain) {
+        return format!("<{reference}>");
+    }
+    text(reference)
 }
 
 /// A code span that holds back quotes of any length.
@@ -233,6 +251,14 @@ mod tests {
             assert!(!line.chars().any(char::is_control), "{line:?}");
         }
         assert!(!fenced, "a fence stays open");
+    }
+
+    #[test]
+    fn no_address_in_a_text_becomes_a_link() {
+        assert_eq!(
+            text("at 02:00 https://a.example www.b.example"),
+            "at 02:00 https\\://a.example www\\.b.example"
+        );
     }
 
     #[test]

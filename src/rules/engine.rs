@@ -167,7 +167,7 @@ fn judgement(
         confidence: surest(best, case),
         title: rule.title.clone(),
         explanation: rule.explain.render(view).into(),
-        next: rule.next.iter().map(|t| t.render(view)).collect(),
+        next: rule.next.iter().map(|t| t.render_for_shell(view)).collect(),
         references: Arc::clone(&rule.references),
         missing: missing(best, case, standing).into(),
         alternatives: others.iter().map(|o| (o.rule.id.clone(), why_lost(best, o))).collect(),

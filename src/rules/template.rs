@@ -4,6 +4,8 @@
 //! value. `{{`, `}}`, `[?` in text: `{{` and `}}` stand for braces. `segment(s)` becomes what the number before it asks
 //! for.
 
+use std::net::SocketAddr;
+
 use super::expr::Value;
 use super::fields::{self, CaseView, Field};
 use super::mistakes::Mistake;
@@ -39,8 +41,17 @@ impl Template {
 
     /// The sentence for a case.
     pub fn render(&self, view: &CaseView<'_>) -> String {
+        self.written(view, shown)
+    }
+
+    /// The same where it may hold a command: in texts, what would act in a shell or end a word there is `_`.
+    pub fn render_for_shell(&self, view: &CaseView<'_>) -> String {
+        self.written(view, inert)
+    }
+
+    fn written(&self, view: &CaseView<'_>, show: fn(&Value<'_>) -> String) -> String {
         let mut out = String::new();
-        write(&self.pieces, view, &mut out);
+        write(&self.pieces, view, show, &mut out);
         counted(&out)
     }
 
@@ -50,17 +61,36 @@ impl Template {
     }
 }
 
-fn write(pieces: &[Piece], view: &CaseView<'_>, out: &mut String) {
+fn shown(value: &Value<'_>) -> String {
+    value.show()
+}
+
+/// A value that can be pasted into a shell, inside quotes or without: names come from whoever sent a packet or wrote a line.
+fn inert(value: &Value<'_>) -> String {
+    match value {
+        Value::Text(text) if text.parse::<SocketAddr>().is_err() => {
+            let plain = |(n, c): (usize, char)| {
+                let keep = c.is_alphanumeric() || "/._:,@%+".contains(c) || c == '-' && n > 0;
+                if keep { c } else { '_' }
+            };
+            text.chars().enumerate().map(plain).collect()
+        }
+        Value::Many(all) => all.iter().map(inert).collect::<Vec<_>>().join(", "),
+        _ => value.show(),
+    }
+}
+
+fn write(pieces: &[Piece], view: &CaseView<'_>, show: fn(&Value<'_>) -> String, out: &mut String) {
     for piece in pieces {
         match piece {
             Piece::Text(text) => out.push_str(text),
             Piece::Field(field) => match field.value(view) {
                 Value::Unknown | Value::Absent => out.push_str(field.phrase()),
-                value => out.push_str(&value.show()),
+                value => out.push_str(&show(&value)),
             },
             Piece::Optional(inner) => {
                 if inner.iter().all(|p| !matches!(p, Piece::Field(f) if !f.value(view).is_there())) {
-                    write(inner, view, out);
+                    write(inner, view, show, out);
                 }
             }
         }
@@ -157,6 +187,26 @@ mod tests {
             ("1 new SYN(s), 12 segment(s).", "1 new SYN, 12 segments."),
         ] {
             assert_eq!(Template::new(source).unwrap().render(&view), text);
+        }
+    }
+
+    #[test]
+    fn no_value_acts_in_a_shell() {
+        let text = |text: &'static str| Value::Text(text.into());
+        for (value, shown) in [
+            (text("hook.ns.svc"), "hook.ns.svc"),
+            (text("[fd00::1]:443"), "[fd00::1]:443"),
+            (text("$(id)`id`"), "__id__id_"),
+            (text("a -proxy b"), "a_-proxy_b"),
+            (text("-f/etc/passwd"), "_f/etc/passwd"),
+            (
+                text("a'b\"c\\d;e&f|g>h<i*j?k[l]m{n}o~p#q!r=s\tt\u{202e}u"),
+                "a_b_c_d_e_f_g_h_i_j_k_l_m_n_o_p_q_r_s_t_u",
+            ),
+            (Value::Many(vec![text("a;b"), text("c")]), "a_b, c"),
+            (Value::Number(-5), "-5"),
+        ] {
+            assert_eq!(inert(&value), shown);
         }
     }
 

@@ -70,7 +70,7 @@ fn versions(entries: &BTreeMap<String, Entry>) -> Table {
         }
     }
     let cells = versions.iter().map(|((_, text), sum)| {
-        [text.clone(), words::grouped(sum.bundles), words::grouped(sum.calls), String::new()]
+        [words::printable(text), words::grouped(sum.bundles), words::grouped(sum.calls), String::new()]
     });
     table(["VERSION", "BUNDLES", "CALLS", ""], cells)
 }

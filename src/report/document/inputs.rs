@@ -29,6 +29,12 @@ impl Input {
     pub fn is_lossy(&self) -> bool {
         matches!(self.status.as_str(), "partial" | "unreadable")
     }
+
+    /// Problems that explain why little came of it though all was read: each of half its frames or more.
+    pub fn common_problems(&self) -> impl Iterator<Item = &Problem> {
+        let half = self.frames.filter(|n| *n > 0 && !self.is_lossy()).map(|n| n.div_ceil(2));
+        self.problems.iter().filter(move |p| half.is_some_and(|half| p.count >= half))
+    }
 }
 
 /// Something malformed or surprising.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::super::document::{Capture, Clock, Input, Log, Report};
+use super::super::document::{Capture, Clock, Input, Log, Problem, Report};
 use super::super::words::{self, counted, grouped, printable};
 use super::text::{self, Style, labelled};
 
@@ -48,6 +48,11 @@ pub(super) fn write(report: &Report, style: Style, all: bool, out: &mut dyn Writ
             row("lost", &printable(&text), style, out)?;
         }
     }
+    for input in &report.inputs {
+        for problem in input.common_problems() {
+            row("note", &printable(&common(input, problem)), style, out)?;
+        }
+    }
     for anomaly in limited(&report.anomalies, all) {
         row("note", &printable(&format!("{}: {}", anomaly.place, anomaly.text)), style, out)?;
     }
@@ -56,6 +61,12 @@ pub(super) fn write(report: &Report, style: Style, all: bool, out: &mut dyn Writ
         text::wrap("  More of each with -v.", style.width, "  ", out)?;
     }
     Ok(())
+}
+
+/// `a.pcap: 2,000 of 2,000 frames: link type 147 is not decoded`.
+pub(in crate::report) fn common(input: &Input, problem: &Problem) -> String {
+    let (count, all) = (grouped(problem.count), counted(input.frames.unwrap_or_default(), "frame"));
+    format!("{}: {count} of {all}: {}", input.path, problem.detail)
 }
 
 /// Versions, each with the hosts that it ran on.

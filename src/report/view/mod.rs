@@ -37,7 +37,7 @@ pub fn write(report: &Report, style: Style, detail: &Detail<'_>, out: &mut dyn W
     let (undecided, decided): (Vec<&Finding>, Vec<&Finding>) =
         report.findings.iter().partition(|f| f.standing == "inconclusive");
     headline(report, &decided, &undecided, style, out)?;
-    if report.findings.len() > OVERVIEW_FROM {
+    if decided.len() > OVERVIEW_FROM {
         writeln!(out)?;
         finding::overview(&decided, style, out)?;
     }
@@ -102,7 +102,7 @@ fn headline(
     text::wrap(&said.join(" "), style.width, "", out)
 }
 
-/// Findings from which on a table of all of them comes first.
+/// Decided findings beyond which a table of them comes first.
 const OVERVIEW_FROM: usize = 3;
 
 #[cfg(test)]
@@ -179,5 +179,16 @@ mod tests {
             text.starts_with("No transport fault found. Looked at 3 logged failures of 1 log and 56 flows"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn what_could_not_be_decided_makes_no_table() {
+        let mut report = made::report();
+        let undecided = report.findings.iter().find(|f| f.standing == "inconclusive").expect("one").clone();
+        report.findings = vec![undecided; 5];
+        let mut out = Vec::new();
+        write(&report, PLAIN, &Detail::default(), &mut out).expect("a Vec takes all");
+        let text = String::from_utf8(out).expect("UTF-8");
+        assert!(!text.contains("SEVERITY") && text.contains("\n\nUndecided\n"), "{text}");
     }
 }
