@@ -8,7 +8,8 @@ use serde_json::Value;
 mod made;
 mod sample;
 use made::{
-    analyze, bundle, fragment, ipv4, line_with, pcap, pem_named, pods, problems, program, segment, syn,
+    analyze, bundle, expired_pem, fragment, ipv4, line_with, pcap, pem_named, pods, problems, program,
+    segment, syn,
 };
 
 /// The name, the option, and everything else of the bundle: the limited input as far as the limit, the log beside it.
@@ -208,6 +209,82 @@ fn bounds_of_the_join_are_said() {
     );
     let findings = report["findings"].as_array().expect("findings");
     assert!(findings.iter().any(|f| f["target"]["webhook"] == "ab.example.com"), "the call is judged");
+}
+
+/// One SYN under a hundred addresses at once: what is beyond the views of one connection stands for itself.
+#[test]
+fn views_beyond_the_limit_are_counted_and_said() {
+    let from = |n: u8| {
+        let mut packet = syn(1);
+        packet[15] = n;
+        (1_700_000_000, packet)
+    };
+    let (few, many) = (pcap((1..=64).map(from)), pcap((1..=100).map(from)));
+    for (capture, flows, beyond) in [(few, 64, None), (many, 100, Some(36))] {
+        let folder = bundle(&[("a.pcap", &capture), ("a.log", line_with("").as_bytes())]);
+        let (_, report) = analyze(&folder, &["--year", "2026"]);
+        let said = limit(&report, "limit_views").map(|a| a["count"].as_u64());
+        assert_eq!(said, beyond.map(Some), "{}", report["anomalies"]);
+        assert_eq!(report["captures"][0]["flows"], flows);
+        assert_eq!(lines(&report, "a.log"), Some(1));
+        assert_eq!(report["summary"]["by_verdict"]["connection_refused"], 1, "the log is judged");
+    }
+}
+
+/// Expired certificates, each another: the first thousand are findings, and all are listed.
+#[test]
+fn certificates_beyond_those_that_are_findings_are_counted_and_said() {
+    let text =
+        |n: usize| (0..n).map(|n| expired_pem(format!("{n}.example.com").as_bytes())).collect::<String>();
+    for (count, beyond) in [(1000, None), (1007, Some(7))] {
+        let folder = bundle(&[("a.pem", text(count).as_bytes()), ("a.log", line_with("").as_bytes())]);
+        let (_, report) = analyze(&folder, &["--year", "2026"]);
+        let said = limit(&report, "limit_certificate_cases");
+        assert_eq!(said.map(|a| a["count"].as_u64()), beyond.map(Some), "{}", report["anomalies"]);
+        assert!(
+            said.is_none_or(|a| a["text"].to_string().contains("`wirecause certs` lists all")),
+            "{said:?}"
+        );
+        assert_eq!(report["certificates"].as_array().map(Vec::len), Some(count));
+        assert_eq!(report["summary"]["by_verdict"]["connection_refused"], 1, "the call is judged");
+    }
+}
+
+/// What is lost while inputs are looked for is beside no input: the report says it for all of them.
+#[test]
+fn limits_on_what_is_found_are_in_the_report() {
+    let line = line_with("");
+    let packed = gzip(&tar_of(line.as_bytes()));
+    let folder = bundle(&[("a.log", line.as_bytes()), ("b.log", line.as_bytes()), ("c.tar.gz", &packed)]);
+    for (option, limit_name) in [
+        (["--max-members", "2"], "limit_members"),
+        (["--max-depth", "0"], "limit_depth"),
+        (["--max-total-bytes", "10"], "limit_total_bytes"),
+    ] {
+        let (code, report) = analyze(&folder, &[&option[..], &["--year", "2026"]].concat());
+        let said = limit(&report, limit_name);
+        assert!(
+            said.is_some_and(|a| a["count"] == 1 && a["text"].to_string().contains(option[0])),
+            "{option:?}: {}",
+            report["anomalies"]
+        );
+        assert_eq!(code, 3);
+        assert!(report["summary"]["occurrences"].as_u64() >= Some(1), "{option:?}: the rest is analysed");
+        let input = [folder.path().to_owned()];
+        for format in ["html", "markdown", "table"] {
+            let arguments = [&["analyze", "--format", format, "--year", "2026"][..], &option].concat();
+            let (_, out) = sample::run(&arguments, &input);
+            assert!(String::from_utf8_lossy(&out).contains(option[0]), "{format}: {option:?} is not said");
+        }
+    }
+}
+
+fn tar_of(bytes: &[u8]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(bytes.len() as u64);
+    archive.append_data(&mut header, "c.log", bytes).expect("a Vec takes all");
+    archive.into_inner().expect("a Vec takes all")
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

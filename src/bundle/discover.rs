@@ -272,12 +272,12 @@ impl<'l> Finder<'l> {
 
     /// The path that a source is shown by: what it was found as, once, and within bounds.
     fn path(&mut self, shown: &str, problems: &mut Weirds) -> String {
-        let kept = self.names.kept(shown);
+        let most = self.limits.path_bytes;
+        let kept = self.names.kept(shown, most);
         if kept.len() < shown.len() {
             self.bundle.problems.loss("limit_names", Place::Whole, || {
                 format!(
-                    "the paths of the files take more than {} bytes; later ones are shown by their first {}",
-                    name::MAX_BYTES,
+                    "the paths of the files take more than {most} bytes; later ones are shown by their first {}",
                     name::SHORT_BYTES
                 )
             });

@@ -75,6 +75,8 @@ pub struct Limits {
     pub total_bytes: u64,
     /// Decompressed bytes of one archive member or compressed file.
     pub member_bytes: u64,
+    /// Bytes of the paths of all files together, past which a path keeps only its beginning.
+    pub path_bytes: u64,
     /// Decompressed bytes, at all depths together, for each byte of the input file that they come from, once more than
     /// 16 MiB came out.
     pub ratio: u64,
@@ -99,6 +101,7 @@ impl Default for Limits {
             depth: 3,
             total_bytes: 1 << 40,
             member_bytes: 256 << 30,
+            path_bytes: 64 << 20,
             ratio: 2000,
             object_bytes: 512 << 20,
             yaml_depth: 128,

@@ -70,14 +70,14 @@ pub(super) fn leads_out(member: &str, target: &[u8]) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Names {
     given: HashMap<String, u32>,
-    bytes: usize,
+    bytes: u64,
 }
 
 impl Names {
-    /// A path as it can be kept: cut once many long ones were given.
-    pub(super) fn kept<'p>(&mut self, path: &'p str) -> &'p str {
-        let kept = if self.bytes < MAX_BYTES { path } else { up_to(path, SHORT_BYTES) };
-        self.bytes = self.bytes.saturating_add(kept.len());
+    /// A path as it can be kept: cut once those that were given take `most` bytes.
+    pub(super) fn kept<'p>(&mut self, path: &'p str, most: u64) -> &'p str {
+        let kept = if self.bytes < most { path } else { up_to(path, SHORT_BYTES) };
+        self.bytes = self.bytes.saturating_add(kept.len() as u64);
         kept
     }
 
@@ -98,7 +98,5 @@ impl Names {
 
 /// Bytes of a member's name that are kept; Linux opens no longer path.
 pub(super) const MAX_NAME_BYTES: usize = 4096;
-/// Bytes of all paths together, beyond which a path keeps only its beginning.
-pub(super) const MAX_BYTES: usize = 64 << 20;
-/// Bytes of that beginning.
+/// Bytes that a path keeps where the paths of all files take too many.
 pub(super) const SHORT_BYTES: usize = 128;

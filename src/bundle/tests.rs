@@ -335,13 +335,32 @@ fn long_names_are_read_and_bounded() {
 fn paths_are_kept_whole_until_they_are_many_megabytes() {
     let mut names = super::name::Names::default();
     let path = "ü".repeat(super::name::MAX_NAME_BYTES / 2);
+    let most = Limits::default().path_bytes;
     let mut held = 0;
     for n in 0..200_000 {
-        let path = names.kept(&path);
-        assert!(path.len() == super::name::MAX_NAME_BYTES || n >= super::name::MAX_BYTES / path.len() / 64);
+        let path = names.kept(&path, most);
+        assert!(path.len() == super::name::MAX_NAME_BYTES || n >= most as usize / path.len() / 64);
         held += path.len();
     }
-    assert!(held < super::name::MAX_BYTES + 200_000 * super::name::SHORT_BYTES + 8192, "{held}");
+    assert!(held < most as usize + 200_000 * super::name::SHORT_BYTES + 8192, "{held}");
+}
+
+#[test]
+fn paths_that_are_kept_by_their_beginning_are_said() {
+    let names: Vec<String> = (0..3).map(|n| format!("{n}{}.log", "d".repeat(195))).collect();
+    let files: Vec<(&str, &[u8])> = names.iter().map(|n| (n.as_str(), LOG)).collect();
+    let dir = dir(&files);
+    for (path_bytes, kept) in [(300, [200, 200, 128]), (600, [200; 3])] {
+        let limits = Limits { path_bytes, ..Limits::default() };
+        let bundle = discover(&[dir.path().to_owned()], &limits).unwrap();
+        let lengths: Vec<_> = bundle.sources.iter().map(|s| s.path.len()).collect();
+        assert_eq!(lengths, kept, "{:?}", shown(&bundle));
+        assert!(bundle.sources.iter().all(|s| content(s) == LOG), "each is read");
+        let said = bundle.problems.iter().find(|w| w.name == "limit_names");
+        let expected = kept.contains(&128);
+        assert_eq!(said.is_some(), expected, "{:?}", bundle.problems);
+        assert!(said.is_none_or(|w| w.loss && w.count == 1 && w.detail.contains("more than 300 bytes")));
+    }
 }
 
 /// Extended attributes stand in front of the name; they may be larger than one would keep of a name.

@@ -173,6 +173,7 @@ fn limits(typed: &LimitArguments) -> Result<Limits, Error> {
         facts: typed.max_facts.unwrap_or(usual.facts),
         fragment_bytes: bytes("--max-fragment-bytes", &typed.max_fragment_bytes, usual.fragment_bytes)?,
         failures: typed.max_failures.unwrap_or(usual.failures),
+        ..usual
     })
 }
 

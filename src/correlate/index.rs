@@ -36,6 +36,22 @@ pub(super) struct FlowTable {
     beyond_destinations: u64,
     /// Flows without a server name that are not kept.
     beyond_nameless: u64,
+    bounds: Bounds,
+}
+
+/// How much of what floods and scans invent is kept.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    /// Originators that nobody answered, and destinations that were sent single SYNs.
+    unanswered: usize,
+    /// Flows without a name that an event may be about for want of anything better.
+    nameless: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { unanswered: 100_000, nameless: 1 << 20 }
+    }
 }
 
 /// SYNs to one address of which nothing else was seen.
@@ -50,8 +66,12 @@ pub(super) struct LoneSyns {
 impl FlowTable {
     /// `sources`: near ends that events name, translated or not.
     pub(super) fn new(flows: &Flows, sources: impl Iterator<Item = SocketAddr>) -> Self {
+        Self::within(Bounds::default(), flows, sources)
+    }
+
+    fn within(bounds: Bounds, flows: &Flows, sources: impl Iterator<Item = SocketAddr>) -> Self {
         let by_orig = sources.map(|s| (s, Vec::new())).collect();
-        let mut table = Self { by_orig, ..Self::default() };
+        let mut table = Self { by_orig, bounds, ..Self::default() };
         for block in 0..flows.blocks() {
             flows.each(block, |record| {
                 if record.is_lone_syn() {
@@ -69,7 +89,7 @@ impl FlowTable {
     /// A SYN alone. A flood invents originators, and a scan destinations: both are kept up to a bound.
     fn add_lone(&mut self, index: FlowIndex, capture: CaptureIndex, brief: &Brief) {
         let (orig, resp) = (brief.endpoint(Dir::Orig), brief.endpoint(Dir::Resp));
-        let full = self.lone.len() >= MAX_UNANSWERED;
+        let full = self.lone.len() >= self.bounds.unanswered;
         if full && !self.lone.contains_key(&(capture, resp)) {
             self.beyond_destinations += 1;
             return;
@@ -87,7 +107,7 @@ impl FlowTable {
             self.by_resp.entry(resp).or_default().push(index);
             self.push_nameless(index);
         }
-        if self.sided.len() < MAX_UNANSWERED {
+        if self.sided.len() < self.bounds.unanswered {
             self.addresses.insert((orig.ip(), capture));
             self.sided.entry((capture, orig.ip())).or_default().1 += 1;
         }
@@ -97,7 +117,7 @@ impl FlowTable {
     }
 
     fn push_nameless(&mut self, index: FlowIndex) {
-        if self.nameless.len() < MAX_NAMELESS {
+        if self.nameless.len() < self.bounds.nameless {
             self.nameless.push(index);
         } else {
             self.beyond_nameless += 1;
@@ -107,7 +127,7 @@ impl FlowTable {
     fn add(&mut self, index: FlowIndex, flow: &Conversation) {
         let answered = flow.packets.resp > 0 || !flow.icmp.is_empty();
         self.addresses.insert((flow.resp.ip(), flow.capture));
-        if answered || self.sided.len() < MAX_UNANSWERED {
+        if answered || self.sided.len() < self.bounds.unanswered {
             self.addresses.insert((flow.orig.ip(), flow.capture));
         }
         self.responders.insert((flow.resp, flow.capture));
@@ -138,7 +158,7 @@ impl FlowTable {
 
     fn count_sides(&mut self, flow: &Conversation, answered: bool) {
         let key = (flow.capture, flow.orig.ip());
-        if !answered && self.sided.len() >= MAX_UNANSWERED && !self.sided.contains_key(&key) {
+        if !answered && self.sided.len() >= self.bounds.unanswered && !self.sided.contains_key(&key) {
             return;
         }
         let sided = self.sided.entry(key).or_default();
@@ -231,14 +251,15 @@ impl FlowTable {
     /// The bounds that were reached.
     pub(super) fn reached(&self) -> impl Iterator<Item = Anomaly> {
         let (syns, flows) = (self.beyond_destinations, self.beyond_nameless);
+        let Bounds { unanswered, nameless } = self.bounds;
         let destinations = anomalies::reached("limit_syn_destinations", syns, || {
             format!(
-                "{syns} SYNs that nothing followed went to other than the first {MAX_UNANSWERED} destinations: they are counted and not judged"
+                "{syns} SYNs that nothing followed went to other than the first {unanswered} destinations: they are counted and not judged"
             )
         });
         let nameless = anomalies::reached("limit_nameless_flows", flows, || {
             format!(
-                "{flows} connections without data, beyond the first {MAX_NAMELESS}, are not compared with log lines that name no address"
+                "{flows} connections without data, beyond the first {nameless}, are not compared with log lines that name no address"
             )
         });
         destinations.into_iter().chain(nameless)
@@ -264,10 +285,6 @@ pub(super) fn connect_host(flow: &Conversation) -> Option<&str> {
     target.rsplit_once(':').map(|(host, _)| host)
 }
 
-/// Originators kept that nobody answered, and destinations that were sent single SYNs: floods and scans invent
-/// millions.
-const MAX_UNANSWERED: usize = 100_000;
-
 /// SYNs alone to one destination that an event may be about.
 const LONE_LISTED: u64 = 1 << 20;
 
@@ -277,5 +294,77 @@ pub(super) const LONE_SHOWN: u64 = 1000;
 /// Single SYNs to one destination of one capture that are looked at for other views of them.
 const FLOOD: u64 = 1 << 16;
 
-/// Flows without a name that an event may be about for want of anything better.
-const MAX_NAMELESS: usize = 1 << 20;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::{Limits, discover};
+    use crate::ingest::{IngestOptions, run};
+
+    /// An IPv4 packet of TCP between 10.0.0.`client`:4000 and 10.2.0.`server`:443.
+    fn packet(client: u8, server: u8, back: bool, flags: u8) -> Vec<u8> {
+        let (mut ends, mut ports) = ([[10, 0, 0, client], [10, 2, 0, server]], [[0x0f, 0xa0], [1, 0xbb]]);
+        if back {
+            ends.reverse();
+            ports.reverse();
+        }
+        let ip = [&[0x45, 0, 0, 40, 0, 1, 0, 0, 64, 6, 0, 0][..], &ends.concat()].concat();
+        [&ip[..], &ports.concat(), &[0, 0, 0, 1, 0, 0, 0, 2, 0x50, flags, 255, 255, 0, 0, 0, 0]].concat()
+    }
+
+    /// SYNs alone to five addresses, twice each, and three connections to another that were refused.
+    fn flood() -> Flows {
+        let lone = (0..10).map(|n| packet(n, n % 5, false, 2));
+        let dials = (10..13).flat_map(|n| [packet(n, 9, false, 2), packet(n, 9, true, 0x14)]);
+        let head = [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 1 << 18, 101];
+        let mut file: Vec<u8> = head.iter().flat_map(|word| word.to_le_bytes()).collect();
+        for (second, packet) in (1_700_000_000_u32..).zip(lone.chain(dials)) {
+            file.extend([second, 0, 40, 40].iter().flat_map(|word| word.to_le_bytes()));
+            file.extend(packet);
+        }
+        let folder = tempfile::tempdir().expect("a directory");
+        std::fs::write(folder.path().join("a.pcap"), file).expect("writable");
+        let bundle = discover(&[folder.path().to_owned()], &Limits::default()).expect("a bundle");
+        run(&bundle.sources, &IngestOptions::default()).flows
+    }
+
+    fn to(server: u8) -> SocketAddr {
+        SocketAddr::from(([10, 2, 0, server], 443))
+    }
+
+    fn said(table: &FlowTable) -> Vec<(&'static str, u64, String)> {
+        table.reached().map(|anomaly| (anomaly.kind, anomaly.count, anomaly.text)).collect()
+    }
+
+    #[test]
+    fn destinations_of_single_syns_beyond_the_bound_are_counted_and_said() {
+        let bounds = Bounds { unanswered: 3, ..Bounds::default() };
+        let table = FlowTable::within(bounds, &flood(), std::iter::empty());
+        let said = said(&table);
+        assert_eq!(said.len(), 1, "{said:?}");
+        let (kind, count, text) = &said[0];
+        assert_eq!((*kind, *count), ("limit_syn_destinations", 4));
+        assert!(text.starts_with("4 SYNs ") && text.contains("the first 3 destinations"), "{text}");
+        let kept: Vec<_> = table.lone_syns().map(|(_, resp, lone)| (resp, lone.count)).collect();
+        assert!(kept.len() == 3 && kept.iter().all(|(_, count)| *count == 2), "{kept:?}");
+        assert_eq!(table.of_resp(to(9)).len(), 3, "what was answered is kept whole");
+    }
+
+    #[test]
+    fn flows_without_a_name_beyond_the_bound_are_counted_and_said() {
+        let bounds = Bounds { nameless: 8, ..Bounds::default() };
+        let table = FlowTable::within(bounds, &flood(), std::iter::empty());
+        let said = said(&table);
+        assert_eq!(said.len(), 1, "{said:?}");
+        let (kind, count, text) = &said[0];
+        assert_eq!((*kind, *count), ("limit_nameless_flows", 5));
+        assert!(text.starts_with("5 connections ") && text.contains("the first 8,"), "{text}");
+        assert_eq!(table.nameless().len(), 8);
+        let found: usize = (0..5).map(|n| table.of_resp(to(n)).len()).sum();
+        assert_eq!(found + table.of_resp(to(9)).len(), 13, "all are found by their address");
+    }
+
+    #[test]
+    fn bounds_that_are_not_reached_are_not_said() {
+        assert_eq!(said(&FlowTable::new(&flood(), std::iter::empty())), []);
+    }
+}

@@ -23,7 +23,7 @@ impl Keys {
     pub(super) fn read(sources: &[Source], inputs: &mut Vec<InputReport>) -> Self {
         let mut log = KeyLog::default();
         for source in sources.iter().filter(|s| s.kind == SourceKind::KeyLog) {
-            inputs.push(read(source, &mut log));
+            inputs.push(read(source, &mut log, MAX_BYTES));
         }
         Self { log: Arc::new(log), taken: 0 }
     }
@@ -52,20 +52,20 @@ impl Keys {
     }
 }
 
-fn read(source: &Source, log: &mut KeyLog) -> InputReport {
+fn read(source: &Source, log: &mut KeyLog, most: u64) -> InputReport {
     let mut report = InputReport::of(source);
     let mut bytes = Vec::new();
-    let read = source.open().and_then(|r| r.take(MAX_BYTES + 1).read_to_end(&mut bytes));
+    let read = source.open().and_then(|r| r.take(most + 1).read_to_end(&mut bytes));
     if let Err(error) = read {
         let at = Place::Offset(bytes.len() as u64);
         report.problems.loss("unreadable", at, || {
             if bytes.is_empty() { source.unreadable(&error) } else { format!("reading stopped: {error}") }
         });
     }
-    if bytes.len() as u64 > MAX_BYTES {
-        bytes.truncate(MAX_BYTES as usize);
-        report.problems.loss("limit_key_log_bytes", Place::Offset(MAX_BYTES), || {
-            format!("key logs are read up to {MAX_BYTES} bytes; keep the lines of the time of the incident")
+    if bytes.len() as u64 > most {
+        bytes.truncate(most as usize);
+        report.problems.loss("limit_key_log_bytes", Place::Offset(most), || {
+            format!("key logs are read up to {most} bytes; keep the lines of the time of the incident")
         });
     }
     let lines = log.add(&String::from_utf8_lossy(&bytes));
@@ -93,3 +93,33 @@ fn note(lines: &KeyLogLines, problems: &mut Weirds) {
 
 /// Bytes of one key log; a line has about 200.
 const MAX_BYTES: u64 = 256 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::{Limits, discover};
+
+    #[test]
+    fn a_key_log_beyond_the_bound_is_said_and_its_beginning_is_used() {
+        let line = |n: u8| {
+            let hex = |byte: u8| format!("{byte:02x}").repeat(32);
+            format!("CLIENT_TRAFFIC_SECRET_0 {} {}\n", hex(n), hex(0x55))
+        };
+        let text: String = (1..=4).map(line).collect();
+        let folder = tempfile::tempdir().expect("a directory");
+        std::fs::write(folder.path().join("keys.txt"), &text).expect("writable");
+        let bundle = discover(&[folder.path().to_owned()], &Limits::default()).expect("a bundle");
+        let source = &bundle.sources[0];
+        assert_eq!(source.kind, SourceKind::KeyLog);
+        let two_lines = text.len() as u64 / 2;
+        let report = read(source, &mut KeyLog::default(), two_lines);
+        let said = report.problems.iter().find(|w| w.name == "limit_key_log_bytes").expect("it is said");
+        assert!(said.loss && said.at == Place::Offset(two_lines), "{said:?}");
+        assert!(said.detail.contains(&format!("up to {two_lines} bytes")), "{said:?}");
+        assert_eq!((report.bytes, report.lines), (two_lines, Some(2)));
+        let used = report.problems.iter().find(|w| w.name == "tls_secrets").map(|w| w.count);
+        assert_eq!(used, Some(2), "what stands before the bound is used");
+        let whole = read(source, &mut KeyLog::default(), text.len() as u64);
+        assert!(!whole.problems.any_loss() && whole.lines == Some(4), "{:?}", whole.problems);
+    }
+}

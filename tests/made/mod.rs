@@ -112,17 +112,34 @@ pub(crate) fn client_hello(name: &[u8]) -> Vec<u8> {
 
 /// A certificate that is cut after its names, whose common names are this.
 pub(crate) fn pem_named(name: &[u8]) -> String {
-    use base64::Engine as _;
-    let der = |tag: u8, parts: &[&[u8]]| {
-        let body = parts.concat();
-        [&[tag, 0x82][..], &(body.len() as u16).to_be_bytes()[..], &body].concat()
-    };
+    pem(&der(0x30, &[&der(0x30, &[&to_names(name)])]))
+}
+
+/// A whole certificate of that name, which was valid until 2026-01-01; neither its key nor its signature is one.
+pub(crate) fn expired_pem(name: &[u8]) -> String {
+    let algorithm = der(0x30, &[&[6, 3, 42, 3, 4]]);
+    let bits = der(3, &[&[0, 1, 2, 3]]);
+    let key = der(0x30, &[&algorithm, &bits]);
+    pem(&der(0x30, &[&der(0x30, &[&to_names(name), &key]), &algorithm, &bits]))
+}
+
+/// A certificate's fields as far as its names.
+fn to_names(name: &[u8]) -> Vec<u8> {
     let common_name = der(0x30, &[&der(0x31, &[&der(0x30, &[&[6, 3, 85, 4, 3], &der(12, &[name])])])]);
     let algorithm = der(0x30, &[&[6, 3, 42, 3, 4]]);
     let time = b"\x17\x0d260101000000Z";
     let validity = der(0x30, &[time, time]);
-    let tbs = der(0x30, &[&[2, 1, 1], &algorithm, &common_name, &validity, &common_name]);
-    let body = base64::engine::general_purpose::STANDARD.encode(der(0x30, &[&tbs]));
+    [&[2, 1, 1][..], &algorithm, &common_name, &validity, &common_name].concat()
+}
+
+fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let body = parts.concat();
+    [&[tag, 0x82][..], &(body.len() as u16).to_be_bytes()[..], &body].concat()
+}
+
+fn pem(der: &[u8]) -> String {
+    use base64::Engine as _;
+    let body = base64::engine::general_purpose::STANDARD.encode(der);
     format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
 }
 
