@@ -97,7 +97,7 @@ fn input_that_nothing_could_read_is_no_success() {
     assert_eq!(report["summary"]["occurrences"], 1, "the rest is analysed");
 }
 
-/// Every command with what it must be told, and the folder that it reads.
+/// Every command that writes one output, with what it must be told, and the folder that it reads; [`batch`] writes several.
 fn commands() -> (TempDir, Vec<Vec<&'static str>>) {
     let calls: String = (0..150).map(|n| line_with(&format!("{n:x}"))).collect();
     let packets = [syn(1)].into_iter().chain((0..2000).map(|_| segment(1, b"x")));
@@ -193,6 +193,102 @@ fn a_reader_that_goes_away_is_fine() {
         let arguments: Vec<_> = command.split(' ').chain(["--year", "2026"]).collect();
         let (_, out) = sample::run(&arguments, &[folder.path().to_owned()]);
         assert!(out.len() > 1 << 16, "{command}: {} bytes", out.len());
+    }
+}
+
+/// A folder with two bundles, of which the second has the larger report, and what `batch` is told to write its reports to
+/// a folder beside it.
+fn batch(more: &[&str]) -> (TempDir, PathBuf, Command) {
+    let folder = TempDir::new().expect("a temporary folder");
+    let (bundles, out) = (folder.path().join("bundles"), folder.path().join("out"));
+    for (name, calls) in [("one", 1), ("two", 150)] {
+        let log: String = (0..calls).map(|n| line_with(&format!("{n:x}"))).collect();
+        fs::create_dir_all(bundles.join(name)).expect("a folder");
+        fs::write(bundles.join(name).join("a.log"), log).expect("a log");
+    }
+    let mut command = program(&[&["batch", "--year", "2026"], more].concat(), &bundles);
+    command.arg("-o").arg(&out).stdout(Stdio::piped()).stderr(Stdio::piped());
+    (folder, out, command)
+}
+
+/// Bundles that the index of a batch has as done.
+fn indexed(out: &Path) -> Vec<String> {
+    let index = fs::read_to_string(out.join("index.ndjson")).unwrap_or_default();
+    let entries = index.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    entries.map(|entry| format!("{} {}", entry["bundle"], entry["status"]).replace('"', "")).collect()
+}
+
+/// A batch writes an index, a report for each bundle, a map and a summary: whichever does not fit is named, and what is
+/// done stays done.
+#[test]
+fn a_full_disk_is_said_by_batch() {
+    if !Path::new("/dev/full").exists() {
+        eprintln!("there is no /dev/full: nothing is tried");
+        return;
+    }
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+    let cases: [(&str, &[&str], &[&str]); 4] = [
+        ("index.ndjson", &[], &[]),
+        ("two.json", &[], &["one ok"]),
+        ("standard output", &[], &["one ok", "two ok"]),
+        ("/dev/full", &["--redact", "--redact-map", "/dev/full"], &[]),
+    ];
+    for (fails, options, done) in cases {
+        let (_folder, out, mut command) = batch(options);
+        fs::create_dir(&out).expect("a folder");
+        if fails.ends_with("json") {
+            std::os::unix::fs::symlink("/dev/full", out.join(fails)).expect("a link");
+        } else if fails == "standard output" {
+            command.stdout(full());
+        }
+        let run = command.output().expect("a run");
+        let said = said(&run);
+        assert!(run.status.code() == Some(1) && run.stdout.is_empty(), "{fails}: {said}");
+        assert!(said.contains(fails) && said.contains("space"), "{fails}: {said}");
+        if fails == "index.ndjson" {
+            assert!(fs::read_dir(&out).expect("readable").count() == 1, "nothing is analysed in vain");
+        } else {
+            assert_eq!(indexed(&out), done, "{fails}: {said}");
+        }
+    }
+}
+
+/// A report that does not fit leaves no part of itself, and the next run makes what was not made.
+#[test]
+fn a_batch_goes_on_where_a_full_disk_ended_it() {
+    let (folder, out, _) = batch(&[]);
+    // 24 blocks of 512 or 1,024 bytes, as in `an_output_that_does_not_fit_leaves_the_old_one`.
+    let script = "trap '' XFSZ; ulimit -f 24; exec \"$@\"";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "sh", env!("CARGO_BIN_EXE_wirecause"), "batch", "--year", "2026", "-o"]);
+    let run = shell.arg(&out).arg(folder.path().join("bundles")).output().expect("a shell");
+    let told = said(&run);
+    assert!(run.status.code() == Some(1) && told.contains("two.json"), "{:?}: {told}", run.status);
+    assert_eq!(indexed(&out), ["one ok"]);
+    let mut left: Vec<_> =
+        fs::read_dir(&out).expect("readable").map(|e| e.expect("an entry").file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["index.ndjson", "one.json"]);
+    fs::write(out.join("one.json"), "kept").expect("writable");
+    let mut again = program(&["batch", "--year", "2026", "-o"], &out);
+    let run = again.arg(folder.path().join("bundles")).output().expect("a run");
+    assert_eq!(run.status.code(), Some(0), "{}", said(&run));
+    assert_eq!(indexed(&out), ["one ok", "two ok"]);
+    assert_eq!(fs::read(out.join("one.json")).expect("there"), b"kept", "it is not read again");
+    serde_json::from_slice::<Value>(&fs::read(out.join("two.json")).expect("there")).expect("a report");
+}
+
+/// Reports are made whether or not anybody reads the summary.
+#[test]
+fn a_batch_whose_reader_goes_away_is_fine() {
+    let (_folder, out, mut command) = batch(&["--quiet"]);
+    let mut child = command.spawn().expect("a run");
+    drop(child.stdout.take());
+    let run = child.wait_with_output().expect("an end");
+    assert_eq!((run.status.code(), &*said(&run)), (Some(0), ""));
+    assert_eq!(indexed(&out), ["one ok", "two ok"]);
+    for name in ["one.json", "two.json"] {
+        serde_json::from_slice::<Value>(&fs::read(out.join(name)).expect("there")).expect("a report");
     }
 }
 

@@ -89,20 +89,42 @@ struct Bundle {
 /// What the workers share: what is done, and where it is written down.
 struct Book {
     entries: BTreeMap<String, Entry>,
-    index: fs::File,
-    map: Option<fs::File>,
+    index: Appended,
+    map: Option<Appended>,
+}
+
+/// A file that grows by lines.
+struct Appended {
+    path: PathBuf,
+    file: fs::File,
+}
+
+impl Appended {
+    fn new(path: &Path, file: std::io::Result<fs::File>) -> Result<Self, Error> {
+        let file = file.map_err(|error| unwritten(path, &error))?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    fn line(&mut self, line: &str) -> Result<(), Error> {
+        writeln!(self.file, "{line}").map_err(|error| unwritten(&self.path, &error))
+    }
+}
+
+fn unwritten(path: &Path, error: &std::io::Error) -> Error {
+    Error::Output(path.display().to_string(), error.to_string())
 }
 
 pub(super) fn run(typed: &BatchArguments, settings: &Settings) -> Result<Outcome, Error> {
     let bundles = bundles(typed)?;
-    let failed = |e: std::io::Error| Error::Output(typed.output.display().to_string(), e.to_string());
-    fs::create_dir_all(&typed.output).map_err(failed)?;
+    fs::create_dir_all(&typed.output).map_err(|error| unwritten(&typed.output, &error))?;
     let index = typed.output.join("index.ndjson");
     let entries = known(&index, &typed.output, &bundles, settings);
-    let mut file = fs::OpenOptions::new().create(true).append(true).open(&index).map_err(failed)?;
+    let file = fs::OpenOptions::new().create(true).append(true).open(&index);
+    let mut file = Appended::new(&index, file)?;
     // A run that was killed may have left half a line.
-    file.write_all(b"\n").map_err(failed)?;
-    let map = typed.how.redact_map.as_deref().map(redact::batch_map).transpose().map_err(failed)?;
+    file.line("")?;
+    let map = typed.how.redact_map.as_deref();
+    let map = map.map(|path| Appended::new(path, redact::batch_map(path))).transpose()?;
     let book = Mutex::new(Book { entries, index: file, map });
     let next = AtomicUsize::new(0);
     let work = || -> Result<(), Error> {
@@ -113,7 +135,7 @@ pub(super) fn run(typed: &BatchArguments, settings: &Settings) -> Result<Outcome
             let (entry, map) = one(bundle, typed, settings)?;
             super::say(&typed.show, &words::printable(&format!("{}: {}", bundle.name, told(&entry))));
             let mut book = book.lock().map_err(|e| Error::Output(bundle.name.clone(), e.to_string()))?;
-            book.enter(entry, &map).map_err(failed)?;
+            book.enter(entry, &map)?;
         }
         Ok(())
     };
@@ -127,11 +149,11 @@ pub(super) fn run(typed: &BatchArguments, settings: &Settings) -> Result<Outcome
 
 impl Book {
     /// Writes down one bundle; each line of its map begins with its name.
-    fn enter(&mut self, entry: Entry, map: &str) -> std::io::Result<()> {
+    fn enter(&mut self, entry: Entry, map: &str) -> Result<(), Error> {
         if let Some(file) = &mut self.map {
-            map.lines().try_for_each(|line| writeln!(file, "{}\t{line}", entry.bundle))?;
+            map.lines().try_for_each(|line| file.line(&format!("{}\t{line}", entry.bundle)))?;
         }
-        writeln!(self.index, "{}", serde_json::to_string(&entry).unwrap_or_default())?;
+        self.index.line(&serde_json::to_string(&entry).unwrap_or_default())?;
         self.entries.insert(entry.bundle.clone(), entry);
         Ok(())
     }
@@ -204,7 +226,9 @@ fn name_of(path: &Path) -> String {
 
 /// Entries of an earlier run that still hold: same bundle, same version, same rules, report there.
 fn known(index: &Path, output: &Path, bundles: &[Bundle], settings: &Settings) -> BTreeMap<String, Entry> {
-    let text = fs::read_to_string(index).unwrap_or_default();
+    // A device may never end.
+    let is_file = fs::metadata(index).is_ok_and(|about| about.is_file());
+    let text = if is_file { fs::read_to_string(index).unwrap_or_default() } else { String::new() };
     let digest = settings.digest();
     let entries = text.lines().filter_map(|line| serde_json::from_str::<Entry>(line).ok());
     let holds = |e: &Entry| {
