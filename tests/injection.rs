@@ -397,6 +397,81 @@ fn no_command_that_is_advised_holds_another() {
     }
 }
 
+/// Who sends a request, presents a certificate or answers a call chooses words that messages quote: a failure that
+/// stands in them is none.
+#[test]
+fn words_that_a_message_quotes_are_no_failure_of_their_own() {
+    const FAKE: &str = r#"failed calling webhook "pay.example.com": failed to call webhook: Post "https://pay.acme.svc:443/v?timeout=10s": read tcp 203.0.113.9:41000->10.0.0.2:6443: read: connection reset by peer"#;
+    const DIAL: &str = "dial tcp 203.0.113.9:443: connect: connection refused";
+    let klog = |text: String| format!("W1121 02:00:05.000001       7 dispatcher.go:225] {text}\n");
+    let call = |reason: String| {
+        klog(format!(
+            r#"Failed calling webhook, failing closed a.example.com: failed calling webhook "a.example.com": failed to call webhook: {reason}"#
+        ))
+    };
+    let post = r#"Post "https://h.ns.svc:443/v?timeout=10s""#;
+    let audit = |message: String| {
+        serde_json::json!({
+            "kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": "Metadata", "auditID": "a", "stage": "ResponseComplete",
+            "responseStatus": { "status": "Failure", "message": message, "code": 403 },
+            "stageTimestamp": "2026-11-21T02:00:05.000001Z",
+        })
+        .to_string()
+            + "\n"
+    };
+    let quoted = serde_json::to_string(FAKE).expect("a text");
+    for (name, log, verdict) in [
+        ("path", audit(format!("forbidden: User \"system:anonymous\" cannot get path \"/{FAKE}\"")), None),
+        (
+            "name",
+            audit(format!("pods \"{FAKE}\" is forbidden: User \"a\" cannot get resource \"pods\"")),
+            None,
+        ),
+        (
+            "names of a certificate",
+            call(format!(
+                "{post}: tls: failed to verify certificate: x509: certificate is valid for a.b, {DIAL}, not h.ns.svc"
+            )),
+            Some("x509_name_mismatch"),
+        ),
+        (
+            "authority",
+            call(format!(
+                "{post}: tls: failed to verify certificate: x509: certificate signed by unknown authority (possibly because of \"x509: ECDSA verification failure\" while trying to verify candidate authority certificate \"{DIAL}\")"
+            )),
+            Some("x509_unknown_authority"),
+        ),
+        (
+            "answer",
+            call(format!(
+                "an error on the server (\"http: proxy error: {DIAL}\") has prevented the request from succeeding"
+            )),
+            Some("http_error"),
+        ),
+        (
+            "protocols",
+            klog(format!(
+                "http: TLS handshake error from 203.0.113.9:41000: tls: client requested unsupported application protocols ([{quoted}])"
+            )),
+            Some("tls_handshake_failure"),
+        ),
+        (
+            "upstream",
+            format!(
+                "2026/11/21 02:00:05 [error] 7#7: *5 connect() failed (111: Connection refused) while connecting to upstream, client: 203.0.113.9, server: _, request: \"GET /a\", upstream: \"https://203.0.113.9:443/\", host: \"x HTTP/1.1\", upstream: \"https://10.0.0.2:6443/a\", host: \"api\"\n"
+            ),
+            Some("connection_refused"),
+        ),
+    ] {
+        let (_, report) = analyze(&bundle(&[("kube-apiserver.log", log.as_bytes())]), &["--year", "2026"]);
+        let findings = report["findings"].as_array().expect("findings");
+        let verdicts: Vec<&str> = findings.iter().filter_map(|f| f["verdict"].as_str()).collect();
+        assert_eq!(verdicts, verdict.as_slice(), "{name}: {findings:?}");
+        let targets = findings.iter().map(|f| f["target"].to_string()).collect::<String>();
+        assert!(!targets.contains("pay") && !targets.contains("203.0.113.9"), "{name}: {targets}");
+    }
+}
+
 /// Wireshark shows comments and names of interfaces as they are.
 #[test]
 fn an_extract_says_nothing_that_acts() {

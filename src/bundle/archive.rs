@@ -157,7 +157,14 @@ impl Finder<'_> {
             return;
         };
         let length = region.len();
+        let listed = listed(region.clone());
         let Some(mut zip) = self.zip_directory(region, shown) else { return };
+        let lost = listed.unwrap_or(0).saturating_sub(zip.len() as u64);
+        if lost > 0 {
+            self.bundle.problems.loss("members_of_one_name", Place::Whole, || {
+                format!("{shown}: {lost} of its members have the name of a later one and are not read; unpack it with `unzip -B`")
+            });
+        }
         let mut stored = 0_u64;
         for number in 0..zip.len() {
             if !self.admits_another(shown) {
@@ -293,6 +300,21 @@ fn as_archive(opening: &Opening) -> Opening {
     opening.limits.member_bytes = u64::MAX;
     opening
 }
+
+/// Members that the end of a zip archive counts (APPNOTE 4.3.16); the library keeps one of each name.
+fn listed(mut region: Region) -> Option<u64> {
+    let length = region.seek(SeekFrom::End(0)).ok()?;
+    region.seek(SeekFrom::Start(length.saturating_sub(END_BYTES))).ok()?;
+    let mut end = Vec::new();
+    region.read_to_end(&mut end).ok()?;
+    let record = end.get(memchr::memmem::rfind(&end, b"PK\x05\x06")?..)?;
+    let count = u16::from_le_bytes([*record.get(10)?, *record.get(11)?]);
+    // In a larger archive the number stands elsewhere.
+    (count != u16::MAX).then_some(u64::from(count))
+}
+
+/// The record at the end of a zip archive, with the longest comment.
+const END_BYTES: u64 = 22 + 65_535;
 
 /// A region of which only so many bytes may be read.
 struct Metered {

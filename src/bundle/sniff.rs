@@ -26,12 +26,21 @@ pub(super) fn kind(head: &[u8]) -> SourceKind {
     }
 }
 
-/// A log may hold a few stray bytes (and the NULs that a crash leaves); binary data is full of them.
+/// A log may hold a few stray bytes, and the run of NULs that a crash leaves; binary data is full of them.
 fn is_binary(head: &[u8]) -> bool {
-    let odd = |b: &&u8| matches!(**b, 0..=8 | 14..=26 | 28..=31 | 127);
+    let is_odd = |b: u8| matches!(b, 0..=8 | 14..=26 | 28..=31 | 127);
     let journal_export = head.starts_with(b"__CURSOR=");
-    !journal_export && head.iter().filter(odd).count() * 10 > head.len()
+    let runs = head.chunk_by(|a, b| (*a == 0) == (*b == 0));
+    let (mut odd, mut all) = (0, 0);
+    for run in runs.filter(|run| run[0] != 0 || run.len() < CRASH_NULS) {
+        odd += run.iter().filter(|b| is_odd(**b)).count();
+        all += run.len();
+    }
+    !journal_export && (odd * 10 > all || all == 0)
 }
+
+/// NULs in a row from which on they are the part of a file that was never written.
+const CRASH_NULS: usize = 16;
 
 fn text_kind(head: &str) -> SourceKind {
     let text = head.trim_start_matches('\u{feff}').trim_start();
@@ -87,7 +96,17 @@ fn is_json_object(text: &str) -> bool {
     }
     let key = inside.split('"').next().unwrap_or_default();
     let names_kind = text.contains("\"apiVersion\":") || text.contains("\"kind\":");
-    OBJECT_KEYS.contains(&key) && names_kind && !text.contains("audit.k8s.io/")
+    OBJECT_KEYS.contains(&key) && names_kind && !text.contains("audit.k8s.io/") && !is_json_line(text)
+}
+
+/// The first line is an object of its own with a line of a log in it, and does not call itself one of Kubernetes.
+fn is_json_line(text: &str) -> bool {
+    const LINE: [&str; 4] = ["log", "message", "msg", "MESSAGE"];
+    let first = text.lines().next().unwrap_or_default();
+    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(first).is_ok_and(|object| {
+        !object.contains_key("apiVersion")
+            && LINE.iter().any(|key| object.get(*key).is_some_and(serde_json::Value::is_string))
+    })
 }
 
 fn is_yaml_object(text: &str) -> bool {

@@ -50,7 +50,10 @@ fn google(object: &Object, out: &mut Peeled<'_>) -> Option<String> {
         // an audit log: what the API server answered to a client
         (None, None) => {
             let status = part(part(object, "protoPayload")?, "status")?;
-            let line = text_of(status, "message").unwrap_or_default().to_owned();
+            let of_client =
+                status.get("code").and_then(Value::as_u64).is_some_and(|code| OF_CLIENT.contains(&code));
+            let message = text_of(status, "message").unwrap_or_default();
+            let line = json::answer(message, of_client).to_owned();
             out.layers.extend([NAME, Layer::Audit]);
             out.stamps.push(stamp);
             out.ident = Some("kube-apiserver".to_owned());
@@ -60,6 +63,10 @@ fn google(object: &Object, out: &mut Peeled<'_>) -> Option<String> {
     google_names(object, out);
     Some(line.trim_end_matches('\n').to_owned())
 }
+
+/// Codes of gRPC for what a client asked for in vain: `INVALID_ARGUMENT`, `NOT_FOUND`, `ALREADY_EXISTS`,
+/// `PERMISSION_DENIED`, `FAILED_PRECONDITION`, `OUT_OF_RANGE`, `UNAUTHENTICATED`.
+const OF_CLIENT: [u64; 7] = [3, 5, 6, 7, 9, 11, 16];
 
 /// The message of a structured entry; what stands beside it goes to the values.
 fn google_payload(payload: &Object, out: &mut Peeled<'_>) -> Option<String> {

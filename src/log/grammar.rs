@@ -13,7 +13,7 @@ use super::envelope::{Layer, Peeled};
 use super::operation::operation;
 use super::structured::{structure, value};
 use super::{Edge, EventFields, Url};
-use super::{denial, edge, nginx, stamp};
+use super::{denial, edge, foreign, nginx, stamp};
 use crate::time::TimeDelta;
 
 /// Whose words a line repeats, where it is not the first to say them.
@@ -177,13 +177,16 @@ fn read_text(out: &mut Parsed, by_nginx: bool) {
         out.text = text;
         return;
     }
-    let behind_nginx = if by_nginx { nginx::upstream(&text, out) } else { None };
-    let mut rest = behind_nginx.unwrap_or_else(|| wrappers(&text, out));
+    let own = foreign::hidden(&text);
+    let behind_nginx = if by_nginx { nginx::upstream(&own, out) } else { None };
+    let mut rest = behind_nginx.unwrap_or_else(|| wrappers(&own, out));
     rest = call(rest, out);
-    rest = AFTERTHOUGHTS.iter().fold(rest, |rest, words| rest.strip_suffix(words).unwrap_or(rest));
-    out.fields.reason = rest.trim().to_owned();
+    let whole = foreign::shown(rest, &own, &text);
+    let told = AFTERTHOUGHTS.iter().fold(whole, |rest, words| rest.strip_suffix(words).unwrap_or(rest));
+    rest = rest.get(..told.len()).unwrap_or(rest);
+    out.fields.reason = told.trim().to_owned();
     let socket = rest.contains("dial unix");
-    rest = operation(rest, out);
+    rest = foreign::shown(operation(rest, out), &own, &text);
     let lookup = out.fields.op.as_deref() == Some("lookup");
     let over = match (lookup, socket) {
         (true, _) => "lookup: ",

@@ -182,7 +182,15 @@ fn audit(object: &Map<String, Value>, out: &mut Peeled<'_>) -> Option<String> {
         out.values.extend(value.as_str().map(|v| (key.clone(), v.to_owned())));
     }
     let status = object.get("responseStatus").and_then(Value::as_object);
-    Some(status.and_then(|s| text_of(s, "message")).unwrap_or_default().to_owned())
+    let message = status.and_then(|s| text_of(s, "message")).unwrap_or_default();
+    let of_client = status.and_then(|s| s.get("code")?.as_u64()).is_some_and(|code| code < 500);
+    Some(answer(message, of_client).to_owned())
+}
+
+/// What the API server told a client. One that asked for what it may not have, or for what is not there, is told what it
+/// asked for, in its own words: those are left out, a webhook's denial is not.
+pub(super) fn answer(message: &str, of_client: bool) -> &str {
+    if of_client && !message.starts_with("admission webhook \"") { "" } else { message }
 }
 
 /// Kubernetes JSON logging (`ts` in epoch milliseconds), zap (`ts` as RFC 3339 or epoch seconds), and kin.

@@ -27,6 +27,7 @@ mod entry;
 mod envelope;
 mod events;
 mod fields;
+mod foreign;
 mod grammar;
 mod group;
 mod journal;

@@ -11,7 +11,9 @@ use super::grammar::{Parsed, between, url_parts};
 /// `http` a URL, whose host is the address that was dialled; the name is not told.
 pub(super) fn upstream<'t>(text: &'t str, out: &mut Parsed) -> Option<&'t str> {
     let (reason, context) = text.split_once(", client: ")?;
-    let (server, _) = between(context, ", upstream: \"", "\"")?;
+    let (server, after) = between(context, ", upstream: \"", "\"")?;
+    // A client may have written a second one into its request or referrer: then neither is believed.
+    let server = if after.contains(", upstream: \"") { "" } else { server };
     let authority =
         server.split_once("://").map_or(server, |(_, rest)| rest.split('/').next().unwrap_or(rest));
     out.fields.destination = authority.parse().ok();

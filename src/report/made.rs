@@ -33,6 +33,7 @@ pub(super) fn report() -> Report {
             place: "pcap/cp-1.pcap".to_owned(),
             count: 12,
             text: "12 segments were sent again (0.4 % of the frames)".to_owned(),
+            lost: false,
         }],
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::document::{Anomaly, Report, SCHEMA, Summary, Tool};
-use super::words::counted;
+use super::words::{counted, grouped};
 use crate::correlate::{Correlated, World};
+use crate::error::Weird;
 use crate::rules::{self, Finding};
 
 mod findings;
@@ -35,6 +36,7 @@ impl Default for Options {
 pub fn build(world: &World, correlated: &Correlated, found: &[Finding], options: &Options) -> Report {
     let (listed, beyond) = found.split_at(found.len().min(MAX_FINDINGS));
     let left_out = not_listed(beyond).into_iter().chain(omitted(listed, options.max_occurrences));
+    let of_bundle = world.bundle.problems.iter().map(of_bundle);
     Report {
         schema: SCHEMA.to_owned(),
         tool: Tool {
@@ -49,7 +51,7 @@ pub fn build(world: &World, correlated: &Correlated, found: &[Finding], options:
         summary: summary(found),
         findings: Findings::new(world, correlated).all(listed, options.max_occurrences),
         certificates: correlated.certificates.iter().map(|c| inputs::certificate(c)).collect(),
-        anomalies: correlated.anomalies.iter().map(anomaly).chain(left_out).collect(),
+        anomalies: of_bundle.chain(correlated.anomalies.iter().map(anomaly)).chain(left_out).collect(),
     }
 }
 
@@ -80,6 +82,7 @@ fn not_listed(beyond: &[Finding]) -> Option<Anomaly> {
             "{} more findings, of {failures} failures, are counted and not listed, the worst and most frequent {MAX_FINDINGS} being; narrow the time with --from and --to",
             beyond.len()
         ),
+        lost: false,
     })
 }
 
@@ -96,6 +99,7 @@ fn omitted(listed: &[Finding], max_occurrences: usize) -> Option<Anomaly> {
             counted(calls, "call"),
             counted(findings, "finding"),
         ),
+        lost: false,
     })
 }
 
@@ -108,5 +112,19 @@ fn anomaly(anomaly: &crate::correlate::Anomaly) -> Anomaly {
         place: anomaly.place.clone(),
         count: anomaly.count,
         text: anomaly.text.clone(),
+        lost: false,
+    }
+}
+
+/// What happened to no source: members of archives, folders and links.
+fn of_bundle(weird: &Weird) -> Anomaly {
+    let more = weird.count - 1;
+    let more = if more > 0 { format!(" (and {} more such)", grouped(more)) } else { String::new() };
+    Anomaly {
+        kind: weird.name.to_owned(),
+        place: "all inputs".to_owned(),
+        count: weird.count,
+        text: format!("{}{more}", weird.detail),
+        lost: weird.loss,
     }
 }

@@ -30,6 +30,11 @@ impl Input {
         matches!(self.status.as_str(), "partial" | "unreadable")
     }
 
+    /// It holds nothing that this program knows how to read, and is not empty.
+    pub fn is_of_no_kind(&self) -> bool {
+        self.status == "skipped" && self.kind == "unknown"
+    }
+
     /// Problems that explain why little came of it though all was read: each of half its frames or more.
     pub fn common_problems(&self) -> impl Iterator<Item = &Problem> {
         let half = self.frames.filter(|n| *n > 0 && !self.is_lossy()).map(|n| n.div_ceil(2));
@@ -239,7 +244,7 @@ pub struct Place {
     pub place: String,
 }
 
-/// What is no call's fault.
+/// What is no call's fault, and what of the input belongs to no file that was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Anomaly {
     /// snake_case name, for example `retransmissions`.
@@ -250,4 +255,7 @@ pub struct Anomaly {
     pub count: u64,
     /// One sentence with numbers.
     pub text: String,
+    /// Some of the input was not read for it: members of an archive, a folder.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
 }

@@ -23,12 +23,8 @@ pub(in crate::report) fn looked_at(report: &Report) -> String {
 /// Inputs, captures, logs, clocks, losses.
 pub(super) fn write(report: &Report, style: Style, all: bool, out: &mut dyn Write) -> io::Result<()> {
     let bad: Vec<&Input> = report.inputs.iter().filter(|i| i.is_lossy()).collect();
-    let not_read = if bad.is_empty() {
-        "all read".to_owned()
-    } else {
-        format!("{} not wholly read", grouped(bad.len() as u64))
-    };
-    let head = format!("{}, {not_read}", counted(report.inputs.len() as u64, "input"));
+    let left: Vec<&Input> = report.inputs.iter().filter(|i| i.is_of_no_kind()).collect();
+    let head = format!("{}, {}", counted(report.inputs.len() as u64, "input"), how_read(report, &bad, &left));
     text::wrap(&format!("{}: {head}.", style.bold("Looked at")), style.width, "  ", out)?;
     for capture in limited(&report.captures, all) {
         row("capture", &capture_text(capture), style, out)?;
@@ -48,19 +44,43 @@ pub(super) fn write(report: &Report, style: Style, all: bool, out: &mut dyn Writ
             row("lost", &printable(&text), style, out)?;
         }
     }
+    if !left.is_empty() {
+        let named: Vec<_> = limited(&left, all).map(|i| i.path.as_str()).collect();
+        let more = left.len() - named.len();
+        let more = if more > 0 { format!(" and {} more", grouped(more as u64)) } else { String::new() };
+        row("left", &printable(&format!("{}{more}: of no kind that is read", named.join(", "))), style, out)?;
+    }
     for input in &report.inputs {
         for problem in input.common_problems() {
             row("note", &printable(&common(input, problem)), style, out)?;
         }
     }
     for anomaly in limited(&report.anomalies, all) {
-        row("note", &printable(&format!("{}: {}", anomaly.place, anomaly.text)), style, out)?;
+        let label = if anomaly.lost { "lost" } else { "note" };
+        row(label, &printable(&format!("{}: {}", anomaly.place, anomaly.text)), style, out)?;
     }
-    let omitted = [report.captures.len(), logs.len(), report.anomalies.len()].into_iter().any(|n| n > FEW);
+    let omitted =
+        [report.captures.len(), logs.len(), left.len(), report.anomalies.len()].into_iter().any(|n| n > FEW);
     if omitted && !all {
         text::wrap("  More of each with -v.", style.width, "  ", out)?;
     }
     Ok(())
+}
+
+/// `all read`, or what was not.
+fn how_read(report: &Report, bad: &[&Input], left: &[&Input]) -> String {
+    let number = |inputs: &[&Input]| grouped(inputs.len() as u64);
+    let mut parts = Vec::new();
+    if !bad.is_empty() {
+        parts.push(format!("{} not wholly read", number(bad)));
+    }
+    if !left.is_empty() {
+        parts.push(format!("{} of no kind that is read", number(left)));
+    }
+    if report.anomalies.iter().any(|a| a.lost) {
+        parts.push("and what the notes say was not read".to_owned());
+    }
+    if parts.is_empty() { "all read".to_owned() } else { parts.join(", ") }
 }
 
 /// `a.pcap: 2,000 of 2,000 frames: link type 147 is not decoded`.

@@ -1,0 +1,62 @@
+//! Words within a message that its writer quotes and does not vouch for: names in certificates, what a server answered,
+//! what a client asked for. Whoever chose them may have written a second failure into them.
+//!
+//! Takes a message; gives it with those words hidden, at the same places. Never decides which failure it is.
+
+use std::borrow::Cow;
+
+/// Words behind which the message names or quotes what another party sent: nothing that follows says what the writer did.
+const QUOTING: [&str; 8] = [
+    "tls: ",
+    "x509: ",
+    "an error on the server (\"",
+    "malformed HTTP ",
+    "http2: server sent GOAWAY ",
+    "invalid header field ",
+    "expected webhook response of ",
+    "json parse error: ",
+];
+
+/// The message with letters of others as `x`, so that no operation, wrapper or address is read there; its punctuation
+/// stays, so that what encloses it is found.
+pub(super) fn hidden(text: &str) -> Cow<'_, str> {
+    let Some(start) = QUOTING.iter().filter_map(|words| Some(text.find(words)? + words.len())).min() else {
+        return Cow::Borrowed(text);
+    };
+    // etcd's own words stand behind the error
+    let end =
+        text.rfind("\", ServerName").filter(|end| *end >= start && text.contains("rejected connection"));
+    let (own, rest) = text.split_at(start);
+    let (foreign, end) = rest.split_at(end.map_or(rest.len(), |end| end - start));
+    let hide = |c: char| if c.is_ascii_alphanumeric() { 'x' } else { c };
+    Cow::Owned([own, &foreign.chars().map(hide).collect::<String>(), end].concat())
+}
+
+/// The part of `text` that lies where `part` lies within `hidden`.
+pub(super) fn shown<'t>(part: &str, hidden: &str, text: &'t str) -> &'t str {
+    let start = part.as_ptr().addr().wrapping_sub(hidden.as_ptr().addr());
+    text.get(start..start.wrapping_add(part.len())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_others_are_hidden_in_place() {
+        for (text, expected) in [
+            ("dial tcp 10.0.0.2:443: connect: connection refused", None),
+            ("Post \"u\": x509: é dial tcp 1.2:3: \"q\"", Some("Post \"u\": x509: é xxxx xxx x.x:x: \"x\"")),
+            (
+                "rejected connection from \"1\" (error \"tls: a\", ServerName \"b\")",
+                Some("rejected connection from \"1\" (error \"tls: x\", ServerName \"b\")"),
+            ),
+        ] {
+            let hidden = hidden(text);
+            assert_eq!(hidden, expected.unwrap_or(text));
+            assert_eq!(hidden.len(), text.len());
+            assert_eq!(shown(&hidden[5..9], &hidden, text), &text[5..9]);
+        }
+        assert_eq!(shown("elsewhere", "", "text"), "");
+    }
+}
