@@ -1,5 +1,5 @@
 //! What is no call's fault: loss that healed, duplicates, cut packets, drops, one-sided captures, sources of the address
-//! map that disagree, files that were not looked into.
+//! map that disagree.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -9,7 +9,6 @@ use super::wire::{Left, MAX_WIRE_CASES};
 use super::{Anomaly, World};
 use crate::bundle::SourceIndex;
 use crate::capture::CaptureIndex;
-use crate::error::Weirds;
 use crate::ingest::{CaptureReport, Conversation};
 use crate::tls::DecryptionStop;
 
@@ -29,18 +28,7 @@ pub(super) fn of(world: &World, table: &FlowTable, left: &Left, reached: Vec<Ano
         let not_judged = left.get(&index).map(|count| not_judged(capture, *count));
         of_capture(capture).into_iter().chain(sealed.anomaly(capture)).chain(floods).chain(not_judged)
     };
-    let not_found = not_found(&world.bundle.problems);
-    captures.flat_map(one).chain(disagreements(world)).chain(reached).chain(not_found).collect()
-}
-
-/// What was lost while inputs were looked for, and so stands beside no input: files past a limit, damaged archives.
-fn not_found(problems: &Weirds) -> impl Iterator<Item = Anomaly> {
-    problems.iter().filter(|problem| problem.loss).map(|problem| Anomaly {
-        kind: problem.name,
-        place: EVERYWHERE.to_owned(),
-        count: problem.count,
-        text: problem.detail.clone(),
-    })
+    captures.flat_map(one).chain(disagreements(world)).chain(reached).collect()
 }
 
 /// What two sources say otherwise, the first of each pair of sources: a rollout between two dumps makes hundreds.
