@@ -457,9 +457,7 @@ fn words_that_a_message_quotes_are_no_failure_of_their_own() {
         ),
         (
             "upstream",
-            format!(
-                "2026/11/21 02:00:05 [error] 7#7: *5 connect() failed (111: Connection refused) while connecting to upstream, client: 203.0.113.9, server: _, request: \"GET /a\", upstream: \"https://203.0.113.9:443/\", host: \"x HTTP/1.1\", upstream: \"https://10.0.0.2:6443/a\", host: \"api\"\n"
-            ),
+            "2026/11/21 02:00:05 [error] 7#7: *5 connect() failed (111: Connection refused) while connecting to upstream, client: 203.0.113.9, server: _, request: \"GET /a\", upstream: \"https://203.0.113.9:443/\", host: \"x HTTP/1.1\", upstream: \"https://10.0.0.2:6443/a\", host: \"api\"\n".to_owned(),
             Some("connection_refused"),
         ),
     ] {

@@ -158,26 +158,31 @@ impl<'w> Finder<'w> {
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> Vec<Candidate> {
         let event = &self.world.logs.events[call.event as usize];
-        let deadline = event.fields.timer();
         let mut found = self.by_tuple(call, event, goal, clock);
         if found.is_empty() && !(event.server_side && event.fields.source.is_some()) {
             let near = self.ends(call.goal, event, clock).near(call.at);
-            for ended in near {
-                let key = ended.key;
-                let retold = event.fields.grpc_code.is_some();
-                let fit = if retold { retold_fit } else { fit }(&ended, call, deadline);
-                let heard = if ended.ending == Ending::Unheard { 0.5 } else { 1.0 };
-                let score = weight(key) * fit * heard;
-                if fit > 0.0 && !self.is_elsewhere(event, ended.flow) {
-                    found.push(Candidate { event: call.event, ended, key, score, contrary: false });
-                }
-            }
+            found.extend(near.iter().filter_map(|ended| self.scored(call, event, ended)));
         }
         if found.is_empty() && !event.server_side && event.fields.source.is_none() {
             found = self.by_time(call, alike, event, goal, clock);
         }
         found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.ended.flow.cmp(&b.ended.flow)));
         found
+    }
+
+    /// How well an ending of the call's goal fits the call, if at all.
+    pub(super) fn scored(&mut self, call: &Call, event: &LogEvent, ended: &Ended) -> Option<Candidate> {
+        let retold = event.fields.grpc_code.is_some();
+        let fit = if retold { retold_fit } else { fit }(ended, call, event.fields.timer());
+        let heard = if ended.ending == Ending::Unheard { 0.5 } else { 1.0 };
+        let candidate = Candidate {
+            event: call.event,
+            ended: *ended,
+            key: ended.key,
+            score: weight(ended.key) * fit * heard,
+            contrary: false,
+        };
+        (fit > 0.0 && !self.is_elsewhere(event, ended.flow)).then_some(candidate)
     }
 
     /// Dials that failed before any name was sent, to an address that nothing knows: at the port of the goal's other

@@ -12,7 +12,9 @@ use super::index::FlowTable;
 use super::link::Connections;
 use super::lists::QUEUED;
 use super::trust::Trust;
-use super::{Case, CaseFlow, Correlated, JoinOptions, Key, Matching, Role, Target, World, cases, contrary};
+use super::{
+    Case, CaseFlow, Correlated, JoinOptions, Key, Matching, Role, Target, World, cases, contrary, crowd,
+};
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::{Ending, LogEvent};
 use crate::time::{TimeDelta, Timestamp};
@@ -74,10 +76,10 @@ pub(super) struct Assigned {
 }
 
 impl Assigned {
-    /// Gives a candidate's flow to its event; `all` are the event's candidates with their scores.
-    fn take(&mut self, candidate: &Candidate, all: &BTreeMap<u32, Vec<(f64, FlowIndex)>>) {
-        let near = all.get(&candidate.event).into_iter().flatten();
-        let mut others: Vec<_> = near
+    /// Gives a candidate's flow to its event; `all` are the scores and flows of the event's candidates.
+    pub(super) fn take(&mut self, candidate: &Candidate, all: &[(f64, FlowIndex)]) {
+        let mut others: Vec<_> = all
+            .iter()
             .filter(|(score, f)| *f != candidate.ended.flow && *score > candidate.score * 0.9)
             .copied()
             .collect();
@@ -91,7 +93,7 @@ impl Assigned {
 }
 
 impl Join<'_> {
-    fn clock(&self) -> impl Fn(&Conversation, Timestamp) -> Timestamp + '_ {
+    pub(super) fn clock(&self) -> impl Fn(&Conversation, Timestamp) -> Timestamp + '_ {
         |flow, time| self.clocks.of_packet(flow, time)
     }
 
@@ -115,6 +117,7 @@ impl Join<'_> {
             }
         }
         self.settle(all, &mut assigned);
+        crowd::settle(self, &mut finder, &calls, &mut assigned);
         contrary::find(self, &mut finder, &calls, &mut assigned);
         self.find_siblings(&mut finder, &mut assigned);
         assigned
@@ -148,14 +151,14 @@ impl Join<'_> {
             let place = (candidate.ended.flow, candidate.ended.turn, server);
             let free = !assigned.matches.contains_key(&candidate.event) && !self.retold(candidate);
             if free && taken.insert(place) {
-                assigned.take(candidate, &losers);
+                assigned.take(candidate, &losers[&candidate.event]);
             }
         }
         // Several calls may have been under way on one HTTP/2 connection when it ended or went dead.
         for candidate in &all {
             let shared = self.retold(candidate) || self.shared(candidate);
             if !assigned.matches.contains_key(&candidate.event) && shared {
-                assigned.take(candidate, &losers);
+                assigned.take(candidate, &losers[&candidate.event]);
                 if !self.retold(candidate) {
                     assigned.interchangeable.insert(candidate.event);
                 }

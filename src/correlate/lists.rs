@@ -372,7 +372,7 @@ const MAX_APART: usize = 8;
 const MAX_DEADLINES: usize = 64;
 
 /// Endings looked at on either side of a line's time.
-const NEAREST: usize = 16;
+pub(super) const NEAREST: usize = 16;
 
 /// Calls one after the other that waited behind others on one connection; the kernel gives it up after a quarter hour.
 const MAX_QUEUED: usize = 256;

@@ -23,6 +23,7 @@ mod clock;
 mod clocks;
 mod contrary;
 mod coverage;
+mod crowd;
 mod dialers;
 mod dumps;
 mod endings;

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 
 use super::super::made::{event, flow, join, refused, server_event, stalled, world};
 use super::{dialled, within};
-use crate::correlate::World;
 use crate::correlate::wire::MAX_WIRE_CASES;
+use crate::correlate::{Case, World};
 
 /// Flows unpacked to join so many failures.
 fn reads(n: u32, made: fn(u32) -> World) -> u64 {
@@ -37,6 +37,19 @@ fn failures_of_one_second_to_one_address() {
         let line = |n| dialled(event("connection_refused", "a.b.svc", ends(n) + 0.0001), "10.2.0.8:443");
         world(1, dials.collect(), (0..all).map(line).collect())
     });
+}
+
+/// Each has its own, though its line has more connections beside it than are looked at first.
+#[test]
+fn calls_that_fail_in_one_moment_have_a_connection_each() {
+    let ends = |n: u32| 100.0 + f64::from(n) * 1e-5;
+    let dials = (0..100).map(|n| refused(flow(&port(n), "10.2.0.8:443", ends(n), ends(n)), ends(n)));
+    let line = |_| dialled(event("connection_refused", "a.b.svc", 100.0015), "10.2.0.8:443");
+    let joined = join(&mut world(1, dials.collect(), (0..100).map(line).collect()));
+    let flows: Vec<_> = joined.cases.iter().map(|case| case.flows.len()).collect();
+    assert_eq!(flows, [1; 100]);
+    let attempts: std::collections::BTreeSet<_> = joined.cases.iter().filter_map(Case::attempt).collect();
+    assert_eq!(attempts.len(), 100);
 }
 
 #[test]

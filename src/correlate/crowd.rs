@@ -1,0 +1,95 @@
+//! Calls that failed in a crowd: more at once than connections are looked at on either side of a line.
+//!
+//! Takes calls that are left without a connection, and connections that are left without a call; gives each call the best
+//! of those next to its line, in order of time. Never takes a connection from a call.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::candidates::{Call, Candidate, Ended, Finder};
+use super::join::{Assigned, Join};
+use super::lists::NEAREST;
+use crate::ingest::FlowIndex;
+use crate::log::{Ending, Endings};
+use crate::time::{TimeDelta, Timestamp};
+
+/// Calls that led to one goal and can have ended in the same ways.
+type Alike<'w> = (u32, &'w Endings, Option<TimeDelta>);
+
+/// Gives what is left to who is left.
+pub(super) fn settle(join: &Join<'_>, finder: &mut Finder<'_>, calls: &[Call], assigned: &mut Assigned) {
+    let mut groups: BTreeMap<Alike<'_>, Vec<&Call>> = BTreeMap::new();
+    for call in calls.iter().filter(|c| !assigned.matches.contains_key(&c.event)) {
+        let event = &join.world.logs.events[call.event as usize];
+        if !event.server_side && event.fields.source.is_none() && event.fields.grpc_code.is_none() {
+            groups.entry((call.goal, &event.endings, event.fields.timer())).or_default().push(call);
+        }
+    }
+    let taken = assigned.matches.values().map(|(c, _)| (c.ended.flow, c.ended.turn));
+    let mut taken: HashSet<(FlowIndex, u32)> = taken.collect();
+    for (alike, mut calls) in groups {
+        calls.sort_by_key(|c| (c.at, c.event));
+        let mut free = Free::of(join, finder, alike, &calls, &taken);
+        for call in calls {
+            let all = free.candidates(join, finder, call);
+            if let Some(best) = all.first() {
+                free.take(&best.ended);
+                taken.insert((best.ended.flow, best.ended.turn));
+                let near: Vec<_> = all.iter().map(|c| (c.score, c.ended.flow)).collect();
+                assigned.take(best, &near);
+            }
+        }
+    }
+}
+
+/// Endings that belong to no call.
+#[derive(Default)]
+struct Free {
+    by_time: BTreeMap<(Timestamp, FlowIndex, u32, Ending), Ended>,
+    /// One request of a connection may be seen to end in several ways.
+    ways: HashMap<(FlowIndex, u32), Vec<(Timestamp, Ending)>>,
+}
+
+impl Free {
+    /// Those of a goal around the times of these calls, which are in order.
+    fn of(
+        join: &Join<'_>,
+        finder: &mut Finder<'_>,
+        (goal, endings, deadline): Alike<'_>,
+        calls: &[&Call],
+        taken: &HashSet<(FlowIndex, u32)>,
+    ) -> Self {
+        let mut free = Self::default();
+        let (Some(first), Some(last)) = (calls.first(), calls.last()) else { return free };
+        let (from, to) = (first.at - AROUND - first.slack, last.at + AROUND + last.slack);
+        let clock = join.clock();
+        let ends = finder.ends_as(goal, (endings, deadline), &clock);
+        for ended in ends.from(from).take_while(|e| e.at <= to) {
+            let place = (ended.flow, ended.turn);
+            if !taken.contains(&place) {
+                free.by_time.insert((ended.at, place.0, place.1, ended.ending), ended);
+                free.ways.entry(place).or_default().push((ended.at, ended.ending));
+            }
+        }
+        free
+    }
+
+    fn take(&mut self, ended: &Ended) {
+        for (at, ending) in self.ways.remove(&(ended.flow, ended.turn)).into_iter().flatten() {
+            self.by_time.remove(&(at, ended.flow, ended.turn, ending));
+        }
+    }
+
+    /// Those next to a call's line that fit it, best first.
+    fn candidates(&self, join: &Join<'_>, finder: &mut Finder<'_>, call: &Call) -> Vec<Candidate> {
+        let event = &join.world.logs.events[call.event as usize];
+        let line = (call.at, FlowIndex(0), 0, Ending::Refused);
+        let near =
+            self.by_time.range(..line).rev().take(NEAREST).chain(self.by_time.range(line..).take(NEAREST));
+        let mut found: Vec<_> = near.filter_map(|(_, ended)| finder.scored(call, event, ended)).collect();
+        found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.ended.flow.cmp(&b.ended.flow)));
+        found
+    }
+}
+
+/// A connection that a line tells of ends, or was begun, this near to it.
+const AROUND: TimeDelta = TimeDelta::from_secs(130);
