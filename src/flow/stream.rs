@@ -85,6 +85,16 @@ impl Stream {
         self.anchor.is_none_or(|_| self.place(seq) == self.next + i64::from(self.fin.is_some()))
     }
 
+    /// How far `seq` lies beyond the end of what was sent; below it, where negative. 0 where nothing is known of the stream.
+    pub(super) fn beyond(&self, seq: Seq) -> i64 {
+        self.anchor.map_or(0, |anchor| anchor.place(seq) - self.next)
+    }
+
+    /// How far it lies beyond what was acknowledged.
+    pub(super) fn beyond_acked(&self, seq: Seq) -> i64 {
+        self.anchor.map_or(0, |anchor| anchor.place(seq) - self.acked)
+    }
+
     /// Bytes before `seq` were not sent so far.
     pub(super) fn is_fresh(&self, seq: Seq) -> bool {
         self.anchor.is_none_or(|anchor| anchor.place(seq) > self.next)

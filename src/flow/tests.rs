@@ -406,6 +406,45 @@ fn a_reset_outside_the_window_ends_nothing() {
     assert!(!ended.app.contains(&"orig 9+5 again".to_owned()), "{:?}", ended.app);
 }
 
+/// Whoever guesses numbers writes neither an end nor data into a connection; what a capture lost in between is no guess.
+#[test]
+fn what_lies_out_of_reach_decides_nothing() {
+    let begun = format!("{HANDSHAKE} 1 > PA seq=1 ack=1 len=9 \n 1.1 < A seq=1 ack=10 \n ");
+    let facts = |segment: &str| tcp(&format!("{begun} 2 < {segment}"));
+    for far in [
+        "R seq=10000000",
+        "FA seq=10000000 ack=10",
+        "PA seq=10000000 ack=10 len=7",
+        "PA seq=1 ack=2000010 len=7",
+    ] {
+        let facts = facts(far);
+        let untouched = (facts.reset, facts.first_fin.resp, facts.first_payload.resp);
+        assert_eq!(untouched, (None, None, None), "{far}");
+    }
+    assert!(facts("R seq=1").reset.is_some() && facts("FA seq=1 ack=10").first_fin.resp.is_some());
+    assert!(
+        facts("PA seq=900001 ack=10 len=7").first_payload.resp.is_some(),
+        "the capture may have lost some"
+    );
+    let midstream = tcp("0 > PA seq=1 ack=1 len=9 \n 1 < PA seq=10000000 ack=10 len=7");
+    assert!(midstream.first_payload.resp.is_some(), "nothing tells how much room there is");
+    // An acknowledgment alone goes on after a long gap.
+    let gap = tcp(&format!("{begun} 2 < A seq=1 ack=5000010 \n 3 > PA seq=5000010 ack=1 len=7"));
+    assert_eq!(gap.loss.orig.gap_bytes, 5_000_000);
+}
+
+#[test]
+fn a_reset_that_acknowledges_no_syn_refuses_nothing() {
+    for (reset, refuses) in [("RA ack=1", true), ("RA ack=987654", false), ("R seq=0", false)] {
+        assert_eq!(
+            tcp(&format!("0 > S \n 0.1 < {reset}")).reset.is_some_and(|r| r.to_syn),
+            refuses,
+            "{reset}"
+        );
+    }
+    assert!(tcp("0 > S len=5 \n 0.1 < RA ack=6").reset.is_some(), "data in the SYN may be acknowledged");
+}
+
 #[test]
 fn a_copy_of_a_reset_is_a_copy() {
     let flow = flow(&format!("{HANDSHAKE} 1 < RA seq=1 ack=9 id=7 \n 1.001 < RA seq=1 ack=9 id=7 if=1"));

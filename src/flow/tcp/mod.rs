@@ -18,6 +18,7 @@ use crate::time::TimeDelta;
 
 mod completeness;
 mod ending;
+mod reach;
 
 /// A packet of a known flow.
 #[derive(Clone, Copy)]
@@ -121,6 +122,9 @@ impl Connection {
         if self.is_copy(segment) {
             return true;
         }
+        if self.is_out_of_reach(segment) {
+            return false;
+        }
         if let Some(options) = handshake {
             self.syn(segment, options);
         }
@@ -223,6 +227,10 @@ impl Connection {
         }
         let dir = segment.dir;
         let facts = &self.facts;
+        let dialling = facts.established.is_none() && dir == Dir::Resp && facts.synack_times.is_empty();
+        if dialling && !facts.syn_times.is_empty() && !self.answers_the_syn(segment) {
+            return;
+        }
         let both_closed = facts.first_fin.orig.is_some() && facts.first_fin.resp.is_some();
         let never_spoke = facts.last_segment[dir].is_none();
         self.facts.reset = Some(Reset {
@@ -234,6 +242,12 @@ impl Connection {
             in_sequence: never_spoke || self.streams[dir].is_next(segment.seq()),
             payload_bytes: segment.packet.payload_length,
         });
+    }
+
+    /// RFC 9293 §3.10.7.3: who waits for the answer to a SYN takes a RST only that acknowledges it.
+    fn answers_the_syn(&self, segment: &Segment<'_>) -> bool {
+        let acked = self.streams.orig.place(Seq(segment.packet.ack));
+        segment.has(ACK) && (0..=i64::from(self.facts.syn_payload_bytes)).contains(&acked)
     }
 
     /// RFC 9293 §3.10.7.4: what the segment acknowledges. The number in a RST is not trusted.
