@@ -25,6 +25,8 @@ pub(super) struct Ended {
     pub(super) ending: Ending,
     /// The strongest key by which the flow leads to the goal that it was looked up for.
     pub(super) key: Key,
+    /// Whose connection it was.
+    pub(super) orig: IpAddr,
     /// The responder.
     pub(super) resp: SocketAddr,
     /// Which of the flow's responses, for [`Ending::Response`] on a kept-alive connection; which of its requests, from
@@ -406,8 +408,9 @@ fn fallback(
 ) -> (f64, Ended) {
     let flow = &world.read(root);
     let (start, end) = (clock(flow, endings::start(flow)), clock(flow, flow.last.time));
-    let (key, resp) = (Key::Tuple, flow.resp);
-    let ended = Ended { at: end, start, flow: root, ending: Ending::GaveUp, key, resp, turn: 0, idle: false };
+    let (key, orig, resp) = (Key::Tuple, flow.orig.ip(), flow.resp);
+    let ending = Ending::GaveUp;
+    let ended = Ended { at: end, start, flow: root, ending, key, orig, resp, turn: 0, idle: false };
     let during = at + slack >= start && at <= end + TimeDelta::from_secs(60);
     (if during { 0.5 } else { 0.0 }, ended)
 }

@@ -232,8 +232,12 @@ pub(super) fn of_log(pairs: &[Pair], capped: bool, resolution: TimeDelta) -> Clo
     }
     if near.len() * 2 >= events {
         let fit = counted(near.len(), "line fits a packet", "lines fit packets");
-        let why = format!("{fit} within a second");
-        return model(&near, why);
+        let found = model(&near, format!("{fit} within a second"));
+        return if found.offset.is_some_and(|by| by.abs() > LAG) {
+            unneeded(pairs, &near).unwrap_or(found)
+        } else {
+            found
+        };
     }
     let rough = vote(pairs, ROUGH + resolution);
     // Where ends abound, two lines fit some of them under any offset.
@@ -243,6 +247,23 @@ pub(super) fn of_log(pairs: &[Pair], capped: bool, resolution: TimeDelta) -> Clo
     let Vote { votes, rival, .. } = rough;
     let why = format!("refused: the best offset fits {votes} of {events} lines, another fits {rival}");
     ClockModel { why, pairs: votes as u32, ..ClockModel::default() }
+}
+
+/// No offset at all, if as many lines follow packets of theirs on clocks that agree as fit otherwise: a line may be late.
+fn unneeded(pairs: &[Pair], near: &[Instant]) -> Option<ClockModel> {
+    let following: Vec<Pair> = pairs.iter().filter(|p| follows(p)).copied().collect();
+    let fit = each_once(&following);
+    (fit.len() >= near.len()).then(|| ClockModel {
+        offset: Some(TimeDelta(0)),
+        pairs: fit.len() as u32,
+        why: format!("{} within 2 s", counted(fit.len(), "line follows a packet", "lines follow packets")),
+        ..ClockModel::default()
+    })
+}
+
+/// The line comes after the packet, if perhaps late, on clocks that agree.
+pub(super) fn follows(pair: &Pair) -> bool {
+    pair.ahead >= -LAG && pair.ahead <= NEAR + NEAR
 }
 
 fn from_exact(exact: &[Instant]) -> ClockModel {
@@ -275,9 +296,15 @@ fn model(pairs: &[Instant], why: String) -> ClockModel {
     }
 }
 
-/// Pairs within a second, nearest first, each event and each ending of a flow once.
+/// Pairs within a second.
 fn nearest_to_zero(pairs: &[Pair]) -> Vec<Instant> {
-    let mut near: Vec<&Pair> = pairs.iter().filter(|p| p.ahead.abs() <= NEAR).collect();
+    let near: Vec<Pair> = pairs.iter().filter(|p| p.ahead.abs() <= NEAR).copied().collect();
+    each_once(&near)
+}
+
+/// Nearest first, each event and each ending of a flow once.
+fn each_once(pairs: &[Pair]) -> Vec<Instant> {
+    let mut near: Vec<&Pair> = pairs.iter().collect();
     near.sort_unstable_by_key(|p| (p.ahead.abs(), p.event, p.flow, p.turn));
     let (mut events, mut ends) = (HashSet::new(), HashSet::new());
     let mut free = |p: &&&Pair| {
@@ -359,6 +386,9 @@ pub(super) fn zone_shift(offset: TimeDelta) -> Option<TimeDelta> {
 
 /// Pairs as close as this speak for clocks that agree.
 const NEAR: TimeDelta = TimeDelta::from_secs(1);
+
+/// A program writes its line within this after the packet that it tells of, on a host that is not overloaded.
+const LAG: TimeDelta = TimeDelta::from_millis(50);
 
 /// Exact pairs that scatter more than this do not make a clock.
 const MAX_RESIDUAL: TimeDelta = TimeDelta::from_secs(2);

@@ -188,7 +188,8 @@ fn tied(world: &World, captures: &CaptureOffsets, pairs: &[Pair], clock: &ClockM
     let Some(ahead) = Ahead::of(clock) else { return BTreeSet::new() };
     let slack = clock.residual.unwrap_or_default().max(TimeDelta::from_millis(50));
     let exact = pairs.iter().any(|p| p.exact);
-    let fits = |p: &&Pair| p.exact == exact && (p.ahead - ahead.at(p.at)).abs() <= slack + slack;
+    let late = |p: &Pair| clock.residual.is_none() && clock::follows(p);
+    let fits = |p: &&Pair| p.exact == exact && ((p.ahead - ahead.at(p.at)).abs() <= slack + slack || late(p));
     let base = |p: &Pair| captures.of.get(world.read(p.flow).capture.0 as usize).map(|own| own.base);
     pairs.iter().filter(fits).filter_map(base).collect()
 }
@@ -326,8 +327,9 @@ fn failed_lookups<'w>(
         let failed = lookups.filter(|(_, l)| l.rcode.is_some_and(|r| r != 0));
         let ended = failed.filter_map(|(turn, l)| {
             let at = base(&flow, l.answer?.time);
-            let (key, resp, turn) = (Key::DnsName, flow.resp, turn as u32);
-            Some(Ended { at, start: at, flow: *f, ending: Ending::Response, key, resp, turn, idle: false })
+            let (key, orig, resp) = (Key::DnsName, flow.orig.ip(), flow.resp);
+            let (ending, turn) = (Ending::Response, turn as u32);
+            Some(Ended { at, start: at, flow: *f, ending, key, orig, resp, turn, idle: false })
         });
         ended.collect::<Vec<_>>()
     });

@@ -182,7 +182,7 @@ impl Join<'_> {
         endings::is_http2(flow) && whole
     }
 
-    /// Flows of the same goal that ended alike while the call was under way and belong to no other event.
+    /// Flows of the same caller and goal that ended alike while the call was under way and belong to no other event.
     fn find_siblings(&self, finder: &mut Finder<'_>, assigned: &mut Assigned) {
         // A server tells of every connection: its view makes none of them another call's.
         let server = |n: u32| self.world.logs.events[n as usize].server_side;
@@ -201,6 +201,7 @@ impl Join<'_> {
                 .from(from)
                 .take(SIBLINGS_LOOKED_AT)
                 .filter(|e| e.ending == best.ended.ending && e.start >= from && e.start <= at + slack)
+                .filter(|e| e.orig == best.ended.orig)
                 .map(|e| e.flow);
             let found: Vec<_> = alike.filter(|f| used.insert(*f)).take(MAX_SIBLINGS).collect();
             if !found.is_empty() {

@@ -237,8 +237,9 @@ pub(super) fn endings_of(
     for (view, _) in connections.views(root) {
         // Unpacked for a moment: an address may have a million flows, of which few come to be of a case.
         let flow = &world.read(view);
-        let (_, resp) = of_root.get_or_insert_with(|| (name_of(flow).map(str::to_owned), flow.resp));
-        let resp = *resp;
+        let of_root =
+            of_root.get_or_insert_with(|| (name_of(flow).map(str::to_owned), flow.orig.ip(), flow.resp));
+        let (orig, resp) = (of_root.1, of_root.2);
         let all = requests::of(flow);
         let requests: Vec<Request> = all.iter().filter(|r| !r.small).copied().collect();
         let start = clock(flow, endings::start(flow));
@@ -247,7 +248,7 @@ pub(super) fn endings_of(
             let turn = turn as u32;
             let idle = rested && matches!(ending, Ending::PeerClosed | Ending::Reset);
             if !ends.iter().any(|e| e.ending == ending && e.turn == turn) {
-                ends.push(Ended { at, start, flow: root, ending, key: Key::Time, resp, turn, idle });
+                ends.push(Ended { at, start, flow: root, ending, key: Key::Time, orig, resp, turn, idle });
             }
         };
         for &ending in kinds {
@@ -266,7 +267,7 @@ pub(super) fn endings_of(
         }
     }
     keep_telling(&mut ends);
-    (ends, of_root.and_then(|(name, _)| name))
+    (ends, of_root.and_then(|(name, ..)| name))
 }
 
 /// Calls on an established connection that got no answer, as turn, start and end of each: a request that was sent, and,

@@ -52,6 +52,19 @@ fn calls_that_fail_in_one_moment_have_a_connection_each() {
     assert_eq!(attempts.len(), 100);
 }
 
+/// Another host that fails alike made no part of this call.
+#[test]
+fn parallel_attempts_are_of_one_caller() {
+    let dial = |orig: &str, at| refused(flow(orig, "10.2.0.8:443", at, at), at);
+    let dials = vec![dial("10.0.0.1:5000", 100.0), dial("10.0.0.1:5001", 99.9), dial("10.0.0.2:5002", 99.95)];
+    let line = dialled(event("connection_refused", "a.b.svc", 100.001), "10.2.0.8:443");
+    let mut world = world(1, dials, vec![line]);
+    let joined = join(&mut world);
+    let case = joined.cases.iter().find(|c| c.event.is_some()).expect("the call");
+    let callers: Vec<_> = case.flows.iter().map(|f| world.flow(f.flow).orig.to_string()).collect();
+    assert_eq!(callers, ["10.0.0.1:5000", "10.0.0.1:5001"]);
+}
+
 #[test]
 fn every_call_with_a_deadline_of_its_own() {
     is_linear(|all| {

@@ -3,7 +3,7 @@
 use super::super::made::{event, flow, join, refused, sec, service, stalled, view, world};
 use super::{dialled, from, within};
 use crate::correlate::Correlated;
-use crate::ingest::Conversation;
+use crate::ingest::{Conversation, FlowIndex};
 use crate::log::LogEvent;
 use crate::time::{TimeDelta, Timestamp};
 
@@ -194,4 +194,15 @@ fn a_long_log_of_calls_at_equal_distances_needs_no_offset() {
     assert_eq!(capture_ahead(&found).map(i64::abs), Some(1), "{:?}", found.log_clocks);
     let matched = found.cases.iter().filter(|c| c.attempt().is_some());
     assert!(matched.clone().count() == 90 && matched.clone().all(|c| c.event >= Some(210)));
+}
+
+/// The packet that was after the line is nearer to it than the one that it tells of.
+#[test]
+fn a_line_that_is_late_needs_no_offset() {
+    let (flows, mut lines) = refusals(&[100.0, 100.8], |_| 0.5, false);
+    lines.truncate(1);
+    let found = joined((flows, lines));
+    assert_eq!(capture_ahead(&found), Some(0), "{:?}", found.capture_clocks);
+    let case = found.cases.iter().find(|c| c.event.is_some()).expect("the call");
+    assert_eq!(case.attempt(), Some(FlowIndex(0)));
 }
