@@ -124,9 +124,25 @@ fn is_yaml_object(text: &str) -> bool {
     OBJECT_KEYS.contains(&key) && first.contains(':') && text.lines().any(names_kind)
 }
 
+/// A logger's header or stamp, in front of what may quote anything: `W1121 02:24:41`, `2026-11-21T02:24:41`,
+/// `Nov 21 02:24:41`.
+fn begins_as_logged(line: &str) -> bool {
+    const SHAPES: [&str; 4] = ["A0000 00:00", "0000-00-00T00:00", "0000-00-00 00:00", "Aaa 00 00:00"];
+    let fits = |(shape, b): (u8, u8)| match shape {
+        b'0' => b.is_ascii_digit() || b == b' ',
+        b'A' => b.is_ascii_uppercase(),
+        b'a' => b.is_ascii_lowercase(),
+        shape => b == shape,
+    };
+    SHAPES.iter().any(|shape| line.len() >= shape.len() && shape.bytes().zip(line.bytes()).all(fits))
+}
+
 /// Among the first lines one of the first three, or every third, is one that such a command prints.
 fn is_host_state(text: &str) -> bool {
     let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).take(40).collect();
+    if lines.iter().any(|l| begins_as_logged(l)) {
+        return false;
+    }
     let known: Vec<bool> = lines.iter().map(|l| is_host_state_line(l)).collect();
     known.iter().take(3).any(|k| *k) || known.iter().filter(|k| **k).count() * 3 > known.len()
 }

@@ -71,6 +71,16 @@ impl Said {
 /// Bytes of a file that tell its framing.
 pub(super) const HEAD: usize = 8 << 10;
 
+/// The first line of a document of objects, as JSON or as YAML: a log may quote one.
+fn is_json(first: &[u8]) -> bool {
+    matches!(first.trim_ascii(), b"{" | b"[")
+}
+
+fn is_object(first: &[u8]) -> bool {
+    const BEGINS: [&[u8]; 6] = [b"apiVersion:", b"items:", b"kind:", b"metadata:", b"- apiVersion:", b"- "];
+    first == b"---" || BEGINS.iter().any(|begin| first.starts_with(begin))
+}
+
 impl Framing {
     /// The framing of a file that begins with these bytes.
     pub(super) fn of(head: &[u8]) -> Self {
@@ -86,10 +96,10 @@ impl Framing {
             () if let Some(records) = Records::of(head) => Self::Records(records),
             () if let Some(columns) = Columns::of(head) => Self::Csv(columns),
             () if records::is_yaml(head) => Self::YamlRecords,
-            () if has(b"\"kind\": \"Event\"") && !has(b"audit.k8s.io/") => {
+            () if is_json(first) && has(b"\"kind\": \"Event") && !has(b"audit.k8s.io/") => {
                 Self::EventsJson(json_indent(head).unwrap_or(0))
             }
-            () if has(b"kind: Event\n") => Self::EventsYaml,
+            () if is_object(first) && has(b"kind: Event\n") => Self::EventsYaml,
             () => Self::Lines,
         }
     }

@@ -32,6 +32,15 @@ pub(super) fn hidden(text: &str) -> Cow<'_, str> {
     Cow::Owned([own, &foreign.chars().map(hide).collect::<String>(), end].concat())
 }
 
+/// A reason without what a client asked for, which no event reads.
+pub(super) fn without_request(reason: &str) -> &str {
+    let end = reason.find(PROTOCOLS).map_or(reason.len(), |at| at + PROTOCOLS.len());
+    reason.get(..end).unwrap_or(reason)
+}
+
+/// Behind it stand the names that a ClientHello holds.
+const PROTOCOLS: &str = "client requested unsupported application protocols";
+
 /// The part of `text` that lies where `part` lies within `hidden`.
 pub(super) fn shown<'t>(part: &str, hidden: &str, text: &'t str) -> &'t str {
     let start = part.as_ptr().addr().wrapping_sub(hidden.as_ptr().addr());
@@ -58,5 +67,10 @@ mod tests {
             assert_eq!(shown(&hidden[5..9], &hidden, text), &text[5..9]);
         }
         assert_eq!(shown("elsewhere", "", "text"), "");
+        assert_eq!(
+            without_request(&format!("tls: {PROTOCOLS} ([\"x509: a\"])")),
+            format!("tls: {PROTOCOLS}")
+        );
+        assert_eq!(without_request("tls: a"), "tls: a");
     }
 }

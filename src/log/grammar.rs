@@ -193,7 +193,7 @@ fn read_text(out: &mut Parsed, by_nginx: bool) {
         (false, true) => "unix: ",
         (false, false) => "",
     };
-    out.tail = format!("{over}{}", rest.trim());
+    out.tail = format!("{over}{}", foreign::without_request(rest.trim()));
     // Go before 1.11 named the call that fetched the error: `dial tcp A: getsockopt: connection refused`
     if let Some(at) = out.tail.find("getsockopt: ") {
         out.tail.replace_range(at..at + "getsockopt".len(), "connect");

@@ -147,7 +147,14 @@ pub(super) fn epoch_micros(micros: i64) -> Stamp {
 
 /// An event of Kubernetes: what a component reported of an object, and when it did so last.
 pub(super) fn event(object: &Map<String, Value>, out: &mut Peeled<'_>) -> Option<String> {
-    if text_of(object, "kind")? != "Event" {
+    // Items of an EventList need not say what they are.
+    let is_event = match text_of(object, "kind") {
+        Some(kind) => kind == "Event",
+        None => {
+            ["involvedObject", "regarding"].iter().any(|key| object.get(*key).is_some_and(Value::is_object))
+        }
+    };
+    if !is_event {
         return None;
     }
     let message = text_of(object, "message").or_else(|| text_of(object, "note"))?;

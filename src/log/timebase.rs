@@ -153,8 +153,9 @@ impl Anchors {
         if let Some((time, from)) = self.near {
             return (Some(time), Some(from));
         }
-        if let Some((first, _)) = options.capture_span {
-            return (Some(first), Some("the captures' span"));
+        // A clock that was not set yet, and a capture of long ago, are in the past.
+        if let Some((_, last)) = options.capture_span {
+            return (Some(last), Some("the captures' span"));
         }
         if elsewhere.is_some() {
             return (elsewhere, Some("other logs"));
