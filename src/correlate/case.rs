@@ -244,6 +244,8 @@ pub struct CaseFacts {
     pub deadline_left: Option<TimeDelta>,
     /// Request sent to first response byte, where there is one (after the deadline too).
     pub response_after: Option<TimeDelta>,
+    /// The call's own request is on the wire; later calls on the connection do not count.
+    pub requested: Option<bool>,
     /// The server acknowledged the request of this call.
     pub request_acked: Option<bool>,
     /// The responder closed or reset the connection before the originator gave up, which it does at the latest when the log

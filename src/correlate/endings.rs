@@ -52,6 +52,15 @@ fn stalled(flow: &Conversation) -> Option<Timestamp> {
     (tcp.established.is_some() && unfinished && ended_by_peer(tcp).is_none()).then(|| start(flow))
 }
 
+/// The same of a connection or handshake that was answered only when the caller had waited for so long: Go's goes on in
+/// the background, and other calls may use the connection then.
+pub(super) fn answered_late(flow: &Conversation, wait: TimeDelta) -> Option<Timestamp> {
+    let connected = flow.tcp.as_deref()?.established?.time;
+    let answered = flow.app.session.tls.as_deref().and_then(|t| t.server_first).map(|m| m.time);
+    let end = start(flow) + wait;
+    (wait.0 > 0 && answered.unwrap_or(connected) > end).then(|| start(flow))
+}
+
 /// When the responder closed or reset a connection that the originator had not closed before.
 pub(super) fn ended_by_peer(tcp: &TcpFacts) -> Option<Timestamp> {
     let ended = |fin: Option<Moment>, by: Dir| {

@@ -34,6 +34,7 @@ pub(super) fn of(join: &Join<'_>, case: &Case, backends: &mut Backends<'_>) -> C
         let request = requests::asked(flow, until, facts.deadline);
         let step = last_step(flow, request);
         timing(&mut facts, join, flow, &step, at);
+        facts.requested = Some(request.is_some());
         facts.request_acked = request.and_then(|r| requests::acked(flow, &r));
         let slack = event.map(|e| join.clocks.slack(e)).unwrap_or_default();
         // The answer to the caller's farewell comes when it has given up.

@@ -260,6 +260,11 @@ pub(super) fn endings_of(
                 add(ending, turn, start, at);
             }
         }
+        let late = deadline.filter(|_| kinds.contains(&Ending::Stalled));
+        if let Some((wait, began)) = late.and_then(|w| Some((w, endings::answered_late(flow, w)?))) {
+            let start = clock(flow, began);
+            add(Ending::Stalled, 0, start, start + wait);
+        }
         if kinds.contains(&Ending::Unanswered) {
             for (turn, start, at) in unanswered(flow, &all, deadline, clock) {
                 add(Ending::Unanswered, turn, start, at);

@@ -24,7 +24,7 @@ impl Connection {
         // An acknowledgment alone carries on after what a capture lost of both sides.
         let speaks = packet.payload_length > 0 || segment.has(FIN | RST);
         let acked = if speaks && segment.has(ACK) { other.beyond(Seq(packet.ack)) } else { 0 };
-        lies_outside || jump < -FAR_BACK || acked > NEAR_ACKED || acked < -FAR_BACK
+        lies_outside || jump < -FAR_BACK || !(-FAR_BACK..=NEAR_ACKED).contains(&acked)
     }
 
     /// The receiver's last window in bytes.

@@ -51,6 +51,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("case.flows", Kind::Number, "Flows of the call.", "case.flows > 1", |v| v.case(|c| (c.flows.len() as u64).into())),
     Field::new("case.key", Kind::Word(KEYS), "Strongest key that joined line and flow.", "case.key in { tuple, sni }", |v| v.case(|c| key(c).into())),
     Field::new("case.request_acked", Kind::Flag, "The server acknowledged the request of this call; what the client sends when it gives up is not counted.", "!case.request_acked", |v| fact(v, |f| known(f.request_acked))),
+    Field::new("case.requested", Kind::Flag, "The request of this call is on the wire; requests of later calls on the connection are not counted.", "!case.requested", |v| fact(v, |f| known(f.requested))),
     Field::new("case.ended_by_peer", Kind::Flag, "The server closed or reset the connection before the caller gave up.", "!case.ended_by_peer", |v| fact(v, |f| known(f.ended_by_peer))),
     Field::new("case.reused_connection", Kind::Flag, "The connection carried other requests before.", "case.reused_connection", |v| fact(v, |f| known(f.reused_connection))),
     Field::new("case.cluster_ip_on_wire", Kind::Flag, "The ClusterIP of the message appears untranslated on the wire.", "case.cluster_ip_on_wire", |v| fact(v, |f| known(f.cluster_ip_on_wire))),
