@@ -36,13 +36,20 @@ pub(super) fn piece(
     let mut hits = framing.hits(events);
     let mut at = 0;
     let mut within = 0;
+    // what lies before is on a line of which no entry could be read, and in the same block: no entry begins there
+    let mut alone = 0;
+    let mut orphan = None;
     while let Some((start, _)) = hits.find(piece, at) {
         let (from, to) = around(piece, framing, at, start, within);
         within = to;
         let block = piece.get(from..to).unwrap_or_default();
-        let Some(said) = framing.read(block, start - from) else {
+        let said = if start < alone { None } else { framing.read(block, start - from) };
+        let Some(said) = said else {
             at = to.max(start + 1);
             if framing.falls_back() {
+                if start >= alone {
+                    alone = line_end(piece, start, to);
+                }
                 at = line_alone(piece, (from, to), start, &mut lines, events, memory, &mut out);
             }
             continue;
@@ -50,7 +57,9 @@ pub(super) fn piece(
         let to = from + said.end;
         at = to.max(start + 1);
         let mut group = vec![Block { start: from, end: to, said }];
-        complete(&mut group, piece, framing);
+        if !complete(&mut group, piece, framing, orphan) {
+            orphan = Some(from);
+        }
         out.long += u64::from(group.len() >= MAX_ENTRIES);
         at = group.last().map_or(at, |b| b.end.max(at));
         let kept: Vec<LogLine> = group
@@ -76,6 +85,12 @@ fn around(piece: &[u8], framing: Framing, at: usize, hit: usize, within: usize) 
     (from, if hit < within { within } else { framing.end(piece, hit) })
 }
 
+/// Where the line of a hit ends, or its block before that.
+fn line_end(piece: &[u8], hit: usize, to: usize) -> usize {
+    let after = piece.get(hit..to).unwrap_or_default();
+    hit + memchr::memchr(b'\n', after).unwrap_or(after.len())
+}
+
 /// Reads the line of a hit by itself, as far as it lies in the block; gives where it ends.
 fn line_alone(
     piece: &[u8],
@@ -88,8 +103,7 @@ fn line_alone(
 ) -> usize {
     let before = piece.get(from..hit).unwrap_or_default();
     let start = memchr::memrchr(b'\n', before).map_or(from, |n| from + n + 1).max(hit.saturating_sub(ALONE));
-    let after = piece.get(hit..to).unwrap_or_default();
-    let end = hit + memchr::memchr(b'\n', after).unwrap_or(after.len()).min(ALONE);
+    let end = line_end(piece, hit, to.min(hit + ALONE));
     let text = String::from_utf8_lossy(piece.get(start..end).unwrap_or_default());
     let kept = vec![lines.line(start, Some(end))];
     read::tell(&envelope::peel(text.trim()), kept, (piece, end), events, memory, out);
@@ -116,13 +130,17 @@ pub(super) fn sample(piece: &[u8], framing: Framing, most: usize, from_end: bool
     out
 }
 
-/// Adds the blocks before and after that the message goes over.
-fn complete(group: &mut Vec<Block>, piece: &[u8], framing: Framing) {
-    let Some(hit) = group.first().map(|b| b.start) else { return };
+/// Adds the blocks before and after that the message goes over; `false` where it goes on what is not there. `orphan`: a
+/// block in front that is such a one, which what goes on it is, too.
+fn complete(group: &mut Vec<Block>, piece: &[u8], framing: Framing, orphan: Option<usize>) -> bool {
+    let Some(hit) = group.first().map(|b| b.start) else { return true };
     while let Some(first) =
         group.first().filter(|b| group.len() < MAX_ENTRIES && b.continues() && b.start > 0)
     {
         let start = framing.start(piece, first.start - 1);
+        if orphan == Some(start) {
+            break;
+        }
         let before = block(piece, framing, start, first.start);
         let Some(before) = before.filter(|b| b.said.pid == first.said.pid) else { break };
         group.insert(0, before);
@@ -130,19 +148,20 @@ fn complete(group: &mut Vec<Block>, piece: &[u8], framing: Framing) {
     if !group.first().is_some_and(Block::opens) {
         // what it continues is not there: it stands for itself
         group.retain(|b| b.start == hit);
-        return;
+        return false;
     }
     while let Some(last) = group.last().filter(|b| group.len() < MAX_ENTRIES && b.end < piece.len()) {
-        let Some(after) = block(piece, framing, last.end, framing.end(piece, last.end)) else { return };
+        let Some(after) = block(piece, framing, last.end, framing.end(piece, last.end)) else { break };
         if after.said.pid != last.said.pid || !(after.continues() || after.closes()) {
-            return;
+            break;
         }
         let closes = after.closes();
         group.push(after);
         if closes {
-            return;
+            break;
         }
     }
+    true
 }
 
 fn block(piece: &[u8], framing: Framing, start: usize, end: usize) -> Option<Block> {
@@ -152,7 +171,7 @@ fn block(piece: &[u8], framing: Framing, start: usize, end: usize) -> Option<Blo
 
 impl Block {
     fn opens(&self) -> bool {
-        self.said.peeled.message.ends_with("=<")
+        self.said.peeled.message.ends_with("=<") && !self.continues()
     }
 
     fn continues(&self) -> bool {

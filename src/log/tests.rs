@@ -912,3 +912,27 @@ fn failures_of_all_logs_together_are_bounded_and_no_log_takes_the_room_of_anothe
     let none = read(1, 2);
     assert_eq!((none.events.len(), none.reports.len()), (0, 4), "they are logs still");
 }
+
+/// A table's rows that go on what is not there, each of which seems to begin a value of its own, and one row that tells no
+/// time and goes on for megabytes.
+#[test]
+fn rows_of_a_table_that_try_to_be_entries_stand_for_themselves() {
+    const REFUSED: &str = "dial tcp 10.96.12.10:443: connect: connection refused";
+    let row = |second: usize, message: &str| format!("2026-11-21 02:00:{second:02}.000,\"{message}\"\n");
+    let head = "@timestamp,@message\n";
+    let rows: String = (1..50).map(|n| row(n, &format!("\t{REFUSED} =<"))).collect();
+    let logs = read_files(&[("a.csv", &format!("{head}{rows}"))]);
+    let lines: Vec<_> = logs.events.iter().map(|e| e.lines.len()).collect();
+    assert_eq!(lines, [1; 49]);
+
+    let value = format!("{}\t{REFUSED}\n >", row(1, "a.go:1] \"Failed\" err=<").trim_end_matches("\"\n"));
+    let logs = read_files(&[("a.csv", &format!("{head}{}{}", row(0, "x"), value + "\"\n"))]);
+    assert_eq!(logs.events.len(), 1, "a value within one cell: {:?}", shown(&logs));
+
+    let long = format!("x,{}\n", format!("{REFUSED}{}", ",x".repeat(2050)).repeat(100));
+    let table = format!("{head}{}{long}{}", row(1, "x"), row(2, REFUSED));
+    let logs = read_files(&[("a.csv", &table)]);
+    let times: Vec<_> = logs.events.iter().filter_map(|e| e.time).collect();
+    assert!(logs.events.len() > 1, "{:?}", shown(&logs));
+    assert_eq!(times.last().map(ToString::to_string).as_deref(), Some("2026-11-21T02:00:02.000000000Z"));
+}

@@ -23,7 +23,7 @@ pub(super) const FROM_WRITTEN: &str = "the date of the file (an assumption: give
 pub(crate) const QUARTER: i64 = QUARTER_SECS * 1_000_000_000;
 const QUARTER_SECS: i64 = 900;
 /// Quarters that a zone is east or west of UTC at most (Pacific/Kiritimati).
-const MAX_QUARTERS: i64 = 14 * 4;
+pub(super) const MAX_QUARTERS: i64 = 14 * 4;
 /// Two stamps of one line are written within so much of each other, besides their resolutions.
 const SAME_LINE: i64 = 2 * 1_000_000_000;
 
@@ -338,7 +338,7 @@ pub(crate) fn zone_quarters(ahead: TimeDelta, slack: TimeDelta) -> Option<i64> {
     (quarters.abs() <= MAX_QUARTERS && rest.abs() <= slack.0).then_some(quarters)
 }
 
-fn nearest_quarters(ahead: TimeDelta) -> i64 {
+pub(super) fn nearest_quarters(ahead: TimeDelta) -> i64 {
     (ahead.0 as f64 / QUARTER as f64).round() as i64
 }
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::merge::{self, Draft, Drafts, same_content};
-use super::timebase::{QUARTER, zone_quarters};
+use super::timebase::{MAX_QUARTERS, QUARTER, nearest_quarters, zone_quarters};
 use super::zone_names::offset_name;
 use super::{LogEvent, LogReport};
 use crate::time::{TimeDelta, Timestamp};
@@ -65,8 +65,14 @@ struct Sure<'d> {
     words: u64,
 }
 
-/// Events by the hash of their words.
-type Words<'d> = HashMap<u64, Vec<&'d LogEvent>>;
+/// Events of one log that say the same: the first of them, and the times of all, in order once all are there.
+struct Alike<'d> {
+    event: &'d LogEvent,
+    times: Vec<Timestamp>,
+}
+
+/// Events by the hash of their words; equal hashes are compared.
+type Words<'d> = HashMap<u64, Vec<Alike<'d>>>;
 
 /// The first events of each log that may be moved, and the first sure ones of every log.
 fn pairs<'d>(drafts: &'d [Draft], reports: &[LogReport]) -> (BTreeMap<u32, Words<'d>>, Vec<Sure<'d>>) {
@@ -88,14 +94,24 @@ fn pairs<'d>(drafts: &'d [Draft], reports: &[LogReport]) -> (BTreeMap<u32, Words
         let words = merge::hash(event);
         if movable {
             *of_own += 1;
-            own.entry(event.log).or_default().entry(words).or_default().push(event);
+            let alike = own.entry(event.log).or_default().entry(words).or_default();
+            note(alike, event);
         }
         if let Some(time) = time {
             *of_sure += 1;
             sure.push(Sure { event, time, words });
         }
     }
+    let lists = own.values_mut().flat_map(HashMap::values_mut).flatten();
+    lists.for_each(|alike| alike.times.sort_unstable());
     (own, sure)
+}
+
+fn note<'d>(lists: &mut Vec<Alike<'d>>, event: &'d LogEvent) {
+    match lists.iter_mut().find(|alike| same_content(alike.event, event)) {
+        Some(alike) => alike.times.extend(event.time),
+        None => lists.push(Alike { event, times: event.time.into_iter().collect() }),
+    }
 }
 
 /// Votes for each number of quarters that the log may be ahead, with whether a 4-tuple is among them.
@@ -103,20 +119,29 @@ fn votes<'d>(own: &Words<'d>, sure: impl Iterator<Item = &'d Sure<'d>>) -> BTree
     let mut out: BTreeMap<i64, (u64, bool)> = BTreeMap::new();
     for Sure { event: other, time, words } in sure {
         // of equal words any may be the copy: each number of quarters that one of them shows gets one vote
-        let mut shown: Vec<i64> = own
-            .get(words)
-            .into_iter()
-            .flatten()
-            .filter(|e| same_content(e, other))
-            .filter_map(|e| zone_quarters(e.time? - *time, NEAR))
-            .collect();
-        shown.sort_unstable();
-        shown.dedup();
-        for quarters in shown {
+        let alike = own.get(words).and_then(|lists| lists.iter().find(|a| same_content(a.event, other)));
+        for quarters in alike.map(|alike| shown(&alike.times, *time)).unwrap_or_default() {
             let vote = out.entry(quarters).or_default();
             vote.0 += 1;
             vote.1 |= other.fields.source.is_some() && other.fields.op.is_some();
         }
+    }
+    out
+}
+
+/// Numbers of quarters that some of these times, which are in order, are ahead of another, each once. All that show the
+/// same number are stepped over at once: a log may tell of one failure thousands of times.
+fn shown(times: &[Timestamp], other: Timestamp) -> Vec<i64> {
+    let begin = |quarters: i64| other + TimeDelta(quarters.saturating_mul(QUARTER)) - NEAR;
+    let (mut rest, mut out) = (times, Vec::new());
+    let mut next = -MAX_QUARTERS;
+    while next <= MAX_QUARTERS {
+        rest = rest.split_at(rest.partition_point(|time| *time < begin(next))).1;
+        let Some(first) = rest.first() else { break };
+        let ahead = *first - other;
+        out.extend(zone_quarters(ahead, NEAR));
+        let nearest = nearest_quarters(ahead);
+        next = nearest + i64::from(*first >= begin(nearest));
     }
     out
 }
@@ -219,13 +244,37 @@ mod tests {
         }
     }
 
+    /// Stepping over what shows nothing new finds what a look at every pair would.
+    #[test]
+    fn quarters_are_those_of_all_pairs() {
+        let time = |seconds: i64| Timestamp::default() + TimeDelta::from_secs(seconds);
+        let naive = |times: &[Timestamp], other: Timestamp| {
+            let mut all: Vec<i64> = times.iter().filter_map(|t| zone_quarters(*t - other, NEAR)).collect();
+            all.dedup();
+            all
+        };
+        for step in [7, 89, 91, 450, 809, 811, 900, 990, 7201] {
+            for first in [-60_000, -50_491, -50_490, -450, -90, 0, 91] {
+                let times: Vec<_> = (0..150).map(|n| time(first + n * step)).collect();
+                for other in [-901, -45, 0, 449, 450, 451, 3000] {
+                    let found = shown(&times, time(other));
+                    assert_eq!(found, naive(&times, time(other)), "{first} + n * {step}, {other}");
+                }
+            }
+        }
+        assert_eq!(shown(&[], time(0)), Vec::<i64>::new());
+        assert_eq!(shown(&[Timestamp(i64::MIN), Timestamp(i64::MAX)], time(0)), Vec::<i64>::new());
+    }
+
     /// However many events there are, of each log some are compared with some, and each event is looked at once for all.
     #[test]
     fn of_each_log_a_bounded_number_of_events_votes() {
         let many = |log: u32, sure: bool| (0..3 * MOST as i64).map(move |n| draft(log, n, "refused", sure));
         let drafts: Vec<Draft> = many(0, false).chain(many(1, true)).chain(many(2, false)).collect();
         let (own, sure) = pairs(&drafts, &[report(true), report(false), report(true)]);
-        let counts: Vec<_> = own.iter().map(|(log, w)| (*log, w.values().map(Vec::len).sum())).collect();
+        let times =
+            |words: &Words<'_>| words.values().flatten().map(|alike| alike.times.len()).sum::<usize>();
+        let counts: Vec<_> = own.iter().map(|(log, words)| (*log, times(words))).collect();
         assert_eq!(counts, [(0, MOST), (2, MOST)]);
         assert_eq!(sure.len(), MOST);
         assert!(sure.iter().all(|s| s.event.log == 1));

@@ -6,6 +6,7 @@ use std::path::Path;
 
 mod join;
 mod state;
+mod tables;
 mod text;
 mod wire;
 
@@ -13,7 +14,7 @@ mod wire;
 type Write = fn(&Path, u64, u64) -> io::Result<String>;
 
 /// Name and writer of each.
-pub(crate) const KINDS: [(&str, Write); 29] = [
+pub(crate) const KINDS: [(&str, Write); 34] = [
     ("one-address", wire::one_address),
     ("out-of-order", wire::out_of_order),
     ("retransmissions", wire::retransmissions),
@@ -41,6 +42,11 @@ pub(crate) const KINDS: [(&str, Write); 29] = [
     ("host-state", state::host_state),
     ("traces", text::traces),
     ("node-names", state::node_names),
+    ("zones", text::zones),
+    ("table-columns", tables::columns),
+    ("table-quotes", tables::quotes),
+    ("table-cells", tables::cells),
+    ("table-entries", tables::entries),
     ("backends", join::backends),
     ("secrets", join::secrets),
 ];

@@ -211,6 +211,22 @@ pub(super) fn traces(folder: &Path, count: u64, _: u64) -> io::Result<String> {
     Ok(format!("{count} calls and traces"))
 }
 
+/// One failure again and again, in a log that tells no zone and in one that does: each may be the copy of each.
+pub(super) fn zones(folder: &Path, count: u64, _: u64) -> io::Result<String> {
+    let mut own = file(folder, "controller.log")?;
+    let mut sure = file(folder, "kube-apiserver.log")?;
+    for number in 0..count {
+        let second = number * 30;
+        let clock = format!("{:02}:{:02}:{:02}", second / 3600 % 24, second / 60 % 60, second % 60);
+        let line = format!("1121 {clock}.000001       7 a.go:1] {REFUSED}");
+        writeln!(own, "W{line}")?;
+        writeln!(sure, "2026-11-21T{clock}.000001000Z stderr F W{line}")?;
+    }
+    own.flush()?;
+    sure.flush()?;
+    Ok(format!("{count} failures in each of two logs"))
+}
+
 /// The header of a file (POSIX.1-1988 ustar).
 fn tar_header(name: &str, size: usize) -> [u8; 512] {
     let mut header = [0; 512];
