@@ -55,10 +55,11 @@ fn stalled(flow: &Conversation) -> Option<Timestamp> {
 /// The same of a connection or handshake that was answered only when the caller had waited for so long: Go's goes on in
 /// the background, and other calls may use the connection then.
 pub(super) fn answered_late(flow: &Conversation, wait: TimeDelta) -> Option<Timestamp> {
-    let connected = flow.tcp.as_deref()?.established?.time;
-    let answered = flow.app.session.tls.as_deref().and_then(|t| t.server_first).map(|m| m.time);
-    let end = start(flow) + wait;
-    (wait.0 > 0 && answered.unwrap_or(connected) > end).then(|| start(flow))
+    let tcp = flow.tcp.as_deref()?;
+    let refused = tcp.reset.filter(|r| r.to_syn).map(|r| r.at).or(flow.icmp.first().map(|e| e.at));
+    let spoke = flow.app.session.tls.as_deref().and_then(|t| t.server_first);
+    let answer = spoke.or(tcp.established).or(refused)?.time;
+    (wait.0 > 0 && answer > start(flow) + wait).then(|| start(flow))
 }
 
 /// When the responder closed or reset a connection that the originator had not closed before.
