@@ -59,6 +59,9 @@ pub struct Matching {
     pub offset: Option<TimeDelta>,
     /// Near candidates that lost, best first, at most 8.
     pub alternatives: Vec<FlowIndex>,
+    /// The cluster's objects know the call's target and their nodes, and neither end of the connection is of them: anybody
+    /// may name a host in a ClientHello.
+    pub elsewhere: bool,
     /// In words: key, window and what tipped it.
     pub why: String,
 }

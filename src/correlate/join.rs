@@ -258,7 +258,8 @@ impl Join<'_> {
             matched.map(|(best, others)| self.matching(event, best, others, assigned, n)).or_else(|| {
                 let lookups = assigned.lookups.get(&n)?;
                 let why = format!("{} lookups of the name within the window", lookups.len());
-                Some(Matching { key: Key::DnsName, score: 0.8, offset: None, alternatives: Vec::new(), why })
+                let (alternatives, elsewhere) = (Vec::new(), false);
+                Some(Matching { key: Key::DnsName, score: 0.8, offset: None, alternatives, elsewhere, why })
             });
         (flows, matching)
     }
@@ -299,8 +300,24 @@ impl Join<'_> {
         } else {
             ""
         };
-        let why = format!("{key}; {fit}{shared}");
-        Matching { key: best.key, score: best.score, offset, alternatives: others.to_vec(), why }
+        let elsewhere = best.key == Key::Sni && self.is_elsewhere(n, best.ended.flow);
+        let strange =
+            if elsewhere { "; neither of its ends is one that the objects know for this call" } else { "" };
+        let why = format!("{key}; {fit}{shared}{strange}");
+        Matching { key: best.key, score: best.score, offset, alternatives: others.to_vec(), elsewhere, why }
+    }
+
+    /// Whether objects know nodes and where a call's target leads, and no view of a connection comes from such a node or
+    /// leads there.
+    fn is_elsewhere(&self, event: u32, flow: FlowIndex) -> bool {
+        let (goal, map) = (self.goals.of(event), &self.world.cluster);
+        let told = |key: &Key| *key == Key::NatMap;
+        let known = goal.service.is_some() && goal.backends.values().any(told) && !map.nodes.is_empty();
+        let strange = |view: FlowIndex| {
+            let flow = self.world.read(view);
+            !goal.backends.get(&flow.resp).is_some_and(told) && map.host_of(flow.orig.ip()).is_none()
+        };
+        known && self.connections.views(flow).into_iter().all(|(view, _)| strange(view))
     }
 
     /// Of the views of a connection the one nearest to the originator: whose packets from it have the highest TTL.

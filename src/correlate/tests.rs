@@ -80,6 +80,30 @@ fn the_server_name_leads_to_the_flow_without_any_object() {
     assert!((silence - TimeDelta::from_secs(5)).abs() < TimeDelta::from_millis(10), "{silence}");
 }
 
+/// Whoever dials somewhere may name any host in the ClientHello.
+#[test]
+fn a_name_at_ends_that_no_object_knows_leaves_doubt() {
+    for (orig, resp, doubt) in [
+        ("10.0.0.1:4002", "10.2.0.8:10250", false),
+        ("10.0.0.1:4002", "6.6.6.6:443", false),
+        ("203.0.113.9:4002", "6.6.6.6:443", true),
+    ] {
+        let stall = stalled(flow(orig, resp, 10.0, 15.0), "a.b.svc", 1);
+        let line = within(event("deadline_exceeded", "a.b.svc", 15.001), 5);
+        let mut world = world(1, vec![stall], vec![line]);
+        service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.8:10250"]);
+        let node = Node {
+            name: "cp-1".to_owned(),
+            ips: vec!["10.0.0.1".parse().expect("an address")],
+            ..Node::default()
+        };
+        world.cluster.nodes.push(node);
+        let found = join(&mut world);
+        let matching = found.cases[0].matching.as_ref().expect("a match");
+        assert_eq!(matching.elsewhere, doubt, "{orig} {resp}: {}", matching.why);
+    }
+}
+
 #[test]
 fn an_address_is_learnt_from_flows_that_carried_the_name() {
     let earlier = stalled(flow("10.0.0.1:4003", "10.2.0.8:10250", 10.0, 15.0), "a.b.svc", 1);

@@ -87,6 +87,7 @@ fn wire_case(join: &Join<'_>, index: FlowIndex) -> Case {
             score: 1.0,
             offset: None,
             alternatives: Vec::new(),
+            elsewhere: false,
             why: "no log line tells of this connection".to_owned(),
         }),
         time: Some(join.clocks.of_packet(flow, flow.last.time)),

@@ -184,7 +184,7 @@ fn read_text(out: &mut Parsed, by_nginx: bool) {
     let whole = foreign::shown(rest, &own, &text);
     let told = AFTERTHOUGHTS.iter().fold(whole, |rest, words| rest.strip_suffix(words).unwrap_or(rest));
     rest = rest.get(..told.len()).unwrap_or(rest);
-    out.fields.reason = told.trim().to_owned();
+    out.fields.reason = foreign::without_request(told.trim()).to_owned();
     let socket = rest.contains("dial unix");
     rest = foreign::shown(operation(rest, out), &own, &text);
     let lookup = out.fields.op.as_deref() == Some("lookup");

@@ -141,10 +141,10 @@ fn sureness(found: &Match<'_>) -> Confidence {
     }
 }
 
-/// The same, at most medium where time alone led to the connection.
+/// The same, at most medium where time alone led to the connection, or a name at ends that nothing else speaks for.
 fn surest(found: &Match<'_>, case: &Case) -> Confidence {
-    let by_time = case.matching.as_ref().is_some_and(|m| m.key == Key::Time);
-    if by_time { sureness(found).min(Confidence::Medium) } else { sureness(found) }
+    let unsure = case.matching.as_ref().is_some_and(|m| m.key == Key::Time || m.elsewhere);
+    if unsure { sureness(found).min(Confidence::Medium) } else { sureness(found) }
 }
 
 fn judgement(
