@@ -290,7 +290,9 @@ fn is_node(join: &Join<'_>, flow: &Conversation) -> Option<bool> {
     let map = &join.world.cluster;
     let ip = flow.resp.ip();
     let of_node = map.owners(ip).iter().any(|o| matches!(o, Owner::Node(_)));
-    if !of_node && map.pod_of(flow.resp).is_some() {
+    // What is sent to a NodePort is translated to a pod.
+    let leads_on = of_node && map.service_of_address(flow.resp).is_some();
+    if leads_on || !of_node && map.pod_of(flow.resp).is_some() {
         return Some(false);
     }
     if map.host_of(ip).is_some() || ip.is_loopback() || ip == flow.orig.ip() {
