@@ -11,10 +11,10 @@ use tempfile::TempDir;
 
 mod made;
 mod sample;
-use made::{analyze, bundle, client_hello, line_with, pcap, pem_named, segment, syn, tcp};
+use made::{analyze, bundle, client_hello, line_with, pcap, pem_named, pem_naming, segment, syn, tcp};
 
 /// What must never reach a reader as it is. Each stands where a name begins, so that it may begin a cell, too.
-const TRICKS: [&[u8]; 49] = [
+const TRICKS: [&[u8]; 52] = [
     // a terminal acts on it
     b"\x1b[31m",
     b"\x07",
@@ -33,7 +33,9 @@ const TRICKS: [&[u8]; 49] = [
     "\u{202e}".as_bytes(),
     "\u{2060}".as_bytes(),
     "\u{2066}\u{2067}\u{2068}\u{2069}".as_bytes(),
+    "\u{206a}\u{206f}".as_bytes(),
     "\u{feff}".as_bytes(),
+    "\u{fff9}\u{fffa}\u{fffb}".as_bytes(),
     "\u{e0041}".as_bytes(),
     // no text
     b"\xff\xfe",
@@ -53,6 +55,7 @@ const TRICKS: [&[u8]; 49] = [
     b"~~~",
     b"[x](javascript:alert(1))",
     b"![x](http://127.0.0.1/)",
+    b"\\[x\\](http://127.0.0.1/)",
     b"| x | <b> | ",
     b"# x",
     b"**x** __x__",
@@ -79,7 +82,8 @@ const MARK: &str = "b.example.com";
 const SECOND: u32 = 1_795_226_405;
 
 /// A call for each trick whose connection the server reset, and all tricks in one; the names are in the log, in the file
-/// names, in the hellos, in certificates and in the pod that has the server's address.
+/// names, in the hellos, in certificates, in the pod that has the server's address and in the version of its node. The
+/// last call fails twice, and its log also has a line that looks like a failure and matches none.
 fn hostile(tricks: &[&[u8]]) -> TempDir {
     let folder = TempDir::new().expect("a temporary folder");
     let all = tricks.concat();
@@ -87,22 +91,73 @@ fn hostile(tricks: &[&[u8]]) -> TempDir {
     for (n, trick) in tricks.iter().copied().chain([&*all]).enumerate() {
         let name = [trick, MARK.as_bytes()].concat();
         let port = n as u16;
-        let reset = tcp(port, true, 20, b"");
-        let hello = segment(port, &client_hello(&name[name.len().saturating_sub(250)..]));
-        packets.extend([syn(port), hello, reset].map(|p| (SECOND, p)));
-        fs::write(folder.path().join(file_name(&name, n, "log")), line(&name, port)).expect("a log");
-        fs::write(folder.path().join(file_name(&name, n, "pem")), pem_named(&name)).expect("a certificate");
+        let mut hello = client_hello(&name[name.len().saturating_sub(250)..]);
+        // Its random and the sequence numbers tell one connection from the others.
+        hello[11] = n as u8;
+        let [mut syn, mut hello, mut reset] = [syn(port), segment(port, &hello), tcp(port, true, 20, b"")];
+        (syn[24], hello[24], reset[28]) = (n as u8, n as u8, n as u8);
+        packets.extend([syn, hello, reset].map(|p| (SECOND, p)));
+        let mut log = line(&name, port);
+        if n == tricks.len() {
+            log.extend(text_of(&line(&name, port)).replace("02:00:05", "02:00:06").bytes());
+            log.extend(b"E1121 02:00:07.000001       7 x.go:1] dial tcp 10.0.0.9:443: connect: odd ");
+            log.extend(name.iter().chain(b"\n"));
+        }
+        fs::write(folder.path().join(file_name(&name, n, "log")), log).expect("a log");
+        let certificates = pem_named(&name) + &pem_naming(&name, b"plain", &name);
+        fs::write(folder.path().join(file_name(&name, n, "pem")), certificates).expect("certificates");
     }
-    let text = String::from_utf8_lossy(&all).into_owned() + MARK;
+    // Older than what stands before it, which is told of the capture.
+    packets.push((SECOND - 1, syn(tricks.len() as u16 + 1)));
+    let text = text_of(&all) + MARK;
     let pod = serde_json::json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": { "name": text, "namespace": text },
         "spec": { "nodeName": text }, "status": { "podIP": "10.0.0.2", "podIPs": [{ "ip": "10.0.0.2" }] },
     });
+    let node = serde_json::json!({
+        "apiVersion": "v1", "kind": "Node", "metadata": { "name": text },
+        "status": { "nodeInfo": { "kubeletVersion": text } },
+    });
     fs::write(folder.path().join("pods.json"), pod.to_string()).expect("objects");
+    fs::write(folder.path().join("nodes.json"), node.to_string()).expect("objects");
     let capture = file_name(&all, 0, "pcap");
     fs::write(folder.path().join(capture), pcap(packets.into_iter())).expect("a capture");
     folder
 }
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The same packets at another capture point, and a capture that is none.
+fn with_more_captures(folder: TempDir, tricks: &[&[u8]]) -> TempDir {
+    let name = |n| folder.path().join(file_name(&tricks.concat(), n, "pcap"));
+    fs::copy(name(0), name(1)).expect("a capture");
+    fs::write(name(2), b"text, no capture").expect("a file");
+    folder
+}
+
+/// A rule whose every text holds what the log, the packets and the objects say.
+const RULE: &str = r#"
+- rule: my/telling
+  rev: 1
+  verdict: connection_reset
+  cause: my_cause
+  severity: error
+  confidence: high
+  rank: 99
+  title: 'a title'
+  when: 'log.reason matches "reset"'
+  explain: 'explain {case.target.url_host} {case.target.pod} {tls.sni}'
+  next: ['next {case.target.url_host} {case.target.pod} {tls.sni}']
+  tests:
+    - name: 'a reset'
+      log: 'E1121 02:00:00.000001       1 a.go:1] read tcp 10.0.0.1:2->10.0.0.2:3: read: connection reset by peer'
+      expect: match
+    - name: 'a refusal'
+      log: 'E1121 02:00:00.000001       1 a.go:1] dial tcp 10.0.0.2:3: connect: connection refused'
+      expect: no-match
+"#;
 
 /// A file name of these bytes, as far as a file system takes it.
 fn file_name(name: &[u8], n: usize, extension: &str) -> PathBuf {
@@ -132,13 +187,14 @@ fn line(name: &[u8], port: u16) -> Vec<u8> {
     parts.concat()
 }
 
-const VIEWS: [(&str, &str); 22] = [
+const VIEWS: [(&str, &str); 23] = [
     ("analyze", "table"),
     ("analyze", "json"),
     ("analyze", "ndjson"),
     ("analyze", "html"),
     ("analyze", "markdown"),
     ("analyze", "csv"),
+    ("analyze --finding", "table"),
     ("logs", "table"),
     ("logs", "json"),
     ("logs", "ndjson"),
@@ -161,14 +217,14 @@ const VIEWS: [(&str, &str); 22] = [
 fn choice(command: &str, all: &str) -> Vec<String> {
     match command {
         "analyze" => vec!["--verbose".to_owned()],
-        "timeline" => vec!["--finding".to_owned(), all.to_owned()],
+        "timeline" | "analyze --finding" => vec!["--finding".to_owned(), all.to_owned()],
         _ => Vec::new(),
     }
 }
 
 /// The finding of the last call, which has all tricks in its name.
-fn finding_of_all(folder: &TempDir, tricks: usize) -> String {
-    let (_, report) = analyze(folder, &["--year", "2026"]);
+fn finding_of_all(folder: &TempDir, tricks: usize, more: &[&str]) -> String {
+    let (_, report) = analyze(folder, &[&["--year", "2026"], more].concat());
     let port = (40_000 + tricks).to_string();
     let findings = report["findings"].as_array().expect("findings");
     let of_all = findings.iter().find(|f| f["occurrences"].to_string().contains(&port));
@@ -177,36 +233,53 @@ fn finding_of_all(folder: &TempDir, tricks: usize) -> String {
 
 #[test]
 fn text_of_a_bundle_is_shown_safely_everywhere() {
-    let folder = hostile(&TRICKS);
-    let input = [folder.path().to_owned()];
-    let all = finding_of_all(&folder, TRICKS.len());
-    let harmless = hostile(&[&b"plain"[..]; TRICKS.len()]);
-    let page = ["analyze", "--format", "html", "--year", "2026"];
-    let (_, plain) = sample::run(&page, &[harmless.path().to_owned()]);
-    let plain = tags(&String::from_utf8(plain).expect("UTF-8"));
-    for (command, format) in VIEWS {
-        let mut arguments = vec![command, "--format", format, "--year", "2026"];
-        let choice = choice(command, &all);
-        arguments.extend(choice.iter().map(String::as_str));
-        let (code, out) = sample::run(&arguments, &input);
-        assert!(matches!(code, 0 | 3), "{command} {format}: exit {code}");
-        let out = String::from_utf8(out).expect("UTF-8");
-        // The ladder shortens what a line says.
-        let mark = if (command, format) == ("timeline", "table") { "onerror=y" } else { MARK };
-        assert!(out.contains(mark), "{command} {format} shows none of the names: {out}");
-        match format {
-            "json" => assert!(serde_json::from_str::<Value>(&out).is_ok(), "{command}: {out}"),
-            "ndjson" => assert!(out.lines().all(|l| serde_json::from_str::<Value>(l).is_ok()), "{command}"),
-            "csv" => no_formula(&out),
-            "html" => {
-                let added: Vec<_> = tags(&out).difference(&plain).cloned().collect();
-                assert_eq!(added, Vec::<String>::new(), "tags and attributes that a plain page lacks");
-            }
-            "markdown" => no_markup(&out),
-            _ => {}
+    let folder = with_more_captures(hostile(&TRICKS), &TRICKS);
+    let plain = [&b"plain"[..]; TRICKS.len()];
+    let harmless = with_more_captures(hostile(&plain), &plain);
+    let rules = bundle(&[("my.yaml", RULE.as_bytes())]);
+    let rules = rules.path().display().to_string();
+    for more in [&[][..], &["--rules", &rules]] {
+        let all = finding_of_all(&folder, TRICKS.len(), more);
+        let page = [&["analyze", "--format", "html", "--year", "2026"], more].concat();
+        let (_, plain) = sample::run(&page, &[harmless.path().to_owned()]);
+        let plain = tags(&String::from_utf8(plain).expect("UTF-8"));
+        let views = VIEWS.iter().filter(|(command, _)| more.is_empty() || command.starts_with("analyze"));
+        for (command, format) in views {
+            let name = command.split(' ').next().unwrap_or_default();
+            let mut arguments = vec![name, "--format", format, "--year", "2026"];
+            let choice = choice(command, &all);
+            arguments.extend(choice.iter().map(String::as_str).chain(more.iter().copied()));
+            let (code, out) = sample::run(&arguments, &[folder.path().to_owned()]);
+            assert!(matches!(code, 0 | 3), "{command} {format}: exit {code}");
+            shows_safely(&String::from_utf8(out).expect("UTF-8"), command, format, &plain);
         }
-        shows_no_control(&out, command, format);
     }
+}
+
+/// An output of the hostile bundle; `plain`: what tags and attributes a page of a harmless one has.
+fn shows_safely(out: &str, command: &str, format: &str, plain: &BTreeSet<String>) {
+    // The ladder shortens what a line says.
+    let mark = if (command, format) == ("timeline", "table") { "onerror=y" } else { MARK };
+    assert!(out.contains(mark), "{command} {format} shows none of the names: {out}");
+    match format {
+        "json" => assert!(serde_json::from_str::<Value>(out).is_ok(), "{command}: {out}"),
+        "ndjson" => assert!(out.lines().all(|l| serde_json::from_str::<Value>(l).is_ok()), "{command}"),
+        "csv" => no_formula(out),
+        "html" => {
+            let added: Vec<_> = tags(out).difference(plain).cloned().collect();
+            assert_eq!(added, Vec::<String>::new(), "tags and attributes that a plain page lacks");
+            for own in ["<script", "<style", "<!-"] {
+                assert_eq!(
+                    out.matches(own).count(),
+                    usize::from(own != "<!-"),
+                    "{own} that hides what follows"
+                );
+            }
+        }
+        "markdown" => no_markup(out),
+        _ => {}
+    }
+    shows_no_control(out, command, format);
 }
 
 /// JSON stands for what it was made of, so that marks which only mislead a reader stay in it; nothing in it acts.
@@ -215,7 +288,7 @@ fn shows_no_control(out: &str, command: &str, format: &str) {
     let hidden = |c: char| {
         matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
     };
     for line in out.split(ends) {
         let found = line.chars().find(|c| c.is_control() || !format.ends_with("json") && hidden(*c));
@@ -327,7 +400,12 @@ fn no_markup(markdown: &str) {
 /// A line of a Mermaid sequence diagram.
 fn is_diagram(line: &str) -> bool {
     let line = line.trim_start();
-    line.starts_with("participant P") || line.starts_with("Note over P") || line.starts_with('P')
+    // What follows is text, in which Mermaid takes none of these for its own.
+    let text =
+        if line.starts_with("participant P") { line.split_once(" as ") } else { line.split_once(": ") };
+    let plain = |text: &str| !text.contains([';', '#', '<', '>', '"', '`', '%', '{', '}']);
+    let begins = ["participant P", "Note over P", "P"].iter().any(|own| line.starts_with(own));
+    begins && text.is_some_and(|(_, text)| plain(text))
 }
 
 /// A line of Markdown without its code spans (CommonMark 0.31 §6.1) and escaped characters.
@@ -510,6 +588,62 @@ fn option_texts(mut file: &[u8]) -> Vec<String> {
     texts
 }
 
+/// Why a rule matched is told with the names that it saw; a name with a line end in it makes no line.
+#[test]
+fn what_a_rule_saw_is_shown_safely() {
+    let folder = hostile(&TRICKS);
+    let pods = fs::read_to_string(folder.path().join("pods.json")).expect("objects");
+    let (name, forged) = ("\"name\":\"", "\"name\":\"\\n  headline: forged\\u001b[31m");
+    fs::write(folder.path().join("pods.json"), pods.replacen(name, forged, 1)).expect("objects");
+    let rules = RULE.replace(
+        "log.reason matches \"reset\"",
+        "case.target.pod matches \"x\" or case.target.url_host matches \"x\" or tls.sni matches \"x\"",
+    );
+    let own = bundle(&[("my.yaml", rules.as_bytes())]);
+    let own = own.path().display().to_string();
+    let arguments = ["rules", "explain", "my/telling", "--year", "2026", "--rules", &own];
+    let run = made::program(&arguments, folder.path()).output().expect("a run");
+    let out = String::from_utf8(run.stdout).expect("UTF-8");
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(out.matches(MARK).count() > TRICKS.len() && out.contains("forged"), "{out} {said}");
+    assert!(!out.lines().any(|line| line.trim_start().starts_with("headline: forged")), "{out}");
+    shows_no_control(&out, "rules explain", "text");
+}
+
+/// A batch names its bundles and the versions that objects tell of, to a terminal as well.
+#[test]
+fn a_batch_tells_nothing_that_acts() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let bundles = folder.path().join("bundles");
+    let texts: String = TRICKS.iter().filter_map(|t| std::str::from_utf8(t).ok()).collect();
+    // So much of them that the name of a report holds it whole.
+    let beginning: String = texts.chars().take(40).collect();
+    for (n, files) in [(0, true), (1, false)] {
+        let inner = bundles.join(file_name(beginning.as_bytes(), n, MARK));
+        fs::create_dir_all(&inner).expect("a folder");
+        let node = serde_json::json!({
+            "apiVersion": "v1", "kind": "Node", "metadata": { "name": "n" },
+            "status": { "nodeInfo": { "kubeletVersion": format!("v1.30.1{texts}{MARK}") } },
+        });
+        if files {
+            fs::write(inner.join("nodes.json"), node.to_string()).expect("objects");
+        }
+    }
+    let out = folder.path().join("out").display().to_string();
+    let run = made::program(&["batch", "-o", &out], &bundles).output().expect("a run");
+    let (told, said) = (String::from_utf8(run.stdout), String::from_utf8(run.stderr));
+    let (told, said) = (told.expect("UTF-8"), said.expect("UTF-8"));
+    assert!(told.contains("v1.30.1") && told.contains(MARK), "{told}");
+    assert!(said.matches(MARK).count() >= 2 && said.contains("failed"), "{said}");
+    for text in [told, said] {
+        shows_no_control(&text, "batch", "text");
+    }
+    for file in sample::files(&folder.path().join("out")) {
+        let text = fs::read_to_string(file).expect("UTF-8");
+        shows_no_control(&text, "batch", "json");
+    }
+}
+
 /// What is told on stderr names inputs, too.
 #[test]
 fn messages_hold_nothing_that_acts() {
@@ -518,13 +652,24 @@ fn messages_hold_nothing_that_acts() {
         .expect("a file");
     fs::write(folder.path().join(file_name(&TRICKS.concat(), 2, "pcap")), pcap([(1, syn(1))].into_iter()))
         .expect("a capture");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("/dev/null", folder.path().join(file_name(&TRICKS.concat(), 3, "log")))
+        .expect("a link");
     for arguments in [&["analyze", "-v"][..], &["logs", "-v"], &["flows", "-v"], &["timeline", "--flow", "7"]]
     {
         let run = made::program(arguments, folder.path()).output().expect("a run");
         let said = String::from_utf8(run.stderr).expect("UTF-8");
         assert!(said.contains("pcap"), "{arguments:?}: {said}");
         shows_no_control(&said, arguments[0], "message");
+        let doubt = said.contains("look like a failure and match no event");
+        assert!(doubt == (arguments[0] == "logs"), "{arguments:?}: {said}");
+        assert_eq!(said.contains("is a link"), cfg!(unix), "{arguments:?}: {said}");
     }
+    let missing = file_name(&TRICKS.concat(), 4, MARK);
+    let run = made::program(&["analyze"], &folder.path().join(missing)).output().expect("a run");
+    let said = String::from_utf8(run.stderr).expect("UTF-8");
+    assert!(run.status.code() == Some(1) && said.contains(MARK), "{said}");
+    shows_no_control(&said.replace('\n', ""), "a missing input", "message");
 }
 
 #[test]

@@ -133,7 +133,7 @@ pub(super) fn run(typed: &BatchArguments, settings: &Settings) -> Result<Outcome
                 continue;
             }
             let (entry, map) = one(bundle, typed, settings)?;
-            super::say(&typed.show, &words::printable(&format!("{}: {}", bundle.name, told(&entry))));
+            super::say(&typed.show, &format!("{}: {}", bundle.name, told(&entry)));
             let mut book = book.lock().map_err(|e| Error::Output(bundle.name.clone(), e.to_string()))?;
             book.enter(entry, &map)?;
         }

@@ -154,10 +154,10 @@ fn condition(text: Option<&str>) -> Result<Option<Expr>, Error> {
     text.map(|text| Expr::from_argument("--where", text).map_err(Error::Rules)).transpose()
 }
 
-/// Tells the user something that is no result.
+/// Tells the user something that is no result. It may name what a bundle holds, or the bundle itself.
 fn say(show: &ShowArguments, text: &str) {
     if !show.quiet {
-        eprintln!("wirecause: {text}");
+        eprintln!("wirecause: {}", words::printable(text));
     }
 }
 
@@ -170,7 +170,7 @@ fn say_problems<'a>(
     mask: &mut Mask,
 ) {
     for problem in bundle.problems.iter() {
-        say(show, &words::printable(&mask.text(&problem.detail)));
+        say(show, &mask.text(&problem.detail));
     }
     let inputs: Vec<&InputReport> = inputs.into_iter().collect();
     let taken: HashSet<SourceIndex> = inputs.iter().map(|i| i.source).collect();
@@ -181,7 +181,7 @@ fn say_problems<'a>(
         for problem in input.problems.iter().filter(|p| p.loss || show.verbose > 0) {
             let detail = mask.text(&problem.detail);
             let text = format!("{}: {} ({}): {detail}", mask.text(path), problem.name, problem.at);
-            say(show, &words::printable(&text));
+            say(show, &text);
         }
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn logs(typed: &RecordsArguments, settings: &Settings) -> Result<Outc
 fn say_doubts(typed: &RecordsArguments, world: &World, mask: &mut Mask) {
     let mut say = |source: SourceIndex, text: &str| {
         let text = mask.text(&format!("{}: {text}", world.bundle.path(source)));
-        super::say(&typed.read.show, &words::printable(&text));
+        super::say(&typed.read.show, &text);
     };
     for input in &world.logs.inputs {
         for doubt in

@@ -8,6 +8,7 @@ use super::redact::Mask;
 use super::settings::{self, Settings};
 use super::{Outcome, load, output};
 use crate::error::Error;
+use crate::report::words;
 use crate::rules::mistakes::nearest;
 use crate::rules::{Rule, RuleSet, tools};
 
@@ -95,7 +96,7 @@ fn explain(rule: &str, read: &ReadArguments) -> Result<Outcome, Error> {
         tools::explain(&settings.rules, rule, &analysis.world, &analysis.correlated).unwrap_or_default();
     let mut mask = Mask::of(&read.how, &analysis.world);
     let text = mask.prose(&text);
-    output::write(None, |out| out.write_all(text.as_bytes()))?;
+    output::write(None, |out| text.lines().try_for_each(|line| writeln!(out, "{}", words::printable(line))))?;
     mask.save()?;
     Ok(super::worst_input(&analysis.world.bundle, load::inputs(&analysis.world)))
 }

@@ -21,7 +21,7 @@ pub fn explain(rules: &RuleSet, id: &str, world: &World, correlated: &Correlated
         let time = case.time.map_or_else(|| "no time".to_owned(), |t| t.to_string());
         let event = view.event.map_or("no log line", |e| &*e.name);
         let target = case.target.url_host.as_deref().or(case.target.backend.as_deref()).unwrap_or("-");
-        let _ = writeln!(out, "case {} at {time}: {event}, {target}", n + 1);
+        let _ = writeln!(out, "case {} at {time}: {event}, {}", n + 1, on_one_line(target));
         out.push_str(&explain_case(rule, &view));
         if let Some(best) = index.matches(&view).first() {
             let _ = writeln!(out, "  headline: {} (rank {})", best.rule.id, best.rule.rank);
@@ -67,12 +67,18 @@ fn condition(key: &str, expr: Option<&Expr>, view: &CaseView<'_>, fits: fn(Truth
     let truth = expr.truth(view);
     write_line(&mut out, mark(fits(truth)), &format!("{key} is {}", truth.name()));
     for clause in expr.explain(view) {
-        let values: Vec<_> = clause.values.iter().map(|(n, v)| format!("{n} is {v}")).collect();
+        let values: Vec<_> =
+            clause.values.iter().map(|(n, v)| format!("{n} is {}", on_one_line(v))).collect();
         let not = if clause.negated { "not " } else { "" };
         let (truth, text, values) = (clause.truth.name(), clause.text, values.join(", "));
         let _ = writeln!(out, "             {truth:<8} {not}{text}   [{values}]");
     }
     out
+}
+
+/// Text of the bundle, which must not make lines of its own; what a terminal acts on is for whoever prints it.
+fn on_one_line(text: &str) -> String {
+    text.replace('\n', "\\u{a}")
 }
 
 fn write_line(out: &mut String, mark: &str, text: &str) {

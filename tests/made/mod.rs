@@ -143,6 +143,28 @@ fn pem(der: &[u8]) -> String {
     format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
 }
 
+/// A whole certificate by this issuer, of this subject, for this alternative name.
+pub(crate) fn pem_naming(issuer: &[u8], subject: &[u8], alternative: &[u8]) -> String {
+    use base64::Engine as _;
+    let der = |tag: u8, parts: &[&[u8]]| {
+        let body = parts.concat();
+        [&[tag, 0x82][..], &(body.len() as u16).to_be_bytes()[..], &body].concat()
+    };
+    let name = |text: &[u8]| der(0x30, &[&der(0x31, &[&der(0x30, &[&[6, 3, 85, 4, 3], &der(12, &[text])])])]);
+    let algorithm = der(0x30, &[&[6, 3, 42, 3, 4]]);
+    let time = b"\x17\x0d260101000000Z";
+    let validity = der(0x30, &[time, time]);
+    let key = der(0x30, &[&algorithm, &[3, 2, 0, 1]]);
+    let names = der(4, &[&der(0x30, &[&der(0x82, &[alternative])])]);
+    let extensions = der(0xa3, &[&der(0x30, &[&der(0x30, &[&[6, 3, 85, 29, 17], &names])])]);
+    let (issuer, subject) = (name(issuer), name(subject));
+    let version: &[u8] = &[0xa0, 3, 2, 1, 2, 2, 1, 1];
+    let tbs = der(0x30, &[version, &algorithm, &issuer, &validity, &subject, &key, &extensions]);
+    let body =
+        base64::engine::general_purpose::STANDARD.encode(der(0x30, &[&tbs, &algorithm, &[3, 2, 0, 1]]));
+    format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+}
+
 /// So many pods as a list of objects.
 pub(crate) fn pods(count: usize) -> String {
     let pod = |n| {

@@ -1,6 +1,7 @@
 //! What a batch prints once all bundles are done: causes and versions over all of them.
 //!
-//! Takes the lines of the index; gives text. Never reads a report.
+//! Takes the lines of the index; gives text. Never reads a report. Versions are what logs and objects say: they are shown,
+//! never sent.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

@@ -159,6 +159,12 @@ mod tests {
     }
 
     #[test]
+    fn nothing_of_an_escaped_text_begins_or_ends_anything() {
+        let escaped = escape("<a b=\"c\" d='e'>&lt;\u{1b}\u{202e}");
+        assert_eq!(escaped, "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;lt;\\u{1b}\\u{202e}");
+    }
+
+    #[test]
     fn the_page_is_whole_and_asks_for_nothing() {
         let page = page();
         for part in [
