@@ -293,7 +293,9 @@ fn hostile_members_are_renamed_or_refused_and_said() {
     append(&mut builder, b"same.log", regular, LOG, "");
     append(&mut builder, b"same.log", regular, b"E1121 02:24:41.000000 1 main.go:1] other\n", "");
     append(&mut builder, b"esc\x1b[31m.log", regular, LOG, "");
+    append(&mut builder, "turned\u{202e}\u{200b}.log".as_bytes(), regular, LOG, "");
     append(&mut builder, b"link", ::tar::EntryType::Symlink, b"", "../../etc/shadow");
+    append(&mut builder, b"absolute", ::tar::EntryType::Symlink, b"", "/etc/shadow");
     append(&mut builder, b"in/link", ::tar::EntryType::Symlink, b"", "../same.log");
     append(&mut builder, b"dev", ::tar::EntryType::Block, b"", "");
     append(&mut builder, b"pipe", ::tar::EntryType::Fifo, b"", "");
@@ -305,13 +307,17 @@ fn hostile_members_are_renamed_or_refused_and_said() {
             "h.tar!etc/passwd log",
             "h.tar!root/abs.log log",
             "h.tar!same.log log",
-            "h.tar!same.log#2 log"
+            "h.tar!same.log#2 log",
+            "h.tar!turned\u{fffd}\u{fffd}.log log"
         ]
     );
     assert_eq!(
         problem_names(&bundle),
         ["duplicate_name", "link_out_of_tree", "special_file", "unsafe_member_name"]
     );
+    let mut counts: Vec<_> = bundle.problems.iter().map(|w| (w.name, w.count)).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [("link_out_of_tree", 2), ("special_file", 2), ("unsafe_member_name", 2)]);
     assert_ne!(content(&bundle.sources[3]), content(&bundle.sources[4]));
 }
 
@@ -505,6 +511,75 @@ fn members_beyond_a_total_that_is_just_reached_are_said() {
     assert_eq!(shown(&bundle), ["x.tar.gz!a.log log"]);
     let said = bundle.problems.iter().find(|w| w.name == "limit_total_bytes");
     assert!(said.is_some_and(|w| w.loss && w.count == 2), "{:?}", bundle.problems);
+}
+
+#[test]
+fn links_in_a_zip_are_said_and_not_followed() {
+    let mut writer = ::zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = ::zip::write::SimpleFileOptions::default();
+    writer.add_symlink("link.log", "/etc/shadow", options).unwrap();
+    writer.start_file("../up.log", options).unwrap();
+    writer.write_all(LOG).unwrap();
+    let bundle = of(&[("l.zip", &writer.finish().unwrap().into_inner())]);
+    assert_eq!(shown(&bundle), ["l.zip!up.log log"]);
+    assert_eq!(problem_names(&bundle), ["link_in_archive", "unsafe_member_name"]);
+}
+
+/// Members of a zip archive that are all the same bytes of it, each under a name of its own.
+#[test]
+fn members_of_a_zip_that_overlap_are_said_and_not_read() {
+    let body: Vec<u8> = (0..3000_u32).flat_map(|n| n.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect();
+    let mut stored = zip(&[("00.log", format!("{}{body:?}\n", text_of(LOG)).as_bytes())]);
+    let end = memchr::memmem::rfind(&stored, b"PK\x05\x06").unwrap();
+    let list = memchr::memmem::find(&stored, b"PK\x01\x02").unwrap();
+    let (entry, mut tail) = (stored[list..end].to_vec(), stored.split_off(end));
+    let name = memchr::memmem::find(&entry, b"00.log").unwrap();
+    for n in 1..40_u16 {
+        let mut entry = entry.clone();
+        entry[name..name + 2].copy_from_slice(format!("{n:02}").as_bytes());
+        stored.extend_from_slice(&entry);
+    }
+    tail[8..10].copy_from_slice(&40_u16.to_le_bytes());
+    tail[10..12].copy_from_slice(&40_u16.to_le_bytes());
+    tail[12..16].copy_from_slice(&(entry.len() as u32 * 40).to_le_bytes());
+    stored.extend_from_slice(&tail);
+    let bundle = of(&[("o.zip", &stored)]);
+    assert!((1..3).contains(&bundle.sources.len()), "{:?}", shown(&bundle));
+    let said: Vec<_> = bundle.problems.iter().map(|w| (w.name, w.loss)).collect();
+    assert_eq!(said, [("overlapping_members", true)]);
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A member whose bytes are damaged: what came before the damage is read, and the rest is a loss.
+#[test]
+fn a_damaged_member_of_a_zip_is_a_loss() {
+    let mut stored = zip(&[("a.log", &LOG.repeat(2000)), ("b.log", LOG)]);
+    // Within the compressed bytes of the first, behind its header.
+    stored[60..64].copy_from_slice(&[0xff; 4]);
+    let bundle = of(&[("d.zip", &stored)]);
+    assert!(shown(&bundle).contains(&"d.zip!b.log log".to_owned()), "{:?}", shown(&bundle));
+    let said: Vec<_> = bundle.problems.iter().map(|w| (w.name, w.loss)).collect();
+    assert_eq!(said, [("cut_member", true)]);
+}
+
+/// A compressed file that is no archive, and values that are unpacked in memory.
+#[test]
+fn a_compressed_file_ends_where_it_may_not_grow() {
+    let dir = dir(&[("a.log.gz", &gzip(&LOG.repeat(40_000)))]);
+    let limits = Limits { member_bytes: 1000, ..Limits::default() };
+    let bundle = discover(&[dir.path().to_owned()], &limits).unwrap();
+    let mut out = Vec::new();
+    let error = bundle.sources[0].open().unwrap().read_to_end(&mut out).unwrap_err();
+    assert!(error.to_string().contains("--max-member-bytes"), "{error}");
+    assert!((1000..1 << 20).contains(&out.len()), "{}", out.len());
+    assert_eq!(unpacked(&gzip(&LOG.repeat(1000)), 100).unwrap().len(), 100);
+    let block = |length: u64| [&length.to_le_bytes()[..], &lz4_flex::block::compress(&[0; 2000])].concat();
+    assert_eq!(unpacked_lz4_block(&block(2000), 2000).unwrap().len(), 2000);
+    assert!(unpacked_lz4_block(&block(2000), 1999).is_err());
+    assert!(unpacked_lz4_block(&block(u64::MAX), 1 << 20).is_err());
 }
 
 /// The list of a zip archive's members is held in memory by the library, and compresses well.

@@ -158,7 +158,9 @@ fn of_secrets_only_certificates_are_kept() {
  "token": "U0VDUkVU"}}"#;
     let both = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n";
     let cut = "-----BEGIN CERTIFICATE-----\nMIIC\n-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\nMIID\n-----END CERTIFICATE-----\n";
-    let map = of(&[("s.json", secret), ("ca.pem", both), ("cut.pem", cut)]);
+    // The end of another certificate may stand behind the key.
+    let around = "-----BEGIN CERTIFICATE-----\nMIIE\n-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n-----END CERTIFICATE-----\n";
+    let map = of(&[("s.json", secret), ("ca.pem", both), ("cut.pem", cut), ("around.pem", around)]);
     let kept: Vec<(&str, String)> = map
         .certificates
         .iter()

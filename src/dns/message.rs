@@ -206,6 +206,12 @@ mod tests {
         }
         let long: Vec<u8> = header.into_iter().chain([63; 64 * 5]).collect();
         assert_eq!(parse(&long).unwrap().question, None);
+        // Whole, and of more bytes than a name may have; one label less is a name.
+        for (labels, is_name) in [(3, true), (4, false)] {
+            let labels = [&[63][..], &[b'a'; 63]].concat().repeat(labels);
+            let bytes = [&header[..], &labels, &[0, 0, 1, 0, 1]].concat();
+            assert_eq!(parse(&bytes).unwrap().question.is_some(), is_name);
+        }
         let odd = [&header[..], b"\x03a.\xff\x00\x00\x01\x00\x01"].concat();
         assert_eq!(parse(&odd).unwrap().question.unwrap().name, "a\\046\\255");
     }

@@ -445,6 +445,20 @@ mod tests {
         assert!(reassembler.bytes < 1 << 20, "{} bytes", reassembler.bytes);
     }
 
+    /// A few packets of many bytes, of which no more wait than may.
+    #[test]
+    fn bytes_of_fragments_are_bounded() {
+        let mut reassembler = Reassembler::new(1 << 20);
+        let piece = |n: u16| {
+            let mut frame = v4(n % 5 * 12_000, true, 64, &[1; 12_000]);
+            frame[5] = (n / 5) as u8;
+            frame
+        };
+        put_together(&mut reassembler, &(0..500).map(piece).collect::<Vec<_>>());
+        assert!(reassembler.bytes < (1 << 20) + 13_000, "{} bytes", reassembler.bytes);
+        assert!((10..20).contains(&reassembler.waiting.len()), "{} packets", reassembler.waiting.len());
+    }
+
     #[test]
     fn runs_that_touch_become_one() {
         let mut covered = Covered::default();
