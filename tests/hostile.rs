@@ -162,13 +162,16 @@ fn bounds_that_are_reached_are_said() {
     let secrets =
         blocks(10, 2, &[&[0x4b, 0x53, 0x4c, 0x54, 0, 0, 0x90, 0][..], &vec![b'#'; 9 << 20]].concat());
     let entries = blocks(9, 100_001, b"MESSAGE=x\n\0\0");
-    let cases: [(&str, &[u8], &[&str]); 6] = [
+    let name = [&[101, 0, 0, 0, 0, 0, 4, 0, 2, 0, 0xa0, 0x0f][..], &[b'n'; 4000]].concat();
+    let interfaces = blocks(1, 300, &name);
+    let cases: [(&str, &[u8], &[&str]); 7] = [
         ("entry.log", entry.as_bytes(), &["limit_entry"]),
         ("long.log", &long, &["limit_entry", "limit_line"]),
         ("ca.pem", certificates.as_bytes(), &["limit_certificates"]),
         ("packed.log", &packed, &["limit_compressions"]),
         ("secrets.pcapng", &secrets, &["limit_tls_secrets"]),
         ("journal.pcapng", &entries, &["limit_journal_entries"]),
+        ("interfaces.pcapng", &interfaces, &["limit_interface_texts"]),
     ];
     for (name, bytes, limits) in cases {
         let folder = bundle(&[(name, bytes), ("a.log", line.as_bytes())]);
@@ -179,6 +182,40 @@ fn bounds_that_are_reached_are_said() {
         assert_eq!(found, limits, "{name}");
         assert!(report["summary"]["occurrences"].as_u64() >= Some(1), "{name}: the other log is analysed");
     }
+}
+
+/// A compressed log that is cut, and one that becomes larger than it may: what came before is read, and the end is said.
+#[test]
+fn a_log_that_cannot_be_read_to_its_end_is_said() {
+    let whole = gzip(calls(50).as_bytes());
+    let cut = &whole[..whole.len() - 9];
+    for (packed, option) in [(cut, &[][..]), (&whole, &["--max-member-bytes", "6000"])] {
+        let folder = bundle(&[("b.log.gz", packed), ("a.log", line_with("c").as_bytes())]);
+        let (code, report) = analyze(&folder, &[option, &["--year", "2026"]].concat());
+        let found = problems(&report);
+        let said = found.iter().find(|(name, _)| name == "read_stopped");
+        let why = option.first().copied().unwrap_or_default();
+        assert!(code == 3 && said.is_some_and(|(_, detail)| detail.contains(why)), "exit {code}, {found:?}");
+        assert!(report["summary"]["occurrences"].as_u64() > Some(1), "{}", report["summary"]);
+    }
+}
+
+/// Rows that a table leaves out, and flows that are not judged one by one, are counted.
+#[test]
+fn flows_beyond_the_bounds_are_counted_and_said() {
+    let packet = |n: u32| {
+        let mut packet = syn((n / 256) as u16);
+        packet[15] = n as u8;
+        (1_700_000_000, packet)
+    };
+    let folder = bundle(&[("a.pcap", &pcap((0..10_005).map(packet)))]);
+    let run = program(&["flows", "--format", "table"], folder.path()).output().expect("a run");
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success() && said.contains(" 5 more flows"), "{said}");
+    assert_eq!(String::from_utf8_lossy(&run.stdout).matches("tcp.stream").count(), 10_000);
+    let (_, report) = analyze(&folder, &[]);
+    let said = limit(&report, "lone_syns");
+    assert_eq!(said.map(|a| a["count"].clone()), Some(10_005.into()), "{}", report["anomalies"]);
 }
 
 /// What the join leaves out is an anomaly of the report, and what it does not is judged.

@@ -96,6 +96,15 @@ fn input_that_nothing_could_read_is_no_success() {
     }
     let (_, report) = analyze(&folder, &["--year", "2026"]);
     assert_eq!(report["summary"]["occurrences"], 1, "the rest is analysed");
+    // A stage took it, and nothing in it could be read.
+    let journal = [&b"LPKSHHRH"[..], &[0; 400]].concat();
+    let folder = bundle(&[("a.journal", &journal), ("a.log", line_with("").as_bytes())]);
+    let (code, report) = analyze(&folder, &["--year", "2026"]);
+    let status = |name: &str| {
+        let input = report["inputs"].as_array()?.iter().find(|i| i["path"] == name)?;
+        input["status"].as_str()
+    };
+    assert_eq!((code, status("a.journal"), status("a.log")), (3, Some("unreadable"), Some("ok")), "{report}");
 }
 
 /// Every command that writes one output, with what it must be told, and the folder that it reads; [`batch`] writes several.
@@ -527,6 +536,44 @@ fn growing_files_are_read_as_far_as_they_go() {
         }
         done.store(true, Ordering::Relaxed);
     });
+}
+
+/// What has no file of its own, and records that memory is not meant to hold, stand in files without a name, while the
+/// program runs and afterwards.
+#[cfg(target_os = "linux")]
+#[test]
+fn temporary_files_have_no_name() {
+    let temporary = TempDir::new().expect("a temporary folder");
+    let mut run = program(&["flows", "--max-memory", "1M", "--format", "ndjson"], Path::new("-"))
+        .env("TMPDIR", temporary.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a run");
+    let mut input = run.stdin.take().expect("stdin");
+    let packets = (0..40_000_u32).map(|n| {
+        let mut packet = syn((n / 256) as u16);
+        packet[15] = n as u8;
+        (1_700_000_000, packet)
+    });
+    let capture = pcap(packets);
+    input.write_all(&capture[..1 << 20]).expect("a reader");
+    let spooled = || {
+        let open = fs::read_dir(format!("/proc/{}/fd", run.id())).expect("its files").flatten();
+        open.filter_map(|fd| fs::read_link(fd.path()).ok()).any(|file| file.starts_with(temporary.path()))
+    };
+    while !spooled() {
+        std::thread::yield_now();
+    }
+    let names = || fs::read_dir(temporary.path()).expect("readable").count();
+    assert_eq!(names(), 0, "while it reads");
+    input.write_all(&capture[1 << 20..]).expect("a reader");
+    drop(input);
+    let mut out = run.stdout.take().expect("stdout");
+    out.read_exact(&mut [0]).expect("a first byte");
+    assert_eq!(names(), 0, "while it writes");
+    std::io::copy(&mut out, &mut std::io::sink()).expect("the rest");
+    assert_eq!((run.wait().expect("an end").code(), names()), (Some(0), 0), "afterwards");
 }
 
 #[test]

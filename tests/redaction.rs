@@ -9,6 +9,10 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
+mod made;
+mod sample;
+use made::{client_hello, ipv4, pcap, segment, syn};
+
 /// Samples with several kinds of logs, link types and vantage points.
 const SAMPLES: [&str; 5] = [
     "no-route-by-icmp",
@@ -49,6 +53,8 @@ fn originals(bundle: &Path) -> BTreeSet<String> {
     found.retain(|name| {
         !["kubernetes", "default", "kube-system", "webhook", "https"].contains(&name.as_str())
     });
+    let told_once = ["acme-shop", "cart-77", "greeted.acme.example", "asked.acme.example"];
+    found.extend(told_once.map(str::to_owned));
     let forms = ["172.31.9", "172-31-9", "9.31.172", "fd00:aa", "fd00%3Aaa", "carol", "s3cr3t-word"];
     found.extend(forms.map(str::to_owned));
     assert!(found.len() > 8, "{found:?}");
@@ -107,6 +113,19 @@ fn bundle(sample: &str, dir: &Path) -> PathBuf {
         next=https%3A%2F%2F%5Bfd00%3Aaa%3A%3A1%5D%3A443 to [::ffff:172.31.9.41]:443 41.9.31.172.in-addr.arpa \
         http://carol:s3cr3t-word@10.0.0.1/ns user=\"alice@acme.example\" by \"system:node:worker-9\" User \\\"bob\\\"\n";
     fs::write(to.join("logs/extra.log"), people).expect("writable");
+    // The kubelet's own name for the log of a container, of which nothing else in the bundle tells.
+    let of_pod = to.join("logs/pods/acme-shop_cart-77_b8074a66-c90b-5be8-9f73-9b0caf08c1dc/app");
+    fs::create_dir_all(&of_pod).expect("writable");
+    let line =
+        "E1121 02:26:01.000000       1 x.go:1] dial tcp 203.0.113.8:8443: connect: connection refused\n";
+    fs::write(of_pod.join("0.log"), line).expect("writable");
+    // Names that only packets tell: of a hello, and of a question to a DNS server.
+    let question =
+        [&[0, 9, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], b"\x05asked\x04acme\x07example\0\0\x01\0\x01"].concat();
+    let datagram = [&[0x9c, 0x40, 0, 53, 0, 8 + question.len() as u8, 0, 0][..], &question].concat();
+    let hello = segment(1, &client_hello(b"greeted.acme.example"));
+    let packets = [syn(1), hello, ipv4(1, 0, 17, &datagram)].map(|packet| (1_795_227_960, packet));
+    fs::write(to.join("pcap/extra.pcap"), pcap(packets.into_iter())).expect("writable");
     to
 }
 
@@ -148,6 +167,8 @@ fn no_output_of_any_command_names_anybody() {
                 &originals,
                 &format!("{sample}: stderr of {command:?}"),
             );
+            // A digest of the addresses, from which they can be found by trying.
+            assert!(!String::from_utf8_lossy(&out).contains("community_id"), "{sample}: {command:?}");
         }
     }
 }
@@ -165,13 +186,37 @@ fn what_could_not_be_read_is_told_without_names() {
     }
 }
 
+/// What is wrong with a command line may be told with names of captures.
+#[test]
+fn mistakes_are_told_without_names() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let bundle = bundle(SAMPLES[0], folder.path());
+    let capture = bundle.join("pcap/cp-1-eth0.pcap");
+    for name in ["worker-9-eth0.pcap", "worker-9-eth1.pcap"] {
+        fs::copy(&capture, bundle.join("pcap").join(name)).expect("writable");
+    }
+    let run = Command::new(env!("CARGO_BIN_EXE_wirecause"))
+        .args(["timeline", "--flow", "0", "--redact"])
+        .arg(&bundle)
+        .output()
+        .expect("the program starts");
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.code() == Some(2) && said.contains("name one of"), "{said}");
+    assert_redacted(
+        said.split_once("name one of").map_or(&[], |(_, told)| told.as_bytes()),
+        &originals(&bundle),
+        "a mistake",
+    );
+}
+
 #[test]
 fn every_command_gives_the_same_replacements_and_the_map_leads_back() {
     let folder = TempDir::new().expect("a temporary folder");
     let bundle = bundle(SAMPLES[1], folder.path());
     let map = folder.path().join("map");
     let mut maps = Vec::new();
-    for command in [&["analyze"][..], &["flows"], &["logs"], &["timeline", "--flow", "0"]] {
+    for command in [&["analyze"][..], &["flows"], &["logs"], &["timeline", "--flow", "pcap/cp-1-eth0.pcap:0"]]
+    {
         let arguments: Vec<_> =
             command.iter().copied().chain(["--redact-map", map.to_str().expect("UTF-8")]).collect();
         wirecause(&arguments, &bundle);
@@ -209,6 +254,11 @@ fn a_batch_names_neither_bundles_nor_what_is_in_them() {
         let name = entry.file_name().to_string_lossy().into_owned();
         assert_redacted(name.as_bytes(), &originals, "a file name");
         assert_redacted(&fs::read(entry.path()).expect("readable"), &originals, &name);
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(fs::metadata(&map).expect("the map").permissions().mode() & 0o777, 0o600);
     }
     let map = fs::read_to_string(map).expect("the map");
     assert!(map.contains("bundle_1\tacme-emea-42\tbundle_1\n"), "{map}");

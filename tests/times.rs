@@ -49,6 +49,11 @@ fn nanoseconds_of_a_pcap_are_kept() {
 
 /// A pcapng file of one SYN for each stamp, with options of its interface.
 fn pcapng(options: &[(u16, &[u8])], stamps: &[u64]) -> Vec<u8> {
+    pcapng_of(ENHANCED_PACKET, options, stamps)
+}
+
+/// The same in blocks of this type: of one interface, those of the older type look alike.
+fn pcapng_of(packet_block: u32, options: &[(u16, &[u8])], stamps: &[u64]) -> Vec<u8> {
     let block = |kind: u32, body: &[u8]| {
         let length = (body.len() as u32 + 12).to_le_bytes();
         [&kind.to_le_bytes(), &length, body, &length].concat()
@@ -70,11 +75,13 @@ fn pcapng(options: &[(u16, &[u8])], stamps: &[u64]) -> Vec<u8> {
         let length = packet.len() as u32;
         let words = [0, (stamp >> 32) as u32, *stamp as u32, length, length];
         let body = [words.map(u32::to_le_bytes).concat(), padded(&packet)].concat();
-        file.extend(block(6, &body));
+        file.extend(block(packet_block, &body));
     }
     file
 }
 
+const OBSOLETE_PACKET: u32 = 2;
+const ENHANCED_PACKET: u32 = 6;
 const RESOLUTION: u16 = 9;
 const OFFSET: u16 = 14;
 
@@ -125,8 +132,10 @@ fn stamps_of_a_pcapng_before_1970_and_after_2262_do_not_wrap() {
         (i64::MIN, 0, SAID, FIRST),
     ] {
         let options: &[(u16, &[u8])] = &[(RESOLUTION, &[9]), (OFFSET, &i64::to_le_bytes(offset))];
-        let printed = code_and_times("a.pcapng", &pcapng(options, &[stamp]));
-        assert_eq!(printed, (code, vec![expected.to_owned()]), "{offset} {stamp}");
+        for block in [ENHANCED_PACKET, OBSOLETE_PACKET] {
+            let printed = code_and_times("a.pcapng", &pcapng_of(block, options, &[stamp]));
+            assert_eq!(printed, (code, vec![expected.to_owned()]), "{offset} {stamp} in {block}");
+        }
     }
     let seconds = pcapng(&[(RESOLUTION, &[0])], &[9_223_372_036, 9_223_372_037, u64::MAX]);
     let printed = code_and_times("a.pcapng", &seconds);
