@@ -297,6 +297,17 @@ mod tests {
     }
 
     #[test]
+    fn sums_and_differences_end_at_the_ends_of_the_range() {
+        let (one, all) = (TimeDelta(1), TimeDelta(i64::MAX));
+        assert_eq!((Timestamp::MAX + one, Timestamp::MIN - one), (Timestamp::MAX, Timestamp::MIN));
+        assert_eq!((Timestamp::MAX - Timestamp::MIN, all + one), (all, all));
+        assert_eq!((-TimeDelta(i64::MIN), TimeDelta(i64::MIN).abs()), (all, all));
+        assert_eq!((TimeDelta(i64::MIN) - one, TimeDelta::from_secs(i64::MAX)), (TimeDelta(i64::MIN), all));
+        assert_eq!(Timestamp::from_parts(i64::MAX, i64::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::from_parts(i64::MIN, 0), Timestamp::MIN);
+    }
+
+    #[test]
     fn eight_digits_of_every_half() {
         for n in (0..100_000_000).step_by(9_999).chain((0..10_000).map(|half| half * 10_001)) {
             assert_eq!(eight_digits(n), format!("{n:08}").as_bytes(), "{n}");

@@ -154,3 +154,29 @@ const MAX_SEGMENTS: usize = 64;
 const MAX_BYTES: usize = 64 << 10;
 /// Segments awaited behind a hole that was acknowledged.
 const PATIENCE: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Dir, PerDir, Proto};
+    use super::*;
+
+    /// Tiny segments without end behind one gap, which is given up.
+    #[test]
+    fn segments_ahead_of_a_gap_are_bounded() {
+        let mut order = Order::default();
+        for n in 0..MAX_SEGMENTS as i64 {
+            assert!(order.next(false).is_none(), "{n} wait");
+            let payload = Payload {
+                proto: Proto::Tcp,
+                dir: Dir::Orig,
+                offset: 10 + 2 * n,
+                length: 1,
+                data: b"x",
+                at: Moment::default(),
+                ports: PerDir::default(),
+            };
+            assert!(order.offer(&payload).is_none());
+        }
+        assert!(matches!(order.next(false), Some(Next::Hole(10))));
+    }
+}

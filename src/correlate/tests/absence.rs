@@ -95,6 +95,31 @@ fn each_reason_why_absence_proves_nothing_is_found() {
     }
 }
 
+/// A refusal comes within two seconds of its dial; a call that waits is on the wire from its beginning.
+#[test]
+fn a_capture_that_begins_amid_a_call_does_not_span_it() {
+    let here = || refused(flow("10.0.0.1:1", "10.2.0.7:10250", 1.0, 1.1), 1.1);
+    for (first, last, spans) in
+        [(0.0, 1000.0, true), (2.9, 4.1, true), (3.1, 1000.0, false), (6.0, 1000.0, false), (0.0, 3.9, false)]
+    {
+        let found = coverage(vec![here()], |world| {
+            let capture = &mut world.wire.captures[0];
+            (capture.first, capture.last) = (Some(super::sec(first)), Some(super::sec(last)));
+        });
+        assert_eq!(found.time_span, Some(spans), "a dial at 5 s, a capture from {first} to {last} s");
+    }
+    for (first, spans) in [(9.0, true), (15.0, false), (19.0, false)] {
+        let mut line = within(event("deadline_exceeded", "a.b.svc", 20.0), 10);
+        line.fields.source = Some(addr("10.0.0.1:4011"));
+        let mut world = world(1, vec![here()], vec![line]);
+        service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.7:10250"]);
+        world.wire.captures[0].first = Some(super::sec(first));
+        let found = join(&mut world);
+        let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
+        assert_eq!(case.coverage.time_span, Some(spans), "a call from 10 to 20 s, a capture from {first} s");
+    }
+}
+
 #[test]
 fn a_dial_that_the_capture_may_have_missed_the_start_of_has_no_known_length() {
     for (begun, known) in [(0.0, true), (12.0, false)] {
