@@ -33,8 +33,15 @@ pub(super) fn mismatch(join: &Join<'_>, case: &Case) -> Option<String> {
     } else {
         format!("{} in {}", callee.name, callee.configuration)
     };
+    // An authority of another name may be issued by one that is trusted: the server is to send its certificate, too.
+    let between = !top.self_issued && authorities.iter().all(|ca| ca.subject != top.issuer);
+    let lacks = if between {
+        ", whose own certificate is not beside it: an intermediate one may be missing"
+    } else {
+        ""
+    };
     Some(format!(
-        "The caBundle of {of} holds {}; the certificate {} was issued by {issuer}",
+        "The caBundle of {of} holds {}; the certificate {} was issued by {issuer}{lacks}",
         held_by(authorities),
         shown.place,
     ))
