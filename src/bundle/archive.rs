@@ -12,7 +12,7 @@ use ::tar::EntryType;
 
 use super::allowance::{self, Drawn};
 use super::codec::{self, Codec};
-use super::discover::{Finder, in_place};
+use super::discover::{Finder, in_place, note_packed};
 use super::name;
 use super::open::{Opening, Origin};
 use super::spool::Region;
@@ -241,7 +241,9 @@ impl Finder<'_> {
         let archive = Codec::of(&head).is_some() || tar::is_header(&head) || head.starts_with(b"PK");
         if read.is_ok() && !archive && !is_utf16(&head) && sniff::kind(&head) == SourceKind::Unknown {
             let opening = Opening::new(Origin::Left, self.limits);
-            self.add(opening, SourceKind::Unknown, path, head.len() as u64, Weirds::default());
+            let mut problems = Weirds::default();
+            note_packed(&head, &mut problems);
+            self.add(opening, SourceKind::Unknown, path, head.len() as u64, problems);
             return;
         }
         // An error in the head comes again from the spool's own read, unless the reader has ended.

@@ -238,6 +238,7 @@ impl<'l> Finder<'l> {
         }
         let kind =
             if problems.any_loss() && head.is_empty() { SourceKind::Unknown } else { sniff::kind(&head) };
+        note_packed(&head, &mut problems);
         self.add(opening, kind, shown, stored, problems);
     }
 
@@ -387,6 +388,15 @@ fn claims_capture(path: &str) -> bool {
         [".gz", ".xz", ".zst", ".bz2", ".lz4"].iter().find_map(|e| name.strip_suffix(e)).unwrap_or(&name);
     let name = name.trim_end_matches(|c: char| c.is_ascii_digit());
     [".pcap", ".pcapng", ".cap"].iter().any(|e| name.ends_with(e))
+}
+
+/// What is packed in a way that nothing here unpacks.
+pub(super) fn note_packed(head: &[u8], problems: &mut Weirds) {
+    if let Some(kind) = sniff::packed(head) {
+        problems.loss("packed_otherwise", Place::Whole, || {
+            format!("it is packed by {kind}, which is not unpacked here; unpack it, or pack it as tar, zip, gzip, bzip2, xz, zstd or lz4")
+        });
+    }
 }
 
 fn not_a_capture(kind: SourceKind) -> String {

@@ -21,9 +21,23 @@ pub(super) fn kind(head: &[u8]) -> SourceKind {
         | [0xa1, 0xb2, 0xcd, 0x34, ..] => SourceKind::Pcap,
         [0x0a, 0x0d, 0x0d, 0x0a, ..] => SourceKind::Pcapng,
         _ if head.starts_with(b"LPKSHHRH") => SourceKind::Journal,
-        _ if is_binary(head) => SourceKind::Unknown,
+        _ if packed(head).is_some() || is_binary(head) => SourceKind::Unknown,
         _ => text_kind(&String::from_utf8_lossy(head)),
     }
+}
+
+/// Archives and compressed files of kinds that are not unpacked here.
+pub(super) fn packed(head: &[u8]) -> Option<&'static str> {
+    const KINDS: [(&[u8], &str); 7] = [
+        (b"7z\xbc\xaf\x27\x1c", "7z"),
+        (b"Rar!\x1a\x07", "rar"),
+        (b"LZIP", "lzip"),
+        (b"\x1f\x9d", "compress"),
+        (b"\x89LZO\0", "lzop"),
+        (b"!<arch>\n", "ar"),
+        (b"070701", "cpio"),
+    ];
+    KINDS.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, name)| *name)
 }
 
 /// A log may hold a few stray bytes, and the run of NULs that a crash leaves; binary data is full of them.

@@ -608,6 +608,22 @@ fn a_zip_that_lists_millions_of_members_is_refused_and_said() {
 }
 
 #[test]
+fn what_is_packed_otherwise_is_said() {
+    for head in [&b"7z\xbc\xaf\x27\x1c rest"[..], b"Rar!\x1a\x07 rest", b"\x1f\x9d rest", b"070701 rest"] {
+        for name in ["a.log", "x.tar"] {
+            let bytes = if name == "a.log" { head.to_vec() } else { tar(&[("a.log", head)]) };
+            let bundle = of(&[(name, &bytes)]);
+            assert_eq!(bundle.sources[0].kind, SourceKind::Unknown);
+            let said = &bundle.sources[0].problems;
+            assert!(
+                said.iter().any(|w| w.name == "packed_otherwise" && w.detail.contains("zstd")),
+                "{said:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn members_of_one_name_in_a_zip_are_said() {
     let renamed = |from: &[u8], to: &[u8]| {
         let mut bytes = zip(&[("a.log", LOG), ("b.log", LOG)]);
