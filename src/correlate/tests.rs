@@ -13,6 +13,7 @@ use super::made::{
 use super::{Case, Key, Role, World};
 use crate::bundle::SourceIndex;
 use crate::cluster::{Node, Translation};
+use crate::flow::Moment;
 use crate::ingest::Conversation;
 use crate::log::LogEvent;
 use crate::time::TimeDelta;
@@ -102,6 +103,23 @@ fn a_name_at_ends_that_no_object_knows_leaves_doubt() {
         let matching = found.cases[0].matching.as_ref().expect("a match");
         assert_eq!(matching.elsewhere, doubt, "{orig} {resp}: {}", matching.why);
     }
+}
+
+/// Over IPv6 a dial goes on after the first error, and fails with the one that answers its last SYN.
+#[test]
+fn a_dial_ends_with_the_error_to_its_last_syn() {
+    let dial = |port: u16, at: f64| {
+        let flow = flow(&format!("10.0.0.1:{port}"), "10.2.0.8:443", at, at + 1.0);
+        let mut flow = icmp(icmp(flow, 1, 4, at), 1, 4, at + 1.0);
+        let tcp = flow.tcp.as_deref_mut().expect("TCP");
+        tcp.syn_times = [at, at + 1.0].map(|t| Moment { time: sec(t), ..tcp.syn_times[0] }).to_vec();
+        flow
+    };
+    let line = |at: f64| dialled(event("connection_refused", "a.b.svc", at), "10.2.0.8:443");
+    let mut world = world(1, vec![dial(5000, 10.0), dial(5001, 11.2)], vec![line(11.0005), line(12.2005)]);
+    let found = join(&mut world);
+    let ports: Vec<_> = found.cases.iter().map(|case| orig_port(&world, case)).collect();
+    assert_eq!(ports, [Some(5000), Some(5001)]);
 }
 
 #[test]
