@@ -48,7 +48,7 @@ fn classify_once(peeled: &Peeled<'_>, events: &EventSet, reasons: &mut Reasons) 
     let mut parsed = grammar::parse(peeled);
     let mut found = reasons.look_up(&parsed, events);
     if found.is_none() && looks_like_failure(&parsed) {
-        found = events.by_cut(&parsed);
+        found = events.by_cut(&parsed).or_else(|| events.by_fallback(&parsed));
         if found.is_none() {
             return Told::Unrecognised;
         }

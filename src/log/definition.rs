@@ -42,6 +42,9 @@ pub(super) struct Definition {
     /// The line ends before it says how the call failed, or within words that another event knows.
     #[serde(default)]
     pub cut_off: bool,
+    /// Asked only where no other event knows the failure, and the line is not cut either.
+    #[serde(default)]
+    pub fallback: bool,
     /// How the call can have ended where a caller says this, likeliest first; in any way where nothing stands,
     /// without a packet where the list is empty.
     #[serde(default)]

@@ -36,6 +36,7 @@ pub(super) struct Event {
     pub title: String,
     pub benign: bool,
     cut_off: bool,
+    fallback: bool,
     endings: Endings,
     server_endings: Endings,
     told_by_server: bool,
@@ -191,12 +192,17 @@ impl EventSet {
 
     /// The event that the reason of a parsed message tells of: a function of reason, edge and side alone.
     pub(super) fn by_reason(&self, parsed: &Parsed) -> Option<usize> {
-        self.events.iter().position(|event| event.matches_reason(parsed))
+        self.events.iter().position(|event| !event.fallback && event.matches_reason(parsed))
     }
 
     /// The event that the whole text of a message tells of, asked where the reason tells of none.
     pub(super) fn by_text(&self, parsed: &Parsed) -> Option<usize> {
-        self.events.iter().position(|event| event.matches_text(parsed))
+        self.events.iter().position(|event| !event.fallback && event.matches_text(parsed))
+    }
+
+    /// The event of failures that no other event knows: asked where the line is not cut either.
+    pub(super) fn by_fallback(&self, parsed: &Parsed) -> Option<usize> {
+        self.events.iter().position(|event| event.fallback && event.matches(parsed))
     }
 
     /// The event of lines that end before their reason does.
@@ -267,6 +273,7 @@ impl EventSet {
             title: found.title,
             benign: found.benign,
             cut_off: found.cut_off,
+            fallback: found.fallback,
             endings: endings::or_all(found.endings.as_deref()),
             server_endings: endings::or_all(found.server_endings.as_deref()),
             told_by_server: found.told_by_server,
@@ -306,10 +313,15 @@ impl EventSet {
     fn check_sample(&self, event: &Event, sample: &Sample) -> Option<String> {
         let line = sample.line();
         let parsed = classify::parse_line(line);
-        let mut claims: Vec<_> =
-            self.events.iter().filter(|e| e.matches(&parsed)).map(|e| e.name.as_ref()).collect();
+        let mut claims: Vec<_> = self
+            .events
+            .iter()
+            .filter(|e| !e.fallback && e.matches(&parsed))
+            .map(|e| e.name.as_ref())
+            .collect();
         if claims.is_empty() {
-            claims.extend(self.by_cut(&parsed).and_then(|n| self.event(n)).map(|e| e.name.as_ref()));
+            let other = self.by_cut(&parsed).or_else(|| self.by_fallback(&parsed));
+            claims.extend(other.and_then(|n| self.event(n)).map(|e| e.name.as_ref()));
         }
         if claims != [event.name.as_ref()] {
             let mut text = String::from("this sample is matched by ");

@@ -185,6 +185,10 @@ fn read_text(out: &mut Parsed, by_nginx: bool) {
     let told = AFTERTHOUGHTS.iter().fold(whole, |rest, words| rest.strip_suffix(words).unwrap_or(rest));
     rest = rest.get(..told.len()).unwrap_or(rest);
     out.fields.reason = foreign::without_request(told.trim()).to_owned();
+    if let Some((_, error)) = rest.split_once(WHILE_READING) {
+        out.anchored = true;
+        rest = error;
+    }
     let socket = rest.contains("dial unix");
     rest = foreign::shown(operation(rest, out), &own, &text);
     let lookup = out.fields.op.as_deref() == Some("lookup");
@@ -203,6 +207,10 @@ fn read_text(out: &mut Parsed, by_nginx: bool) {
 
 /// What a caller says behind the reason of a call that it makes again: the cacher of the API server, leader election.
 const AFTERTHOUGHTS: [&str; 2] = ["; reinitializing...", ", falling back to slow path"];
+
+/// What client-go puts in front of an error that befell it in the body of a response (`transformResponse` of its
+/// `rest/request.go`). The reason keeps it: it tells the phase.
+const WHILE_READING: &str = "Please retry. Original error: ";
 
 /// Text between `open` and `close`, and what follows.
 pub(super) fn between<'t>(text: &'t str, open: &str, close: &str) -> Option<(&'t str, &'t str)> {
