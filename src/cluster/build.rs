@@ -18,8 +18,10 @@ pub(super) struct Builder<'a> {
     pub(super) map: ClusterMap,
     sources: &'a [Source],
     services: HashMap<(String, String), usize>,
-    endpoints: HashMap<(String, String, SocketAddr, Option<String>), usize>,
-    endpoint_addresses: HashSet<(String, String, SocketAddr)>,
+    /// Number of each Service that endpoints name, so that its name is not held for each of them.
+    endpoint_services: HashMap<(String, String), u32>,
+    endpoints: HashMap<(u32, SocketAddr, Option<String>), usize>,
+    endpoint_addresses: HashSet<(u32, SocketAddr)>,
     pods: HashMap<(String, String), usize>,
     nodes: HashMap<String, usize>,
     callees: HashMap<(&'static str, String, String), usize>,
@@ -43,22 +45,39 @@ pub(super) struct Room {
     pub(super) certificates_cut: u64,
     /// Objects with more addresses than are kept.
     pub(super) addresses_cut: u64,
-    /// Endpoints that objects told of, repeats included.
+    /// Endpoints that objects told of, repeats included; how many they may tell of, and how many they told of beyond.
     offered: u64,
+    offers: u64,
+    pub(super) endpoints_cut: u64,
 }
 
 impl Room {
     fn new(most: u64) -> Self {
-        Self { most, dropped: 0, chains_cut: false, certificates_cut: 0, addresses_cut: 0, offered: 0 }
+        Self {
+            most,
+            dropped: 0,
+            chains_cut: false,
+            certificates_cut: 0,
+            addresses_cut: 0,
+            offered: 0,
+            offers: FREE_OFFERS,
+            endpoints_cut: 0,
+        }
     }
 
-    /// Whether one more endpoint is looked at: an object has as many as its addresses times its ports, which may be
-    /// billions of the same few.
+    /// Of so many more bytes of objects so many more endpoints may come: an object has as many as its addresses times its
+    /// ports, which may be billions, where one that a cluster made has fewer ports than an address has bytes.
+    pub(super) fn read(&mut self, bytes: u64) {
+        self.offers = self.offers.saturating_add(bytes);
+    }
+
+    /// Whether one more endpoint is looked at.
     pub(super) fn offers(&mut self) -> bool {
         self.offered += 1;
-        let within = self.offered <= self.most.saturating_mul(OFFERS);
-        self.dropped += u64::from(!within);
-        within
+        let within = (self.offered <= self.offers, self.offered <= self.most.saturating_mul(OFFERS));
+        self.endpoints_cut += u64::from(!within.0);
+        self.dropped += u64::from(within.0 && !within.1);
+        within == (true, true)
     }
 
     /// Leaves an object its first addresses.
@@ -76,6 +95,7 @@ impl<'a> Builder<'a> {
             map: ClusterMap::default(),
             sources,
             services: HashMap::new(),
+            endpoint_services: HashMap::new(),
             endpoints: HashMap::new(),
             endpoint_addresses: HashSet::new(),
             pods: HashMap::new(),
@@ -132,10 +152,11 @@ impl<'a> Builder<'a> {
 
     /// Adds an endpoint, or says where its readiness differs.
     pub(super) fn endpoint(&mut self, new: Endpoint) {
-        let key = (new.namespace.clone(), new.service.clone(), new.address, new.port_name.clone());
+        let service = self.endpoint_service(&new.namespace, &new.service);
+        let key = (service, new.address, new.port_name.clone());
         let Some(old) = self.endpoints.get(&key).and_then(|&i| self.map.endpoints.get_mut(i)) else {
             let Some(place) = push(&mut self.map.endpoints, new, &mut self.room) else { return };
-            self.endpoint_addresses.insert((key.0.clone(), key.1.clone(), key.2));
+            self.endpoint_addresses.insert((key.0, key.1));
             self.endpoints.insert(key, place);
             return;
         };
@@ -144,7 +165,7 @@ impl<'a> Builder<'a> {
         if old.ready != new.ready {
             let word = |ready| if ready { "ready" } else { "not ready" };
             let (was, first) = (word(old.ready), old.source);
-            let what = format!("endpoint {} of Service {}/{} is", key.2, key.0, key.1);
+            let what = format!("endpoint {} of Service {}/{} is", new.address, new.namespace, new.service);
             self.disagree(&what, (was, first), (word(new.ready), new.source));
         }
     }
@@ -157,7 +178,13 @@ impl<'a> Builder<'a> {
 
     /// Whether an endpoint of this Service and address is known, under whatever port name.
     pub(super) fn knows_endpoint(&self, namespace: &str, service: &str, address: SocketAddr) -> bool {
-        self.endpoint_addresses.contains(&(namespace.to_owned(), service.to_owned(), address))
+        let service = self.endpoint_services.get(&(namespace.to_owned(), service.to_owned()));
+        service.is_some_and(|&service| self.endpoint_addresses.contains(&(service, address)))
+    }
+
+    fn endpoint_service(&mut self, namespace: &str, service: &str) -> u32 {
+        let next = self.endpoint_services.len() as u32;
+        *self.endpoint_services.entry((namespace.to_owned(), service.to_owned())).or_insert(next)
     }
 
     /// Adds a pod, or completes the one of that name.
@@ -306,6 +333,8 @@ fn extend<T: PartialEq>(list: &mut Vec<T>, more: Vec<T>) {
 pub(super) const MAX_SAID: usize = 16;
 /// Addresses kept of one Service, pod or node: a node with many interfaces has dozens.
 pub(super) const MAX_ADDRESSES: usize = 256;
+/// Endpoints that all objects may tell of besides one for each of their bytes.
+pub(super) const FREE_OFFERS: u64 = 1 << 16;
 /// Endpoints looked at for each that may be kept: several dumps tell of the same ones.
 const OFFERS: u64 = 4;
 /// Conflicts kept; more than this tells a reader nothing new.

@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use super::build::{Builder, MAX_ADDRESSES};
+use super::build::{Builder, FREE_OFFERS, MAX_ADDRESSES};
 use super::text::HostText;
 use super::{ClusterMap, Holder, chains, conflicts, documents, host, objects};
 use crate::bundle::{InputReport, Source, SourceKind};
@@ -38,6 +38,7 @@ pub(super) fn read(sources: &[Source]) -> ClusterMap {
 
 fn read_objects(b: &mut Builder<'_>, source: &Source, report: &mut InputReport) -> io::Result<()> {
     let (text, read) = whole(source, report);
+    b.room.read(report.bytes);
     let mut used = 0_u64;
     documents::read(&text, source.limits(), &mut report.problems, &mut |object| {
         used += u64::from(objects::add(b, &object, source.index));
@@ -169,6 +170,15 @@ fn note_dropped(b: &mut Builder<'_>, report: &mut InputReport) {
     if cut > 0 {
         report.problems.add("limit_addresses", Place::Whole, cut, true, || {
             format!("of an object with more than {MAX_ADDRESSES} addresses only the first are kept")
+        });
+    }
+    let cut = std::mem::take(&mut b.room.endpoints_cut);
+    if cut > 0 {
+        report.problems.add("limit_endpoints", Place::Whole, cut, true, || {
+            format!(
+                "endpoints are addresses times ports: beyond the first {FREE_OFFERS} of all objects only as many are \
+                 read as those have bytes"
+            )
         });
     }
     let cut = std::mem::take(&mut b.room.certificates_cut);

@@ -733,6 +733,29 @@ fn one_thing_with_endless_parts_keeps_some_and_says_so() {
 }
 
 #[test]
+fn endpoints_grow_with_the_bytes_of_objects_and_no_faster() {
+    let list = |each: &dyn Fn(u32) -> String| (0..400).map(each).collect::<Vec<_>>().join(",");
+    let addresses = list(&|n| format!("\"10.9.{}.{}\"", n / 200, n % 200));
+    let ports = list(&|n| format!(r#"{{"port":{},"name":"p{n}"}}"#, 1000 + n));
+    let slice = |addresses: &str, ports: &str| {
+        format!(
+            r#"{{"kind":"EndpointSlice","metadata":{{"name":"s-1","namespace":"n","labels":{{"kubernetes.io/service-name":"s"}}}},
+"endpoints":[{{"addresses":[{addresses}]}}],"ports":[{ports}]}}"#
+        )
+    };
+    let all = slice(&addresses, &ports);
+    let map = of(&[("a.json", &all)]);
+    let most = (1 << 16) + all.len();
+    assert!((1 << 16..=most).contains(&map.endpoints.len()), "{} of {most}", map.endpoints.len());
+    let said: Vec<_> = map.inputs[0].problems.iter().map(|w| (w.name, w.loss)).collect();
+    assert_eq!(said, [("limit_endpoints", true)]);
+    let few = slice(&addresses, r#"{"port":1},{"port":2},{"port":3}"#);
+    let map = of(&[("a.json", &all), ("b.json", &few)]);
+    assert!(map.endpoints.iter().any(|e| e.source.0 == 1), "what was read before leaves room");
+    assert!(map.inputs[1].problems.iter().next().is_none());
+}
+
+#[test]
 fn real_addresses_of_all_rules_together_are_bounded_and_said() {
     let dir = tempfile::tempdir().unwrap();
     let to_chain = |n| format!("-A K -d 10.96.0.{n}/32 -p tcp --dport 443 -j C\n");

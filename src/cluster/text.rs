@@ -56,6 +56,7 @@ impl<'b, 's> HostText<'b, 's> {
 
     /// Takes one line; whether it was understood.
     pub(super) fn line(&mut self, line: &str) -> bool {
+        self.builder.room.read(line.len() as u64);
         if let Some(section) = opens(line, &self.section) {
             self.end_section();
             self.section = section;

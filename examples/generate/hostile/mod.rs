@@ -14,7 +14,7 @@ mod wire;
 type Write = fn(&Path, u64, u64) -> io::Result<String>;
 
 /// Name and writer of each.
-pub(crate) const KINDS: [(&str, Write); 34] = [
+pub(crate) const KINDS: [(&str, Write); 35] = [
     ("one-address", wire::one_address),
     ("out-of-order", wire::out_of_order),
     ("retransmissions", wire::retransmissions),
@@ -39,6 +39,7 @@ pub(crate) const KINDS: [(&str, Write); 34] = [
     ("conntrack", text::conntrack),
     ("iptables", text::iptables),
     ("addresses", state::addresses),
+    ("endpoint-ports", state::endpoint_ports),
     ("host-state", state::host_state),
     ("traces", text::traces),
     ("node-names", state::node_names),

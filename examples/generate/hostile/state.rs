@@ -52,6 +52,20 @@ pub(super) fn addresses(folder: &Path, count: u64, _: u64) -> io::Result<String>
     Ok(format!("{count} of each"))
 }
 
+/// One EndpointSlice with as many ports as addresses: each address is one with each of them.
+pub(super) fn endpoint_ports(folder: &Path, count: u64, _: u64) -> io::Result<String> {
+    one_failure(folder)?;
+    let mut slice = file(folder, "slice.json")?;
+    let addresses = joined(count, |n| format!("\"{}\"", address(n)));
+    let ports = joined(count, |n| format!(r#"{{"port":{},"name":"p{n}"}}"#, 1 + n % 65_535));
+    writeln!(
+        slice,
+        r#"{{"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{{"name":"s-1","namespace":"n","labels":{{"kubernetes.io/service-name":"s"}}}},"endpoints":[{{"addresses":[{addresses}]}}],"ports":[{ports}]}}"#
+    )?;
+    slice.flush()?;
+    Ok(format!("{count} addresses with {count} ports"))
+}
+
 /// Interfaces, addresses of one of them, counters, destinations of one address, and a table of as many columns as rows.
 pub(super) fn host_state(folder: &Path, count: u64, _: u64) -> io::Result<String> {
     one_failure(folder)?;
