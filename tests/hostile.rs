@@ -391,3 +391,15 @@ fn the_table_of_limits_is_that_of_the_options() {
         assert!(named.iter().any(|o| row.ends_with(&format!("| `{o}` |"))), "no such option: {row}");
     }
 }
+
+/// A text with more certificates than one would look through lists them all, the last one too.
+#[test]
+fn every_certificate_of_one_file_is_listed() {
+    let all: String = (0..1500).map(|n| pem_named(format!("n{n}").as_bytes())).collect();
+    assert!(all.len() < 1 << 20, "{}", all.len());
+    let folder = bundle(&[("ca.pem", all.as_bytes())]);
+    let run = program(&["certs", "--format", "ndjson"], folder.path()).output().expect("a run");
+    let listed = String::from_utf8_lossy(&run.stdout);
+    assert_eq!(listed.lines().count(), 1500);
+    assert!(listed.contains("CN=n1499"), "the last one");
+}

@@ -174,7 +174,7 @@ pub fn inventory(world: &World, warning: TimeDelta) -> (Vec<Inventoried>, u64) {
 pub fn written_certificates(world: &World) -> impl Iterator<Item = Certificate> {
     let held = world.cluster.certificates.iter().map(|h| h.bytes.as_slice());
     let bundles = world.cluster.callees.iter().map(|c| c.ca_bundle.as_slice());
-    held.chain(bundles).flat_map(|bytes| trust::first_certificates(bytes, MAX_IN_ONE_PLACE))
+    held.chain(bundles).flat_map(|bytes| trust::first_certificates(bytes, MAX_CERTIFICATES))
 }
 
 /// The last frame of the captures, else the last line of the logs.
@@ -250,7 +250,10 @@ impl Collected {
     }
 
     fn pem(&mut self, bytes: &[u8], kind: FoundIn, place: &str) {
-        let certificates = trust::first_certificates(bytes, MAX_IN_ONE_PLACE);
+        let certificates = trust::first_certificates(bytes, MAX_CERTIFICATES);
+        if certificates.len() == MAX_CERTIFICATES {
+            self.beyond += (trust::written(bytes).saturating_sub(MAX_CERTIFICATES)) as u64;
+        }
         let crowd = certificates.len() > TRUST_STORE;
         for certificate in certificates {
             let Some(entry) = self.entry(&Arc::new(certificate)) else { continue };
@@ -384,10 +387,8 @@ fn add(list: &mut Vec<String>, item: String) -> bool {
 const DAY: TimeDelta = TimeDelta::from_secs(24 * 3600);
 /// Places, addresses, names and sentences of one certificate at most.
 const MAX_PLACES: usize = 16;
-/// Certificates kept.
+/// Certificates kept; a file or key with as many as it may have bytes has fewer.
 pub(super) const MAX_CERTIFICATES: usize = 65_536;
-/// Certificates of one file, key or caBundle that are read; the public authorities are about 150.
-const MAX_IN_ONE_PLACE: usize = 1024;
 /// A place with more certificates than this is a trust store of public authorities.
 const TRUST_STORE: usize = 16;
 /// Certificates of one chain that are followed.

@@ -143,7 +143,7 @@ pub(super) fn certificates(bytes: &[u8]) -> Vec<Certificate> {
 /// The first certificates of PEM text, or the one of a DER value; at most `most`.
 pub(super) fn first_certificates(bytes: &[u8], most: usize) -> Vec<Certificate> {
     let text = String::from_utf8_lossy(bytes);
-    let blocks = text.split("-----BEGIN CERTIFICATE-----").skip(1);
+    let blocks = text.split(PEM_BEGIN).skip(1);
     let decoded = blocks.filter_map(|block| {
         let body: String = block.split("-----END").next()?.chars().filter(|c| !c.is_whitespace()).collect();
         base64::engine::general_purpose::STANDARD.decode(body).ok()
@@ -154,6 +154,13 @@ pub(super) fn first_certificates(bytes: &[u8], most: usize) -> Vec<Certificate> 
         _ => from_pem,
     }
 }
+
+/// How many certificates PEM text says to hold.
+pub(super) fn written(bytes: &[u8]) -> usize {
+    memchr::memmem::find_iter(bytes, PEM_BEGIN).count()
+}
+
+const PEM_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 
 /// Certificates read of one chain.
 const MAX_CERTIFICATES: usize = 64;
