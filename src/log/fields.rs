@@ -97,6 +97,44 @@ pub struct EventFields {
 }
 
 impl EventFields {
+    /// Bytes of its texts.
+    pub(super) fn text_bytes(&self) -> usize {
+        let Self {
+            webhook,
+            fail_open: _,
+            method,
+            url,
+            destination: _,
+            source: _,
+            deadline: _,
+            duration: _,
+            started: _,
+            alert,
+            alert_local: _,
+            x509,
+            x509_current_time: _,
+            x509_validity,
+            x509_candidate,
+            x509_valid_for,
+            x509_wanted,
+            dns_name,
+            dns_server: _,
+            http_status: _,
+            apiservice,
+            service,
+            node,
+            proxy,
+            op,
+            grpc_code,
+            reason,
+        } = self;
+        let url = url.as_ref().map_or(0, |url| url.scheme.len() + url.host.len() + url.path.len());
+        let of_x509 = [x509, x509_validity, x509_candidate, x509_valid_for, x509_wanted];
+        let names = [webhook, method, alert, dns_name, apiservice, service, node, proxy, op, grpc_code];
+        let texts = of_x509.into_iter().chain(names).flatten().map(String::len);
+        url + reason.len() + texts.sum::<usize>()
+    }
+
     /// The timer whose end the message can tell of: not that of a call whose dial the kernel ended before, with an error
     /// of connect(2) (`dial tcp A: connect: connection timed out`), nor where a ping found the connection dead.
     pub fn timer(&self) -> Option<TimeDelta> {

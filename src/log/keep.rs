@@ -117,7 +117,7 @@ fn share(mut wanted: Vec<usize>, most: usize) -> usize {
     usize::MAX
 }
 
-/// What a failure weighs: its texts are those of the lines, and the reason, which may be as long.
+/// What a failure weighs: its texts are those of the lines and of its fields, of which several may be as long.
 fn weight(hit: &Hit) -> usize {
     EACH + hit.text_bytes()
 }
@@ -232,6 +232,34 @@ mod tests {
         }
         assert_eq!(kept(most, &mixed), want);
         assert_eq!(kept(most, &[(2, 40), (0, 2), (1, 12), (0, 1)]), want, "in larger pieces");
+    }
+
+    #[test]
+    fn every_text_of_a_failure_weighs() {
+        let line = |url: &str, reason: &str| {
+            format!(
+                "W1121 02:00:05.000001       7 dispatcher.go:225] Failed calling webhook, failing closed a.example: failed calling webhook \"a.example\": failed to call webhook: Post \"https://h.ns.svc:443/{url}?timeout=10s\": {reason}"
+            )
+        };
+        let weight_of = |text: String| {
+            let hits = scan::whole(text.as_bytes(), SourceIndex(0), &EventSet::builtin()).hits;
+            weight(hits.first().unwrap())
+        };
+        let refused = "dial tcp 10.0.0.2:443: connect: connection refused";
+        let long = "x".repeat(12_000);
+        let (short_url, long_url) = (weight_of(line("v", refused)), weight_of(line(&long, refused)));
+        assert!(
+            long_url > short_url + 7_000 + 12_000 - 500,
+            "{long_url} {short_url}: the line, and the URL in it"
+        );
+        let names = |names| {
+            format!("tls: failed to verify certificate: x509: certificate is valid for {names}, not h.ns.svc")
+        };
+        let long_names = weight_of(line("v", &names(&long)));
+        assert!(
+            long_names > short_url + 7_000 + 3 * 12_000 - 500,
+            "{long_names}: reason, x509 and the names"
+        );
     }
 
     #[test]

@@ -42,12 +42,12 @@ pub(super) struct Hit {
 }
 
 impl Hit {
-    /// Bytes of its texts: of the lines, and of the reason, which may be as long.
+    /// Bytes of its texts: of the lines, and of the fields, each of which may be as long.
     pub(super) fn text_bytes(&self) -> usize {
-        let lines: usize = self.lines.iter().map(|line| line.text.len()).sum();
+        let lines: usize = self.lines.iter().map(|line| size_of::<LogLine>() + line.text.len()).sum();
         match &self.what {
-            What::Event(known) => lines + known.fields.reason.len(),
-            What::Trace(_) => lines,
+            What::Event(known) => lines + known.fields.text_bytes(),
+            What::Trace(trace) => lines + trace.webhook.len(),
         }
     }
 }
