@@ -60,13 +60,14 @@ pub(super) fn piece(
         if !complete(&mut group, piece, framing, orphan) {
             orphan = Some(from);
         }
-        out.long += u64::from(group.len() >= MAX_ENTRIES);
+        let long = group.len() >= MAX_ENTRIES;
         at = group.last().map_or(at, |b| b.end.max(at));
         let kept: Vec<LogLine> = group
             .iter()
             .filter(|b| b.start == from || b.opens())
             .map(|b| lines.line(b.start + b.said.at, b.said.to.map(|to| b.start + to)))
             .collect();
+        out.count_long(long, false, kept.first().map_or(0, |line| line.number));
         let Some(peeled) = joined(group) else { continue };
         read::tell(&peeled, kept, (piece, to), events, memory, &mut out);
     }

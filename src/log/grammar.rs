@@ -97,13 +97,24 @@ pub(super) fn parse(peeled: &Peeled<'_>) -> Parsed {
     out
 }
 
+/// Leaves a long text its beginning; of names without end that a certificate is valid for only those in the middle go,
+/// since the name that was wanted stands behind them.
 fn truncate(text: &mut String) {
-    if text.len() > MAX_TEXT {
-        let mut end = MAX_TEXT;
-        while !text.is_char_boundary(end) {
-            end -= 1;
+    if text.len() <= MAX_TEXT {
+        return;
+    }
+    let boundary = |mut at: usize| {
+        while !text.is_char_boundary(at) {
+            at -= 1;
         }
-        text.truncate(end);
+        at
+    };
+    let half = boundary(MAX_TEXT / 2);
+    let names = text.get(..half).is_some_and(|t| t.contains("certificate is valid for "));
+    let wanted = text.rfind(", not ").filter(|at| names && *at > half && text.len() - at < MAX_TEXT / 2);
+    match wanted {
+        Some(at) => text.replace_range(half..at, ", …"),
+        None => text.truncate(boundary(MAX_TEXT)),
     }
 }
 

@@ -94,8 +94,10 @@ pub(super) struct Finds {
     pub benign: u64,
     pub unrecognised: u64,
     pub unrecognised_lines: Vec<LogLine>,
-    /// Entries of which only the beginning was read.
+    /// Entries that were not read whole, the line of the first, and whether one of them may have told of a failure.
     pub long: u64,
+    pub long_from: u64,
+    pub long_lost: bool,
 }
 
 /// Bytes of a line that are kept (`text` of a log line in the report).
@@ -119,6 +121,15 @@ pub(super) fn keep_unrecognised(
 }
 
 impl Finds {
+    /// Counts an entry that is not read whole.
+    pub(super) fn count_long(&mut self, long: bool, lost: bool, number: u64) {
+        if long && self.long == 0 {
+            self.long_from = number;
+        }
+        self.long += u64::from(long);
+        self.long_lost |= lost;
+    }
+
     /// Counts an entry that told no event.
     fn count(&mut self, told: &Told, line: impl FnOnce() -> Option<LogLine>) {
         match told {
@@ -192,7 +203,7 @@ pub(super) fn entry(
         }
         peeled.message = message.into();
     }
-    out.long += u64::from(entry.cut);
+    out.count_long(entry.cut, false, entry.number);
     let kept = texts.iter().filter(|(n, _)| texts.len() == 1 || *n == entry.number || n == first);
     let lines = kept.map(|(n, text)| line(source, *n, text)).collect();
     tell(&peeled, lines, (entry.piece, entry.end), events, memory, out);
@@ -207,14 +218,18 @@ pub(super) fn tell(
     memory: &mut Memory,
     out: &mut Finds,
 ) {
-    out.long += u64::from(peeled.message.len() > grammar::MAX_TEXT);
     if let Some(trace) = trace::read(&peeled.message) {
         if let Some(what) = trace::find_call(trace, end.0, end.1) {
             out.hits.push(hit(end, peeled, lines, memory, What::Trace(Box::new(what))));
         }
         return;
     }
-    match classify::classify(peeled, events, memory) {
+    let told = classify::classify(peeled, events, memory);
+    // What tells of a failure has told why; in anything else the words of one may stand behind what is read.
+    let behind = peeled.message.as_bytes().get(grammar::MAX_TEXT..).filter(|b| !b.is_empty());
+    let lost = !matches!(told, Told::Event(_)) && behind.is_some_and(|b| events.find(b, 0).is_some());
+    out.count_long(behind.is_some(), lost, lines.first().map_or(0, |line| line.number));
+    match told {
         Told::Event(known) => out.hits.push(hit(end, peeled, lines, memory, What::Event(known))),
         told => out.count(&told, || lines.into_iter().next()),
     }

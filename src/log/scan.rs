@@ -254,10 +254,11 @@ fn add(scan: &mut FileScan, keep: &Keep, piece: Finds) {
         piece.unrecognised_lines.into_iter().map(|line| LogLine { number: line.number + base, ..line });
     read::keep_unrecognised(&mut scan.unrecognised_lines, placed, keep.unrecognised);
     if piece.long > 0 {
-        scan.input.problems.add("limit_entry", Place::Line(base), piece.long, false, || {
+        scan.input.problems.add("limit_entry", Place::Line(base + piece.long_from), piece.long, piece.long_lost, || {
             let (lines, bytes) = (entry::MAX_ENTRY_LINES, grammar::MAX_TEXT >> 10);
             format!(
-                "an entry has more than {lines} lines or {bytes} KiB of message: the rest of it is not read"
+                "an entry has more than {lines} lines, of which the others are read one by one, or more than {bytes} KiB \
+                 of message, of which no more is read"
             )
         });
     }

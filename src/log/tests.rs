@@ -873,7 +873,7 @@ fn failures_of_all_logs_together_are_bounded_and_no_log_takes_the_room_of_anothe
     let stamp = |n: usize| format!("02:{:02}:{:02}.{n:06}", n / 60 % 60, n % 60);
     let many = |file: usize, count: usize| {
         (0..count).map(move |n| {
-            cri(&stamp(n), &dispatcher(&stamp(n)).replace("5s", &format!("{}s", file * 1000 + n)))
+            cri(&stamp(n), &dispatcher(&stamp(n)).replace("5s", &format!("{}s", 10_000 + file * 1000 + n)))
         })
     };
     let files = [("a.log", 300), ("b.log", 2), ("c.log", 200), ("d.log", 40)];
@@ -935,4 +935,44 @@ fn rows_of_a_table_that_try_to_be_entries_stand_for_themselves() {
     let times: Vec<_> = logs.events.iter().filter_map(|e| e.time).collect();
     assert!(logs.events.len() > 1, "{:?}", shown(&logs));
     assert_eq!(times.last().map(ToString::to_string).as_deref(), Some("2026-11-21T02:00:02.000000000Z"));
+}
+
+/// Names without end in front of it do not hide what was wanted of a certificate; where a message is cut in front of what
+/// may be a failure, that is a loss, at the line where it is.
+#[test]
+fn a_message_cut_in_front_of_a_failure_is_a_loss_and_endless_names_hide_none() {
+    let refused = "dial tcp 10.0.0.2:443: connect: connection refused";
+    let call = "W1121 02:00:05.000001       7 dispatcher.go:225] Failed calling webhook, failing closed a.example: failed calling webhook \"a.example\": failed to call webhook: Post \"https://h.ns.svc:443/v?timeout=10s\"";
+    let names: Vec<_> = (0..4000).map(|n| format!("n{n}.x")).collect();
+    let told = |text: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let before = "I1121 02:00:04.000001       7 x.go:1] nothing\n".repeat(3);
+        fs::write(dir.path().join("a.log"), format!("{before}{text}\n")).unwrap();
+        let bundle = bundle::discover(&[dir.path().to_owned()], &Limits::default()).unwrap();
+        let logs = read(&bundle.sources, &EventSet::builtin(), &LogOptions::default());
+        let said = logs.inputs[0]
+            .problems
+            .iter()
+            .find(|p| p.name == "limit_entry")
+            .map(|p| (p.at.to_string(), p.loss));
+        let events: Vec<_> =
+            logs.events.iter().map(|e| (e.name.to_string(), e.fields.x509_wanted.clone())).collect();
+        (events, said)
+    };
+    let at = |loss| Some(("line 4".to_owned(), loss));
+    let endless = format!(
+        "{call}: tls: failed to verify certificate: x509: certificate is valid for {}, not h.ns.svc",
+        names.join(", ")
+    );
+    assert_eq!(
+        told(&endless),
+        (vec![("x509_name_mismatch".to_owned(), Some("h.ns.svc".to_owned()))], at(false))
+    );
+    let filler = "x".repeat(17 << 10);
+    let behind = format!("I1121 02:00:05.000001       7 x.go:1] {filler} {refused}");
+    assert_eq!(told(&behind), (Vec::new(), at(true)));
+    let told_before = format!("{call}: {refused} {filler} {refused}");
+    assert_eq!(told(&told_before).1, at(false));
+    let nothing = format!("I1121 02:00:05.000001       7 x.go:1] a timeout of {filler}");
+    assert_eq!(told(&nothing), (Vec::new(), at(false)));
 }
