@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -35,7 +36,7 @@ use search::{Mode, Searches};
 pub struct Redactor {
     /// What replaces addresses.
     pub addresses: Addresses,
-    names: BTreeMap<String, String>,
+    names: BTreeMap<Arc<str>, Arc<str>>,
     /// Names given out, by kind.
     counts: BTreeMap<&'static str, usize>,
     search: Searches,
@@ -69,14 +70,12 @@ impl Redactor {
     fn learn(&mut self, names: names::Names) {
         for (kind, names) in names.0 {
             for name in names {
-                if let std::collections::btree_map::Entry::Vacant(entry) =
-                    self.names.entry(name.to_ascii_lowercase())
-                {
+                let name = name.to_ascii_lowercase();
+                if !self.names.contains_key(name.as_str()) {
                     let count = self.counts.entry(kind).or_default();
                     *count += 1;
                     let new = format!("{kind}_{count}");
-                    self.search.add(entry.key().clone(), new.clone());
-                    entry.insert(new);
+                    self.know(name, &new);
                 }
             }
         }
@@ -85,11 +84,14 @@ impl Redactor {
     /// A name that stands in nothing that was read, such as that of a bundle.
     pub fn add(&mut self, name: &str, replacement: &str) {
         if names::Names::tells(name) {
-            let name = name.to_ascii_lowercase();
-            self.names.insert(name, replacement.to_owned());
-            self.search = Searches::default();
-            self.names.iter().for_each(|(name, new)| self.search.add(name.clone(), new.clone()));
+            self.know(name.to_ascii_lowercase(), replacement);
         }
+    }
+
+    fn know(&mut self, name: String, replacement: &str) {
+        let (name, new): (Arc<str>, Arc<str>) = (name.into(), replacement.into());
+        self.search.add(name.clone(), new.clone());
+        self.names.insert(name, new);
     }
 
     /// The text with names and addresses replaced.
@@ -120,7 +122,7 @@ impl Redactor {
 
     /// Originals and replacements, one a line, for whoever keeps the key.
     pub fn map(&self) -> String {
-        let names = self.names.iter().map(|(name, new)| (name.clone(), new.clone()));
+        let names = self.names.iter().map(|(name, new)| (name.to_string(), new.to_string()));
         let lines = names.chain(self.addresses.pairs());
         lines
             .flat_map(|(original, replacement)| [original, "\t".to_owned(), replacement, "\n".to_owned()])

@@ -1,30 +1,28 @@
 //! Names in text, found however many there are and whenever they were learnt.
 //!
-//! Takes names with what replaces each; gives a text with the longest name at each place replaced. Never decides what a
-//! name is.
+//! Takes names with what replaces each; gives a text with the longest name at each place replaced. A name begins and ends
+//! where a word does, so that only places at which a name's first word stands are looked at, and names take little more
+//! memory than their bytes. Never decides what a name is.
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher};
+use std::sync::Arc;
+
+use hashbrown::HashTable;
 
 /// Names with what replaces them.
 #[derive(Debug, Default)]
 pub(super) struct Searches {
-    /// Names that no search looks for yet.
-    fresh: Vec<(String, String)>,
-    /// Search all other names: each more than twice as many as the next, so that a name that is learnt late makes few
-    /// of them anew.
-    searches: Vec<Search>,
-}
-
-#[derive(Debug)]
-struct Search {
-    /// Finds names up to [`LONGEST`] within each other.
-    within: AhoCorasick,
-    /// Finds longer ones, of which only one stands at a place: looking for all would take as many steps as they are long.
-    long: AhoCorasick,
-    /// In order of the patterns: of `within`, then of `long`.
-    names: Vec<(String, String)>,
-    /// How many of them are patterns of `within`.
-    short: usize,
+    /// Its seed is chosen anew in each run: nobody can send names that share a hash.
+    seed: RandomState,
+    names: Vec<(Arc<str>, Arc<str>)>,
+    /// Places in `names` by the hash of the name.
+    whole: HashTable<u32>,
+    /// By the hash of a first word: bytes of the longest name that begins with it.
+    first: HashMap<u64, usize>,
+    /// By the hash of the first [`LONGEST`] bytes, twice, four times as many, and so on, of a longer name: its place.
+    beginnings: HashMap<u64, u32>,
 }
 
 /// How freely a name may stand in a text to be replaced.
@@ -36,83 +34,144 @@ pub(super) enum Mode {
     Prose,
 }
 
+/// A name in a text, and what it becomes.
+struct Found<'s> {
+    start: usize,
+    end: usize,
+    new: &'s str,
+}
+
 impl Searches {
     /// Looks for a name, in small letters, from now on.
-    pub(super) fn add(&mut self, name: String, new: String) {
-        self.fresh.push((name, new));
+    pub(super) fn add(&mut self, name: Arc<str>, new: Arc<str>) {
+        let hash = hash_of(&self.seed, name.as_bytes());
+        let known = self.whole.find(hash, |&n| self.name(n).is_some_and(|(known, _)| *known == name));
+        if let Some((_, replaced)) = known.copied().and_then(|n| self.names.get_mut(n as usize)) {
+            *replaced = new;
+            return;
+        }
+        let (bytes, place) = (name.as_bytes(), self.names.len() as u32);
+        let first = hash_of(&self.seed, bytes.get(..first_word(&name)).unwrap_or_default());
+        let longest = self.first.entry(first).or_default();
+        *longest = bytes.len().max(*longest);
+        let mut length = LONGEST;
+        while let Some(beginning) = bytes.get(..length).filter(|b| b.len() < bytes.len()) {
+            self.beginnings.entry(hash_of(&self.seed, beginning)).or_insert(place);
+            length *= 2;
+        }
+        let (seed, names) = (&self.seed, &self.names);
+        let again = |n: &u32| names.get(*n as usize).map_or(0, |(name, _)| hash_of(seed, name.as_bytes()));
+        self.whole.insert_unique(hash, place, again);
+        self.names.push((name, new));
+    }
+
+    fn name(&self, place: u32) -> Option<&(Arc<str>, Arc<str>)> {
+        self.names.get(place as usize)
     }
 
     /// The text with names replaced.
-    pub(super) fn replace(&mut self, text: &str, mode: Mode) -> String {
-        self.catch_up();
-        // By where each starts: where the longest ends there, and what replaces it.
-        let mut longest: Vec<Option<(usize, &str)>> = Vec::new();
-        for search in &self.searches {
-            search.each(text, mode, &mut |start, end, new| {
-                longest.resize(text.len(), None);
-                if let Some(place) =
-                    longest.get_mut(start).filter(|p| p.is_none_or(|(before, _)| before < end))
-                {
-                    *place = Some((end, new));
-                }
-            });
-        }
+    pub(super) fn replace(&self, text: &str, mode: Mode) -> String {
         let (mut out, mut copied) = (String::with_capacity(text.len()), 0);
-        for (start, found) in longest.into_iter().enumerate() {
-            if let Some((end, new)) = found.filter(|_| start >= copied) {
-                out.push_str(text.get(copied..start).unwrap_or_default());
-                out.push_str(new);
-                copied = end;
-            }
+        for found in self.find(text, mode).0 {
+            out.push_str(text.get(copied..found.start).unwrap_or_default());
+            out.push_str(found.new);
+            copied = found.end;
         }
         out.push_str(text.get(copied..).unwrap_or_default());
         out
     }
 
-    /// Makes names that were learnt since searchable, together with searches that are not much larger.
-    fn catch_up(&mut self) {
-        let mut names = std::mem::take(&mut self.fresh);
-        if names.is_empty() {
-            return;
+    /// The names in a text from the left, the longest at each place, and how many bytes were looked at.
+    fn find(&self, text: &str, mode: Mode) -> (Vec<Found<'_>>, usize) {
+        let (mut all, mut steps, mut at, mut within) = (Vec::new(), 0, 0, false);
+        while let Some(next) = text.get(at..).and_then(|rest| rest.chars().next()) {
+            if within && next.is_alphanumeric() {
+                at += next.len_utf8();
+                continue;
+            }
+            let (found, looked_at) = self.longest(text, at, mode);
+            steps += looked_at;
+            if let Some((end, new)) = found {
+                all.push(Found { start: at, end, new });
+                at = end;
+                let last = text.get(..end).and_then(|t| t.chars().next_back());
+                within = last.is_some_and(char::is_alphanumeric);
+            } else {
+                at += next.len_utf8();
+                within = next.is_alphanumeric();
+            }
         }
-        while let Some(last) = self.searches.pop_if(|last| last.names.len() <= names.len() * 2) {
-            names.extend(last.names);
+        (all, steps)
+    }
+
+    /// The longest name that begins where a word does, or the beginning of one that is longer than any of Kubernetes and
+    /// DNS: where it ends and what replaces it; and how many bytes were looked at.
+    fn longest(&self, text: &str, start: usize, mode: Mode) -> (Option<(usize, &str)>, usize) {
+        let rest = text.get(start..).unwrap_or_default();
+        let (bytes, mut length) = (rest.as_bytes(), first_word(rest));
+        let mut hash = self.seed.build_hasher();
+        bytes.iter().take(length).for_each(|b| step(&mut hash, *b));
+        let Some(&most) = self.first.get(&hash.finish()) else { return (None, length) };
+        let (mut found, mut limit) = (None, LONGEST);
+        loop {
+            if ends_word(rest, length)
+                && let Some(new) = self.known(hash.finish(), bytes.get(..length).unwrap_or_default())
+                && stands_alone(text, start, start + length, mode)
+            {
+                found = Some((start + length, new));
+            }
+            if length == limit {
+                let Some((_, new)) = self.beginnings.get(&hash.finish()).and_then(|&n| self.name(n)) else {
+                    break;
+                };
+                let end = (start..=start + length).rev().find(|n| text.is_char_boundary(*n));
+                found = end.filter(|end| *end > start).map(|end| (end, &**new)).or(found);
+                limit *= 2;
+            }
+            let Some(next) = bytes.get(length).filter(|_| length < most) else { break };
+            step(&mut hash, *next);
+            length += 1;
         }
-        self.searches.push(Search::new(names));
+        (found, length)
+    }
+
+    /// What replaces these bytes, if they are a name.
+    fn known(&self, hash: u64, bytes: &[u8]) -> Option<&str> {
+        let is = |&n: &u32| self.name(n).is_some_and(|(name, _)| name.as_bytes().eq_ignore_ascii_case(bytes));
+        let place = self.whole.find(hash, is)?;
+        self.name(*place).map(|(_, new)| &**new)
     }
 }
 
-impl Search {
-    fn new(mut names: Vec<(String, String)>) -> Self {
-        names.sort();
-        names.sort_by_key(|(name, _)| name.len() > LONGEST);
-        let short = names.partition_point(|(name, _)| name.len() <= LONGEST);
-        let (of_within, of_long) = names.split_at(short);
-        let within = automaton(of_within, MatchKind::Standard);
-        Self { within, long: automaton(of_long, MatchKind::LeftmostLongest), short, names }
+fn hash_of(seed: &RandomState, bytes: &[u8]) -> u64 {
+    let mut hash = seed.build_hasher();
+    for byte in bytes {
+        step(&mut hash, *byte);
     }
-
-    /// Every name that stands alone in a text, with where it starts and ends; one longer than any name of Kubernetes or
-    /// DNS is no chance wherever it stands.
-    fn each<'s>(&'s self, text: &str, mode: Mode, found: &mut dyn FnMut(usize, usize, &'s str)) {
-        let new = |at: usize| self.names.get(at).map_or("name", |(_, new)| new.as_str());
-        let within = self.within.find_overlapping_iter(text);
-        for m in within.filter(|m| stands_alone(text, m.start(), m.end(), mode)) {
-            found(m.start(), m.end(), new(m.pattern().as_usize()));
-        }
-        for m in self.long.find_iter(text) {
-            found(m.start(), m.end(), new(self.short + m.pattern().as_usize()));
-        }
-    }
+    hash.finish()
 }
 
-fn automaton(names: &[(String, String)], kind: MatchKind) -> AhoCorasick {
-    let build = |names: &[(String, String)]| {
-        let names = names.iter().map(|(name, _)| name);
-        AhoCorasick::builder().ascii_case_insensitive(true).match_kind(kind).build(names)
-    };
-    // Only more patterns than memory can hold do not build; then everything is to go.
-    build(names).or_else(|_| build(&[])).unwrap_or_else(|_| unreachable!("no patterns always build"))
+/// One byte more, in small letters.
+fn step(hash: &mut impl Hasher, byte: u8) {
+    hash.write_u8(byte.to_ascii_lowercase());
+}
+
+/// Bytes of the word that a text begins with, or of its first character, as far as they are looked up.
+fn first_word(text: &str) -> usize {
+    let word = text.find(|c: char| !c.is_alphanumeric()).unwrap_or(text.len());
+    let one = || text.chars().next().map_or(0, char::len_utf8);
+    if word == 0 { one() } else { word.min(LONGEST) }
+}
+
+/// Whether a word may end behind so many bytes.
+fn ends_word(text: &str, length: usize) -> bool {
+    match text.as_bytes().get(length) {
+        None => true,
+        Some(next) if next.is_ascii() => !next.is_ascii_alphanumeric(),
+        Some(_) => {
+            text.get(length..).and_then(|t| t.chars().next()).is_some_and(|next| !next.is_alphanumeric())
+        }
+    }
 }
 
 /// Whether what stands from `start` to `end` is a word or more.
@@ -148,10 +207,7 @@ mod tests {
         for n in [1, 2, 5, 90, 100] {
             assert!(!redactor.text(&format!("lookup {}", host(n))).contains("acme"), "{n}");
         }
-        let mut numbers: Vec<usize> = redactor.search.searches.iter().map(|s| s.names.len()).collect();
-        assert_eq!(numbers.iter().sum::<usize>(), redactor.names.len());
-        numbers.dedup_by(|next, before| *next * 2 < *before);
-        assert_eq!(numbers.len(), 1, "each search is more than twice the next");
+        assert_eq!(redactor.search.names.len(), redactor.names.len());
         for (n, name) in [(1, "name_1"), (5, "name_3"), (90, "name_4"), (100, "name_5")] {
             assert_eq!(redactor.text(&format!("a {} b", host(n))), format!("a {name} b"));
         }
@@ -165,11 +221,41 @@ mod tests {
         let mut names = Names::default();
         (2..1500).for_each(|n| names.of_text(&format!("lookup {}", word(n))));
         redactor.learn(names);
-        redactor.search.catch_up();
-        let text = word(4000);
-        let mut steps = 0;
-        redactor.search.searches.iter().for_each(|s| s.each(&text, Mode::Bundle, &mut |_, _, _| steps += 1));
-        assert!(steps <= text.len() * 200, "{steps}");
-        assert!(redactor.text(&text).len() < 100);
+        for text in [word(4000), word(1000) + "-b", (word(200) + "-b-").repeat(20)] {
+            let (_, steps) = redactor.search.find(&text, Mode::Bundle);
+            assert!(steps <= text.len() * 200, "{steps}");
+        }
+        assert!(redactor.text(&word(4000)).len() < 100);
+    }
+
+    /// A name longer than any of Kubernetes goes, as far as its text was cut in the middle of it, too.
+    #[test]
+    fn long_names_are_replaced_whole_or_as_far_as_they_stand() {
+        let mut search = Searches::default();
+        let names =
+            ["acme-".repeat(60) + "a", "acme-".repeat(60) + "b", "acme-".repeat(200) + "c", "é-".repeat(200)];
+        for (n, name) in names.iter().enumerate() {
+            search.add(name.as_str().into(), format!("name_{n}").into());
+        }
+        for (n, name) in names.iter().enumerate() {
+            assert_eq!(search.replace(&format!("a {name} b"), Mode::Bundle), format!("a name_{n} b"));
+            let cut: String = name.chars().take(name.chars().count() - 9).collect();
+            let left = search.replace(&format!("a {cut}"), Mode::Bundle);
+            assert!(left.len() < 2 + 6 + cut.len() / 2, "{left}");
+        }
+        search.add(names[0].as_str().into(), "other".into());
+        assert_eq!(search.replace(&names[0].to_uppercase(), Mode::Bundle), "other");
+    }
+
+    /// What names take grows with their bytes, few more than those.
+    #[test]
+    fn names_take_little_more_than_their_bytes() {
+        let mut search = Searches::default();
+        let name = |n: usize| format!("{n:06}-{}", "x".repeat(250));
+        (0..2000).for_each(|n| search.add(name(n).into(), "new".into()));
+        let tables =
+            search.whole.capacity() * 5 + search.names.capacity() * 32 + search.first.capacity() * 20;
+        let beginnings = search.beginnings.capacity() * 16;
+        assert!(tables + beginnings < 2000 * 257, "{tables} {beginnings}");
     }
 }
