@@ -13,7 +13,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
-use sha2::Digest as _;
 
 use super::args::BatchArguments;
 use super::load::{self, Scope};
@@ -26,6 +25,7 @@ use crate::error::Error;
 use crate::report::document::Report;
 use crate::report::words;
 
+mod fingerprint;
 mod summary;
 
 /// One line of `index.ndjson`.
@@ -33,7 +33,7 @@ mod summary;
 struct Entry {
     /// File or directory name of the bundle; its number when names are redacted.
     bundle: String,
-    /// Of name, size and time of change: another value is another bundle.
+    /// Of the names, sizes and times of change of all that is in it: another value is another bundle.
     fingerprint: String,
     /// `ok`, `partial` (some input was not wholly read) or `failed`.
     status: String,
@@ -115,7 +115,7 @@ fn unwritten(path: &Path, error: &std::io::Error) -> Error {
 }
 
 pub(super) fn run(typed: &BatchArguments, settings: &Settings) -> Result<Outcome, Error> {
-    let bundles = bundles(typed)?;
+    let bundles = bundles(typed, settings.limits.members)?;
     fs::create_dir_all(&typed.output).map_err(|error| unwritten(&typed.output, &error))?;
     let index = typed.output.join("index.ndjson");
     let entries = known(&index, &typed.output, &bundles, settings);
@@ -168,7 +168,7 @@ fn finish(entries: &BTreeMap<String, Entry>, index: &Path) -> Result<Outcome, Er
 }
 
 /// Everything directly under the directory, by name, without the output itself.
-fn bundles(typed: &BatchArguments) -> Result<Vec<Bundle>, Error> {
+fn bundles(typed: &BatchArguments, most: u64) -> Result<Vec<Bundle>, Error> {
     let (directory, output) = (&typed.directory, &typed.output);
     let failed = |e: std::io::Error| {
         Error::Input(directory.display().to_string(), format!("{e}; name a directory of bundles"))
@@ -178,28 +178,19 @@ fn bundles(typed: &BatchArguments) -> Result<Vec<Bundle>, Error> {
     let mut paths =
         listed.map(|entry| Ok(entry.map_err(failed)?.path())).collect::<Result<Vec<_>, Error>>()?;
     paths.retain(|path| own.is_none() || fs::canonicalize(path).ok() != own);
+    let all = paths.len();
     paths.retain(|path| !name_of(path).starts_with('.'));
+    if paths.len() < all {
+        let hidden = words::counted((all - paths.len()) as u64, "hidden name");
+        super::say(&typed.show, &format!("{hidden} (beginning with a dot) left out"));
+    }
     paths.sort();
     let bundle = |(n, path): (usize, PathBuf)| {
         let name = if typed.how.redact { format!("bundle_{}", n + 1) } else { unique_name(&path) };
-        Bundle { fingerprint: fingerprint(&path), name, path }
+        Bundle { fingerprint: fingerprint::of(&path, most), name, path }
     };
     let bundles: Vec<_> = paths.into_iter().enumerate().map(bundle).collect();
     if bundles.is_empty() { Err(Error::Empty(directory.display().to_string())) } else { Ok(bundles) }
-}
-
-/// Twelve hex digits of name, size and time of change of a file, or of a directory itself.
-fn fingerprint(path: &Path) -> String {
-    let about = fs::metadata(path).ok();
-    let changed = about.as_ref().and_then(|m| m.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok());
-    digest(format!("{}\0{}\0{changed:?}", name_of(path), about.map_or(0, |m| m.len())).as_bytes())
-}
-
-/// Twelve hex digits.
-fn digest(bytes: &[u8]) -> String {
-    let digest = sha2::Sha256::digest(bytes);
-    let short = digest.iter().take(6).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
-    format!("{short:012x}")
 }
 
 /// The name, which those of reports are made of: one that is not UTF-8, or that leaves no room for an extension, is told
@@ -212,7 +203,7 @@ fn unique_name(path: &Path) -> String {
             let shown = name.to_string_lossy();
             // A character has four bytes at most.
             let beginning: String = shown.chars().take(LONGEST_NAME / 4).collect();
-            format!("{beginning}~{}", digest(name.as_encoded_bytes()))
+            format!("{beginning}~{}", fingerprint::digest(name.as_encoded_bytes()))
         }
     }
 }
