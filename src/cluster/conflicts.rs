@@ -1,10 +1,10 @@
 //! Disagreements that only the whole map shows.
 //!
-//! Takes the filled map; adds a sentence for each address that two running pods claim, and for each virtual address
-//! whose rules on a host lead elsewhere than the EndpointSlices say (kube-proxy lags, or the two were taken at
+//! Takes the filled map; adds a sentence for each address that two running pods claim, for each Service that has a pod of
+//! another namespace as its endpoint or its address as an external one, and for each virtual address whose rules on a host lead elsewhere than the EndpointSlices say (kube-proxy lags, or the two were taken at
 //! different times).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::build::{Builder, MAX_CONFLICTS, MAX_SAID, list};
@@ -15,6 +15,7 @@ use crate::bundle::SourceIndex;
 
 pub(super) fn find(b: &mut Builder<'_>) {
     shared_addresses(b);
+    foreign_addresses(b);
     rules_against_objects(b);
 }
 
@@ -35,6 +36,44 @@ fn shared_addresses(b: &mut Builder<'_>) {
         said.extend((others > 0).then(|| format!("{others} others")));
         let sources = pods.iter().map(|p| p.source).collect();
         b.conflict(format!("{ip} belongs to {}", said.join(" and to ")), sources);
+    }
+}
+
+/// Services that lead to, or have as their own, the address of a pod of another namespace: a mistake, or somebody who
+/// wants its calls.
+fn foreign_addresses(b: &mut Builder<'_>) {
+    let mut pods: HashMap<IpAddr, (usize, HashSet<&str>)> = HashMap::new();
+    for (i, pod) in b.map.pods.iter().enumerate().filter(|(_, p)| !p.host_network && !has_ended(p)) {
+        for ip in &pod.ips {
+            pods.entry(*ip).or_insert_with(|| (i, HashSet::new())).1.insert(&pod.namespace);
+        }
+    }
+    let endpoints = b.map.endpoints.iter();
+    let endpoints = endpoints.map(|e| ("the endpoint", &e.namespace, &e.service, e.address.ip(), e.source));
+    let services = b.map.services.iter();
+    let external = services.flat_map(|s| {
+        s.external_ips.iter().map(|ip| ("the external address", &s.namespace, &s.name, *ip, s.source))
+    });
+    let (mut found, mut more, mut seen) = (Vec::new(), 0, HashSet::new());
+    for (what, namespace, name, ip, source) in endpoints.chain(external) {
+        let Some((pod, namespaces)) = pods.get(&ip) else { continue };
+        if namespaces.contains(namespace.as_str()) || !seen.insert((what, namespace, name, ip)) {
+            continue;
+        }
+        if found.len() == MAX_CONFLICTS {
+            more += 1;
+        } else if let Some(pod) = b.map.pods.get(*pod) {
+            let (of, place) = (format!("{}/{}", pod.namespace, pod.name), b.place(pod.source));
+            let text = format!(
+                "Service {namespace}/{name} has {what} {ip} in {}, which is that of pod {of} in {place}",
+                b.place(source)
+            );
+            found.push((text, vec![source, pod.source]));
+        }
+    }
+    b.map.conflicts_beyond += more;
+    for (text, sources) in found {
+        b.conflict(text, sources);
     }
 }
 

@@ -59,6 +59,7 @@ impl Tables {
         let mut t = Self::default();
         t.add_services(map);
         t.add_owners(map);
+        t.add_external(map);
         t.add_hosts(map);
         t.empty = map.empty_endpoints.iter().map(|(ns, s, _)| format!("{ns}/{s}")).collect();
         for (i, e) in map.endpoints.iter().enumerate() {
@@ -85,11 +86,20 @@ impl Tables {
     fn add_services(&mut self, map: &ClusterMap) {
         for (i, s) in map.services.iter().enumerate() {
             self.services.entry(format!("{}/{}", s.namespace, s.name)).or_insert(i);
-            for ip in s.cluster_ips.iter().chain(&s.external_ips) {
+            for ip in &s.cluster_ips {
                 self.owners.entry(*ip).or_default().push(Entry::Service(i));
             }
             for port in s.ports.iter().filter_map(|p| p.node_port) {
                 self.node_ports.entry(port).or_default().push(i);
+            }
+        }
+    }
+
+    /// Whoever writes a Service chooses its external addresses: one that is another's is the other's first.
+    fn add_external(&mut self, map: &ClusterMap) {
+        for (i, s) in map.services.iter().enumerate() {
+            for ip in &s.external_ips {
+                self.owners.entry(*ip).or_default().push(Entry::Service(i));
             }
         }
     }

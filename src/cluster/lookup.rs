@@ -107,11 +107,21 @@ impl ClusterMap {
         match self.owner(address.ip()) {
             Some(Owner::Service(service)) => Some(service),
             Some(Owner::Node(_)) => {
-                let services = self.tables().node_ports.get(&address.port())?;
-                services.first().and_then(|&i| self.services.get(i))
+                let of_port =
+                    self.tables().node_ports.get(&address.port()).and_then(|services| services.first());
+                of_port.and_then(|&i| self.services.get(i)).or_else(|| self.external_on_node(address))
             }
             _ => None,
         }
+    }
+
+    /// The Service that has an address of a node as its external one, with this port.
+    fn external_on_node(&self, address: SocketAddr) -> Option<&Service> {
+        let owners = self.owner_entries(address.ip()).iter().filter_map(|entry| self.owner_at(*entry));
+        owners.take(MAX_OWNERS).find_map(|owner| match owner {
+            Owner::Service(s) if s.ports.iter().any(|p| p.port == address.port()) => Some(s),
+            _ => None,
+        })
     }
 
     /// Real addresses behind a virtual one, each once: as objects say, then as rules say, then as conntrack shows.
@@ -171,7 +181,8 @@ impl ClusterMap {
         }
     }
 
-    /// Services whose endpoints or rules lead to a pod's address and port.
+    /// Services whose endpoints or rules lead to a pod's address and port, those of the pod's own namespace first: who may
+    /// write endpoints of one may list any pod in them.
     pub fn services_behind(&self, address: SocketAddr) -> Vec<&Service> {
         let tables = self.tables();
         let of_objects = tables.by_backend.get(&address).into_iter().flatten();
@@ -188,6 +199,9 @@ impl ClusterMap {
             if !services.iter().any(|s| std::ptr::eq(*s, service)) {
                 services.push(service);
             }
+        }
+        if let Some(Owner::Pod(pod)) = self.owner(address.ip()) {
+            services.sort_by_key(|service| service.namespace != pod.namespace);
         }
         services
     }
@@ -255,6 +269,9 @@ impl ClusterMap {
         self.index.of(self)
     }
 }
+
+/// Owners of one address that are looked through.
+const MAX_OWNERS: usize = 64;
 
 fn from_endpoint(e: &Endpoint) -> Backend {
     Backend {

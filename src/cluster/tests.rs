@@ -732,6 +732,44 @@ fn one_thing_with_endless_parts_keeps_some_and_says_so() {
     assert!(texts.iter().any(|t| t.contains("10.0.0.15:1, 34 more in rules.txt")), "{texts:?}");
 }
 
+/// Who may write a Service or an EndpointSlice of one namespace names no call to the pods of another.
+#[test]
+fn an_address_is_its_pods_whatever_other_namespaces_say() {
+    let service = |namespace: &str, name: &str, ip: &str, external: &str| {
+        format!(
+            r#"{{"kind":"Service","metadata":{{"name":"{name}","namespace":"{namespace}"}},"spec":{{"clusterIP":"{ip}","externalIPs":[{external}],"ports":[{{"port":443}}]}}}}"#
+        )
+    };
+    let slice = |namespace: &str, name: &str| {
+        format!(
+            r#"{{"kind":"EndpointSlice","metadata":{{"name":"{name}-1","namespace":"{namespace}","labels":{{"kubernetes.io/service-name":"{name}"}}}},"endpoints":[{{"addresses":["10.0.0.2"]}}],"ports":[{{"port":443}}]}}"#
+        )
+    };
+    let pod = r#"{"kind":"Pod","metadata":{"name":"pay-0","namespace":"acme"},"status":{"podIP":"10.0.0.2"}}
+{"kind":"Node","metadata":{"name":"n"},"status":{"addresses":[{"type":"InternalIP","address":"172.28.0.2"}]}}"#;
+    let theirs = service("aevil", "aaa", "10.96.0.8", r#""10.0.0.2","10.96.0.7","172.28.0.2""#)
+        + "\n"
+        + &slice("aevil", "aaa");
+    let own = service("acme", "pay", "10.96.0.7", "") + "\n" + &slice("acme", "pay");
+    let map = of(&[("a.json", &theirs), ("b.json", &own), ("c.json", pod)]);
+    assert!(matches!(map.owner(ip("10.0.0.2")), Some(Owner::Pod(p)) if p.name == "pay-0"));
+    assert_eq!(map.service_of_address(socket("10.0.0.2:443")), None);
+    let name = |s: &Service| s.name.clone();
+    assert_eq!(map.service_of_address(socket("10.96.0.7:443")).map(name).as_deref(), Some("pay"));
+    assert_eq!(map.service_of_address(socket("172.28.0.2:443")).map(name).as_deref(), Some("aaa"));
+    assert_eq!(map.service_of_address(socket("172.28.0.2:6443")), None);
+    let behind: Vec<_> = map.services_behind(socket("10.0.0.2:443")).into_iter().map(name).collect();
+    assert_eq!(behind, ["pay", "aaa"]);
+    let said: Vec<_> = map.conflicts.iter().map(|c| c.text.as_str()).collect();
+    for what in ["the endpoint", "the external address"] {
+        let text = format!(
+            "Service aevil/aaa has {what} 10.0.0.2 in a.json, which is that of pod acme/pay-0 in c.json"
+        );
+        assert!(said.contains(&&*text), "{said:?}");
+    }
+    assert_eq!(said.len(), 2, "{said:?}");
+}
+
 #[test]
 fn endpoints_grow_with_the_bytes_of_objects_and_no_faster() {
     let list = |each: &dyn Fn(u32) -> String| (0..400).map(each).collect::<Vec<_>>().join(",");
