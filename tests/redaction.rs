@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 mod made;
 mod sample;
-use made::{client_hello, ipv4, pcap, segment, syn};
+use made::{client_hello, ipv4, pcap, pem_named, segment, syn};
 
 /// Samples with several kinds of logs, link types and vantage points.
 const SAMPLES: [&str; 5] = [
@@ -56,6 +56,7 @@ fn originals(bundle: &Path) -> BTreeSet<String> {
     let told_once = ["acme-shop", "cart-77", "greeted.acme.example", "asked.acme.example"];
     found.extend(told_once.map(str::to_owned));
     let forms = ["172.31.9", "172-31-9", "9.31.172", "fd00:aa", "fd00%3Aaa", "carol", "s3cr3t-word"];
+    found.extend(PLACED.map(str::to_owned));
     found.extend(forms.map(str::to_owned));
     assert!(found.len() > 8, "{found:?}");
     found
@@ -101,6 +102,43 @@ fn assert_redacted(text: &[u8], originals: &BTreeSet<String>, what: &str) {
     }
 }
 
+/// Names that stand in no address and no object: of folders, an archive, a member of etcd, a value of a query, a key of a
+/// ConfigMap, a protocol.
+const PLACED: [&str; 7] =
+    ["umbrella-prod", "initech-eu", "hooli-bundle", "hooli-etcd-2", "wonka-7", "soylent-root", "tyrell"];
+
+/// An archive with a log in a folder.
+fn archive() -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    let log =
+        b"E1121 02:26:00.000001       1 x.go:1] dial tcp 203.0.113.7:8443: connect: connection refused\n";
+    let mut header = tar::Header::new_gnu();
+    header.set_size(log.len() as u64);
+    header.set_cksum();
+    tar.append_data(&mut header, "umbrella-prod/var/log/pods/y.log", &log[..]).expect("a Vec takes all");
+    tar.into_inner().expect("a Vec takes all")
+}
+
+/// Files that hold those names.
+fn write_placed(to: &Path) {
+    let placed = "\
+        {\"level\":\"warn\",\"ts\":\"2026-11-21T02:26:01.000001Z\",\"caller\":\"rafthttp/stream.go:1\",\"msg\":\"lost TCP \
+        streaming connection with remote peer\",\"remote-peer-name\":\"hooli-etcd-2\",\"error\":\"read tcp \
+        203.0.113.8:2380->203.0.113.7:40000: read: connection reset by peer\"}\n\
+        E1121 02:26:02.000001       1 x.go:1] Get \"https://203.0.113.9/find?timeout=10s&owner=wonka-7&watch=true\": dial tcp \
+        203.0.113.9:443: connect: connection refused\n\
+        I1121 02:26:03.000001       1 log.go:1] http: TLS handshake error from 203.0.113.9:41000: tls: client requested \
+        unsupported application protocols ([\"tyrell/2\"])\n";
+    fs::create_dir_all(to.join("initech-eu/var/log/pods")).expect("writable");
+    fs::write(to.join("initech-eu/var/log/pods/x.log"), placed).expect("writable");
+    fs::write(to.join("hooli-bundle.tar"), archive()).expect("writable");
+    let map = serde_json::json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "trust", "namespace": "wonderland" },
+        "data": { "soylent-root.crt": pem_named(b"x") },
+    });
+    fs::write(to.join("trust.json"), map.to_string()).expect("writable");
+}
+
 /// A copy of a sample whose log also tells of users, and whose archive is called after a customer.
 fn bundle(sample: &str, dir: &Path) -> PathBuf {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(sample).join("bundle");
@@ -126,6 +164,7 @@ fn bundle(sample: &str, dir: &Path) -> PathBuf {
     let hello = segment(1, &client_hello(b"greeted.acme.example"));
     let packets = [syn(1), hello, ipv4(1, 0, 17, &datagram)].map(|packet| (1_795_227_960, packet));
     fs::write(to.join("pcap/extra.pcap"), pcap(packets.into_iter())).expect("writable");
+    write_placed(&to);
     to
 }
 
@@ -170,6 +209,21 @@ fn no_output_of_any_command_names_anybody() {
             // A digest of the addresses, from which they can be found by trying.
             assert!(!String::from_utf8_lossy(&out).contains("community_id"), "{sample}: {command:?}");
         }
+    }
+}
+
+/// Folders that every node and collector has keep their names, and so do extensions and words of the API.
+#[test]
+fn what_tells_nothing_stays_readable() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let bundle = bundle(SAMPLES[0], folder.path());
+    let (out, _) = wirecause(&["analyze", "--format", "json"], &bundle);
+    let out = String::from_utf8_lossy(&out);
+    let kept =
+        ["folder_1/var/log/pods/x.log", "bundle_1.tar!folder_2/var/log/pods/y.log", "\"logs/extra.log\""];
+    let of_query = ["find?timeout=10s&owner=value_1&watch=true"];
+    for text in kept.into_iter().chain(of_query) {
+        assert!(out.contains(text), "{text}: {out}");
     }
 }
 

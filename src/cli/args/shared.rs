@@ -45,7 +45,7 @@ pub struct HowArguments {
     /// Add or override rules and events with the YAML files of DIR and DIR/events (repeatable)
     #[arg(long, value_name = "DIR", help_heading = "Reading")]
     pub rules: Vec<PathBuf>,
-    /// Replace addresses and names of hosts, objects, certificates and users consistently in all output; extracted
+    /// Replace addresses and names of hosts, objects, certificates, folders and users consistently in all output; extracted
     /// frames lose their payload. A name that nothing marks as one, as in free text of a policy, stays
     #[arg(long, help_heading = "Reading")]
     pub redact: bool,

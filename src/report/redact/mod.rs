@@ -23,6 +23,7 @@ mod checksums;
 mod frames;
 mod lines;
 mod names;
+mod plain;
 mod search;
 
 pub use addresses::Addresses;
@@ -40,6 +41,9 @@ pub struct Redactor {
     /// Names given out, by kind.
     counts: BTreeMap<&'static str, usize>,
     search: Searches,
+    /// Names of folders, and values of queries, which are names only there.
+    places: BTreeMap<Arc<str>, Arc<str>>,
+    place_search: Searches,
 }
 
 impl Redactor {
@@ -67,7 +71,9 @@ impl Redactor {
     }
 
     /// An underscore stands in no name of a host or an object: what it is in is a replacement.
-    fn learn(&mut self, names: names::Names) {
+    fn learn(&mut self, mut names: names::Names) {
+        let places =
+            [names::FOLDER, names::VALUE].map(|kind| (kind, names.0.remove(kind).unwrap_or_default()));
         for (kind, names) in names.0 {
             for name in names {
                 let name = name.to_ascii_lowercase();
@@ -76,6 +82,18 @@ impl Redactor {
                     *count += 1;
                     let new = format!("{kind}_{count}");
                     self.know(name, &new);
+                }
+            }
+        }
+        for (kind, names) in places {
+            for name in names {
+                let name: Arc<str> = name.to_ascii_lowercase().into();
+                if !self.names.contains_key(&name) && !self.places.contains_key(&name) {
+                    let count = self.counts.entry(kind).or_default();
+                    *count += 1;
+                    let new: Arc<str> = format!("{kind}_{count}").into();
+                    self.place_search.add(name.clone(), new.clone());
+                    self.places.insert(name, new);
                 }
             }
         }
@@ -122,7 +140,8 @@ impl Redactor {
 
     /// Originals and replacements, one a line, for whoever keeps the key.
     pub fn map(&self) -> String {
-        let names = self.names.iter().map(|(name, new)| (name.to_string(), new.to_string()));
+        let names =
+            self.names.iter().chain(&self.places).map(|(name, new)| (name.to_string(), new.to_string()));
         let lines = names.chain(self.addresses.pairs());
         lines
             .flat_map(|(original, replacement)| [original, "\t".to_owned(), replacement, "\n".to_owned()])
@@ -154,7 +173,8 @@ impl Redactor {
     }
 
     fn replaced(&mut self, text: &str, mode: Mode) -> String {
-        let named = self.search.replace(text, mode);
+        let placed = self.place_search.replace(text, Mode::Place);
+        let named = self.search.replace(&placed, mode);
         self.addresses.text(&named)
     }
 }

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::plain::{self, PLAIN, PUBLIC};
 use crate::cluster::{ClusterMap, Holder};
 use crate::correlate::{self, World};
 use crate::ingest::Conversation;
@@ -26,13 +27,27 @@ impl Names {
         names.of_certificates(world);
         names.of_logs(world);
         world.wire.flows.each_but_lone_syns(|_, flow| names.of_flow(flow));
-        for source in &world.bundle.sources {
-            names.of_text(&source.path);
-            if let Some((archive, _)) = source.path.split_once('!') {
-                names.add("bundle", archive.split('.').next().unwrap_or_default());
+        world.bundle.sources.iter().for_each(|source| names.of_path(&source.path));
+        names
+    }
+
+    /// The archives of a path by their names, and folders that are none of every cluster's.
+    fn of_path(&mut self, path: &str) {
+        let mut found = Self::default();
+        found.of_text(path);
+        let is_told = |folder: &str| found.0.values().flatten().any(|name| folder.contains(name.as_str()));
+        let mut parts = path.split('!').peekable();
+        while let Some(part) = parts.next() {
+            let (folders, file) = part.rsplit_once('/').unwrap_or(("", part));
+            for folder in folders.split('/').filter(|f| !plain::is_usual_folder(f) && !is_told(f)) {
+                self.placed(FOLDER, folder);
+            }
+            let stem = file.split('.').next().unwrap_or_default();
+            if parts.peek().is_some() && !plain::is_usual_folder(stem) {
+                self.add("bundle", stem);
             }
         }
-        names
+        self.of_text(path);
     }
 
     /// Names that patterns point to.
@@ -48,6 +63,9 @@ impl Names {
                         self.add("namespace", group(1));
                         self.add(kind, group(2));
                     }
+                    "protocols" => group(1).split(['"', '\\', ' ']).for_each(|name| self.protocol(name)),
+                    VALUE if plain::is_usual_value(group(1)) => {}
+                    VALUE => self.placed(VALUE, group(1)),
                     kind => self.add(kind, group(1)),
                 }
             }
@@ -58,6 +76,19 @@ impl Names {
         let name = name.trim().trim_matches(['.', '*', '-']);
         if Self::tells(name) {
             self.0.entry(kind).or_default().insert(name.to_owned());
+        }
+    }
+
+    /// A name that is one only where it stands: of a folder, in a query.
+    fn placed(&mut self, kind: &'static str, name: &str) {
+        if Self::tells(name) {
+            self.0.entry(kind).or_default().insert(name.to_owned());
+        }
+    }
+
+    fn protocol(&mut self, name: &str) {
+        if !plain::is_usual_protocol(name) {
+            self.add("protocol", name);
         }
     }
 
@@ -158,7 +189,11 @@ impl Names {
         correlate::written_certificates(world).for_each(|c| self.certificate(&c));
         for held in &world.cluster.certificates {
             let object = matches!(held.holder, Holder::Secret | Holder::ConfigMap);
-            self.path("object", held.place.split_whitespace().nth(1).filter(|_| object));
+            let mut words = held.place.split_whitespace().skip(1).filter(|_| object);
+            self.path("object", words.next());
+            if let Some(key) = words.next().filter(|key| !plain::is_usual_key(key)) {
+                self.add("key", key);
+            }
         }
     }
 
@@ -175,6 +210,9 @@ impl Names {
         let Some(tls) = tls else { return };
         let sni = tls.client_hello.as_ref().and_then(|h| h.shape.sni.as_deref());
         self.host(sni.unwrap_or_default());
+        let offered = tls.client_hello.iter().flat_map(|h| &h.shape.alpn);
+        let chosen = tls.server_hello.iter().filter_map(|h| h.alpn.as_ref());
+        offered.chain(chosen).for_each(|name| self.protocol(name));
         tls.certificates.iter().chain(&tls.client_certificates).for_each(|c| self.certificate(c));
     }
 
@@ -187,6 +225,10 @@ impl Names {
         }
     }
 }
+
+/// Kinds of names that are names only in front of a `/`, and behind a `=`.
+pub(super) const FOLDER: &str = "folder";
+pub(super) const VALUE: &str = "value";
 
 /// Names shorter than this are letters.
 const SHORTEST: usize = 2;
@@ -224,6 +266,10 @@ static PATTERNS: LazyLock<Vec<(&'static str, Regex)>> = LazyLock::new(|| {
         ("node", format!(r"(?i)\b(?:node|nodename|hostname|host){IS}([a-z0-9][a-z0-9.-]*)")),
         ("namespace", r"\bnamespaces/([a-z0-9][a-z0-9-]*)".to_owned()),
         ("namespace", format!(r"(?i)\bnamespace{IS}([a-z0-9][a-z0-9-]*)")),
+        ("node", format!(r#"(?i)\b(?:remote-peer|local-member|local-server|peer|member|server)-name{IS}([^\s"\\,;)}}\]]+)"#)),
+        // `client requested unsupported application protocols (["acme/1"])`
+        ("protocols", r"application protocols \(\[([^\]]*)\]".to_owned()),
+        (VALUE, r#"[?&][A-Za-z0-9_.\[\]-]+=([^=&\s"'\\#,;)<>][^&\s"'\\#,;)<>]*)"#.to_owned()),
         ("service", r"/services/([a-z0-9][a-z0-9-]*)".to_owned()),
         ("pod", format!(r"(?i)\bpod{IS}([a-z0-9-]+)/([a-z0-9][a-z0-9.-]*)")),
         // `/var/log/pods/NAMESPACE_POD_UID/`
@@ -243,66 +289,13 @@ static PATTERNS: LazyLock<Vec<(&'static str, Regex)>> = LazyLock::new(|| {
     patterns.into_iter().filter_map(|(kind, pattern)| Some((kind, Regex::new(&pattern).ok()?))).collect()
 });
 
-/// Hosts of the public whose names tell nothing of whose cluster it is: documentation and source code.
-const PUBLIC: [&str; 9] = [
-    "kubernetes.io",
-    "k8s.io",
-    "github.com",
-    "golang.org",
-    "go.dev",
-    "openshift.io",
-    "ietf.org",
-    "rfc-editor.org",
-    "wireshark.org",
-];
-
-/// Words of the format and of every cluster: they tell nothing of whose cluster it is.
-const PLAIN: [&str; 36] = [
-    "kube-system",
-    "kube-public",
-    "kube-node-lease",
-    "default",
-    "kubernetes",
-    "localhost",
-    "webhook",
-    "service",
-    "server",
-    "client",
-    "target",
-    "backend",
-    "kube-apiserver",
-    "etcd",
-    "kubelet",
-    "proxy",
-    "name",
-    "node",
-    "host",
-    "system",
-    "validate",
-    "mutate",
-    "certificate",
-    "namespace",
-    "attempt",
-    "bundle",
-    "stdin",
-    "logs",
-    "pod",
-    "svc",
-    "cluster.local",
-    "svc.cluster.local",
-    "unknown",
-    "nil",
-    "null",
-    "none",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn patterns_find_names_in_the_lines_of_components() {
-        assert_eq!(PATTERNS.len(), 28, "a pattern does not compile");
+        assert_eq!(PATTERNS.len(), 31, "a pattern does not compile");
         for (text, kind, name) in [
             (r#"user="system:node:worker-7.acme.lan" verb="get""#, "node", "worker-7.acme.lan"),
             (r#"user="alice" groups=["ops"]"#, "user", "alice"),
@@ -314,6 +307,9 @@ mod tests {
             ("spiffe://cluster.local/ns/billing/sa/payer", "account", "payer"),
             ("/api/v1/namespaces/shop/pods/cart-0/log", "pod", "cart-0"),
             ("/apis/apps/v1/namespaces/shop/deployments/cart", "object", "cart"),
+            (r#"{"msg":"x","remote-peer-name":"acme-etcd-2"}"#, "node", "acme-etcd-2"),
+            ("/find?watch=true&customer=initech&timeout=10s", "value", "initech"),
+            (r#"application protocols (["acme/1" "h2"])"#, "protocol", "acme/1"),
             (r#"{"Authorization":["Basic YWxpY2U6eA=="]}"#, "secret", "YWxpY2U6eA=="),
             ("/watch?access_token=0123456789abcdef&x=1", "secret", "0123456789abcdef"),
             ("id eyJhbGciOiJSUzI1NiJ9.e30.c2ln refused", "secret", "eyJhbGciOiJSUzI1NiJ9.e30.c2ln"),
@@ -344,6 +340,7 @@ mod tests {
             "https://kubernetes.io/docs/concepts",
             "k8s.io/client-go@v0.36.0/tools/cache/reflector.go:343",
             "http: TLS handshake error from 10.0.0.1:2: EOF",
+            "/api?timeout=1m30s&limit=500&watch=true",
         ] {
             let mut names = Names::default();
             names.of_text(text);

@@ -32,6 +32,8 @@ pub(super) enum Mode {
     Bundle,
     /// A name that is a plain word (`mesh`) only where punctuation marks it as a name: sentences of rules.
     Prose,
+    /// In front of a `/` (a folder) or behind a `=` (a value of a query).
+    Place,
 }
 
 /// A name in a text, and what it becomes.
@@ -120,7 +122,7 @@ impl Searches {
             {
                 found = Some((start + length, new));
             }
-            if length == limit {
+            if length == limit && mode != Mode::Place {
                 let Some((_, new)) = self.beginnings.get(&hash.finish()).and_then(|&n| self.name(n)) else {
                     break;
                 };
@@ -180,6 +182,9 @@ fn stands_alone(text: &str, start: usize, end: usize, mode: Mode) -> bool {
     let after = text.get(end..).and_then(|t| t.chars().next());
     if [before, after].into_iter().flatten().any(char::is_alphanumeric) {
         return false;
+    }
+    if mode == Mode::Place {
+        return before == Some('=') || after == Some('/');
     }
     let plain = text.get(start..end).is_some_and(|t| t.chars().all(|c| c.is_ascii_alphabetic()));
     let marked =
