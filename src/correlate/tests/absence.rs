@@ -48,6 +48,17 @@ fn a_capture_taken_elsewhere_is_not_the_place() {
     assert_eq!((case.coverage.time_span, case.coverage.place), (Some(true), Some(false)));
 }
 
+/// Where no line, object or flow tells the caller's host, no capture is known to be in its place.
+#[test]
+fn the_place_of_an_unknown_caller_is_not_known() {
+    let other = refused(flow("10.7.7.7:1", "10.9.9.9:443", 4.0, 4.1), 4.1);
+    let mut line = dialled(event("connection_refused", "a.b.svc", 5.0), "10.96.0.9:443");
+    line.host = None;
+    let found = join(&mut world(1, vec![other], vec![line]));
+    let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
+    assert_eq!((case.attempt(), case.coverage.time_span, case.coverage.place), (None, Some(true), None));
+}
+
 /// Coverage of a refused dial to 10.96.0.9:443 at second 5 of which no packet is in the capture.
 fn coverage(flows: Vec<Conversation>, change: impl Fn(&mut World)) -> Coverage {
     let mut line = dialled(event("connection_refused", "a.b.svc", 5.0), "10.96.0.9:443");
