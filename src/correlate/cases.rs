@@ -9,8 +9,8 @@ use super::index::sni;
 use super::join::{Assigned, Join};
 use super::strangers::Strangers;
 use super::{
-    Case, Correlated, JoinOptions, Key, Matching, Role, Target, anomalies, certificates, coverage, facts,
-    wire,
+    Case, Correlated, JoinOptions, Key, Matching, Role, Target, anomalies, certificates, coverage, crowd,
+    facts, wire,
 };
 use crate::ingest::FlowIndex;
 use crate::log::LogEvent;
@@ -42,7 +42,7 @@ pub(super) fn build(join: &Join<'_>, assigned: &Assigned, options: &JoinOptions)
     cases.extend(of_certificates);
     cases.retain(|c| selected(c, options, join));
     cases.sort_by_key(|c| (c.time, c.event, c.attempt()));
-    let reached = join.table.reached().chain(join.connections.reached());
+    let reached = join.table.reached().chain(join.connections.reached()).chain(crowd::reached(assigned));
     let reached = reached.chain(more_certificates).chain(more_cases).collect();
     let anomalies = anomalies::of(join.world, join.table, &left, reached);
     Correlated { cases, anomalies, certificates, ..Correlated::default() }

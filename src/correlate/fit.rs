@@ -68,4 +68,4 @@ pub(super) fn tuple_fit(ended: &Ended, at: Timestamp, slack: TimeDelta) -> f64 {
 const LONGEST_BACKOFF: TimeDelta = TimeDelta::from_secs(30);
 
 /// A dial ends within this where no deadline is known: 127 s is the kernel's default of six SYN retries.
-const LONGEST_DIAL: TimeDelta = TimeDelta::from_secs(130);
+pub(super) const LONGEST_DIAL: TimeDelta = TimeDelta::from_secs(130);

@@ -73,6 +73,8 @@ pub(super) struct Assigned {
     pub(super) siblings: BTreeMap<u32, Vec<FlowIndex>>,
     /// Event → lookups of its name within its window.
     pub(super) lookups: BTreeMap<u32, Vec<FlowIndex>>,
+    /// Calls without a match that were not held against all that is left.
+    pub(super) beyond: u64,
 }
 
 impl Assigned {
@@ -117,14 +119,14 @@ impl Join<'_> {
             }
         }
         self.settle(all, &mut assigned);
-        crowd::settle(self, &mut finder, &calls, &mut assigned);
+        crowd::settle(self, &mut finder, &calls, crowd::LOOKED_AT, &mut assigned);
         contrary::find(self, &mut finder, &calls, &mut assigned);
         self.find_siblings(&mut finder, &mut assigned);
         assigned
     }
 
     /// Events with a time that say anything of where their call was to go.
-    fn calls(&self, finder: &mut Finder<'_>) -> Vec<Call> {
+    pub(super) fn calls(&self, finder: &mut Finder<'_>) -> Vec<Call> {
         let events = self.world.logs.events.iter().zip(0..);
         let calls = events.filter_map(|(event, n)| {
             let goal = self.goals.shared(n);
