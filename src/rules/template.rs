@@ -86,7 +86,7 @@ fn write(pieces: &[Piece], view: &CaseView<'_>, show: fn(&Value<'_>) -> String, 
             Piece::Text(text) => out.push_str(text),
             Piece::Field(field) => match field.value(view) {
                 Value::Unknown | Value::Absent => out.push_str(field.phrase()),
-                value => out.push_str(&show(&value)),
+                value => out.push_str(&shortened(show(&value))),
             },
             Piece::Optional(inner) => {
                 if inner.iter().all(|p| !matches!(p, Piece::Field(f) if !f.value(view).is_there())) {
@@ -96,6 +96,24 @@ fn write(pieces: &[Piece], view: &CaseView<'_>, show: fn(&Value<'_>) -> String, 
         }
     }
 }
+
+/// A value as long as a sentence can bear: of a longer one its beginning and its end.
+fn shortened(mut value: String) -> String {
+    if value.len() > LONGEST {
+        let boundary = |mut at: usize| {
+            while !value.is_char_boundary(at) {
+                at -= 1;
+            }
+            at
+        };
+        let (from, to) = (boundary(LONGEST / 4 * 3), boundary(value.len() - LONGEST / 4));
+        value.replace_range(from..to, " … ");
+    }
+    value
+}
+
+/// Bytes of a value in a sentence; all names of a certificate may be more than a hundred times as many.
+const LONGEST: usize = 1024;
 
 /// Words with single spaces; one that ends in `(s)` agrees with the number before it.
 fn counted(text: &str) -> String {
@@ -188,6 +206,15 @@ mod tests {
         ] {
             assert_eq!(Template::new(source).unwrap().render(&view), text);
         }
+    }
+
+    #[test]
+    fn a_long_value_is_its_beginning_and_its_end() {
+        let value = |n: usize| format!("begin{}end", "é".repeat(n));
+        assert_eq!(shortened(value(500)), value(500));
+        let short = shortened(value(50_000));
+        assert!(short.starts_with("beginé") && short.contains("é … é") && short.ends_with("éend"), "{short}");
+        assert!((LONGEST - 8..LONGEST + 8).contains(&short.len()), "{}", short.len());
     }
 
     #[test]
