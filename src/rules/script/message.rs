@@ -191,7 +191,7 @@ fn client_flight(options: &Options, random: u8) -> Vec<u8> {
 pub(super) fn dns(answer: bool, options: &Options) -> Vec<u8> {
     let rcode = options.number("rcode").unwrap_or(0) as u16 & 15;
     let flags = if answer { 0x8180 | rcode } else { 0x0100 };
-    let answers = u16::from(answer && rcode == 0);
+    let answers = u16::from(answer && rcode == 0 && !options.has("empty"));
     let mut out = words(&[0x1234, flags, 1, answers, 0, 0]);
     for label in options.text("name").unwrap_or("example.com").split('.') {
         out.push(label.len().min(63) as u8);

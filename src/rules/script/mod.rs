@@ -21,7 +21,7 @@
 //! +0.003 < tls:alert code=40 [level=2]               +0.010 > tls:app len=900 (19 is an encrypted alert)
 //! +0.002 > http:GET      +0.003 < http:503           +0.003 < text:some_words
 //! +0.001 < icmp port_unreachable [from=10.0.0.1]     quotes the other side's last packet
-//! +0.000 > dns:query name=x.example.com              +0.002 < dns:answer name=x.example.com rcode=3
+//! +0.000 > dns:query name=x.example.com              +0.002 < dns:answer name=x.example.com rcode=3|empty
 //! -1.000 arp 10.0.0.9     an ARP request of the flow's orig, without an answer
 //! +10.000 log             where the log line of the test stands in time (else 1 ms after the last packet)
 //! ```
