@@ -51,11 +51,13 @@ fn foreign_addresses(b: &mut Builder<'_>) {
     let endpoints = b.map.endpoints.iter();
     let endpoints = endpoints.map(|e| ("the endpoint", &e.namespace, &e.service, e.address.ip(), e.source));
     let services = b.map.services.iter();
-    let external = services.flat_map(|s| {
-        s.external_ips.iter().map(|ip| ("the external address", &s.namespace, &s.name, *ip, s.source))
+    let of_services = services.flat_map(|s| {
+        let own = s.cluster_ips.iter().map(|ip| ("the ClusterIP", ip));
+        let all = own.chain(s.external_ips.iter().map(|ip| ("the external address", ip)));
+        all.map(|(what, ip)| (what, &s.namespace, &s.name, *ip, s.source))
     });
     let (mut found, mut more, mut seen) = (Vec::new(), 0, HashSet::new());
-    for (what, namespace, name, ip, source) in endpoints.chain(external) {
+    for (what, namespace, name, ip, source) in endpoints.chain(of_services) {
         let Some((pod, namespaces)) = pods.get(&ip) else { continue };
         if namespaces.contains(namespace.as_str()) || !seen.insert((what, namespace, name, ip)) {
             continue;

@@ -752,6 +752,7 @@ fn an_address_is_its_pods_whatever_other_namespaces_say() {
         + &slice("aevil", "aaa");
     let own = service("acme", "pay", "10.96.0.7", "") + "\n" + &slice("acme", "pay");
     let map = of(&[("a.json", &theirs), ("b.json", &own), ("c.json", pod)]);
+    assert_eq!(map.conflicts.len(), 2, "{:?}", map.conflicts);
     assert!(matches!(map.owner(ip("10.0.0.2")), Some(Owner::Pod(p)) if p.name == "pay-0"));
     assert_eq!(map.service_of_address(socket("10.0.0.2:443")), None);
     let name = |s: &Service| s.name.clone();
@@ -760,14 +761,16 @@ fn an_address_is_its_pods_whatever_other_namespaces_say() {
     assert_eq!(map.service_of_address(socket("172.28.0.2:6443")), None);
     let behind: Vec<_> = map.services_behind(socket("10.0.0.2:443")).into_iter().map(name).collect();
     assert_eq!(behind, ["pay", "aaa"]);
+    let claims = theirs.replace("\"10.96.0.8\"", "\"10.0.0.2\"");
+    let map = of(&[("a.json", &claims), ("b.json", &own), ("c.json", pod)]);
     let said: Vec<_> = map.conflicts.iter().map(|c| c.text.as_str()).collect();
-    for what in ["the endpoint", "the external address"] {
+    for what in ["the endpoint", "the external address", "the ClusterIP"] {
         let text = format!(
             "Service aevil/aaa has {what} 10.0.0.2 in a.json, which is that of pod acme/pay-0 in c.json"
         );
         assert!(said.contains(&&*text), "{said:?}");
     }
-    assert_eq!(said.len(), 2, "{said:?}");
+    assert_eq!(said.len(), 3, "{said:?}");
 }
 
 #[test]
