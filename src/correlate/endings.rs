@@ -23,11 +23,13 @@ pub(super) fn moment(flow: &Conversation, ending: Ending) -> Option<Timestamp> {
     match ending {
         Ending::Refused => reset_by(Dir::Resp).filter(|r| r.to_syn).map(|r| r.at.time),
         Ending::Icmp => {
-            let errors = || flow.icmp.iter().filter(|e| e.quotes == Dir::Orig);
+            let mut errors = flow.icmp.iter().filter(|e| e.quotes == Dir::Orig);
             // A dial that goes on after the first error (Linux over IPv6 does) is ended by the one to its last SYN.
-            let last = tcp.syn_times.last().filter(|_| tcp.established.is_none());
-            let error =
-                errors().find(|e| last.is_none_or(|syn| e.at.time >= syn.time)).or_else(|| errors().next());
+            let error = match tcp.syn_times.last().filter(|_| tcp.established.is_none()) {
+                Some(syn) => errors.clone().find(|e| e.at.time >= syn.time).or_else(|| errors.next()),
+                None if tcp.established.is_none() => errors.next_back(),
+                None => errors.next(),
+            };
             error.map(|e| e.at.time)
         }
         Ending::Reset => reset_by(Dir::Resp).filter(|r| !r.to_syn).map(|r| r.at.time),
