@@ -139,17 +139,22 @@ fn is_yaml_object(text: &str) -> bool {
 }
 
 /// A logger's header or stamp, in front of what may quote anything: `W1121 02:24:41`, `2026-11-21T02:24:41`,
-/// `Nov 21 02:24:41`.
+/// `Nov 21 02:24:41`. A stamp alone may stand above what a command printed.
 fn begins_as_logged(line: &str) -> bool {
-    const SHAPES: [&str; 4] = ["A0000 00:00", "0000-00-00T00:00", "0000-00-00 00:00", "Aaa 00 00:00"];
+    const KLOG: &str = "A0000 00:00";
+    const STAMPS: [&str; 3] = ["0000-00-00T00:00", "0000-00-00 00:00", "Aaa 00 00:00"];
     let fits = |(shape, b): (u8, u8)| match shape {
         b'0' => b.is_ascii_digit() || b == b' ',
         b'A' => b.is_ascii_uppercase(),
         b'a' => b.is_ascii_lowercase(),
         shape => b == shape,
     };
-    SHAPES.iter().any(|shape| line.len() >= shape.len() && shape.bytes().zip(line.bytes()).all(fits))
+    let is = |shape: &str| line.len() >= shape.len() && shape.bytes().zip(line.bytes()).all(fits);
+    is(KLOG) || line.len() > STAMP_ALONE && STAMPS.into_iter().any(is)
 }
+
+/// Bytes of a line that is no more than a stamp.
+const STAMP_ALONE: usize = 40;
 
 /// Among the first lines one of the first three, or every third, is one that such a command prints.
 fn is_host_state(text: &str) -> bool {
