@@ -272,6 +272,8 @@ pub struct CaseFacts {
     pub server_says: Option<String>,
     /// A caBundle of the bundle that does not verify the certificate on the wire: what and why.
     pub ca_bundle_mismatch: Option<String>,
+    /// The issuer is of another name than what that caBundle holds, and its own certificate is not there.
+    pub issuer_missing: Option<bool>,
     /// Many calls to many targets failed alike in the same second: how many targets.
     pub concurrent_targets: u32,
 }

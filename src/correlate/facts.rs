@@ -19,11 +19,13 @@ pub(super) fn of(join: &Join<'_>, case: &Case, backends: &mut Backends<'_>) -> C
     let world = join.world;
     let event = world.event(case);
     let at = event.and_then(|e| join.clocks.of_event(e));
+    let (ca_bundle_mismatch, issuer_missing) = trust::mismatch(join, case).unzip();
     let mut facts = CaseFacts {
         deadline: event.and_then(|e| e.fields.deadline),
         server_says: server_says(join, case),
         neighbor_unanswered: unanswered_neighbors(join, case, backends),
-        ca_bundle_mismatch: trust::mismatch(join, case),
+        ca_bundle_mismatch,
+        issuer_missing,
         ..CaseFacts::default()
     };
     let goal = case.event.map(|n| join.goals.of(n));

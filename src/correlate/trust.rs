@@ -14,8 +14,9 @@ use super::{Case, World};
 use crate::cluster::Callee;
 use crate::tls::{Certificate, parse_certificate};
 
-/// What does not fit and why, as a sentence; `None` where it fits or nothing can be compared.
-pub(super) fn mismatch(join: &Join<'_>, case: &Case) -> Option<String> {
+/// What does not fit and why, as a sentence, and whether it may be an intermediate certificate that is missing; `None`
+/// where it fits or nothing can be compared.
+pub(super) fn mismatch(join: &Join<'_>, case: &Case) -> Option<(String, bool)> {
     let event = join.world.event(case).filter(|e| e.fields.x509.is_some())?;
     let goal = case.event.map(|n| join.goals.of(n))?;
     let (n, callee) =
@@ -40,11 +41,10 @@ pub(super) fn mismatch(join: &Join<'_>, case: &Case) -> Option<String> {
     } else {
         ""
     };
-    Some(format!(
-        "The caBundle of {of} holds {}; the certificate {} was issued by {issuer}{lacks}",
-        held_by(authorities),
-        shown.place,
-    ))
+    let (held, place) = (held_by(authorities), shown.place);
+    let text =
+        format!("The caBundle of {of} holds {held}; the certificate {place} was issued by {issuer}{lacks}");
+    Some((text, between))
 }
 
 /// A chain, leaf first, and where it was seen.

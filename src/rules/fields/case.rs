@@ -58,6 +58,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("case.neighbor_unanswered", Kind::Number, "Unanswered ARP or ND requests for the destination or its next hop.", "case.neighbor_unanswered > 0", |v| fact(v, |f| known(f.neighbor_unanswered))),
     Field::new("case.server_says", Kind::Text, "The server's own words about the same connection, from its log.", "case.server_says contains \"no cipher suite\"", |v| fact(v, |f| f.server_says.as_ref().into())),
     Field::new("case.ca_bundle_mismatch", Kind::Text, "A caBundle of the bundle that does not verify the certificate on the wire: what and why.", "case.ca_bundle_mismatch", |v| fact(v, |f| f.ca_bundle_mismatch.as_ref().into())),
+    Field::new("case.issuer_missing", Kind::Flag, "The caBundle that does not verify the certificate holds no authority of its issuer's name, and the issuer's own certificate is not beside it: an intermediate one may be missing.", "case.issuer_missing", |v| fact(v, |f| known(f.issuer_missing))),
     Field::new("case.concurrent_targets", Kind::Number, "Targets whose calls failed alike in the same second, this one included.", "case.concurrent_targets > 3", |v| fact(v, |f| f.concurrent_targets.into())),
     Field::new("case.target.backend", Kind::Text, "Address on the wire that the call was to reach.", "case.target.backend", |v| v.case(|c| c.target.backend.as_ref().into())),
     Field::new("case.target.service", Kind::Text, "namespace/name of the Service called.", "case.target.service == \"vault/injector\"", |v| v.case(|c| c.target.service.as_ref().into())),
