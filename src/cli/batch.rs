@@ -366,8 +366,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let bundles = dir.path().join("bundles");
         let long = "x".repeat(255);
+        fs::create_dir_all(&bundles).expect("writable");
         for name in [&b"\xfe"[..], b"\xff", b"a.log", long.as_bytes()] {
-            fs::create_dir_all(&bundles).expect("writable");
             let line = "nothing of interest\n";
             fs::write(bundles.join(std::ffi::OsStr::from_bytes(name)), line).expect("writable");
         }

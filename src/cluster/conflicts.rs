@@ -1,8 +1,8 @@
 //! Disagreements that only the whole map shows.
 //!
 //! Takes the filled map; adds a sentence for each address that two running pods claim, for each Service that has a pod of
-//! another namespace as its endpoint or its address as an external one, and for each virtual address whose rules on a host lead elsewhere than the EndpointSlices say (kube-proxy lags, or the two were taken at
-//! different times).
+//! another namespace as its endpoint or that pod's address as its own, and for each virtual address whose rules on a host
+//! lead elsewhere than the EndpointSlices say (kube-proxy lags, or the two were taken at different times).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};

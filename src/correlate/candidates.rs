@@ -416,7 +416,7 @@ fn fallback(
 }
 
 /// A line follows what it tells of within this, on a host that is not overloaded.
-const CLOSE_BY: TimeDelta = TimeDelta::from_millis(50);
+pub(super) const CLOSE_BY: TimeDelta = TimeDelta::from_millis(50);
 
 /// Calls with one goal that are compared with dials to unknown addresses.
 const MAX_ALIKE: usize = 256;

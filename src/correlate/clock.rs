@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
+use super::candidates::CLOSE_BY;
 use super::link::Connections;
 use super::{ClockModel, Drift};
 use crate::capture::CaptureIndex;
@@ -233,7 +234,7 @@ pub(super) fn of_log(pairs: &[Pair], capped: bool, resolution: TimeDelta) -> Clo
     if near.len() * 2 >= events {
         let fit = counted(near.len(), "line fits a packet", "lines fit packets");
         let found = model(&near, format!("{fit} within a second"));
-        return if found.offset.is_some_and(|by| by.abs() > LAG) {
+        return if found.offset.is_some_and(|by| by.abs() > CLOSE_BY) {
             unneeded(pairs, &near).unwrap_or(found)
         } else {
             found
@@ -263,7 +264,7 @@ fn unneeded(pairs: &[Pair], near: &[Instant]) -> Option<ClockModel> {
 
 /// The line comes after the packet, if perhaps late, on clocks that agree.
 pub(super) fn follows(pair: &Pair) -> bool {
-    pair.ahead >= -LAG && pair.ahead <= NEAR + NEAR
+    pair.ahead >= -CLOSE_BY && pair.ahead <= NEAR + NEAR
 }
 
 fn from_exact(exact: &[Instant]) -> ClockModel {
@@ -386,9 +387,6 @@ pub(super) fn zone_shift(offset: TimeDelta) -> Option<TimeDelta> {
 
 /// Pairs as close as this speak for clocks that agree.
 const NEAR: TimeDelta = TimeDelta::from_secs(1);
-
-/// A program writes its line within this after the packet that it tells of, on a host that is not overloaded.
-const LAG: TimeDelta = TimeDelta::from_millis(50);
 
 /// Exact pairs that scatter more than this do not make a clock.
 const MAX_RESIDUAL: TimeDelta = TimeDelta::from_secs(2);

@@ -302,7 +302,7 @@ impl Join<'_> {
         } else {
             ""
         };
-        let elsewhere = best.key == Key::Sni && self.is_elsewhere(n, best.ended.flow);
+        let elsewhere = best.key == Key::Sni && self.is_between_strangers(n, best.ended.flow);
         let strange =
             if elsewhere { "; neither of its ends is one that the objects know for this call" } else { "" };
         let why = format!("{key}; {fit}{shared}{strange}");
@@ -311,7 +311,7 @@ impl Join<'_> {
 
     /// Whether objects know nodes and where a call's target leads, and no view of a connection comes from such a node or
     /// leads there.
-    fn is_elsewhere(&self, event: u32, flow: FlowIndex) -> bool {
+    fn is_between_strangers(&self, event: u32, flow: FlowIndex) -> bool {
         let (goal, map) = (self.goals.of(event), &self.world.cluster);
         let told = |key: &Key| *key == Key::NatMap;
         let known = goal.service.is_some() && goal.backends.values().any(told) && !map.nodes.is_empty();

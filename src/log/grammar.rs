@@ -103,19 +103,18 @@ fn truncate(text: &mut String) {
     if text.len() <= MAX_TEXT {
         return;
     }
-    let boundary = |mut at: usize| {
-        while !text.is_char_boundary(at) {
-            at -= 1;
-        }
-        at
-    };
-    let half = boundary(MAX_TEXT / 2);
+    let half = floor(text, MAX_TEXT / 2);
     let names = text.get(..half).is_some_and(|t| t.contains("certificate is valid for "));
     let wanted = text.rfind(", not ").filter(|at| names && *at > half && text.len() - at < MAX_TEXT / 2);
     match wanted {
         Some(at) => text.replace_range(half..at, ", …"),
-        None => text.truncate(boundary(MAX_TEXT)),
+        None => text.truncate(floor(text, MAX_TEXT)),
     }
+}
+
+/// The last boundary between characters that is not behind `at`.
+pub(super) fn floor(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|n| text.is_char_boundary(*n)).unwrap_or(0)
 }
 
 /// Where the failure is told: the error value if there is one, else the headline.

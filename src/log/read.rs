@@ -277,10 +277,7 @@ fn command_time(piece: &[u8], at: usize) -> Option<Timestamp> {
 
 /// A line as it is kept: at most [`MAX_LINE`] bytes of it.
 pub(super) fn line(source: SourceIndex, number: u64, text: &str) -> LogLine {
-    let mut end = text.len().min(MAX_LINE);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = grammar::floor(text, MAX_LINE);
     let kept = text.get(..end).unwrap_or_default().to_owned();
     LogLine { source, number, truncated: end < text.len(), text: kept.into(), time: None }
 }

@@ -93,7 +93,8 @@ fn on_characters(source: &str, at: &Range<usize>) -> Range<usize> {
     start..end.max(start + wide)
 }
 
-fn floor(source: &str, at: usize) -> usize {
+/// The last boundary between characters that is not behind `at`.
+pub(super) fn floor(source: &str, at: usize) -> usize {
     (0..=at.min(source.len())).rev().find(|n| source.is_char_boundary(*n)).unwrap_or(0)
 }
 

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use super::expr::Value;
 use super::fields::{self, CaseView, Field};
-use super::mistakes::Mistake;
+use super::mistakes::{Mistake, floor};
 
 /// A checked sentence.
 #[derive(Clone, Debug, Default)]
@@ -100,13 +100,7 @@ fn write(pieces: &[Piece], view: &CaseView<'_>, show: fn(&Value<'_>) -> String, 
 /// A value as long as a sentence can bear: of a longer one its beginning and its end.
 fn shortened(mut value: String) -> String {
     if value.len() > LONGEST {
-        let boundary = |mut at: usize| {
-            while !value.is_char_boundary(at) {
-                at -= 1;
-            }
-            at
-        };
-        let (from, to) = (boundary(LONGEST / 4 * 3), boundary(value.len() - LONGEST / 4));
+        let (from, to) = (floor(&value, LONGEST / 4 * 3), floor(&value, value.len() - LONGEST / 4));
         value.replace_range(from..to, " … ");
     }
     value

@@ -45,10 +45,8 @@ pub(super) fn write(report: &Report, style: Style, all: bool, out: &mut dyn Writ
         }
     }
     if !left.is_empty() {
-        let named: Vec<_> = limited(&left, all).map(|i| i.path.as_str()).collect();
-        let more = left.len() - named.len();
-        let more = if more > 0 { format!(" and {} more", grouped(more as u64)) } else { String::new() };
-        row("left", &printable(&format!("{}{more}: of no kind that is read", named.join(", "))), style, out)?;
+        let paths: Vec<_> = left.iter().map(|i| i.path.as_str()).collect();
+        row("left", &printable(&format!("{}: of no kind that is read", listed(&paths, all))), style, out)?;
     }
     for input in &report.inputs {
         for problem in input.common_problems() {
@@ -89,13 +87,18 @@ pub(in crate::report) fn common(input: &Input, problem: &Problem) -> String {
     format!("{}: {count} of {all}: {}", input.path, problem.detail)
 }
 
+/// `a, b and 3 more`.
+fn listed(names: &[&str], all: bool) -> String {
+    let named: Vec<_> = limited(names, all).copied().collect();
+    let more = names.len() - named.len();
+    let more = if more > 0 { format!(" and {} more", grouped(more as u64)) } else { String::new() };
+    format!("{}{more}", named.join(", "))
+}
+
 /// Versions, each with the hosts that it ran on.
 fn version_rows(report: &Report, style: Style, all: bool, out: &mut dyn Write) -> io::Result<()> {
     for (version, hosts) in versions(report) {
-        let named: Vec<_> = hosts.iter().take(if all { usize::MAX } else { FEW }).copied().collect();
-        let more = hosts.len() - named.len();
-        let more = if more > 0 { format!(" and {} more", grouped(more as u64)) } else { String::new() };
-        let on = if named.is_empty() { String::new() } else { format!(" on {}{more}", named.join(", ")) };
+        let on = if hosts.is_empty() { String::new() } else { format!(" on {}", listed(&hosts, all)) };
         row("version", &printable(&format!("{version}{on}")), style, out)?;
     }
     Ok(())
