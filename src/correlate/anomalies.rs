@@ -128,7 +128,7 @@ fn of_capture(capture: &CaptureReport) -> Vec<Anomaly> {
     let again = format!("sent again ({share:.1} % of the frames)");
     let drops = capture.drops.unwrap_or(0);
     let says = |count, one, more, rest: &str| (count, format!("{} {rest}", many(count, one, more)));
-    let rows: [(&'static str, (u64, String)); 7] = [
+    let rows: [(&'static str, (u64, String)); 8] = [
         ("retransmissions", says(capture.retransmissions, "segment was", "segments were", &again)),
         (
             "duplicates",
@@ -155,6 +155,7 @@ fn of_capture(capture: &CaptureReport) -> Vec<Anomaly> {
             says(capture.backwards, "frame is older", "frames are older", "than the one before"),
         ),
         ("one_sided", one_sided(capture.one_sided)),
+        ("missing_file", holes(capture)),
     ];
     let found = rows.into_iter().filter(|(_, (count, _))| *count > 0);
     found
@@ -166,6 +167,18 @@ fn of_capture(capture: &CaptureReport) -> Vec<Anomaly> {
 fn one_sided(share: f64) -> (u64, String) {
     let text = format!("{:.0} % of the TCP flows show packets of one side only", share * 100.0);
     (u64::from(share > ONE_SIDED), text)
+}
+
+/// Silence between files that is far longer than any within one.
+fn holes(capture: &CaptureReport) -> (u64, String) {
+    let longest = capture.holes.iter().max_by_key(|(from, to)| (*to - *from, Reverse(*from)));
+    let text = longest.map_or_else(String::new, |(from, to)| {
+        format!(
+            "between two of its files {} are without a frame, from {from} on, far longer than within any: a file seems to be missing",
+            *to - *from
+        )
+    });
+    (capture.holes.len() as u64, text)
 }
 
 fn many(count: u64, one: &str, more: &str) -> String {

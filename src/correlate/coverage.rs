@@ -85,7 +85,9 @@ fn with_flow(join: &Join<'_>, case: &Case, capture: CaptureIndex) -> Coverage {
     let ends = case.window.map(|(_, to)| {
         let to = join.clocks.in_capture(capture.0 as usize, to - TimeDelta::from_millis(100));
         let closed = flows.clone().any(|f| f.tcp.as_deref().is_some_and(|t| t.reset.is_some()));
-        closed || report.last.is_some_and(|t| t >= to - TimeDelta::from_secs(1))
+        let last = flows.clone().map(|f| f.last.time).max().unwrap_or(to);
+        let reaches = report.last.is_some_and(|t| t >= to - TimeDelta::from_secs(1));
+        closed || (reaches && !has_hole(report, last, to))
     });
     Coverage {
         time_span: Some(ends.unwrap_or(true)),
@@ -147,6 +149,13 @@ fn spans(join: &Join<'_>, case: &Case, capture: usize) -> bool {
     let inside = |t: Timestamp| join.clocks.in_capture(capture, t);
     report.first.is_some_and(|t| t <= inside(from))
         && report.last.is_some_and(|t| t >= inside(to) - TimeDelta::from_secs(1))
+        && !has_hole(report, inside(from), inside(to))
+}
+
+/// Whether a file seems to be missing of some time in this span.
+fn has_hole(report: &CaptureReport, from: Timestamp, to: Timestamp) -> bool {
+    let after = report.holes.partition_point(|(_, end)| *end <= from);
+    report.holes.get(after).is_some_and(|(start, _)| *start < to)
 }
 
 /// Whether flows of a capture (of these hosts) show packets of both sides; unknown without flows.
@@ -167,10 +176,13 @@ fn missing(join: &Join<'_>, case: &Case, coverage: &Coverage, doubt: Option<&Dou
     if join.world.event(case).is_some_and(|e| e.endings.is_empty()) {
         return Vec::new(); // it sent no packet that a capture could show
     }
-    let captures = join.world.wire.captures.len();
+    let captures = &join.world.wire.captures;
     let command: Arc<str> = command(join, case).into();
-    let span = match captures {
-        0 => "the bundle holds no capture",
+    let span = match captures[..] {
+        [] => "the bundle holds no capture",
+        _ if in_hole(join, case) => {
+            "no capture spans the time of this call: a file of a rotated capture seems to be missing"
+        }
         _ => "no capture spans the time of this call",
     };
     let address: Cow<'static, str> = match doubt {
@@ -207,6 +219,14 @@ fn missing(join: &Join<'_>, case: &Case, coverage: &Coverage, doubt: Option<&Dou
     }
     missing.shrink_to_fit();
     missing
+}
+
+/// Whether the time of a case falls into a hole of a capture.
+fn in_hole(join: &Join<'_>, case: &Case) -> bool {
+    let Some((from, to)) = case.window else { return false };
+    let inside = |n: usize, time| join.clocks.in_capture(n, time);
+    let mut captures = join.world.wire.captures.iter().enumerate();
+    captures.any(|(n, report)| has_hole(report, inside(n, from), inside(n, to)))
 }
 
 /// The capture that would settle it next time.

@@ -272,6 +272,7 @@ fn capture(n: u16) -> CaptureReport {
         link_types: Vec::new(),
         first: Some(sec(0.0)),
         last: Some(sec(1000.0)),
+        holes: Vec::new(),
         frames: 1000,
         drops: None,
         snaplen_cut: 0,

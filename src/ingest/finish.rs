@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use super::holes::Files;
 use super::merge::{self, Merged};
 use super::neighbors::Neighbors;
 use super::{CaptureReport, Ingested};
 use crate::capture::{CaptureIndex, CaptureSet, Interface, LinkType, Window};
 use crate::error::{Place, Weirds};
 use crate::flow::{ShardEnd, Totals};
-use crate::time::Timestamp;
+use crate::time::{TimeDelta, Timestamp};
 
 /// What is counted over all frames of a capture.
 #[derive(Default)]
@@ -21,6 +22,9 @@ pub(super) struct Tally {
     span: Option<(Timestamp, Timestamp)>,
     /// First and last frame of the file, as they stand in it.
     ends: Option<(Timestamp, Timestamp)>,
+    /// Longest time between two frames of the file.
+    silence: TimeDelta,
+    files: Files,
     frames: u64,
     snaplen_cut: u64,
     backwards: u64,
@@ -37,6 +41,7 @@ impl Tally {
         for header in frames {
             self.snaplen_cut += u64::from(header.captured < header.length);
             self.backwards += u64::from(header.time < previous);
+            self.silence = self.silence.max(header.time - previous);
             previous = header.time;
             earliest = earliest.min(previous);
             latest = latest.max(previous);
@@ -54,6 +59,8 @@ impl Tally {
         let next = std::mem::take(next);
         let steps_back = |a: (_, Timestamp), b: (Timestamp, _)| b.0 < a.1;
         self.backwards += u64::from(self.ends.zip(next.ends).is_some_and(|(a, b)| steps_back(a, b)));
+        let between = self.ends.zip(next.ends).map_or_else(TimeDelta::default, |(a, b)| b.0 - a.1);
+        self.silence = self.silence.max(next.silence).max(between);
         self.ends = joined(self.ends, next.ends, |a, b| (a.0, b.1));
         self.span = joined(self.span, next.span, |a, b| (a.0.min(b.0), a.1.max(b.1)));
         self.frames += next.frames;
@@ -68,7 +75,9 @@ impl Tally {
 
     /// Takes the interfaces of a file that is read.
     pub(super) fn end_of_file(&mut self, interfaces: Vec<Interface>) {
-        self.ends = None;
+        if let Some(ends) = self.ends.take() {
+            self.files.end_of_file(ends, std::mem::take(&mut self.silence));
+        }
         self.interfaces.extend(interfaces);
     }
 }
@@ -117,6 +126,7 @@ fn report(set: CaptureSet, tally: Tally, totals: &Totals, spilled_bytes: u64) ->
         link_types: tally.link_types.iter().map(|l| l.name()).collect(),
         first: tally.span.map(|(first, _)| first),
         last: tally.span.map(|(_, last)| last),
+        holes: tally.files.holes(),
         frames: tally.frames,
         drops: tally.interfaces.iter().filter_map(|i| i.drops).reduce(u64::saturating_add),
         snaplen_cut: tally.snaplen_cut,
@@ -160,6 +170,7 @@ mod tests {
             }
             let found = (whole.backwards, whole.span, whole.frames);
             assert_eq!(found, (2, Some((Timestamp(2), Timestamp(9))), 7), "cut at {cut}");
+            assert_eq!(whole.silence, TimeDelta(5), "cut at {cut}");
         }
     }
 }

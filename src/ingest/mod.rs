@@ -17,6 +17,7 @@ use crate::tls::SessionFacts;
 
 mod finish;
 mod flows;
+mod holes;
 mod keys;
 mod merge;
 mod neighbors;
@@ -70,6 +71,8 @@ pub struct CaptureReport {
     pub first: Option<Timestamp>,
     /// Latest frame.
     pub last: Option<Timestamp>,
+    /// From the last frame of a file to the first of the next, where a file between them seems to be missing.
+    pub holes: Vec<(Timestamp, Timestamp)>,
     /// Frames.
     pub frames: u64,
     /// Frames that interface or kernel dropped, where the file says so.

@@ -132,6 +132,36 @@ fn a_capture_that_begins_amid_a_call_does_not_span_it() {
 }
 
 #[test]
+fn the_time_of_a_missing_file_is_not_spanned() {
+    let here = || refused(flow("10.0.0.1:1", "10.2.0.7:10250", 1.0, 1.1), 1.1);
+    for (from, to, spans) in [(4.5, 4.7, false), (2.0, 3.5, false), (1.0, 2.0, true), (5.1, 9.0, true)] {
+        let found = coverage(vec![here()], |world| {
+            world.wire.captures[0].holes =
+                vec![(super::sec(0.2), super::sec(0.4)), (super::sec(from), super::sec(to))];
+        });
+        assert_eq!(found.time_span, Some(spans), "a dial at 5 s, no frames from {from} to {to} s");
+        let named = found.missing.iter().any(|m| m.detail.contains("a file of a rotated capture"));
+        assert_eq!(named, !spans);
+    }
+}
+
+#[test]
+fn an_end_in_a_missing_file_is_not_shown() {
+    for (holes, shown) in [(vec![], true), (vec![(5.5, 9.0)], false), (vec![(1.0, 4.0), (21.0, 30.0)], true)]
+    {
+        let mut line = within(event("deadline_exceeded", "a.b.svc", 20.0), 18);
+        line.fields.source = Some(addr("10.0.0.1:4008"));
+        let mut world = world(1, vec![flow("10.0.0.1:4008", "10.2.0.7:10250", 5.0, 5.5)], vec![line]);
+        service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.7:10250"]);
+        world.wire.captures[0].holes = holes.iter().map(|(a, b)| (super::sec(*a), super::sec(*b))).collect();
+        let found = join(&mut world);
+        let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
+        assert!(case.attempt().is_some());
+        assert_eq!(case.coverage.time_span, Some(shown), "{holes:?}");
+    }
+}
+
+#[test]
 fn a_dial_that_the_capture_may_have_missed_the_start_of_has_no_known_length() {
     for (begun, known) in [(0.0, true), (12.0, false)] {
         let dial = flow("10.0.0.1:4008", "10.2.0.7:10250", 15.0, 41.0);

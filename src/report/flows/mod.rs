@@ -289,6 +289,7 @@ mod tests {
             link_types: Vec::new(),
             first: None,
             last: None,
+            holes: Vec::new(),
             frames: 0,
             drops: None,
             snaplen_cut: 0,
