@@ -87,7 +87,7 @@ fn with_flow(join: &Join<'_>, case: &Case, capture: CaptureIndex) -> Coverage {
         let closed = flows.clone().any(|f| f.tcp.as_deref().is_some_and(|t| t.reset.is_some()));
         let last = flows.clone().map(|f| f.last.time).max().unwrap_or(to);
         let reaches = report.last.is_some_and(|t| t >= to - TimeDelta::from_secs(1));
-        closed || (reaches && !has_hole(report, last, to))
+        closed || (reaches && report.hole_in(last, to).is_none())
     });
     Coverage {
         time_span: Some(ends.unwrap_or(true)),
@@ -149,13 +149,7 @@ fn spans(join: &Join<'_>, case: &Case, capture: usize) -> bool {
     let inside = |t: Timestamp| join.clocks.in_capture(capture, t);
     report.first.is_some_and(|t| t <= inside(from))
         && report.last.is_some_and(|t| t >= inside(to) - TimeDelta::from_secs(1))
-        && !has_hole(report, inside(from), inside(to))
-}
-
-/// Whether a file seems to be missing of some time in this span.
-fn has_hole(report: &CaptureReport, from: Timestamp, to: Timestamp) -> bool {
-    let after = report.holes.partition_point(|(_, end)| *end <= from);
-    report.holes.get(after).is_some_and(|(start, _)| *start < to)
+        && report.hole_in(inside(from), inside(to)).is_none()
 }
 
 /// Whether flows of a capture (of these hosts) show packets of both sides; unknown without flows.
@@ -176,34 +170,21 @@ fn missing(join: &Join<'_>, case: &Case, coverage: &Coverage, doubt: Option<&Dou
     if join.world.event(case).is_some_and(|e| e.endings.is_empty()) {
         return Vec::new(); // it sent no packet that a capture could show
     }
-    let captures = &join.world.wire.captures;
     let command: Arc<str> = command(join, case).into();
-    let span = match captures[..] {
-        [] => "the bundle holds no capture",
-        _ if in_hole(join, case) => {
-            "no capture spans the time of this call: a file of a rotated capture seems to be missing"
-        }
-        _ => "no capture spans the time of this call",
-    };
-    let address: Cow<'static, str> = match doubt {
-        Some(Doubt::Stranger(to)) => format!(
-            "a dial to {to}, which no source knows, failed meanwhile: the target may have had that address then"
-        )
-        .into(),
-        Some(Doubt::Shared) => {
-            "a connection to the target that carries several calls at once was in use: this may be one of them".into()
-        }
-        None => "the captures show no packet to the target's address and port: a filter may hide them".into(),
-    };
-    let place = "no capture that spans this time was taken where the caller's packets pass";
-    let drops = "the capture lost packets: a missing packet proves nothing";
-    let both = "the capture holds packets of one direction only";
     let all = [
-        ("time_span", coverage.time_span, span.into()),
-        ("place", coverage.place, place.into()),
-        ("address", coverage.address, address),
-        ("both_directions", coverage.both_directions, both.into()),
-        ("no_drops", coverage.no_drops, drops.into()),
+        ("time_span", coverage.time_span, span(join, case).into()),
+        (
+            "place",
+            coverage.place,
+            "no capture that spans this time was taken where the caller's packets pass".into(),
+        ),
+        ("address", coverage.address, address(doubt)),
+        (
+            "both_directions",
+            coverage.both_directions,
+            "the capture holds packets of one direction only".into(),
+        ),
+        ("no_drops", coverage.no_drops, "the capture lost packets: a missing packet proves nothing".into()),
     ];
     let known = all.into_iter().filter(|(_, holds, _)| *holds == Some(false));
     let unread = coverage.time_span.is_none().then(|| Missing {
@@ -221,12 +202,37 @@ fn missing(join: &Join<'_>, case: &Case, coverage: &Coverage, doubt: Option<&Dou
     missing
 }
 
+/// Why the time of a case is in no capture.
+fn span(join: &Join<'_>, case: &Case) -> &'static str {
+    match join.world.wire.captures[..] {
+        [] => "the bundle holds no capture",
+        _ if in_hole(join, case) => {
+            "no capture spans the time of this call: a file of a rotated capture seems to be missing"
+        }
+        _ => "no capture spans the time of this call",
+    }
+}
+
+/// Why packets to the target's address would not be seen, or not be this call's.
+fn address(doubt: Option<&Doubt>) -> Cow<'static, str> {
+    match doubt {
+        Some(Doubt::Stranger(to)) => format!(
+            "a dial to {to}, which no source knows, failed meanwhile: the target may have had that address then"
+        )
+        .into(),
+        Some(Doubt::Shared) => {
+            "a connection to the target that carries several calls at once was in use: this may be one of them".into()
+        }
+        None => "the captures show no packet to the target's address and port: a filter may hide them".into(),
+    }
+}
+
 /// Whether the time of a case falls into a hole of a capture.
 fn in_hole(join: &Join<'_>, case: &Case) -> bool {
     let Some((from, to)) = case.window else { return false };
     let inside = |n: usize, time| join.clocks.in_capture(n, time);
     let mut captures = join.world.wire.captures.iter().enumerate();
-    captures.any(|(n, report)| has_hole(report, inside(n, from), inside(n, to)))
+    captures.any(|(n, report)| report.hole_in(inside(n, from), inside(n, to)).is_some())
 }
 
 /// The capture that would settle it next time.

@@ -46,7 +46,7 @@ pub(super) fn moment(flow: &Conversation, ending: Ending) -> Option<Timestamp> {
         Ending::Unheard => (flow.packets.resp == 0 && flow.icmp.is_empty()).then_some(flow.last.time),
         Ending::FirstAnswer => flow.app.session.first_bytes.resp.and(tcp.first_payload.resp).map(|m| m.time),
         Ending::Response => {
-            let http = flow.app.session.http.as_ref().and_then(|h| h.response);
+            let http = flow.app.session.http.as_ref().and_then(|h| h.response).filter(|_| !in_tunnel(flow));
             tls.and_then(|t| t.response).or(http).map(|m| m.time)
         }
     }
@@ -56,9 +56,17 @@ pub(super) fn moment(flow: &Conversation, ending: Ending) -> Option<Timestamp> {
 fn stalled(flow: &Conversation) -> Option<Timestamp> {
     let tcp = flow.tcp.as_deref()?;
     let tls = flow.app.session.tls.as_deref();
-    let unfinished =
-        tls.is_none_or(|t| t.phase < Phase::ClientFinished) && flow.app.session.first_bytes.resp.is_none();
+    let answered = flow.app.session.first_bytes.resp.is_some() && !in_tunnel(flow);
+    let unfinished = tls.is_none_or(|t| t.phase < Phase::ClientFinished) && !answered;
     (tcp.established.is_some() && unfinished && ended_by_peer(tcp).is_none()).then(|| start(flow))
+}
+
+/// What the responder said in clear came before the ClientHello: a proxy answered a CONNECT, not the server behind it.
+fn in_tunnel(flow: &Conversation) -> bool {
+    let session = &flow.app.session;
+    let hello = session.tls.as_deref().and_then(|t| t.client_hello.as_ref());
+    let response = session.http.as_ref().and_then(|h| h.response);
+    hello.zip(response).is_some_and(|(hello, response)| response.time < hello.at.time)
 }
 
 /// The same of a connection or handshake that was answered only when the caller had waited for so long: Go's goes on in

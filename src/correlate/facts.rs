@@ -102,9 +102,11 @@ fn timing(
 ) {
     let capture = flow.capture.0 as usize;
     let here = at.map(|t| join.clocks.in_capture(capture, t));
-    let capture_end = join.world.wire.captures[capture].last.unwrap_or(flow.last.time);
+    let report = &join.world.wire.captures[capture];
     let gave_up = endings::moment(flow, Ending::GaveUp);
     let stop = [gave_up, here].into_iter().flatten().min().unwrap_or(flow.last.time.max(step.at.time));
+    let hole = report.hole_in(flow.last.time, stop).map(|(start, _)| start);
+    let capture_end = hole.or(report.last).unwrap_or(flow.last.time);
     let answer = step.answer.map(|m| m.time);
     let reset = flow.tcp.as_deref().and_then(|t| t.reset).map(|r| r.at.time);
     let closed = flow.tcp.as_deref().and_then(endings::ended_by_peer);

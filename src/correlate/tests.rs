@@ -17,6 +17,7 @@ use crate::flow::Moment;
 use crate::ingest::Conversation;
 use crate::log::LogEvent;
 use crate::time::TimeDelta;
+use crate::tls::{FirstBytes, HttpFacts};
 
 fn dialled(mut event: LogEvent, destination: &str) -> LogEvent {
     event.fields.destination = Some(addr(destination));
@@ -79,6 +80,25 @@ fn the_server_name_leads_to_the_flow_without_any_object() {
     assert_eq!(key(&found.cases[0]), Some(Key::Sni));
     let silence = found.cases[0].facts.silence.expect("the server was silent");
     assert!((silence - TimeDelta::from_secs(5)).abs() < TimeDelta::from_millis(10), "{silence}");
+}
+
+/// Two calls through a proxy whose server is silent, on clocks that agree; both connections end with the process.
+#[test]
+fn an_answer_of_the_proxy_is_none_of_the_server_behind_it() {
+    let tunnel = |port: u16, at: f64| {
+        let mut flow =
+            stalled(flow(&format!("10.0.0.1:{port}"), "10.9.9.9:3128", at, 19.5), "a.b.svc", port as u8);
+        flow.app.session.first_bytes.resp = Some(FirstBytes::HttpResponse);
+        let response = Some(Moment { time: sec(at - 0.01), ..flow.first });
+        flow.app.session.http =
+            Some(Box::new(HttpFacts { response, status: Some(200), ..HttpFacts::default() }));
+        flow
+    };
+    let line = |at: f64| within(event("deadline_exceeded", "a.b.svc", at), 3);
+    let mut world = world(1, vec![tunnel(5000, 12.7), tunnel(5001, 16.0)], vec![line(15.701), line(19.001)]);
+    let found = join(&mut world);
+    let ports: Vec<_> = found.cases.iter().map(|case| orig_port(&world, case)).collect();
+    assert_eq!(ports, [Some(5000), Some(5001)]);
 }
 
 /// Whoever dials somewhere may name any host in the ClientHello.

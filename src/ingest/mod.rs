@@ -99,6 +99,14 @@ pub struct CaptureReport {
     pub spilled_bytes: u64,
 }
 
+impl CaptureReport {
+    /// The first hole that takes away some of this time.
+    pub fn hole_in(&self, from: Timestamp, to: Timestamp) -> Option<(Timestamp, Timestamp)> {
+        let after = self.holes.partition_point(|(_, end)| *end <= from);
+        self.holes.get(after).copied().filter(|(start, _)| *start < to)
+    }
+}
+
 /// An ARP or ND request for an address, and whether it was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NeighborFact {

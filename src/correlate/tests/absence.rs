@@ -158,6 +158,7 @@ fn an_end_in_a_missing_file_is_not_shown() {
         let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
         assert!(case.attempt().is_some());
         assert_eq!(case.coverage.time_span, Some(shown), "{holes:?}");
+        assert_eq!(case.facts.capture_ends_first, Some(!shown), "{holes:?}");
     }
 }
 
