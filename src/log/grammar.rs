@@ -20,8 +20,11 @@ use crate::time::TimeDelta;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum CopyOf {
     /// `"Unhandled Error"`, which follows the dispatcher's line within microseconds, and `"Unable to authenticate the
-    /// request"`, which follows that of the webhook authenticator.
+    /// request"`, which follows that of the webhook authenticator; a reflector's `Failed to watch`, which follows its
+    /// `failed to list`.
     Unhandled,
+    /// The client's `"Unexpected error when reading response body"`, which precedes the caller's line.
+    Body,
     /// `"changing APIService availability"`, which precedes the error line.
     Availability,
     /// The access log's 500.
@@ -82,7 +85,7 @@ pub(super) fn parse(peeled: &Peeled<'_>) -> Parsed {
     }
     truncate(&mut out.text);
     out.own = denial::end(&out.text);
-    out.by_dispatcher = by_dispatcher(peeled);
+    out.by_dispatcher = by(peeled, DISPATCHER);
     let own = headline.get(..denial::end(&headline).unwrap_or(headline.len())).unwrap_or_default();
     out.copy = copy_of(peeled, own, out.own_text(), &values);
     names(own, &values, &mut out);
@@ -137,18 +140,29 @@ fn copy_of(peeled: &Peeled<'_>, headline: &str, text: &str, values: &[(String, S
         "HTTP" => Some(CopyOf::HttpLog),
         "changing APIService availability" => Some(CopyOf::Availability),
         UNAUTHENTICATED => Some(CopyOf::Unhandled),
+        _ if headline.starts_with(BODY_UNREAD) => Some(CopyOf::Body),
+        _ if by(peeled, "reflector.go") && (headline.contains(UNWATCHED) || text.contains(UNWATCHED)) => {
+            Some(CopyOf::Unhandled)
+        }
         _ => {
             let unhandled =
                 headline == "Unhandled Error" || value(values, "logger") == Some("UnhandledError");
-            let old = by_dispatcher(peeled) && peeled.severity == Some(b'E');
+            let old = by(peeled, DISPATCHER) && peeled.severity == Some(b'E');
             ((unhandled && text.starts_with("failed calling ")) || old).then_some(CopyOf::Unhandled)
         }
     }
 }
 
-fn by_dispatcher(peeled: &Peeled<'_>) -> bool {
-    peeled.caller.as_deref().is_some_and(|c| c.starts_with("dispatcher.go"))
+/// Whether a line was written in this file of Go's source.
+fn by(peeled: &Peeled<'_>, file: &str) -> bool {
+    peeled.caller.as_deref().is_some_and(|c| c.starts_with(file))
 }
+
+/// What the client says of a response that it could not read, before it gives the error to its caller.
+pub(super) const BODY_UNREAD: &str = "Unexpected error when reading response body";
+/// What a reflector says of a list that failed, once more.
+const UNWATCHED: &str = "Failed to watch";
+const DISPATCHER: &str = "dispatcher.go";
 
 /// Names that stand in values of their own.
 fn names(headline: &str, values: &[(String, String)], out: &mut Parsed) {

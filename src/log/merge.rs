@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
+use super::body;
 use super::grammar::CopyOf;
 use super::trace::Trace;
 use super::twin::{self, Mark};
@@ -56,6 +57,7 @@ const fn reach(copy: CopyOf) -> (i64, i64) {
     const MS: i64 = 1_000_000;
     match copy {
         CopyOf::Unhandled => (2 * MS, 250 * MS),
+        CopyOf::Body => (250 * MS, 2 * MS),
         CopyOf::Availability => (250 * MS, 250 * MS),
         CopyOf::HttpLog => (2 * MS, 5_000 * MS),
         CopyOf::Client => (2_000 * MS, 60_000 * MS),
@@ -102,6 +104,7 @@ pub(super) fn merge(mut drafts: Drafts) -> Vec<LogEvent> {
     if !drafts.is_sorted_by(|one, next| in_order(&one.event, &next.event)) {
         drafts.sort_by_key(|d| order(&d.event));
     }
+    body::join(&mut drafts);
     let copies: Vec<Draft> = drafts.extract_if(.., |d| d.copy.is_some()).collect();
     let mut first_hand = drafts;
     let mut calls = Calls::default();

@@ -14,6 +14,7 @@ mod alerts;
 mod assemble;
 mod block_scan;
 mod blocks;
+mod body;
 mod classify;
 mod cloud;
 mod collector;

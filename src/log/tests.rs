@@ -70,6 +70,73 @@ fn what_the_webhook_authenticator_says_and_the_request_that_failed_with_it_are_o
 }
 
 #[test]
+fn what_the_client_says_of_a_response_and_its_callers_line_are_one_call() {
+    const RETRY: &str = "unexpected error when reading response body. Please retry. Original error: ";
+    let error = |port: u16| format!("read tcp 10.0.0.2:{port}->10.0.0.3:443: read: connection reset by peer");
+    let structured = |second: u32, port: u16| {
+        let error = error(port);
+        format!(
+            "E1121 02:00:0{second}.000148   7 request.go:1252] \"Unexpected error when reading response body\" err=\"{error}\"\n\
+             W1121 02:00:0{second}.000292   7 dispatcher.go:217] Failed calling webhook, failing closed v.example.com: failed calling webhook \"v.example.com\": failed to call webhook: {RETRY}{error}\n"
+        )
+    };
+    // before klog was structured; two at one time, then one whose caller keeps silent, and a caller's line too late
+    let client = |second: u32| {
+        let error = error(5);
+        format!(
+            "E1121 02:00:0{second}.000148   7 request.go:989] Unexpected error when reading response body: {error}\n"
+        )
+    };
+    let caller = |at: &str| {
+        let error = error(5);
+        format!("W1121 02:00:0{at}   7 reflector.go:424] failed to list *v1.Pod: {RETRY}{error}\n")
+    };
+    let text = [
+        structured(1, 4001),
+        structured(2, 4002),
+        client(3),
+        client(3),
+        client(4),
+        caller("3.000292"),
+        caller("3.000292"),
+        caller("4.900292"),
+    ];
+    let logs = read_files_with(&[("kube-apiserver.log", &text.concat())], &year_2026());
+    let lines: Vec<String> =
+        shown(&logs).iter().map(|l| l.split(' ').next_back().unwrap().to_owned()).collect();
+    assert_eq!(lines, ["2,1", "4,3", "8,5", "9,6", "7", "10"]);
+    let webhooks = logs.events.iter().filter(|e| e.fields.webhook.is_some()).count();
+    assert_eq!(webhooks, 2);
+}
+
+#[test]
+fn a_reflectors_second_line_about_a_list_is_a_copy() {
+    let get = |kind: &str| {
+        format!(
+            "failed to list *v1.{kind}: Get \"https://10.0.0.2:6443/{kind}\": dial tcp 10.0.0.2:6443: connect: connection refused"
+        )
+    };
+    let (node, pod, job) = (get("Node"), get("Pod"), get("Job"));
+    let quoted = |text: &str| text.replace('"', "\\\"");
+    let text = [
+        format!("W1129 07:41:06.176368   24 reflector.go:569] {node}"),
+        format!(
+            "E1129 07:41:06.176402   24 reflector.go:166] \"Unhandled Error\" err=\"f.go:160: Failed to watch *v1.Node: {}\" logger=\"UnhandledError\"",
+            quoted(&node)
+        ),
+        format!("W1129 07:41:07.176368   24 reflector.go:539] f.go:150: {pod}"),
+        format!("E1129 07:41:07.176402   24 reflector.go:147] f.go:150: Failed to watch *v1.Pod: {pod}"),
+        format!(
+            "E1129 07:41:08.176402   24 reflector.go:205] \"Failed to watch\" err=\"{}\" type=\"*v1.Job\"",
+            quoted(&job)
+        ),
+    ];
+    let logs = read_files_with(&[("kube-scheduler.log", &(text.join("\n") + "\n"))], &year_2026());
+    let lines: Vec<usize> = logs.events.iter().map(|e| e.lines.len()).collect();
+    assert_eq!(lines, [2, 2, 1]);
+}
+
+#[test]
 fn copies_join_one_to_one_and_parallel_calls_stay_apart() {
     let stamps = ["02:00:05.000001", "02:00:05.000002", "02:00:05.000003"];
     let mut text = String::new();
