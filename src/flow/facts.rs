@@ -96,6 +96,14 @@ pub struct Reset {
     pub payload_bytes: u32,
 }
 
+impl Reset {
+    /// RFC 5961 §3.2: a RST elsewhere in the window is asked about, and one outside it is nobody's: the connection goes
+    /// on.
+    pub const fn is_taken(&self) -> bool {
+        self.in_sequence || self.to_syn || self.after_close
+    }
+}
+
 /// A time in which neither side sent anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Silence {

@@ -412,7 +412,9 @@ fn what_lies_out_of_reach_decides_nothing() {
     let begun = format!("{HANDSHAKE} 1 > PA seq=1 ack=1 len=9 \n 1.1 < A seq=1 ack=10 \n ");
     let facts = |segment: &str| tcp(&format!("{begun} 2 < {segment}"));
     for far in [
-        "R seq=10000000",
+        "R seq=10000000 \n 3 > FA seq=10 ack=1",
+        "R seq=10000000 \n 2.1 < A seq=1 ack=10",
+        "SA seq=90000000 ack=66666 \n 2.1 < RA seq=90000001 ack=66666 \n 3 > FA seq=10 ack=1",
         "FA seq=10000000 ack=10",
         "PA seq=10000000 ack=10 len=7",
         "PA seq=1 ack=2000010 len=7",
@@ -421,6 +423,7 @@ fn what_lies_out_of_reach_decides_nothing() {
         let untouched = (facts.reset, facts.first_fin.resp, facts.first_payload.resp);
         assert_eq!(untouched, (None, None, None), "{far}");
     }
+    assert_eq!(facts("SA seq=90000000 ack=66666").synack_after_ack, 0);
     assert!(facts("R seq=1").reset.is_some() && facts("FA seq=1 ack=10").first_fin.resp.is_some());
     assert!(
         facts("PA seq=900001 ack=10 len=7").first_payload.resp.is_some(),
@@ -443,6 +446,39 @@ fn a_reset_that_acknowledges_no_syn_refuses_nothing() {
         );
     }
     assert!(tcp("0 > S len=5 \n 0.1 < RA ack=6").reset.is_some(), "data in the SYN may be acknowledged");
+}
+
+/// A capture that lost most of a connection shows its true end out of reach; nothing goes on behind it.
+#[test]
+fn a_reset_behind_which_nothing_goes_on_ends_the_connection() {
+    let begun = format!("{HANDSHAKE} 1 > PA seq=1 ack=1 len=9 \n 1.1 < A seq=1 ack=10 \n ");
+    let reset = |segments: &str| {
+        tcp(&format!("{begun} {segments}")).reset.map(|r| (r.at.time.0 / 100_000_000, r.in_sequence))
+    };
+    let rows = [
+        ("2 < R seq=10000000", Some((20, false))),
+        ("2 < R seq=10000000 \n 2.05 > PA seq=10 ack=1 len=5", Some((20, false))), // it was under way
+        ("2 < R seq=10000000 \n 9 > PA seq=10 ack=1 len=5", None),
+        ("2 < RA seq=1 ack=0", Some((20, true))), // as some middleboxes write it
+        ("2 < RA seq=1 ack=30000000", Some((20, true))), // of bytes that were not captured
+        ("2 > A seq=10 ack=200000001 \n 2.1 < RA seq=1 ack=10", Some((21, false))),
+        ("2 > R seq=1000 \n 3 < R seq=1", Some((30, true))), // the first only asks
+        ("2 < R seq=1 \n 3 < R seq=1000", Some((20, true))),
+    ];
+    for (segments, expected) in rows {
+        assert_eq!(reset(segments), expected, "{segments}");
+    }
+    let far = tcp(&format!("{begun} 2 < FA seq=5001 ack=100010"));
+    assert!(far.first_fin.resp.is_some(), "the capture may have lost some of both sides");
+}
+
+/// RFC 5961 §4: a server with a connection of before answers a SYN with a challenge, and then refuses it.
+#[test]
+fn what_a_caller_does_not_take_for_an_answer_stands_before_the_true_one() {
+    for before in ["RA seq=0 ack=77", "A seq=9999 ack=7777777"] {
+        let reset = tcp(&format!("0 > S \n 0.1 < {before} \n 0.2 < RA seq=0 ack=1")).reset.expect(before);
+        assert!(reset.to_syn && reset.at.time.0 == 200_000_000, "{before}: {reset:?}");
+    }
 }
 
 #[test]

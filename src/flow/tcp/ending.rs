@@ -4,18 +4,19 @@ use super::Connection;
 use crate::flow::codec::{Codec, Coded, Pack, Unpack};
 use crate::flow::labels::Scale;
 use crate::flow::totals::TcpSum;
-use crate::flow::{Dir, FlowEnd, Moment, PerDir, Reset, TcpFacts};
+use crate::flow::{Dir, FlowEnd, Moment, PerDir, TcpFacts};
 
 impl Connection {
     /// What the observer is told at the end.
     pub(in crate::flow) fn end(&self, last: Moment) -> FlowEnd {
         let facts = &self.facts;
-        FlowEnd { last, fin: facts.first_fin, reset: facts.reset, established: facts.established }
+        let reset = facts.reset.or(self.doubtful.as_deref().copied());
+        FlowEnd { last, fin: facts.first_fin, reset, established: facts.established }
     }
 
     /// No more is to be expected: one side has sent a RST that the other takes, or both a FIN.
     pub(in crate::flow) fn is_over(&self) -> bool {
-        self.zeek.is_closed() || self.zeek.is_reset() && self.facts.reset.is_some_and(is_taken)
+        self.zeek.is_closed() || self.zeek.is_reset() && self.facts.reset.is_some_and(|r| r.is_taken())
     }
 
     /// Both sides have closed, and all that was sent was acknowledged.
@@ -66,7 +67,17 @@ impl Connection {
     }
 
     fn code_rest<C: Codec>(&mut self, codec: &mut C) {
-        let Self { wireshark, zeek, streams, copies: _, latest, begun, shown_completeness, facts: _ } = self;
+        let Self {
+            wireshark,
+            zeek,
+            streams,
+            copies: _,
+            latest,
+            begun,
+            shown_completeness,
+            doubtful: _,
+            facts: _,
+        } = self;
         latest.code(codec);
         begun.code(codec);
         shown_completeness.code(codec);
@@ -77,6 +88,7 @@ impl Connection {
 
     /// Facts that are derived from the whole.
     fn conclude(&mut self, bytes: PerDir<u64>, quoted_only: bool) {
+        self.facts.reset = self.facts.reset.or(self.doubtful.take().map(|reset| *reset));
         self.facts.conn_state = (!quoted_only).then(|| self.zeek.conn_state(bytes));
         self.facts.history = std::mem::take(self.zeek.history());
         self.facts.initial_rtt = self.wireshark.initial_rtt();
@@ -93,9 +105,4 @@ impl Connection {
             });
         }
     }
-}
-
-/// RFC 5961 §3.2: a RST elsewhere in the window is asked about, and one outside it is nobody's: the connection goes on.
-const fn is_taken(reset: Reset) -> bool {
-    reset.in_sequence || reset.to_syn || reset.after_close
 }

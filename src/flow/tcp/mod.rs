@@ -68,6 +68,8 @@ pub(super) struct Connection {
     begun: bool,
     /// The bits before the last segment.
     shown_completeness: u8,
+    /// A RST out of reach, as long as the connection does not go on.
+    doubtful: Option<Box<Reset>>,
     pub(super) facts: TcpFacts,
 }
 
@@ -84,6 +86,7 @@ impl Connection {
         self.latest = None;
         self.begun = false;
         self.shown_completeness = 0;
+        self.doubtful = None;
     }
 
     /// Another epoch was on the same endpoints before (Wireshark `tcp.analysis.reused_ports`): the SYN that opens this
@@ -123,8 +126,10 @@ impl Connection {
             return true;
         }
         if self.is_out_of_reach(segment) {
+            self.doubt_reset(segment);
             return false;
         }
+        self.lift_doubt(segment);
         if let Some(options) = handshake {
             self.syn(segment, options);
         }
@@ -220,34 +225,32 @@ impl Connection {
         }
     }
 
-    /// RFC 9293 §3.5.2: the first RST, and what it ended.
+    /// RFC 9293 §3.5.2: the first RST, and what it ended. One that only asks (RFC 5961 §3.2) gives way to one that ends.
     fn note_reset(&mut self, segment: &Segment<'_>) {
-        if !segment.has(RST) || self.facts.reset.is_some() {
+        if !segment.has(RST) {
             return;
         }
-        let dir = segment.dir;
-        let facts = &self.facts;
-        let dialling = facts.established.is_none() && dir == Dir::Resp && facts.synack_times.is_empty();
-        if dialling && !facts.syn_times.is_empty() && !self.answers_the_syn(segment) {
-            return;
+        let reset = self.reset(segment);
+        let asks = |first: &Reset| !first.is_taken() && reset.is_taken();
+        if self.facts.reset.as_ref().is_none_or(asks) {
+            self.facts.reset = Some(reset);
         }
+    }
+
+    fn reset(&self, segment: &Segment<'_>) -> Reset {
+        let (facts, dir) = (&self.facts, segment.dir);
         let both_closed = facts.first_fin.orig.is_some() && facts.first_fin.resp.is_some();
         let never_spoke = facts.last_segment[dir].is_none();
-        self.facts.reset = Some(Reset {
+        let unanswered = facts.established.is_none() && facts.synack_times.is_empty();
+        Reset {
             from: dir,
             at: segment.at,
             ttl: segment.packet.ttl,
-            to_syn: dir == Dir::Resp && never_spoke && !facts.syn_times.is_empty(),
+            to_syn: dir == Dir::Resp && (never_spoke || unanswered) && !facts.syn_times.is_empty(),
             after_close: both_closed || self.streams[dir].is_closed(),
             in_sequence: never_spoke || self.streams[dir].is_next(segment.seq()),
             payload_bytes: segment.packet.payload_length,
-        });
-    }
-
-    /// RFC 9293 §3.10.7.3: who waits for the answer to a SYN takes a RST only that acknowledges it.
-    fn answers_the_syn(&self, segment: &Segment<'_>) -> bool {
-        let acked = self.streams.orig.place(Seq(segment.packet.ack));
-        segment.has(ACK) && (0..=i64::from(self.facts.syn_payload_bytes)).contains(&acked)
+        }
     }
 
     /// RFC 9293 §3.10.7.4: what the segment acknowledges. The number in a RST is not trusted.
