@@ -9,24 +9,27 @@ use super::wire::{Left, MAX_WIRE_CASES};
 use super::{Anomaly, World};
 use crate::bundle::SourceIndex;
 use crate::capture::CaptureIndex;
+use crate::flow::FrameRef;
 use crate::ingest::{CaptureReport, Conversation};
 use crate::tls::DecryptionStop;
 
 /// The anomalies of all captures, in their order. `left`: failures that are no case, because there are too many.
 /// `reached`: bounds of the join.
 pub(super) fn of(world: &World, table: &FlowTable, left: &Left, reached: Vec<Anomaly>) -> Vec<Anomaly> {
-    let mut sealed = vec![Sealed::default(); world.wire.captures.len()];
+    let mut counts = vec![(Sealed::default(), Strays::default()); world.wire.captures.len()];
     world.wire.flows.each_but_lone_syns(|_, flow| {
-        if let Some(sealed) = sealed.get_mut(flow.capture.0 as usize) {
+        if let Some((sealed, strays)) = counts.get_mut(flow.capture.0 as usize) {
             sealed.count(flow);
+            strays.count(flow);
         }
     });
-    let captures = world.wire.captures.iter().zip(sealed).enumerate();
-    let one = |(n, (capture, sealed)): (usize, (&CaptureReport, Sealed))| {
+    let captures = world.wire.captures.iter().zip(counts).enumerate();
+    let one = |(n, (capture, (sealed, strays))): (usize, (&CaptureReport, (Sealed, Strays)))| {
         let index = CaptureIndex(n as u16);
         let floods = floods(capture, index, table);
         let not_judged = left.get(&index).map(|count| not_judged(capture, *count));
-        of_capture(capture).into_iter().chain(sealed.anomaly(capture)).chain(floods).chain(not_judged)
+        let seen = sealed.anomaly(capture).into_iter().chain(strays.anomaly(capture));
+        of_capture(capture).into_iter().chain(seen).chain(floods).chain(not_judged)
     };
     captures.flat_map(one).chain(disagreements(world)).chain(reached).collect()
 }
@@ -94,6 +97,30 @@ impl Sealed {
         );
         let place = capture.set.name.clone();
         Some(Anomaly { kind: "not_decrypted", place, count: self.sessions, text })
+    }
+}
+
+/// ICMP errors that quote what a connection did not send.
+#[derive(Clone, Copy, Debug, Default)]
+struct Strays {
+    errors: u64,
+    first: Option<FrameRef>,
+}
+
+impl Strays {
+    fn count(&mut self, flow: &Conversation) {
+        self.errors += flow.stray_icmp.len() as u64;
+        let frames = flow.stray_icmp.iter().map(|e| e.at.frame);
+        self.first = self.first.into_iter().chain(frames).min();
+    }
+
+    fn anomaly(&self, capture: &CaptureReport) -> Option<Anomaly> {
+        let frame = self.first?.number();
+        let text = format!(
+            "{} a packet that its connection did not send, by its sequence number, and decided nothing; the first is frame {frame}: forged, late, or rewritten on the path",
+            many(self.errors, "ICMP error quotes", "ICMP errors quote"),
+        );
+        Some(Anomaly { kind: "stray_icmp", place: capture.set.name.clone(), count: self.errors, text })
     }
 }
 

@@ -56,6 +56,7 @@ pub(super) fn flow(orig: &str, resp: &str, start: f64, end: f64) -> Conversation
         quoted_only: false,
         tcp: Some(tcp.into()),
         icmp: Vec::new(),
+        stray_icmp: Vec::new(),
         parts: Vec::new(),
         app: App::default(),
     }
@@ -84,7 +85,7 @@ pub(super) fn refused(mut flow: Conversation, at: f64) -> Conversation {
 /// An ICMP error quotes the SYN at `at`.
 pub(super) fn icmp(mut flow: Conversation, kind: u8, code: u8, at: f64) -> Conversation {
     let from = flow.resp.ip();
-    flow.icmp.push(IcmpError { at: moment(at), from, kind, code, v6: false, quotes: Dir::Orig });
+    flow.icmp.push(IcmpError { at: moment(at), from, kind, code, v6: false, quotes: Dir::Orig, seq: None });
     flow
 }
 

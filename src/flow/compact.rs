@@ -247,6 +247,7 @@ impl<A: Coded + Default> Flow<A> {
             quoted_only: false,
             tcp: None,
             icmp: Vec::new(),
+            stray_icmp: Vec::new(),
             parts: Vec::new(),
             app: A::default(),
         }
@@ -274,6 +275,11 @@ impl<A: Coded + Default> Flow<A> {
         self.app.code(codec);
     }
 
+    /// It has what few flows have.
+    fn has_rare(&self) -> bool {
+        self.duplicates > 0 || !self.icmp.is_empty() || !self.stray_icmp.is_empty() || !self.parts.is_empty()
+    }
+
     /// What stands before the TCP facts, which get a place if there are any.
     fn code_counters<C: Codec>(&mut self, codec: &mut C) {
         self.last.code(codec);
@@ -284,7 +290,7 @@ impl<A: Coded + Default> Flow<A> {
             | u8::from(self.quoted_only) << 2
             | u8::from(self.tcp.is_some()) << 3
             | u8::from(self.stream_frame == Some(self.first.frame)) << 4
-            | u8::from(self.duplicates > 0 || !self.icmp.is_empty() || !self.parts.is_empty()) << 5
+            | u8::from(self.has_rare()) << 5
             | u8::from(self.stream_frame.is_some_and(|f| f != self.first.frame)) << 6];
         codec.array(&mut form);
         let has = |bit: u8| form[0] & 1 << bit != 0;
@@ -299,10 +305,12 @@ impl<A: Coded + Default> Flow<A> {
         if has(5) {
             self.duplicates.code(codec);
             list(&mut self.icmp, codec, Coded::code);
+            list(&mut self.stray_icmp, codec, Coded::code);
             list(&mut self.parts, codec, Coded::code);
         } else {
             self.duplicates = 0;
             self.icmp.clear();
+            self.stray_icmp.clear();
             self.parts.clear();
         }
         if has(3) {
@@ -343,6 +351,7 @@ impl<A> Flow<A> {
             quoted_only: self.quoted_only,
             tcp: self.tcp,
             icmp: self.icmp,
+            stray_icmp: self.stray_icmp,
             parts: self.parts,
             app,
         }
@@ -351,13 +360,14 @@ impl<A> Flow<A> {
 
 impl Coded for IcmpError {
     fn code<C: Codec>(&mut self, codec: &mut C) {
-        let Self { at, from, kind, code, v6, quotes } = self;
+        let Self { at, from, kind, code, v6, quotes, seq } = self;
         at.code(codec);
         from.code(codec);
         kind.code(codec);
         code.code(codec);
         v6.code(codec);
         quotes.code(codec);
+        optional(seq, codec, Coded::code);
     }
 }
 

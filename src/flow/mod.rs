@@ -93,12 +93,14 @@ pub struct IcmpError {
     pub v6: bool,
     /// Which side's packet it quotes.
     pub quotes: Dir,
+    /// TCP sequence number of that packet, where it was captured.
+    pub seq: Option<u32>,
 }
 
 impl Default for IcmpError {
     fn default() -> Self {
         let from = std::net::Ipv4Addr::UNSPECIFIED.into();
-        Self { at: Moment::default(), from, kind: 0, code: 0, v6: false, quotes: Dir::Orig }
+        Self { at: Moment::default(), from, kind: 0, code: 0, v6: false, quotes: Dir::Orig, seq: None }
     }
 }
 
@@ -168,6 +170,9 @@ pub struct Flow<A> {
     pub tcp: Option<TcpRecord>,
     /// ICMP errors that quote it, at most the first 16.
     pub icmp: Vec<IcmpError>,
+    /// ICMP errors that quote its endpoints with a sequence number that it did not send, at most the first 4: anybody could
+    /// have written them, so that they decide nothing (RFC 5927 §4.1).
+    pub stray_icmp: Vec<IcmpError>,
     /// Shares of the files, only where the capture is several files.
     pub parts: Vec<Part>,
     /// What the observer made of the payload.

@@ -17,7 +17,7 @@ use super::entry::{Arrival, Entry, spread};
 use super::key::FlowKey;
 use super::slot::Slot;
 use super::store::{Opens, Store};
-use super::totals::Totals;
+use super::totals::{LateStream, Totals};
 use super::{Dir, Flow, FrameRef, Moment, Observer, icmp};
 use crate::capture::{CaptureIndex, Window};
 use crate::packet::{Kind, Packet, protocol};
@@ -233,6 +233,11 @@ impl<O: Observer> Table<O> {
         let Slot::Live(entry) = slot else { return None };
         let mut dir = sender.or_else(|| entry.key.sender(&arrival.key)).unwrap_or(Dir::Orig);
         if entry.is_other_epoch(dir, flags, arrival.packet.seq) {
+            if opens == Opens::Quoted && entry.quotes_a_stranger(dir, arrival.packet.seq) {
+                // Wireshark begins a stream there, which later ones are numbered after.
+                store.archive.totals.late_streams.push(LateStream { frame: arrival.at.frame, overlay: None });
+                return Some((entry, dir));
+            }
             store.open_epoch(entry, arrival, opens, observer);
             dir = entry.key.sender(&arrival.key).unwrap_or(Dir::Orig);
         }

@@ -313,6 +313,50 @@ fn an_icmp_error_belongs_to_the_flow_that_it_quotes() {
 }
 
 #[test]
+fn an_icmp_error_that_quotes_what_was_not_sent_decides_nothing() {
+    let dial = "0 > S";
+    let open = format!("{HANDSHAKE} 1 > PA seq=1 ack=1 len=9 \n 1.1 < A seq=1 ack=10");
+    let late = "0 > PA seq=1 ack=1 len=9 \n 1 < A seq=1 ack=10";
+    for (before, quoted, believed) in [
+        (dial, "> bytes=8", true),
+        (dial, "> bytes=8 seq=1", false),
+        (dial, "> seq=77", false),
+        (dial, "< bytes=8 seq=77", true),
+        (&open, "> bytes=8", true),
+        (&open, "> bytes=8 seq=1", true),
+        (&open, "> bytes=8 seq=10", true),
+        (&open, "> bytes=8 seq=900000", true),
+        (&open, "> bytes=8 seq=2000000", false),
+        (&open, "> bytes=8 seq=4294967290", false),
+        (&open, "< bytes=8 seq=2000000", false),
+        (&open, "> seq=2000000", false),
+        // A capture that begins late knows no start.
+        (late, "> bytes=8 seq=2000000", true),
+        (late, "> bytes=8 seq=100000000", false),
+    ] {
+        let flow = flow(&format!("{before} \n 2 icmp 3 1 quotes {quoted}"));
+        let told = (flow.icmp.len(), flow.stray_icmp.len());
+        assert_eq!(told, if believed { (1, 0) } else { (0, 1) }, "{before}, quoted {quoted}");
+    }
+}
+
+#[test]
+fn icmp_errors_that_quote_what_was_not_sent_leave_no_true_one_out() {
+    let strays = "0.1 icmp 3 1 quotes > seq=5 \n".repeat(40);
+    let flow = flow(&format!("0 > S \n {strays} 0.2 icmp 3 3 quotes > \n 1 > S"));
+    assert_eq!((flow.icmp.len(), flow.icmp[0].code, flow.stray_icmp.len()), (1, 3, 4));
+    assert_eq!(flow.packets.orig, 2, "they open no connection of their own");
+}
+
+#[test]
+fn an_icmp_error_before_the_first_packet_is_held_against_the_syn() {
+    for (quoted, kept) in [("", (1, 0)), ("seq=5", (0, 1))] {
+        let flow = flow(&format!("0 icmp 3 1 quotes > bytes=8 {quoted} \n 1 > S \n 2 > S"));
+        assert_eq!((flow.icmp.len(), flow.stray_icmp.len()), kept, "{quoted}");
+    }
+}
+
+#[test]
 fn shares_of_the_files_of_a_capture() {
     let parts = |texts: &[&str]| {
         let mut flows = flows_in_files(texts);

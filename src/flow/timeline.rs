@@ -4,7 +4,8 @@
 //! Keys: `seq` and `ack` counted from the side's initial number, `len`, `win`, `ttl`, `id` (IP identification), `if`
 //! (interface), `isn` (from now on), `ws` (window scale), `sport`, `dport`, `data` (payload text), `sack` (one block,
 //! `FROM-TO` counted as `ack` is).
-//! `TIME icmp TYPE CODE quotes DIR [bytes=N]`: an ICMP error of 192.0.2.9 with that much of the quoted TCP header.
+//! `TIME icmp TYPE CODE quotes DIR [bytes=N] [seq=N]`: an ICMP error of 192.0.2.9 with that much of the TCP header of a SYN
+//! with that number.
 
 use super::{Dir, Flow, FlowEnd, Moment, Observer, Payload, PerDir, Shard, ShardOptions, TcpFacts};
 use crate::capture::{CaptureIndex, FrameHeader, LinkType, Window};
@@ -173,15 +174,16 @@ impl Script {
         [1, 1, 5, 10].into_iter().chain(edges).collect()
     }
 
-    /// An ICMP error: `TYPE CODE quotes DIR [bytes=N]`.
+    /// An ICMP error: `TYPE CODE quotes DIR [bytes=N] [seq=N]`.
     fn icmp(&mut self, time: f64, words: &[&str]) {
         let &[kind, code, "quotes", dir, ref rest @ ..] = words else { panic!("{words:?} is no ICMP error") };
         let dir = if dir == ">" { Dir::Orig } else { Dir::Resp };
-        let shown = rest.first().and_then(|w| w.strip_prefix("bytes=")).map_or(20, |n| n.parse().expect(n));
+        let key = |name: &str| rest.iter().find_map(|w| w.strip_prefix(name)?.parse::<u32>().ok());
+        let shown = key("bytes=").map_or(20, |n| n as usize);
         let mut packet = self.blank(dir, 0);
         (packet.kind, packet.src_port, packet.dst_port) =
             (Kind::IcmpError, self.ports[dir], self.ports[dir.other()]);
-        packet.seq = self.isn[dir];
+        packet.seq = self.isn[dir].wrapping_add(key("seq=").unwrap_or_default());
         packet.window = u16::from_be_bytes([kind, code].map(|n| n.parse().expect(n)));
         let (client, server) = ([10, 0, 0, 1], [10, 0, 0, 2]);
         let (src, dst) = if dir == Dir::Orig { (client, server) } else { (server, client) };

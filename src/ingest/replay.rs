@@ -42,7 +42,7 @@ impl Wanted {
             resp: flow.resp,
             first: flow.first.frame,
             last: flow.last.frame,
-            icmp: flow.icmp.iter().map(|e| e.at.frame).collect(),
+            icmp: flow.icmp.iter().chain(&flow.stray_icmp).map(|e| e.at.frame).collect(),
         }
     }
 

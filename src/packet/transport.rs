@@ -110,11 +110,15 @@ impl Walk<'_> {
         let Some(Quoted { protocol: quoted_protocol, ports, seq }) = quote(self.frame, quoted) else {
             return self.opaque(protocol);
         };
+        if quoted_protocol == TCP && seq.is_none() && self.frame.len() >= self.end {
+            // RFC 1122 §3.2.2: at least 8 bytes are quoted, the sequence number among them; nobody takes less.
+            return self.opaque(protocol);
+        }
         self.packet.kind = Kind::IcmpError;
         self.packet.protocol = quoted_protocol;
         self.packet.transport = self.at as u32;
         [self.packet.src_port, self.packet.dst_port] = ports;
-        self.packet.seq = seq;
+        self.packet.seq = seq.unwrap_or_default();
         self.set_payload(quoted);
         self.packet.hash = flow_hash(self.frame, quoted, ports, quoted_protocol).0;
         Ok(Next::Done)
@@ -148,7 +152,8 @@ impl Walk<'_> {
 struct Quoted {
     protocol: u8,
     ports: [u16; 2],
-    seq: u32,
+    /// Of TCP.
+    seq: Option<u32>,
 }
 
 /// What the beginning of an IP packet says of its transport protocol, and where its header is; nowhere in a fragment that
@@ -166,17 +171,17 @@ pub(crate) fn quoted_transport(packet: &[u8]) -> Option<(u8, Option<usize>)> {
     }
 }
 
-/// What the IP packet at `at` says of its flow; ports and sequence number are 0 where they were cut or not quoted.
+/// What the IP packet at `at` says of its flow; ports are 0 where they were cut or not quoted.
 fn quote(frame: &[u8], at: usize) -> Option<Quoted> {
     let packet = frame.get(at..)?;
     let (protocol, transport) = quoted_transport(packet)?;
     let transport = transport.and_then(|at| packet.get(at..)).unwrap_or_default();
-    let (mut ports, mut seq) = ([0; 2], 0);
+    let (mut ports, mut seq) = ([0; 2], None);
     if let (TCP | UDP | SCTP, Some([s0, s1, d0, d1])) = (protocol, transport.first_chunk()) {
         ports = [u16::from_be_bytes([*s0, *s1]), u16::from_be_bytes([*d0, *d1])];
     }
     if let (TCP, Some([_, _, _, _, q0, q1, q2, q3])) = (protocol, transport.first_chunk()) {
-        seq = u32::from_be_bytes([*q0, *q1, *q2, *q3]);
+        seq = Some(u32::from_be_bytes([*q0, *q1, *q2, *q3]));
     }
     Some(Quoted { protocol, ports, seq })
 }

@@ -81,6 +81,7 @@ impl<O: Observer> Entry<O> {
             quoted_only,
             tcp,
             icmp: std::mem::take(&mut self.icmp),
+            stray_icmp: std::mem::take(&mut self.stray_icmp),
             parts: std::mem::take(&mut self.parts),
             app,
         };
@@ -109,6 +110,7 @@ impl<O: Observer> Entry<O> {
             shares_tuple: flow.shares_tuple,
             transport,
             icmp: flow.icmp,
+            stray_icmp: flow.stray_icmp,
             parts: flow.parts,
             app: App::Ended(flow.app),
         }

@@ -33,6 +33,7 @@ pub(super) struct Entry<O: Observer> {
     pub(super) shares_tuple: bool,
     transport: Transport,
     icmp: Vec<IcmpError>,
+    stray_icmp: Vec<IcmpError>,
     parts: Vec<Part>,
     app: App<O>,
 }
@@ -77,6 +78,7 @@ impl<O: Observer> Entry<O> {
             shares_tuple: false,
             transport: Transport::Tcp(Connection::default()),
             icmp: Vec::new(),
+            stray_icmp: Vec::new(),
             parts: Vec::new(),
             app: App::Open(O::Flow::default()),
         }
@@ -106,6 +108,7 @@ impl<O: Observer> Entry<O> {
         (self.truncated, self.midstream) = (false, false);
         (self.evicted, self.shares_tuple) = (false, false);
         self.icmp.clear();
+        self.stray_icmp.clear();
         self.parts.clear();
         self.app = App::Open(O::Flow::default());
         match (self.key.proto(), &mut self.transport) {
@@ -151,7 +154,11 @@ impl<O: Observer> Entry<O> {
                     window: arrival.window,
                     ports: self.key.ports(),
                 };
-                connection.segment(&segment, &mut Listener::of(observer, &mut self.app))
+                let copy = connection.segment(&segment, &mut Listener::of(observer, &mut self.app));
+                if arrival.packet.has(SYN) && !self.icmp.is_empty() {
+                    self.part_with_strays();
+                }
+                copy
             }
             Transport::Datagrams(copies) => {
                 let copy = copies.is_copy(arrival.packet, arrival.at.time, true);
@@ -175,7 +182,7 @@ impl<O: Observer> Entry<O> {
         self.key = self.key.reversed();
         self.packets = self.packets.reversed();
         self.bytes = self.bytes.reversed();
-        for error in &mut self.icmp {
+        for error in self.icmp.iter_mut().chain(&mut self.stray_icmp) {
             error.quotes = error.quotes.other();
         }
         if let App::Open(app) = &mut self.app {
@@ -204,9 +211,9 @@ impl<O: Observer> Entry<O> {
         if self.is_quoted_only() {
             self.last = error.at;
         }
-        if self.icmp.len() < ICMP_ERRORS {
-            self.icmp.push(error);
-        }
+        self.icmp.push(error);
+        self.part_with_strays();
+        self.icmp.truncate(ICMP_ERRORS);
         if let (Transport::Tcp(connection), Some(flags)) = (&mut self.transport, quote) {
             connection.quoted(flags);
             self.stream_frame.get_or_insert(error.at.frame);
@@ -214,6 +221,21 @@ impl<O: Observer> Entry<O> {
         if several_files {
             self.share(error.at.frame, quote.is_some(), true);
         }
+    }
+
+    /// Sets those errors apart that quote what was not sent. Once more when a SYN comes: one before it was judged by nothing.
+    fn part_with_strays(&mut self) {
+        let Transport::Tcp(connection) = &self.transport else { return };
+        let is_stray = |e: &mut IcmpError| e.seq.is_some_and(|seq| !connection.may_have_sent(e.quotes, seq));
+        self.stray_icmp.extend(self.icmp.extract_if(.., is_stray));
+        self.stray_icmp.truncate(STRAY_ICMP_ERRORS);
+    }
+
+    /// An ICMP error of its endpoints quotes a SYN with `seq` that `dir`, whose own SYN was captured and which is not over,
+    /// did not send: it opens no connection.
+    pub(super) fn quotes_a_stranger(&self, dir: Dir, seq: u32) -> bool {
+        let Transport::Tcp(connection) = &self.transport else { return false };
+        !connection.is_over() && connection.facts.isn[dir].is_some_and(|isn| isn != seq)
     }
 
     /// Extends the share of the frame's file. `streams`: Wireshark gives the frame a stream; `quoted`: it is an ICMP
@@ -308,3 +330,5 @@ fn comes_from_responder(packet: &Packet, key: &FlowKey) -> bool {
 const EPHEMERAL: u16 = 32768;
 /// ICMP errors kept of one flow.
 const ICMP_ERRORS: usize = 16;
+/// The same of those that quote what it did not send.
+const STRAY_ICMP_ERRORS: usize = 4;

@@ -1,6 +1,6 @@
 //! Segments that no receiver takes: far from what was sent, and from what the receiver has room for.
 //!
-//! Takes a segment; tells whether it can be one of the connection's own. Whoever is not on the path has to guess numbers.
+//! Takes a segment, or its number that an ICMP error quotes; tells whether it can be one of the connection's own. Whoever is not on the path has to guess numbers.
 
 use super::{Connection, Segment};
 use crate::flow::labels::Scale;
@@ -66,6 +66,20 @@ impl Connection {
         }
     }
 
+    /// RFC 5927 §4.1: whether `dir` sent, or may have sent, the segment with number `seq` that an ICMP error quotes. Where its
+    /// SYN was not captured, only what is far from all that was seen is not its own.
+    ///
+    /// Assume: whoever rewrites sequence numbers on the path rewrites them in what errors quote as well; else such errors
+    /// are among those that are counted and not believed.
+    pub(in crate::flow) fn may_have_sent(&self, dir: Dir, seq: u32) -> bool {
+        let (own, seq) = (&self.streams[dir], Seq(seq));
+        match self.facts.isn[dir] {
+            Some(isn) if own.is_unused() && self.facts.established.is_none() => seq == Seq(isn),
+            Some(_) => own.place(seq) >= -1 && (-FAR_BACK..=NEAR).contains(&own.beyond(seq)),
+            None => (-FAR_BACK..=FAR_BACK).contains(&own.beyond(seq)),
+        }
+    }
+
     /// The receiver's last window in bytes.
     fn room(&self, segment: &Segment<'_>) -> Option<i64> {
         let receiver = segment.dir.other();
@@ -81,7 +95,7 @@ impl Connection {
 /// A capture may have lost so many bytes between two packets of a connection.
 const NEAR: i64 = 1 << 20;
 
-/// More than is sent again, or comes late.
+/// More than is sent again, or comes late, and than a capture that begins amid a connection makes up for.
 const FAR_BACK: i64 = 1 << 26;
 
 /// A RST is on its way for no longer than this.

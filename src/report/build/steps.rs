@@ -31,6 +31,11 @@ pub fn steps(flow: &Conversation) -> Vec<Step> {
         let text = format!("ICMP {} from {}", words::icmp(error), error.from);
         steps.add(Some(error.at), error.quotes.other(), text);
     }
+    for error in &flow.stray_icmp {
+        let what = words::icmp(error);
+        let text = format!("ICMP {what} from {}, of a packet that was not sent: decides nothing", error.from);
+        steps.add(Some(error.at), error.quotes.other(), text);
+    }
     for lookup in flow.app.dns.iter().flat_map(|d| &d.lookups) {
         let kind = words::dns_type(lookup.qtype);
         steps.add(Some(lookup.query), Dir::Orig, format!("DNS query {kind} {}", lookup.name));

@@ -277,6 +277,7 @@ mod tests {
             quoted_only: false,
             tcp: Some(tcp.into()),
             icmp: Vec::new(),
+            stray_icmp: Vec::new(),
             parts: Vec::new(),
             app,
         }

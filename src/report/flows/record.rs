@@ -33,7 +33,7 @@ impl Records<'_> {
         if flow.duplicates > 0 {
             out.field(b",\"duplicates\":", u64::from(flow.duplicates));
         }
-        icmp(out, &flow.icmp);
+        icmp(out, flow);
         if let Some(facts) = &flow.app.session.tls {
             tls::write(out, facts, cache);
         }
@@ -112,11 +112,18 @@ fn counts(out: &mut Text, flow: &Conversation, tcp: Option<&TcpFacts>) {
     out.put(b"}");
 }
 
-fn icmp(out: &mut Text, errors: &[IcmpError]) {
-    if errors.is_empty() {
-        return;
+fn icmp(out: &mut Text, flow: &Conversation) {
+    if !flow.icmp.is_empty() {
+        out.put(b",\"icmp\":");
+        errors(out, &flow.icmp);
     }
-    out.put(b",\"icmp\":");
+    if !flow.stray_icmp.is_empty() {
+        out.put(b",\"stray_icmp\":");
+        errors(out, &flow.stray_icmp);
+    }
+}
+
+fn errors(out: &mut Text, errors: &[IcmpError]) {
     out.array(errors, |out, error| {
         out.field(b"{\"type\":", u64::from(error.kind));
         out.field(b",\"code\":", u64::from(error.code));

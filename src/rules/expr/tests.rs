@@ -41,6 +41,7 @@ fn flow() -> Conversation {
         quoted_only: false,
         tcp: Some(tcp.into()),
         icmp: Vec::new(),
+        stray_icmp: Vec::new(),
         parts: Vec::new(),
         app: App::default(),
     }
