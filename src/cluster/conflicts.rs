@@ -1,7 +1,7 @@
 //! Disagreements that only the whole map shows.
 //!
-//! Takes the filled map; adds a sentence for each address that two running pods claim, for each Service that has a pod of
-//! another namespace as its endpoint or that pod's address as its own, and for each virtual address whose rules on a host
+//! Takes the filled map; adds a sentence for each address that two running pods claim, for each Service that leads to, or
+//! has, the address of a pod or Service of another namespace, and for each virtual address whose rules on a host
 //! lead elsewhere than the EndpointSlices say (kube-proxy lags, or the two were taken at different times).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::build::{Builder, MAX_CONFLICTS, MAX_SAID, list};
 use super::chains::MAX_WORK;
 use super::index::has_ended;
-use super::{Destination, Service};
+use super::{ClusterMap, Destination, Service};
 use crate::bundle::SourceIndex;
 
 pub(super) fn find(b: &mut Builder<'_>) {
@@ -39,15 +39,10 @@ fn shared_addresses(b: &mut Builder<'_>) {
     }
 }
 
-/// Services that lead to, or have as their own, the address of a pod of another namespace: a mistake, or somebody who
-/// wants its calls.
+/// Services that lead to, or have as their own, the address of a pod or Service of another namespace: a mistake, or
+/// somebody who wants its calls.
 fn foreign_addresses(b: &mut Builder<'_>) {
-    let mut pods: HashMap<IpAddr, (usize, HashSet<&str>)> = HashMap::new();
-    for (i, pod) in b.map.pods.iter().enumerate().filter(|(_, p)| !p.host_network && !has_ended(p)) {
-        for ip in &pod.ips {
-            pods.entry(*ip).or_insert_with(|| (i, HashSet::new())).1.insert(&pod.namespace);
-        }
-    }
+    let owners = owners(&b.map);
     let endpoints = b.map.endpoints.iter();
     let endpoints = endpoints.map(|e| ("the endpoint", &e.namespace, &e.service, e.address.ip(), e.source));
     let services = b.map.services.iter();
@@ -58,25 +53,55 @@ fn foreign_addresses(b: &mut Builder<'_>) {
     });
     let (mut found, mut more, mut seen) = (Vec::new(), 0, HashSet::new());
     for (what, namespace, name, ip, source) in endpoints.chain(of_services) {
-        let Some((pod, namespaces)) = pods.get(&ip) else { continue };
-        if namespaces.contains(namespace.as_str()) || !seen.insert((what, namespace, name, ip)) {
+        let Some(owner) = owners.get(&ip) else { continue };
+        if owner.namespaces.contains(namespace.as_str()) || !seen.insert((what, namespace, name, ip)) {
             continue;
         }
         if found.len() == MAX_CONFLICTS {
             more += 1;
-        } else if let Some(pod) = b.map.pods.get(*pod) {
-            let (of, place) = (format!("{}/{}", pod.namespace, pod.name), b.place(pod.source));
-            let text = format!(
-                "Service {namespace}/{name} has {what} {ip} in {}, which is that of pod {of} in {place}",
-                b.place(source)
-            );
-            found.push((text, vec![source, pod.source]));
+            continue;
         }
+        let text = format!(
+            "Service {namespace}/{name} has {what} {ip} in {}, which is that of {} {}/{} in {}",
+            b.place(source),
+            owner.what,
+            owner.name.0,
+            owner.name.1,
+            b.place(owner.source)
+        );
+        found.push((text, vec![source, owner.source]));
     }
     b.map.conflicts_beyond += more;
     for (text, sources) in found {
         b.conflict(text, sources);
     }
+}
+
+/// Whose address it is by nature, and all namespaces that have it so.
+struct Natural<'m> {
+    what: &'static str,
+    name: (&'m str, &'m str),
+    source: SourceIndex,
+    namespaces: HashSet<&'m str>,
+}
+
+/// Running pods by their own addresses, then Services by their ClusterIPs.
+fn owners(map: &ClusterMap) -> HashMap<IpAddr, Natural<'_>> {
+    let pods = map.pods.iter().filter(|p| !p.host_network && !has_ended(p));
+    let pods = pods.flat_map(|p| p.ips.iter().map(|ip| (*ip, "pod", (&*p.namespace, &*p.name), p.source)));
+    let services = map
+        .services
+        .iter()
+        .flat_map(|s| s.cluster_ips.iter().map(|ip| (*ip, "Service", (&*s.namespace, &*s.name), s.source)));
+    let mut owners: HashMap<IpAddr, Natural<'_>> = HashMap::new();
+    for (ip, what, name, source) in pods.chain(services) {
+        let new = || Natural { what, name, source, namespaces: HashSet::new() };
+        let owner = owners.entry(ip).or_insert_with(new);
+        if owner.what == what && (what == "pod" || owner.namespaces.is_empty()) {
+            owner.namespaces.insert(name.0);
+        }
+    }
+    owners
 }
 
 fn rules_against_objects(b: &mut Builder<'_>) {

@@ -59,6 +59,7 @@ impl Tables {
         let mut t = Self::default();
         t.add_services(map);
         t.add_owners(map);
+        t.put_pods_first(map);
         t.add_external(map);
         t.add_hosts(map);
         t.empty = map.empty_endpoints.iter().map(|(ns, s, _)| format!("{ns}/{s}")).collect();
@@ -91,6 +92,20 @@ impl Tables {
             }
             for port in s.ports.iter().filter_map(|p| p.node_port) {
                 self.node_ports.entry(port).or_default().push(i);
+            }
+        }
+    }
+
+    /// A kubelet says which address its pod has, and no ClusterIP is one of those: a Service that has it nevertheless is
+    /// somebody's claim, or of another cluster.
+    fn put_pods_first(&mut self, map: &ClusterMap) {
+        let runs = |entry: &Entry| match entry {
+            Entry::Pod(i) => map.pods.get(*i).is_some_and(|pod| !has_ended(pod)),
+            Entry::Service(_) | Entry::Node(_) => false,
+        };
+        for entries in self.owners.values_mut() {
+            if entries.len() > 1 && matches!(entries.first(), Some(Entry::Service(_))) {
+                entries.sort_by_key(|entry| !runs(entry));
             }
         }
     }

@@ -7,8 +7,8 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
-use super::index::{Entry, Tables};
-use super::{Callee, ClusterMap, Destination, Endpoint, Node, Owner, Service, Translation};
+use super::index::{Entry, Tables, has_ended};
+use super::{Callee, ClusterMap, Destination, Endpoint, Node, Owner, Pod, Service, Translation};
 use crate::bundle::SourceIndex;
 
 /// How a backend of a virtual address is known.
@@ -52,8 +52,14 @@ pub enum Endpoints {
     Ready(usize),
 }
 
+/// Who is at an address: a pod that has it, or who an endpoint says.
+enum Resident<'m> {
+    Pod(&'m Pod),
+    Endpoint(&'m Endpoint),
+}
+
 impl ClusterMap {
-    /// Whose address it is, the most specific owner first: a Service, a pod of its own, a node.
+    /// Whose address it is, the most specific owner first: a pod of its own, a Service, a node.
     pub fn owner(&self, ip: IpAddr) -> Option<Owner<'_>> {
         self.owner_entries(ip).iter().find_map(|entry| self.owner_at(*entry))
     }
@@ -68,22 +74,49 @@ impl ClusterMap {
         self.tables().hosts.get(&ip.to_canonical()).map(String::as_str)
     }
 
-    /// `namespace/name` of the pod at an address, as endpoints say, else as the pods' own addresses do.
+    /// `namespace/name` of the pod at an address.
     pub fn pod_of(&self, address: SocketAddr) -> Option<String> {
-        let of_endpoint = self.endpoints_at(address).find_map(|e| e.pod.clone());
-        of_endpoint.or_else(|| match self.owner(address.ip()) {
-            Some(Owner::Pod(pod)) => Some(format!("{}/{}", pod.namespace, pod.name)),
-            _ => None,
-        })
+        match self.resident(address)? {
+            Resident::Pod(pod) => Some(format!("{}/{}", pod.namespace, pod.name)),
+            Resident::Endpoint(endpoint) => endpoint.pod.clone(),
+        }
     }
 
     /// Name of the node that the pod at an address runs on.
     pub fn node_of(&self, address: SocketAddr) -> Option<&str> {
-        let of_endpoint = self.endpoints_at(address).find_map(|e| e.node.as_deref());
-        of_endpoint.or_else(|| match self.owner(address.ip()) {
-            Some(Owner::Pod(pod)) => pod.node.as_deref(),
-            _ => None,
-        })
+        let node = match self.resident(address) {
+            Some(Resident::Pod(pod)) => pod.node.as_deref(),
+            Some(Resident::Endpoint(endpoint)) => endpoint.node.as_deref(),
+            None => None,
+        };
+        node.or_else(|| self.endpoints_at(address).find_map(|e| e.node.as_deref()))
+    }
+
+    /// Who is believed to be at an address. Whoever writes endpoints may name any pod in them: one that has the address, or
+    /// one beside it in its namespace (its successor, where the pods were listed earlier), comes before any other name.
+    fn resident(&self, address: SocketAddr) -> Option<Resident<'_>> {
+        let owners = self.owner_entries(address.ip()).iter().filter_map(|entry| self.owner_at(*entry));
+        let pods = owners.take(MAX_OWNERS).filter_map(|owner| match owner {
+            Owner::Pod(pod) => Some(pod),
+            Owner::Service(_) | Owner::Node(_) => None,
+        });
+        let pods: Vec<&Pod> = pods.collect();
+        let names = |e: &&Endpoint| e.pod.is_some();
+        let named: Vec<&Endpoint> =
+            self.endpoints_at(address).take(MAX_ENDPOINTS).filter(names).take(MAX_OWNERS).collect();
+        let is_named = |pod: &&&Pod| {
+            let is = |name: &str| {
+                name.split_once('/').is_some_and(|(ns, name)| ns == pod.namespace && name == pod.name)
+            };
+            named.iter().any(|e| e.pod.as_deref().is_some_and(is))
+        };
+        let of_pod = pods.iter().find(is_named).map(|pod| Resident::Pod(pod));
+        let beside = |e: &&&Endpoint| pods.iter().any(|pod| pod.namespace == e.namespace);
+        let successor = || named.iter().find(beside).map(|e| Resident::Endpoint(e));
+        let running = || pods.iter().find(|pod| !has_ended(pod)).map(|pod| Resident::Pod(pod));
+        let first = || named.first().map(|e| Resident::Endpoint(e));
+        let ended = || pods.first().map(|pod| Resident::Pod(pod));
+        of_pod.or_else(successor).or_else(running).or_else(first).or_else(ended)
     }
 
     /// Endpoints with this address and port, of any Service.
@@ -270,8 +303,10 @@ impl ClusterMap {
     }
 }
 
-/// Owners of one address that are looked through.
+/// Owners of one address, and names that endpoints give it, that are looked through.
 const MAX_OWNERS: usize = 64;
+/// Endpoints at one address and port that are looked through for a name.
+const MAX_ENDPOINTS: usize = 4096;
 
 fn from_endpoint(e: &Endpoint) -> Backend {
     Backend {

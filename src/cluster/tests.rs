@@ -752,7 +752,7 @@ fn an_address_is_its_pods_whatever_other_namespaces_say() {
         + &slice("aevil", "aaa");
     let own = service("acme", "pay", "10.96.0.7", "") + "\n" + &slice("acme", "pay");
     let map = of(&[("a.json", &theirs), ("b.json", &own), ("c.json", pod)]);
-    assert_eq!(map.conflicts.len(), 2, "{:?}", map.conflicts);
+    assert_eq!(map.conflicts.len(), 3, "{:?}", map.conflicts);
     assert!(matches!(map.owner(ip("10.0.0.2")), Some(Owner::Pod(p)) if p.name == "pay-0"));
     assert_eq!(map.service_of_address(socket("10.0.0.2:443")), None);
     let name = |s: &Service| s.name.clone();
@@ -770,7 +770,63 @@ fn an_address_is_its_pods_whatever_other_namespaces_say() {
         );
         assert!(said.contains(&&*text), "{said:?}");
     }
-    assert_eq!(said.len(), 3, "{said:?}");
+    let of_service = "Service aevil/aaa has the external address 10.96.0.7 in a.json, which is that of Service acme/pay in b.json";
+    assert!(said.contains(&of_service), "{said:?}");
+    assert_eq!(said.len(), 4, "{said:?}");
+    assert!(
+        matches!(map.owner(ip("10.0.0.2")), Some(Owner::Pod(p)) if p.name == "pay-0"),
+        "not the ClusterIP's"
+    );
+    assert_eq!(map.service_of_address(socket("10.0.0.2:443")), None);
+}
+
+/// Nor does it name the pod, or take the address of another namespace's Service.
+#[test]
+fn a_name_in_an_endpoint_is_held_against_the_pods() {
+    let slice = |namespace: &str, service: &str, ip: &str, pod: &str| {
+        format!(
+            r#"{{"kind":"EndpointSlice","metadata":{{"name":"{service}-1","namespace":"{namespace}","labels":{{"kubernetes.io/service-name":"{service}"}}}},"endpoints":[{{"addresses":["{ip}"],"targetRef":{{"kind":"Pod","namespace":"{namespace}","name":"{pod}"}}}}],"ports":[{{"port":443}}]}}"#
+        )
+    };
+    let pod = |name: &str, ip: &str, more: &str| {
+        format!(
+            r#"{{"kind":"Pod","metadata":{{"name":"{name}","namespace":"acme"}},"spec":{{"nodeName":"n"}},"status":{{{more}"podIP":"{ip}"}}}}"#
+        )
+    };
+    let service = |namespace: &str, name: &str, ip: &str| {
+        format!(
+            r#"{{"kind":"Service","metadata":{{"name":"{name}","namespace":"{namespace}"}},"spec":{{"clusterIP":"{ip}"}}}}"#
+        )
+    };
+    let objects = [
+        service("aevil", "aaa", "10.96.0.8"),
+        slice("aevil", "aaa", "10.0.0.2", "web-0"),
+        slice("aevil", "aaa", "10.96.0.7", "web-0"),
+        slice("aevil", "aaa", "10.0.0.9", "web-0"),
+        slice("acme", "pay", "10.0.0.2", "pay-0"),
+        slice("acme", "new", "10.0.0.3", "new-1"),
+        service("acme", "pay", "10.96.0.7"),
+        pod("pay-0", "10.0.0.2", ""),
+        pod("new-0", "10.0.0.3", ""),
+        pod("alone-0", "10.0.0.9", ""),
+        pod("job-0", "10.0.0.4", r#""phase":"Succeeded","#),
+    ];
+    let map = of(&[("a.json", &objects.join("\n"))]);
+    for (address, pod) in [
+        ("10.0.0.2:443", "acme/pay-0"),
+        // The pods were listed before it came.
+        ("10.0.0.3:443", "acme/new-1"),
+        ("10.0.0.9:443", "acme/alone-0"),
+        ("10.0.0.4:443", "acme/job-0"),
+        ("10.96.0.7:443", "aevil/web-0"),
+    ] {
+        assert_eq!(map.pod_of(socket(address)).as_deref(), Some(pod), "{address}");
+    }
+    assert_eq!(map.node_of(socket("10.0.0.9:443")), Some("n"));
+    let said: Vec<_> = map.conflicts.iter().map(|c| c.text.as_str()).collect();
+    let of_service =
+        "Service aevil/aaa has the endpoint 10.96.0.7 in a.json, which is that of Service acme/pay in a.json";
+    assert!(said.contains(&of_service), "{said:?}");
 }
 
 #[test]
