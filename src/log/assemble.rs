@@ -154,6 +154,7 @@ fn finish(
         component: report.component.as_deref().map(Arc::from),
         host: report.host.as_deref().map(Arc::from),
         pod: origin::pod_of(&log.path).map(Arc::from),
+        stranger: origin::path_of_stranger(&log.path),
     };
     for mut part in log.files {
         count(&mut part.scan, &mut report);
@@ -218,7 +219,10 @@ fn reversed(file: &Part, clock: &Clock) -> Option<(Timestamp, Timestamp)> {
 
 /// Whether a component tells of a webhook call that it did not make: the API server calls webhooks, others read in its
 /// answer how that went.
-fn retold(known: &Known, writer: Option<&str>) -> bool {
+fn retold(known: &Known, writer: Option<&str>, pretends: bool) -> bool {
+    if pretends {
+        return true;
+    }
     let calls = known.by_dispatcher || writer.is_none_or(|name| name.contains("apiserver"));
     !calls && known.edge == Edge::Webhook && known.fields.webhook.is_some()
 }
@@ -231,6 +235,8 @@ struct Drafter<'l> {
     component: Option<Arc<str>>,
     host: Option<Arc<str>>,
     pod: Option<Arc<str>>,
+    /// Whether the pod that its path names is no API server's; absent where it names none.
+    stranger: Option<bool>,
 }
 
 impl Drafter<'_> {
@@ -260,7 +266,7 @@ impl Drafter<'_> {
 
     /// Gives the time of the hit; `latest` is the latest time above it in the same file.
     fn draft(&self, hit: Hit, latest: Option<Timestamp>, out: &mut Drafts) -> Option<Timestamp> {
-        let Hit { mut lines, stamps, what, component, host, pod, began, mark, words } = hit;
+        let Hit { mut lines, stamps, what, component, host, pod, stranger, began, mark, words } = hit;
         let resolved = self.clock.resolve(&stamps).map(|(t, r)| (self.clock.after(t, latest), r));
         let time = resolved.map(|(t, _)| t);
         for line in &mut lines {
@@ -275,10 +281,12 @@ impl Drafter<'_> {
             }
         };
         let writer = component.as_deref().or(self.component.as_deref());
-        let client = began.is_some() || retold(&known, writer);
+        let pretends = known.by_apiserver && self.stranger.unwrap_or(stranger);
+        let client = began.is_some() || retold(&known, writer, pretends);
         let copy = known.copy.or_else(|| client.then_some(CopyOf::Client));
         let Some(mut event) = self.event(known, lines, component, host) else { return time };
         event.pod = pod.or(event.pod);
+        event.pretends = pretends;
         event.time = time.or(began);
         event.resolution = resolved.map_or(TimeDelta::from_secs(1), |(_, r)| r);
         out.events.push(Draft {
@@ -315,6 +323,7 @@ impl Drafter<'_> {
             component,
             host: host.or_else(|| self.host.clone()),
             pod: self.pod.clone(),
+            pretends: false,
             server_side: known.server_side,
             endings,
             fields: known.fields,

@@ -22,6 +22,8 @@ pub(super) struct Known {
     pub edge: Edge,
     pub server_side: bool,
     pub copy: Option<CopyOf>,
+    /// In words that only an API server writes.
+    pub by_apiserver: bool,
     /// Written by the dispatcher of webhooks.
     pub by_dispatcher: bool,
 }
@@ -68,12 +70,14 @@ fn classify_once(peeled: &Peeled<'_>, events: &EventSet, reasons: &mut Reasons) 
     if cut.is_some() {
         parsed.fields.alert = None;
     }
+    let by_apiserver = parsed.by_apiserver();
     Told::Event(Known {
         event: cut.unwrap_or(index),
         fields: parsed.fields.into(),
         edge: parsed.edge,
         server_side: parsed.server_side,
         copy: parsed.copy,
+        by_apiserver,
         by_dispatcher: parsed.by_dispatcher,
     })
 }

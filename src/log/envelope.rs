@@ -87,6 +87,8 @@ pub(super) struct Peeled<'a> {
     pub ident: Option<String>,
     /// `namespace/pod` where the envelope names it.
     pub pod: Option<String>,
+    /// The outermost envelope that names a pod names one that is no API server's.
+    pub stranger: bool,
     /// `dispatcher.go:217`.
     pub caller: Option<String>,
     /// Process (thread) that klog names.
@@ -113,6 +115,7 @@ impl Peeled<'_> {
             host,
             ident,
             pod,
+            stranger,
             caller,
             pid,
             severity,
@@ -129,6 +132,7 @@ impl Peeled<'_> {
             host,
             ident,
             pod,
+            stranger,
             caller,
             pid,
             severity,

@@ -55,11 +55,22 @@ pub(super) struct Parsed {
 }
 
 impl Parsed {
+    /// In words that only an API server writes: its dispatcher of webhooks, its view of the APIServices.
+    pub(super) fn by_apiserver(&self) -> bool {
+        let of_webhook = self.fields.webhook.is_some();
+        let said = |text: &str| text.starts_with(CALL_FAILED);
+        self.fields.apiservice.is_some()
+            || of_webhook && (self.by_dispatcher || said(&self.headline) || said(&self.text))
+    }
+
     /// The text without what a webhook that denied says.
     pub(super) fn own_text(&self) -> &str {
         self.own.and_then(|end| self.text.get(..end)).unwrap_or(&self.text)
     }
 }
+
+/// How the dispatcher of webhooks begins what it says of a failed call.
+const CALL_FAILED: &str = "Failed calling webhook, failing ";
 
 /// Longest text that is looked at, in bytes.
 pub(super) const MAX_TEXT: usize = 16 * 1024;

@@ -198,6 +198,8 @@ pub struct LogEvent {
     pub host: Option<Arc<str>>,
     /// `namespace/pod` that wrote it, from the path or the envelope.
     pub pod: Option<Arc<str>>,
+    /// Only an API server writes such words, and a pod wrote them that is none.
+    pub pretends: bool,
     /// The server's view of a client (its `source` is the client), else the caller's.
     pub server_side: bool,
     /// How the call can have ended, as its words mean it; likeliest first.

@@ -62,8 +62,8 @@ fn component_of(path: &str) -> Option<String> {
     let mut parts = path.rsplit(['/', '!']);
     let name = parts.next()?;
     let known = |text: &str| COMPONENTS.iter().find(|c| text.contains(**c)).map(|c| (*c).to_owned());
-    if pod_of(path).is_some() {
-        return path.rsplit(['/', '!']).find(|p| !is_file_part(p)).map(str::to_owned);
+    if let Some((_, container)) = writer_of(path) {
+        return container;
     }
     known(name).or_else(|| parts.next().and_then(known))
 }
@@ -77,8 +77,64 @@ fn is_file_part(part: &str) -> bool {
     part == "logs" || part == "rotated" || part.contains(".log")
 }
 
-/// `namespace/pod` of a path: `…/pods/NS_POD_UID/CONTAINER/0.log`, `…/namespaces/NS/pods/POD/…`.
+/// `namespace/pod` of a path.
 pub(super) fn pod_of(path: &str) -> Option<String> {
+    writer_of(path).map(|(pod, _)| pod)
+}
+
+/// Whether the pod that a path names is no API server's; absent where it names none.
+pub(super) fn path_of_stranger(path: &str) -> Option<bool> {
+    let (pod, container) = writer_of(path)?;
+    let (namespace, pod) = pod.split_once('/')?;
+    Some(is_stranger(namespace, pod, container.as_deref()))
+}
+
+/// Whether a pod is certainly no API server's: hosted control planes run in any namespace, under such names.
+pub(super) fn is_stranger(namespace: &str, pod: &str, container: Option<&str>) -> bool {
+    let is_known = |name: &str| API_SERVERS.iter().any(|known| name.contains(known));
+    namespace != "kube-system" && !is_known(pod) && !container.is_some_and(is_known)
+}
+
+/// What the names of pods and containers hold that an API server runs in: its own, those of aggregated ones, and of programs
+/// that have one within (k3s, vcluster's syncer, …).
+const API_SERVERS: [&str; 14] = [
+    "apiserver",
+    "api-server",
+    "aggregator",
+    "control-plane",
+    "controlplane",
+    "hyperkube",
+    "k0s",
+    "k3k",
+    "k3s",
+    "kcp",
+    "microshift",
+    "rke2",
+    "syncer",
+    "vcluster",
+];
+
+/// `namespace/pod` and container of a path: `…/pods/NS_POD_UID/CONTAINER/0.log`, `…/namespaces/NS/pods/POD/…`,
+/// `…/containers/POD_NS_CONTAINER-ID.log`.
+fn writer_of(path: &str) -> Option<(String, Option<String>)> {
+    let linked = path.rsplit(['/', '!']).next().and_then(linked);
+    linked.or_else(|| {
+        let container = path.rsplit(['/', '!']).find(|p| !is_file_part(p)).map(str::to_owned);
+        pod_of_directory(path).map(|pod| (pod, container))
+    })
+}
+
+/// `POD_NS_CONTAINER-ID.log`, as the kubelet links them: the ID has 64 digits.
+fn linked(name: &str) -> Option<(String, Option<String>)> {
+    let mut parts = name.splitn(3, '_');
+    let (pod, namespace, rest) = (parts.next()?, parts.next()?, parts.next()?);
+    let (stem, _) = rest.split_once(".log")?;
+    let (container, id) = stem.rsplit_once('-')?;
+    let is_id = id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    is_id.then(|| (format!("{namespace}/{pod}"), Some(container.to_owned())))
+}
+
+fn pod_of_directory(path: &str) -> Option<String> {
     let parts: Vec<_> = path.split(['/', '!']).collect();
     for (n, part) in parts.iter().enumerate() {
         if *part != "pods" {
@@ -140,12 +196,34 @@ mod tests {
                 Some("openshift-x/p-1"),
                 None,
             ),
+            (
+                "var/log/containers/p-1_n_app-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.log",
+                Some("app"),
+                Some("n/p-1"),
+                None,
+            ),
+            ("logs/p-1_n_app.log", None, None, None),
             ("logs/journalctl-kubelet.cp-1.log", Some("kubelet"), None, None),
             ("logs/4f5-json.log", None, None, None),
         ] {
             let origin = of_log(path, &[].iter());
             let got = (origin.component.as_deref(), pod_of(path), origin.host.as_deref());
             assert_eq!(got, (component, pod.map(str::to_owned), host), "{path}");
+        }
+    }
+
+    #[test]
+    fn who_may_run_an_api_server() {
+        for (namespace, pod, container, stranger) in [
+            ("evil", "tenant-0", Some("app"), true),
+            ("evil", "tenant-0", None, true),
+            ("kube-system", "anything", Some("app"), false),
+            ("clusters-a", "kube-apiserver-7d9", Some("audit-logs"), false),
+            ("kamaji", "tenant-a-7d9", Some("kube-apiserver"), false),
+            ("team-x", "dev-0", Some("syncer"), false),
+            ("metrics", "custom-metrics-apiserver-1", Some("adapter"), false),
+        ] {
+            assert_eq!(is_stranger(namespace, pod, container), stranger, "{namespace}/{pod} {container:?}");
         }
     }
 }

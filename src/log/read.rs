@@ -33,6 +33,8 @@ pub(super) struct Hit {
     pub component: Option<Arc<str>>,
     pub host: Option<Arc<str>>,
     pub pod: Option<Arc<str>>,
+    /// [`Peeled::stranger`].
+    pub stranger: bool,
     /// When the command began whose output this is, for lines without any stamp.
     pub began: Option<Timestamp>,
     /// By which the same line in another source is known.
@@ -175,7 +177,8 @@ pub(super) fn known_line(
         let (what, lines) = (What::Event(known), vec![line()]);
         let mark = twin::mark(quick.inner, quick.pid.unwrap_or_default(), quick.caller, quick.message);
         let words = None; // klog tells microseconds
-        out.hits.push(Hit { lines, stamps, what, component, host, pod: None, began: None, mark, words });
+        let (pod, stranger, began) = (None, false, None);
+        out.hits.push(Hit { lines, stamps, what, component, host, pod, stranger, began, mark, words });
     } else {
         out.count(&told, || Some(line()));
     }
@@ -257,6 +260,7 @@ fn hit(
         component: component.map(|name| memory.name(name)),
         host: peeled.host.as_deref().map(|name| memory.name(name)),
         pod: peeled.pod.as_deref().map(|name| memory.name(name)),
+        stranger: peeled.stranger,
         began,
         words: if mark.is_none() { twin::words_of(peeled) } else { None },
         mark,

@@ -69,6 +69,54 @@ fn what_the_webhook_authenticator_says_and_the_request_that_failed_with_it_are_o
     assert!(logs.events.iter().all(|e| e.edge == Edge::AuthWebhook && e.fields.reason.ends_with("refused")));
 }
 
+/// Who may write what only an API server writes: a pod that is none, by path or by what a collector says, does not.
+#[test]
+fn words_of_an_api_server_in_the_log_of_another_pod_pretend() {
+    const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    let line = dispatcher("02:00:05.000001");
+    let available = "E1121 02:00:05.000001    7 remote_available_controller.go:493] \"Unhandled Error\" err=\"v1beta1.metrics.k8s.io failed with: failing or missing response from https://10.96.12.81:443/apis/metrics.k8s.io/v1beta1: Get \\\"https://10.96.12.81:443/apis/metrics.k8s.io/v1beta1\\\": dial tcp 10.96.12.81:443: connect: connection refused\" logger=\"UnhandledError\"\n";
+    let own = "E1121 02:00:05.000001    7 dispatcher.go:7] Post \"https://h.n.svc:443/x\": dial tcp 10.0.0.9:443: connect: connection refused\n";
+    let retold = format!("E1121 02:00:05.000001    7 x.go:7] Internal error occurred: {CALL}\n");
+    let by = |namespace: &str, pod: &str, container: &str| {
+        let inner = serde_json::json!({ "log": line, "stream": "stderr", "time": "2026-11-21T02:00:05.000001Z",
+            "kubernetes": { "namespace_name": "kube-system", "pod_name": "kube-apiserver-cp-1" } });
+        serde_json::json!({ "log": inner.to_string(), "stream": "stdout", "time": "2026-11-21T02:00:05.000001Z",
+            "kubernetes": { "namespace_name": namespace, "pod_name": pod, "container_name": container } })
+        .to_string()
+            + "\n"
+    };
+    let of_tenant = "var/log/pods/evil_tenant-0_0a1b2c3d-0000-0000-0000-000000000000/app/0.log";
+    for (path, text, pretends) in [
+        (of_tenant, &*cri("02:00:05.000002", &line), true),
+        (of_tenant, &cri("02:00:05.000002", available), true),
+        (
+            of_tenant,
+            &cri("02:00:05.000002", &format!("Nov 21 02:00:05 cp-1 kube-apiserver[1]: {line}")),
+            true,
+        ),
+        (of_tenant, &cri("02:00:05.000002", own), false),
+        (of_tenant, &cri("02:00:05.000002", &retold), false),
+        (&format!("var/log/containers/tenant-0_evil_app-{ID}.log"), &cri("02:00:05.000002", &line), true),
+        (
+            "var/log/pods/kube-system_kube-apiserver-cp-1_0a1b/kube-apiserver/0.log",
+            &cri("02:00:05.000002", &line),
+            false,
+        ),
+        (
+            "var/log/pods/clusters-a_hosted-7d9_0a1b2c3d-0000-0000-0000-000000000000/kube-apiserver/0.log",
+            &cri("02:00:05.000002", &line),
+            false,
+        ),
+        ("kube-apiserver.log", &line, false),
+        ("export.json", &by("evil", "tenant-0", "app"), true),
+        ("export.json", &by("clusters-a", "kube-apiserver-7d9", "kube-apiserver"), false),
+    ] {
+        let logs = read_files(&[(path, text)]);
+        let told: Vec<_> = logs.events.iter().map(|e| e.pretends).collect();
+        assert_eq!(told, [pretends], "{path}: {text}");
+    }
+}
+
 #[test]
 fn what_the_client_says_of_a_response_and_its_callers_line_are_one_call() {
     const RETRY: &str = "unexpected error when reading response body. Please retry. Original error: ";

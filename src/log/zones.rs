@@ -181,6 +181,7 @@ mod tests {
             component: None,
             host: None,
             pod: None,
+            pretends: false,
             server_side: false,
             endings: endings::none(),
             fields: fields.into(),

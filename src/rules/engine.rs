@@ -12,6 +12,7 @@ use super::fields::CaseView;
 use super::rule::{Need, Rule};
 use super::{Confidence, Finding, Judgement, RuleSet, Standing};
 use crate::correlate::{Case, Correlated, Key, Missing, Target, World};
+use crate::log::LogEvent;
 use crate::time::Timestamp;
 
 /// The best judgement of each case that any rule matches, in order of the cases. Cases whose best rule keeps quiet
@@ -141,9 +142,11 @@ fn sureness(found: &Match<'_>) -> Confidence {
     }
 }
 
-/// The same, at most medium where time alone led to the connection, or a name at ends that nothing else speaks for.
-fn surest(found: &Match<'_>, case: &Case) -> Confidence {
+/// The same, at most medium where time alone led to the connection, or a name at ends that nothing else speaks for, and
+/// where the line is not of whom its words are.
+fn surest(found: &Match<'_>, case: &Case, view: &CaseView<'_>) -> Confidence {
     let unsure = case.matching.as_ref().is_some_and(|m| m.key == Key::Time || m.elsewhere);
+    let unsure = unsure || view.event.is_some_and(|e| e.pretends);
     if unsure { sureness(found).min(Confidence::Medium) } else { sureness(found) }
 }
 
@@ -164,12 +167,12 @@ fn judgement(
         cause: rule.cause.clone(),
         severity: rule.severity,
         standing,
-        confidence: surest(best, case),
+        confidence: surest(best, case, view),
         title: rule.title.clone(),
         explanation: rule.explain.render(view).into(),
         next: rule.next.iter().map(|t| t.render_for_shell(view)).collect(),
         references: Arc::clone(&rule.references),
-        missing: missing(best, case, standing).into(),
+        missing: missing(best, case, view, standing).into(),
         alternatives: others.iter().map(|o| (o.rule.id.clone(), why_lost(best, o))).collect(),
     }
 }
@@ -206,7 +209,7 @@ fn standing(rules: &RuleSet, best: &Match<'_>, view: &CaseView<'_>) -> Standing 
 }
 
 /// What the case says is missing for the unmet needs, or for a verdict that has no packets to rest on.
-fn missing(best: &Match<'_>, case: &Case, standing: Standing) -> Vec<Missing> {
+fn missing(best: &Match<'_>, case: &Case, view: &CaseView<'_>, standing: Standing) -> Vec<Missing> {
     let known = &case.coverage.missing;
     let mut all: Vec<Missing> = Vec::new();
     for need in &best.unmet {
@@ -219,7 +222,17 @@ fn missing(best: &Match<'_>, case: &Case, standing: Standing) -> Vec<Missing> {
     if standing == Standing::LogOnly || best.rule.standing == Some(Standing::Inconclusive) {
         all.extend(known.iter().filter(|m| !best.unmet.iter().any(|n| n.name() == m.what)).cloned());
     }
+    all.extend(view.event.filter(|e| e.pretends).map(other_writer));
     all
+}
+
+/// Only an API server writes such a line, and none did.
+fn other_writer(event: &LogEvent) -> Missing {
+    let pod = event.pod.as_deref().unwrap_or("another");
+    let detail = format!(
+        "written by pod {pod}, by its names not by an API server, though only an API server writes such words"
+    );
+    Missing { what: "writer", detail: detail.into(), command: None }
 }
 
 /// Why a rule that matched is not the headline.

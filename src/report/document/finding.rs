@@ -205,7 +205,7 @@ pub struct OtherFlow {
 /// What would be needed to be sure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Missing {
-    /// `time_span`, `place`, `address`, `both_directions`, `no_drops`, `flow`, `outcome`, …
+    /// `time_span`, `place`, `address`, `both_directions`, `no_drops`, `flow`, `outcome`, `writer`, …
     pub what: String,
     /// One sentence with the values.
     pub detail: String,

@@ -1,0 +1,165 @@
+//! What somebody claims who is not on the path, not the API server, or not whose address it is: it is told, and decides
+//! nothing.
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+mod made;
+mod sample;
+use made::{analyze, bundle, ipv4, line_with, pcap, syn, tcp};
+
+/// When calls fail: 2026-11-21 02:00:05 UTC.
+const SECOND: u32 = 1_795_226_405;
+
+/// An ICMP error of 198.51.100.1 that quotes the first 8 bytes of a segment of [`syn`] with this sequence number.
+fn prohibited(port: u16, seq: u32) -> Vec<u8> {
+    let mut quoted = syn(port);
+    quoted[24..28].copy_from_slice(&seq.to_be_bytes());
+    let mut packet = ipv4(9, 0, 1, &[&[3, 10, 0, 0, 0, 0, 0, 0][..], &quoted[..28]].concat());
+    packet[12..20].copy_from_slice(&[198, 51, 100, 1, 10, 0, 0, 1]);
+    packet
+}
+
+/// The line of a call that fails just after the packets of its second.
+fn line() -> String {
+    line_with("").replace("02:00:05.000001", "02:00:05.001001").replace("10.96.0.7", "10.0.0.2")
+}
+
+/// A dial of which a line says that there is no route, with an ICMP error before that.
+fn turned_down(error: Option<Vec<u8>>) -> TempDir {
+    let log = line().replace("connection refused", "no route to host");
+    let packets = [syn(1)].into_iter().chain(error).map(|packet| (SECOND, packet));
+    bundle(&[("kube-apiserver.log", log.as_bytes()), ("a.pcap", &pcap(packets))])
+}
+
+fn first<'r>(report: &'r Value, key: &str) -> &'r Value {
+    &report["findings"][0][key]
+}
+
+fn anomalies<'r>(report: &'r Value, kind: &str) -> Vec<&'r str> {
+    let all = report["anomalies"].as_array().into_iter().flatten();
+    all.filter(|a| a["kind"] == kind).filter_map(|a| a["text"].as_str()).collect()
+}
+
+#[test]
+fn an_icmp_error_of_a_packet_that_was_not_sent_changes_no_verdict() {
+    let told = |error| {
+        let (_, report) = analyze(&turned_down(error), &["--year", "2026"]);
+        (first(&report, "cause").clone(), anomalies(&report, "stray_icmp").len())
+    };
+    let alone = told(None);
+    assert_eq!(told(Some(prohibited(1, 77))), (alone.0.clone(), 1));
+    let (true_one, strays) = told(Some(prohibited(1, 1)));
+    assert!(true_one == "icmp_admin_prohibited" && strays == 0 && alone.0 != true_one, "{true_one}");
+}
+
+#[test]
+fn an_icmp_error_of_a_packet_that_was_not_sent_is_shown_as_such() {
+    let folder = turned_down(Some(prohibited(1, 77)));
+    let (_, out) = sample::run(&["flows", "--format", "ndjson"], &[folder.path().to_owned()]);
+    let flow: Value = serde_json::from_slice(&out).expect("one flow");
+    assert_eq!(flow["stray_icmp"][0]["name"], "host_prohibited");
+    assert!(flow.get("icmp").is_none(), "{flow}");
+    let (_, out) = sample::run(&["timeline", "--flow", "0"], &[folder.path().to_owned()]);
+    let out = String::from_utf8_lossy(&out);
+    assert!(out.contains("host_prohibited") && out.contains("was not sent"), "{out}");
+}
+
+/// A refused dial of 10.0.0.2, whose line is in this file.
+fn refused(path: &str, line: &str, objects: &Value) -> Value {
+    let mut reset = tcp(1, true, 20, b"");
+    reset[31] = 2; // what the SYN sent
+    let folder = bundle(&[
+        ("a.pcap", &pcap([(SECOND, syn(1)), (SECOND, reset)].into_iter())),
+        ("objects.json", objects.to_string().as_bytes()),
+    ]);
+    let log = folder.path().join(path);
+    std::fs::create_dir_all(log.parent().expect("a folder")).expect("writable");
+    std::fs::write(log, line).expect("writable");
+    analyze(&folder, &["--year", "2026"]).1
+}
+
+fn service(namespace: &str, name: &str, spec: &Value, status: &Value) -> Value {
+    json!({ "apiVersion": "v1", "kind": "Service", "spec": spec, "status": status,
+        "metadata": { "name": name, "namespace": namespace } })
+}
+
+fn slice(namespace: &str, name: &str, pod: &str) -> Value {
+    json!({ "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "ports": [{ "port": 443 }],
+        "metadata": { "name": format!("{name}-x"), "namespace": namespace,
+            "labels": { "kubernetes.io/service-name": name } },
+        "endpoints": [{ "addresses": ["10.0.0.2"],
+            "targetRef": { "kind": "Pod", "namespace": namespace, "name": pod } }] })
+}
+
+/// A Service whose pod has the address 10.0.0.2.
+fn owner(namespace: &str, name: &str) -> [Value; 3] {
+    let spec = json!({ "clusterIP": "10.96.0.7", "ports": [{ "port": 443 }] });
+    let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "pay-0", "namespace": namespace },
+        "spec": { "nodeName": "n" }, "status": { "phase": "Running", "podIP": "10.0.0.2" } });
+    [service(namespace, name, &spec, &json!({})), slice(namespace, name, "pay-0"), pod]
+}
+
+#[test]
+fn words_of_an_api_server_in_the_log_of_another_pod_are_no_certainty() {
+    let line = line();
+    let log = |namespace: &str, pod: &str, container: &str| {
+        let path =
+            format!("var/log/pods/{namespace}_{pod}_0a1b2c3d-0000-0000-0000-000000000000/{container}/0.log");
+        let line = format!("2026-11-21T02:00:05.001002Z stderr F {line}");
+        refused(&path, &line, &json!({ "apiVersion": "v1", "kind": "List", "items": owner("ns", "ab") }))
+    };
+    let own = log("kube-system", "kube-apiserver-cp-1", "kube-apiserver");
+    let theirs = log("evil", "tenant-0", "app");
+    assert_eq!(first(&own, "confidence"), "high", "{own}");
+    assert_eq!(first(&theirs, "confidence"), "medium", "{theirs}");
+    let missing = |report: &Value| report["findings"][0]["occurrences"][0]["missing"].to_string();
+    assert!(
+        missing(&theirs).contains("written by pod evil/tenant-0, by its names not by an API server"),
+        "{}",
+        missing(&theirs)
+    );
+    assert!(!missing(&own).contains("written by"));
+}
+
+#[test]
+fn a_claimed_address_is_called_by_the_name_of_whose_it_is() {
+    let ports = json!([{ "port": 443 }]);
+    let claims = [
+        service("aevil", "aaa", &json!({ "clusterIP": "10.0.0.2", "ports": ports }), &json!({})),
+        service(
+            "aevil",
+            "aaa",
+            &json!({ "clusterIP": "10.96.0.8", "externalIPs": ["10.0.0.2"], "ports": ports }),
+            &json!({}),
+        ),
+        service(
+            "aevil",
+            "aaa",
+            &json!({ "clusterIP": "10.96.0.8", "ports": ports }),
+            &json!({ "loadBalancer": { "ingress": [{ "ip": "10.0.0.2" }] } }),
+        ),
+        slice("aevil", "aaa", "web-0"),
+    ];
+    for claim in claims {
+        let theirs = service("aevil", "aaa", &json!({ "ports": ports }), &json!({}));
+        let items: Vec<Value> = [claim.clone(), theirs].into_iter().chain(owner("acme", "pay")).collect();
+        let line = "E1121 02:00:05.001001       7 x.go:1] \"Failed\" err=\"dial tcp 10.0.0.2:443: connect: connection refused\"\n";
+        let report = refused(
+            "kube-apiserver.log",
+            line,
+            &json!({ "apiVersion": "v1", "kind": "List", "items": items }),
+        );
+        let target = first(&report, "target");
+        assert_eq!(
+            (&target["service"], &target["pod"]),
+            (&json!("acme/pay"), &json!("acme/pay-0")),
+            "{claim}"
+        );
+        let said = anomalies(&report, "sources_disagree");
+        assert!(
+            said.iter().any(|text| text.contains("aevil/aaa") && text.contains("pod acme/pay-0")),
+            "{claim}: {said:?}"
+        );
+    }
+}
