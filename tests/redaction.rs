@@ -103,9 +103,19 @@ fn assert_redacted(text: &[u8], originals: &BTreeSet<String>, what: &str) {
 }
 
 /// Names that stand in no address and no object: of folders, an archive, a member of etcd, a value of a query, a key of a
-/// ConfigMap, a protocol.
-const PLACED: [&str; 7] =
-    ["umbrella-prod", "initech-eu", "hooli-bundle", "hooli-etcd-2", "wonka-7", "soylent-root", "tyrell"];
+/// ConfigMap, a protocol, files, a build.
+const PLACED: [&str; 10] = [
+    "umbrella-prod",
+    "initech-eu",
+    "hooli-bundle",
+    "hooli-etcd-2",
+    "wonka-7",
+    "soylent-root",
+    "tyrell",
+    "stark-west",
+    "oscorp",
+    "wayne",
+];
 
 /// An archive with a log in a folder.
 fn archive() -> Vec<u8> {
@@ -132,6 +142,15 @@ fn write_placed(to: &Path) {
     fs::create_dir_all(to.join("initech-eu/var/log/pods")).expect("writable");
     fs::write(to.join("initech-eu/var/log/pods/x.log"), placed).expect("writable");
     fs::write(to.join("hooli-bundle.tar"), archive()).expect("writable");
+    let started = "I1121 02:27:00.000001       1 server.go:188] Version: v1.28.3-wayne.7\n";
+    for name in ["logs/kube-apiserver.oscorp.log", "logs/stark-west.log"] {
+        fs::write(to.join(name), started).expect("writable");
+    }
+    let node = serde_json::json!({
+        "apiVersion": "v1", "kind": "Node", "metadata": { "name": "cp-1" },
+        "status": { "nodeInfo": { "kubeletVersion": "v1.28.3-wayne.7" } },
+    });
+    fs::write(to.join("cluster/node-of-cp.json"), node.to_string()).expect("writable");
     let map = serde_json::json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "trust", "namespace": "wonderland" },
         "data": { "soylent-root.crt": pem_named(b"x") },
@@ -221,8 +240,14 @@ fn what_tells_nothing_stays_readable() {
     let out = String::from_utf8_lossy(&out);
     let kept =
         ["folder_1/var/log/pods/x.log", "bundle_1.tar!folder_2/var/log/pods/y.log", "\"logs/extra.log\""];
+    let of_files = [
+        "logs/kube-apiserver.file_1.log",
+        "logs/file_2.log",
+        "cluster/services.json",
+        "\"v1.28.3-build_1.7\"",
+    ];
     let of_query = ["find?timeout=10s&owner=value_1&watch=true"];
-    for text in kept.into_iter().chain(of_query) {
+    for text in kept.into_iter().chain(of_query).chain(of_files) {
         assert!(out.contains(text), "{text}: {out}");
     }
 }

@@ -45,8 +45,9 @@ pub struct HowArguments {
     /// Add or override rules and events with the YAML files of DIR and DIR/events (repeatable)
     #[arg(long, value_name = "DIR", help_heading = "Reading")]
     pub rules: Vec<PathBuf>,
-    /// Replace addresses and names of hosts, objects, certificates, folders and users consistently in all output; extracted
-    /// frames lose their payload. A name that nothing marks as one, as in free text of a policy, stays
+    /// Replace addresses and names of hosts, objects, certificates, folders, files, builds and users consistently in all
+    /// output; extracted frames lose their payload. A name that nothing marks as one, as in free text of a policy, stays, and
+    /// so does one of a file or folder that is made of words of every cluster, such as cloud-images
     #[arg(long, help_heading = "Reading")]
     pub redact: bool,
     /// Save what --redact replaced by what, readable by its owner alone

@@ -3,8 +3,9 @@
 //! Takes what was read (to learn which names there are: `names`) and gives a [`Redactor`] for text, for values and,
 //! with `frames`, for packets and, with `lines`, for records: the same original always becomes the same replacement in whatever is written, subnets
 //! stay subnets, ports and times stay. Known are the names that objects, logs and packets give to hosts, nodes, pods,
-//! namespaces, Services, webhooks, servers, certificates, users and accounts; a word that nothing points to as a name
-//! (a policy's reason in free text) is not known and stays. `--redact` says so in the manual.
+//! namespaces, Services, webhooks, servers, certificates, users and accounts, and words in names of folders and files and
+//! behind the numbers of versions; a word that nothing points to as a name (a policy's reason in free text) is not known and
+//! stays, and so does a name made of words of every cluster (`cloud-images`). `--redact` says so in the manual.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -41,9 +42,10 @@ pub struct Redactor {
     /// Names given out, by kind.
     counts: BTreeMap<&'static str, usize>,
     search: Searches,
-    /// Names of folders, and values of queries, which are names only there.
+    /// Names of folders and files, and values of queries, which are names only there.
     places: BTreeMap<Arc<str>, Arc<str>>,
     place_search: Searches,
+    file_search: Searches,
 }
 
 impl Redactor {
@@ -72,8 +74,8 @@ impl Redactor {
 
     /// An underscore stands in no name of a host or an object: what it is in is a replacement.
     fn learn(&mut self, mut names: names::Names) {
-        let places =
-            [names::FOLDER, names::VALUE].map(|kind| (kind, names.0.remove(kind).unwrap_or_default()));
+        let places = [names::FOLDER, names::VALUE, names::FILE];
+        let places = places.map(|kind| (kind, names.0.remove(kind).unwrap_or_default()));
         for (kind, names) in names.0 {
             for name in names {
                 let name = name.to_ascii_lowercase();
@@ -87,12 +89,18 @@ impl Redactor {
         }
         for (kind, names) in places {
             for name in names {
+                // A file may be called after a node or a pod, and by nothing else.
+                if kind == names::FILE && plain::is_usual_file(&self.search.replace(&name, Mode::Bundle)) {
+                    continue;
+                }
                 let name: Arc<str> = name.to_ascii_lowercase().into();
                 if !self.names.contains_key(&name) && !self.places.contains_key(&name) {
                     let count = self.counts.entry(kind).or_default();
                     *count += 1;
                     let new: Arc<str> = format!("{kind}_{count}").into();
-                    self.place_search.add(name.clone(), new.clone());
+                    let search =
+                        if kind == names::FILE { &mut self.file_search } else { &mut self.place_search };
+                    search.add(name.clone(), new.clone());
                     self.places.insert(name, new);
                 }
             }
@@ -166,6 +174,7 @@ impl Redactor {
 
     fn of_key(&mut self, text: &str, key: &str) -> String {
         match key {
+            "version" if text.starts_with("TLS ") => text.to_owned(),
             _ if VOCABULARY.contains(&key) => text.to_owned(),
             _ if PROSE.contains(&key) => self.replaced(text, Mode::Prose),
             _ => self.replaced(text, Mode::Bundle),
@@ -173,7 +182,8 @@ impl Redactor {
     }
 
     fn replaced(&mut self, text: &str, mode: Mode) -> String {
-        let placed = self.place_search.replace(text, Mode::Place);
+        let filed = self.file_search.replace(text, Mode::File);
+        let placed = self.place_search.replace(&filed, Mode::Place);
         let named = self.search.replace(&placed, mode);
         self.addresses.text(&named)
     }
@@ -203,7 +213,7 @@ fn each_text(tree: &Value, each: &mut dyn FnMut(&str)) {
 }
 
 /// Keys whose values are words of the program and not of the bundle.
-const VOCABULARY: [&str; 33] = [
+const VOCABULARY: [&str; 32] = [
     "schema",
     "type",
     "kind",
@@ -234,7 +244,6 @@ const VOCABULARY: [&str; 33] = [
     "level",
     "description",
     "cipher",
-    "version",
     "ja3",
     "ja4",
 ];

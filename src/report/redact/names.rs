@@ -31,7 +31,7 @@ impl Names {
         names
     }
 
-    /// The archives of a path by their names, and folders that are none of every cluster's.
+    /// The archives of a path by their names, and folders and files that are called as in no other cluster.
     fn of_path(&mut self, path: &str) {
         let mut found = Self::default();
         found.of_text(path);
@@ -45,6 +45,10 @@ impl Names {
             let stem = file.split('.').next().unwrap_or_default();
             if parts.peek().is_some() && !plain::is_usual_folder(stem) {
                 self.add("bundle", stem);
+                continue;
+            }
+            for label in file.split('.').filter(|l| !plain::is_usual_file(l) && !is_told(l)) {
+                self.placed(FILE, label);
             }
         }
         self.of_text(path);
@@ -79,11 +83,15 @@ impl Names {
         }
     }
 
-    /// A name that is one only where it stands: of a folder, in a query.
+    /// A name that is one only where it stands: of a folder or a file, in a query.
     fn placed(&mut self, kind: &'static str, name: &str) {
         if Self::tells(name) {
             self.0.entry(kind).or_default().insert(name.to_owned());
         }
+    }
+
+    fn version(&mut self, version: &str) {
+        plain::told_of_version(version).for_each(|word| self.add("build", word));
     }
 
     fn protocol(&mut self, name: &str) {
@@ -147,6 +155,7 @@ impl Names {
         let known = cluster.nodes.iter().map(|n| &n.name);
         let hosts = cluster.host_addresses.iter().map(|(host, _)| host);
         known.chain(hosts).chain(cluster.hosts.values()).for_each(|host| self.add("node", host));
+        cluster.nodes.iter().filter_map(|n| n.kubelet.as_deref()).for_each(|version| self.version(version));
         for callee in &cluster.callees {
             self.add("webhook", &callee.name);
             self.add("webhook", &callee.configuration);
@@ -177,6 +186,7 @@ impl Names {
         }
         for report in &world.logs.reports {
             self.add("node", report.host.as_deref().unwrap_or_default());
+            report.versions.iter().for_each(|(_, version)| self.version(version));
             report.unrecognised_lines.iter().for_each(|line| self.of_text(&line.text.to_string()));
         }
         for capture in &world.wire.captures {
@@ -226,8 +236,9 @@ impl Names {
     }
 }
 
-/// Kinds of names that are names only in front of a `/`, and behind a `=`.
+/// Kinds of names that are names only in front of a `/`, as a part of a file's name, and behind a `=`.
 pub(super) const FOLDER: &str = "folder";
+pub(super) const FILE: &str = "file";
 pub(super) const VALUE: &str = "value";
 
 /// Names shorter than this are letters.

@@ -63,6 +63,33 @@ pub(super) fn is_usual_folder(name: &str) -> bool {
     words(name).all(|word| is_number(word) || FOLDERS.contains(word.to_ascii_lowercase().as_str()))
 }
 
+/// A part of the name of a file between its dots, as programs, collectors and whoever captures call files.
+pub(super) fn is_usual_file(name: &str) -> bool {
+    words(name).all(|word| {
+        let small = word.to_ascii_lowercase();
+        let bare = small.trim_end_matches(|c: char| c.is_ascii_digit());
+        let is_known = |word: &str| FOLDERS.contains(word) || FILES.contains(word);
+        is_number(word) || is_digest(word) || is_known(&small) || is_known(bare)
+    })
+}
+
+/// Words of a version behind its numbers that say whose it is: `acme` of `v1.28.3-acme.7`.
+pub(super) fn told_of_version(version: &str) -> impl Iterator<Item = &str> {
+    let behind = version.find(['-', '+']).and_then(|at| version.get(at..)).unwrap_or_default();
+    words(behind).filter(|word| {
+        let small = word.to_ascii_lowercase();
+        let bare = small.trim_end_matches(|c: char| c.is_ascii_digit());
+        !is_number(word)
+            && !is_digest(word)
+            && !VERSIONS.iter().any(|known| *known == bare || *known == small)
+    })
+}
+
+/// A digest or an ID in hex.
+fn is_digest(word: &str) -> bool {
+    word.len() >= 7 && word.bytes().all(|b| b.is_ascii_hexdigit()) && word.bytes().any(|b| b.is_ascii_digit())
+}
+
 /// A key of a Secret or ConfigMap as every program calls it, such as `tls.crt`.
 pub(super) fn is_usual_key(name: &str) -> bool {
     words(name).all(|word| KEYS.contains(&word.to_ascii_lowercase().as_str()))
@@ -115,6 +142,69 @@ tar tcpdump temp text tls tmp tool tools trace traces troubleshoot txt usr v1 v1
 validating validatingadmissionpolicies validatingwebhookconfigurations var version versions volumes
 webhook webhooks worker workers x509 yaml
 ";
+
+/// Words of the names of files, beside those of folders: numbers may follow them.
+static FILES: LazyLock<HashSet<&str>> = LazyLock::new(|| FILE_WORDS.split_whitespace().collect());
+
+const FILE_WORDS: &str = "
+account after agent also alternatives any apiservice before begin bond both br br0 bz2 ca cali cap capture
+clusterrolebindings clusterroles cm cni combined cp crds crio crt csr csv cut daemonset dat day deployment der
+dmesg dropped during dump eni eno enp ens err error errors eth every example failed failure first flow flows
+full gateway get gz html incident issue keylog key keys konnectivity last lease lo lz4 merged mitm more mutating
+nat neigh neighbour night nodeport nstat of oidc p12 pcapng pem pod problem ps recent refused region replicaset
+reset restart route sample save second secret server short sslkeylog start stderr stdin stdout stop syn tap tgz the
+third ticket timeout timeline to trust tun txt v validation veth vxlan wide with without wlan xz yml zip zst
+";
+
+/// Words of versions behind their numbers: of every build, and of what many run.
+const VERSIONS: [&str; 46] = [
+    "alpha",
+    "aks",
+    "amd",
+    "arm",
+    "azure",
+    "beta",
+    "build",
+    "ce",
+    "dev",
+    "dirty",
+    "ee",
+    "eks",
+    "eksbuild",
+    "eksd",
+    "enterprise",
+    "eus",
+    "fips",
+    "g",
+    "gke",
+    "hotfix",
+    "ibm",
+    "iks",
+    "k",
+    "k0s",
+    "k3s",
+    "kubernetes",
+    "lts",
+    "master",
+    "microk8s",
+    "mke",
+    "ocp",
+    "oke",
+    "openshift",
+    "patch",
+    "pre",
+    "r",
+    "rancher",
+    "rc",
+    "release",
+    "rke2",
+    "rke2r",
+    "stable",
+    "tanzu",
+    "tkg",
+    "v",
+    "vmware",
+];
 
 const KEYS: [&str; 28] = [
     "apiserver",
@@ -229,6 +319,26 @@ mod tests {
         }
         for name in ["acme", "acme-logs", "initech-eu", "logs.acme"] {
             assert!(!is_usual_folder(name), "{name}");
+        }
+        for name in
+            ["kube-apiserver", "cp-1-eth0", "x3", "80e8a3e7980e5cb48a672b7b5d4f4478-json", "audit-2026-11-21"]
+        {
+            assert_eq!(is_usual_file(name), name != "x3", "{name}");
+        }
+        for name in ["acme-prod", "kube-apiserver-acme", "initech"] {
+            assert!(!is_usual_file(name), "{name}");
+        }
+        for (version, told) in [
+            ("v1.28.3-acme.7", &["acme"][..]),
+            ("v1.31.2-eks-7f9249a", &[]),
+            ("v1.31.2-gke.1115000", &[]),
+            ("v1.31.2+k3s1", &[]),
+            ("v1.31.2+rke2r1", &[]),
+            ("v1.32.0-alpha.0.12+0123456789abcd-dirty", &[]),
+            ("v1.27.4+umbrella-prod", &["umbrella", "prod"]),
+            ("1.28", &[]),
+        ] {
+            assert_eq!(told_of_version(version).collect::<Vec<_>>(), told, "{version}");
         }
         assert!(is_usual_key("requestheader-client-ca-file") && !is_usual_key("acme.crt"));
         assert!(is_usual_value("10s") && is_usual_value("true") && !is_usual_value("acme"));

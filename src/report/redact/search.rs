@@ -34,6 +34,8 @@ pub(super) enum Mode {
     Prose,
     /// In front of a `/` (a folder) or behind a `=` (a value of a query).
     Place,
+    /// A part of a file's name, between its dots or at its end.
+    File,
 }
 
 /// A name in a text, and what it becomes.
@@ -122,7 +124,7 @@ impl Searches {
             {
                 found = Some((start + length, new));
             }
-            if length == limit && mode != Mode::Place {
+            if length == limit && !matches!(mode, Mode::Place | Mode::File) {
                 let Some((_, new)) = self.beginnings.get(&hash.finish()).and_then(|&n| self.name(n)) else {
                     break;
                 };
@@ -183,8 +185,10 @@ fn stands_alone(text: &str, start: usize, end: usize, mode: Mode) -> bool {
     if [before, after].into_iter().flatten().any(char::is_alphanumeric) {
         return false;
     }
-    if mode == Mode::Place {
-        return before == Some('=') || after == Some('/');
+    match mode {
+        Mode::Place => return before == Some('=') || after == Some('/'),
+        Mode::File => return is_of_file(text, start, end),
+        Mode::Bundle | Mode::Prose => {}
     }
     let plain = text.get(start..end).is_some_and(|t| t.chars().all(|c| c.is_ascii_alphabetic()));
     let marked =
@@ -194,6 +198,35 @@ fn stands_alone(text: &str, start: usize, end: usize, mode: Mode) -> bool {
         after == Some('.') && text.get(end + 1..).is_none_or(|t| t.is_empty() || t.starts_with(' '));
     mode == Mode::Bundle || !plain || marked(before) || (marked(after) && !ends_sentence)
 }
+
+/// Whether what stands there is a part of a file's name: an extension of files follows, at once or after further parts, or
+/// the last folder of a path stands before it and nothing behind it.
+fn is_of_file(text: &str, start: usize, end: usize) -> bool {
+    let rest = text.as_bytes().get(end..).unwrap_or_default();
+    let goes_on = |b: &&u8| b.is_ascii_alphanumeric() || b"._-".contains(b);
+    let length = rest.iter().take(LONGEST).take_while(goes_on).count();
+    let rest = text.get(end..end + length).unwrap_or_default();
+    let before = text.get(..start).and_then(|t| t.chars().next_back());
+    match rest.chars().next() {
+        Some('.') => rest.split('.').skip(1).any(is_extension),
+        None => text.len() == end && before.is_none_or(|c| matches!(c, '/' | '!')),
+        Some(_) => false,
+    }
+}
+
+/// What the name of a file may end with, a number behind it too (`pcap3`).
+fn is_extension(part: &str) -> bool {
+    let small = part.to_ascii_lowercase();
+    let bare = small.trim_end_matches(|c: char| c.is_ascii_digit());
+    EXTENSIONS.contains(&small.as_str()) || EXTENSIONS.contains(&bare)
+}
+
+/// What the names of files end with.
+const EXTENSIONS: [&str; 32] = [
+    "bz2", "cap", "cer", "conf", "crt", "csv", "der", "gz", "htm", "html", "journal", "json", "jsonl", "key",
+    "keylog", "log", "lz4", "md", "ndjson", "out", "pcap", "pcapng", "pem", "tar", "tgz", "txt", "xml", "xz",
+    "yaml", "yml", "zip", "zst",
+];
 
 /// Bytes of the longest name that Kubernetes and DNS allow, and a little.
 const LONGEST: usize = 256;
@@ -250,6 +283,25 @@ mod tests {
         }
         search.add(names[0].as_str().into(), "other".into());
         assert_eq!(search.replace(&names[0].to_uppercase(), Mode::Bundle), "other");
+    }
+
+    /// The parts of a file's name are names in the names of files, and words anywhere else.
+    #[test]
+    fn parts_of_the_names_of_files_are_replaced_there_alone() {
+        let mut search = Searches::default();
+        search.add("refused".into(), "file_1".into());
+        search.add("acme-prod".into(), "file_2".into());
+        for (text, redacted) in [
+            ("connect: connection refused", "connect: connection refused"),
+            ("it was refused.", "it was refused."),
+            ("a/refused.log:7", "a/file_1.log:7"),
+            ("in acme-prod.pcap3, and", "in file_2.pcap3, and"),
+            ("x.tar!b/acme-prod", "x.tar!b/file_2"),
+            ("kube-apiserver.acme-prod.log.gz", "kube-apiserver.file_2.log.gz"),
+            ("acme-prod.refused.log", "file_2.file_1.log"),
+        ] {
+            assert_eq!(search.replace(text, Mode::File), redacted);
+        }
     }
 
     /// What names take grows with their bytes, few more than those.
