@@ -83,3 +83,30 @@ pub(super) fn batch_map(path: &Path) -> std::io::Result<File> {
     }
     options.open(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::{Limits, discover};
+
+    /// An input that was there when it was looked for and is gone when it is read again, too.
+    #[test]
+    fn what_is_wrong_with_an_input_is_told_without_its_names() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let pod = "pods/acme-shop_cart-77_b8074a66-c90b-5be8-9f73-9b0caf08c1dc/app";
+        std::fs::create_dir_all(folder.path().join(pod)).expect("writable");
+        std::fs::write(folder.path().join(pod).join("0.log"), "I1121 02:00:00.000001 1 x.go:1] x\n")
+            .expect("writable");
+        let bundle = discover(&[folder.path().to_owned()], &Limits::default()).expect("a bundle");
+        let path = bundle.sources[0].path.clone();
+        assert!(path.contains("cart-77"), "{path}");
+        let world = World { bundle, ..World::default() };
+        let mut mask = Mask { redactor: Some(Redactor::new(&world)), map: None };
+        let Error::Input(path, why) = mask.error(Error::Input(path.clone(), format!("{path} is gone")))
+        else {
+            panic!("another mistake");
+        };
+        assert!(path.contains("namespace_1_pod_1") && why.ends_with(" is gone"), "{path}, {why}");
+        assert!(![path, why].iter().any(|text| text.contains("acme") || text.contains("cart")));
+    }
+}

@@ -101,5 +101,9 @@ DAYS LEFT  VALID UNTIL (UTC)    ROLE       SUBJECT
             shown(60).contains("           names     a.gatekeeper-system.svc\n                     b.gate")
         );
         assert!(shown(80).lines().all(|line| line.chars().count() <= 80));
+        let mut out = Vec::new();
+        let named = Certificate { mismatches: vec!["webhook \u{1b}[2J".to_owned()], ..certificate.clone() };
+        table(&[named], Style { color: false, width: 80 }, &mut out).expect("a Vec takes all");
+        assert!(String::from_utf8_lossy(&out).contains("! webhook \\u{1b}[2J"));
     }
 }

@@ -207,13 +207,16 @@ mod tests {
     use super::*;
 
     fn drawn(width: usize) -> String {
+        drawn_of(["pcap/cp-1-eth0.pcap", "pcap/node-1-in-the-rack-of-the-lab.pcap"], width)
+    }
+
+    fn drawn_of(captures: [&str; 2], width: usize) -> String {
         let flow = |capture: &str, role: &str| FlowRef {
             capture: capture.to_owned(),
             role: role.to_owned(),
             ..made::flow()
         };
-        let flows =
-            [flow("pcap/cp-1-eth0.pcap", "attempt"), flow("pcap/node-1-in-the-rack-of-the-lab.pcap", "view")];
+        let flows = [flow(captures[0], "attempt"), flow(captures[1], "view")];
         let packet = |flow, from: &str, text: &str, frame| Moment {
             flow: Some(flow),
             from: Some(from.to_owned()),
@@ -234,6 +237,14 @@ mod tests {
         for part in ["cp-1-eth0  node-1-in-the", "──▶ #117   ──▶ #3", "SYN\n", "·          ◀── #4"]
         {
             assert!(text.contains(part), "{part}\n{text}");
+        }
+    }
+
+    #[test]
+    fn capture_points_are_shown_safely() {
+        for width in [80, 120] {
+            let text = drawn_of(["pcap/\u{1b}[2Jx.pcap", "pcap/b\u{202e}.pcap"], width);
+            assert!(!text.contains(['\u{1b}', '\u{202e}']) && text.contains("\\u{1b}"), "{text:?}");
         }
     }
 
