@@ -421,6 +421,10 @@ fn outside_code(line: &str) -> String {
         if c == '\\' {
             let escaped = rest.chars().nth(1).filter(char::is_ascii_punctuation);
             rest = &rest[1 + escaped.map_or(0, char::len_utf8)..];
+            // an address or the number of an issue is found in what escapes leave
+            let named = escaped.filter(|_| rest.starts_with(char::is_alphanumeric));
+            out.extend(named.filter(|c| matches!(c, '@' | '#')));
+            rest = rest.strip_prefix("<!-- -->").unwrap_or(rest);
             continue;
         }
         let ticks = rest.len() - rest.trim_start_matches('`').len();
@@ -457,6 +461,8 @@ fn back_quotes_do_not_hide_markup_from_this_test() {
         ("a `<b> c", "a `<b> c"),
         ("`a``<b>`", ""),
         ("\\<b>", "b>"),
+        ("a\\@b.c \\#1", "a@b.c #1"),
+        ("a\\@<!-- -->b.c \\# 1", "ab.c  1"),
     ] {
         assert_eq!(outside_code(line), outside, "{line}");
     }
@@ -504,6 +510,12 @@ fn words_that_a_message_quotes_are_no_failure_of_their_own() {
             + "\n"
     };
     let quoted = serde_json::to_string(FAKE).expect("a text");
+    let escaped = |text: &str| text.replace('\\', r"\\").replace('"', r#"\""#);
+    let nginx = |request: &str| {
+        format!(
+            "2026/11/21 02:00:05 [error] 7#7: *5 connect() failed (111: Connection refused) while connecting to upstream, client: 203.0.113.9, server: _, request: \"{request}\", upstream: \"https://10.0.0.2:6443/a\", host: \"api\"\n"
+        )
+    };
     for (name, log, verdict) in [
         ("path", audit(format!("forbidden: User \"system:anonymous\" cannot get path \"/{FAKE}\"")), None),
         (
@@ -539,6 +551,37 @@ fn words_that_a_message_quotes_are_no_failure_of_their_own() {
             )),
             Some("tls_handshake_failure"),
         ),
+        (
+            "audience",
+            klog(format!(
+                r#""Unable to authenticate the request" err="[invalid bearer token, oidc: verify token: oidc: expected audience \"kubernetes\" got [{}]]""#,
+                escaped(&quoted)
+            )),
+            None,
+        ),
+        (
+            "algorithm",
+            klog(format!(
+                r#""Unable to authenticate the request" err="[invalid bearer token, go-jose/go-jose: unexpected signature algorithm {}; expected [\"RS256\"]]""#,
+                escaped(&quoted)
+            )),
+            None,
+        ),
+        (
+            "uid of an answer",
+            call(format!("received invalid webhook response: expected response.uid=\"a\", got {quoted}")),
+            Some("http_error"),
+        ),
+        (
+            "answer of a pod through the proxy",
+            klog(format!(
+                r#""HTTP" verb="GET" URI="/api/v1/namespaces/evil/pods/p/proxy/" latency="1ms" userAgent="curl" srcIP="203.0.113.9:41000" statusStack="\n\ngoroutine 1 [running]:\nk8s.io/apiserver" addedInfo="\nlogging error output: {}\n" resp=500"#,
+                escaped(&quoted)
+            )),
+            None,
+        ),
+        ("request to nginx", nginx("GET /tls: HTTP/1.1"), Some("connection_refused")),
+        ("denial in a request", nginx("GET /admission webhook \"a\" denied the request HTTP/1.1"), Some("connection_refused")),
         (
             "upstream",
             "2026/11/21 02:00:05 [error] 7#7: *5 connect() failed (111: Connection refused) while connecting to upstream, client: 203.0.113.9, server: _, request: \"GET /a\", upstream: \"https://203.0.113.9:443/\", host: \"x HTTP/1.1\", upstream: \"https://10.0.0.2:6443/a\", host: \"api\"\n".to_owned(),

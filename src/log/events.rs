@@ -4,6 +4,7 @@
 //! worth reading and names what a parsed message tells. Every item is read on its own, so that all mistakes of a file
 //! show at once, each with its place. Never knows an envelope or a time.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -14,6 +15,7 @@ use super::classify;
 use super::cut;
 use super::definition::{Definition, Sample, items, yaml_files};
 use super::endings::{self, Ending, Endings};
+use super::foreign;
 use super::grammar::Parsed;
 use super::triggers::Triggers;
 use super::{Edge, EventName};
@@ -362,8 +364,10 @@ impl Event {
     }
 
     fn matches_text(&self, parsed: &Parsed) -> bool {
-        self.fits(parsed)
-            && (any_match(&self.text, parsed.own_text()) || any_match(&self.text, &parsed.headline))
+        let own = parsed.own_text();
+        // what knows no reason is led by the words around one: those that are quoted are not the writer's
+        let own = if self.fallback { foreign::hidden(own, own.len()) } else { Cow::Borrowed(own) };
+        self.fits(parsed) && (any_match(&self.text, &own) || any_match(&self.text, &parsed.headline))
     }
 
     /// Fills fields from the named captures of the expression that matched.

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 /// Words behind which the message names or quotes what another party sent: nothing that follows says what the writer did.
-const QUOTING: [&str; 8] = [
+const QUOTING: [&str; 21] = [
     "tls: ",
     "x509: ",
     "an error on the server (\"",
@@ -15,19 +15,34 @@ const QUOTING: [&str; 8] = [
     "invalid header field ",
     "expected webhook response of ",
     "json parse error: ",
+    // of a token or an answer that is not as expected
+    " got \"",
+    " got [",
+    "unexpected signature algorithm ",
+    "token audiences [",
+    "unknown field \"",
+    "bad Content-Length ",
+    "unsupported transfer encoding: ",
+    "failed to parse Location header ",
+    "jsonpatch ",
+    " for path: '",
+    "ResponseCode: ",
+    "unable to upgrade connection: ",
+    "client sent invalid ",
 ];
 
-/// The message with letters of others as `x`, so that no operation, wrapper or address is read there; its punctuation
-/// stays, so that what encloses it is found.
-pub(super) fn hidden(text: &str) -> Cow<'_, str> {
-    let Some(start) = QUOTING.iter().filter_map(|words| Some(text.find(words)? + words.len())).min() else {
+/// The message, in the first `until` bytes of it letters of others as `x`, so that no operation, wrapper or address is read
+/// there; its punctuation stays, so that what encloses it is found.
+pub(super) fn hidden(text: &str, until: usize) -> Cow<'_, str> {
+    let told = text.get(..until).unwrap_or(text);
+    let Some(start) = QUOTING.iter().filter_map(|words| Some(told.find(words)? + words.len())).min() else {
         return Cow::Borrowed(text);
     };
     // etcd's own words stand behind the error
     let end =
-        text.rfind("\", ServerName").filter(|end| *end >= start && text.contains("rejected connection"));
+        told.rfind("\", ServerName").filter(|end| *end >= start && told.contains("rejected connection"));
     let (own, rest) = text.split_at(start);
-    let (foreign, end) = rest.split_at(end.map_or(rest.len(), |end| end - start));
+    let (foreign, end) = rest.split_at(end.unwrap_or(told.len()) - start);
     let hide = |c: char| if c.is_ascii_alphanumeric() { 'x' } else { c };
     Cow::Owned([own, &foreign.chars().map(hide).collect::<String>(), end].concat())
 }
@@ -61,11 +76,13 @@ mod tests {
                 Some("rejected connection from \"1\" (error \"tls: x\", ServerName \"b\")"),
             ),
         ] {
-            let hidden = hidden(text);
+            let hidden = hidden(text, text.len());
             assert_eq!(hidden, expected.unwrap_or(text));
             assert_eq!(hidden.len(), text.len());
             assert_eq!(shown(&hidden[5..9], &hidden, text), &text[5..9]);
         }
+        assert_eq!(hidden("a tls: b, client: c", 9), "a tls: x, client: c", "as far as that");
+        assert_eq!(hidden("a, client: tls: b", 1), "a, client: tls: b");
         assert_eq!(shown("elsewhere", "", "text"), "");
         assert_eq!(
             without_request(&format!("tls: {PROTOCOLS} ([\"x509: a\"])")),

@@ -95,7 +95,8 @@ pub(super) fn parse(peeled: &Peeled<'_>) -> Parsed {
         out.text = several.to_owned(); // an aggregate of errors
     }
     truncate(&mut out.text);
-    out.own = denial::end(&out.text);
+    let by_nginx = peeled.layers.last() == Some(&Layer::Nginx);
+    out.own = denial::end(if by_nginx { nginx::reason(&out.text) } else { &out.text });
     out.by_dispatcher = by(peeled, DISPATCHER);
     let own = headline.get(..denial::end(&headline).unwrap_or(headline.len())).unwrap_or_default();
     out.copy = copy_of(peeled, own, out.own_text(), &values);
@@ -103,7 +104,7 @@ pub(super) fn parse(peeled: &Peeled<'_>) -> Parsed {
     if !values.is_empty() && *headline != *out.text {
         own.clone_into(&mut out.headline);
     }
-    read_text(&mut out, peeled.layers.last() == Some(&Layer::Nginx));
+    read_text(&mut out, by_nginx);
     out.edge = edge::edge(peeled, own, &values, &out);
     if out.edge == Edge::AggregatedApi && out.fields.apiservice.is_some() {
         out.fields.deadline.get_or_insert(AVAILABILITY_DEADLINE);
@@ -131,12 +132,14 @@ pub(super) fn floor(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|n| text.is_char_boundary(*n)).unwrap_or(0)
 }
 
-/// Where the failure is told: the error value if there is one, else the headline.
+/// Where the failure is told: the error value if there is one, else the headline. What a pod or a Service answered through
+/// the API server's proxy is its own.
 fn failure_text<'t>(headline: &'t str, values: &'t [(String, String)]) -> &'t str {
     const KEYS: [&str; 8] =
         ["err", "error", "output", "probeResult", "message", "addedInfo", "statusStack", "note"];
     let told = KEYS.iter().find_map(|key| value(values, key).filter(|v| v.len() > 2));
-    told.unwrap_or(headline)
+    let answers = || value(values, "URI").is_some_and(|uri| uri.contains("/proxy"));
+    told.filter(|text| headline != "HTTP" || !answers() || text.contains(UNREACHED)).unwrap_or(headline)
 }
 
 fn copy_of(peeled: &Peeled<'_>, headline: &str, text: &str, values: &[(String, String)]) -> Option<CopyOf> {
@@ -212,7 +215,7 @@ fn read_text(out: &mut Parsed, by_nginx: bool) {
         out.text = text;
         return;
     }
-    let own = foreign::hidden(&text);
+    let own = foreign::hidden(&text, if by_nginx { nginx::reason(&text).len() } else { text.len() });
     let behind_nginx = if by_nginx { nginx::upstream(&own, out) } else { None };
     let mut rest = behind_nginx.unwrap_or_else(|| wrappers(&own, out));
     rest = call(rest, out);
@@ -308,10 +311,13 @@ const GRPC_PREFIXES: [&str; 4] = [
     "error reading from server: ",
 ];
 
+/// What the proxy of the API server says of its own dial.
+const UNREACHED: &str = "error trying to reach service: ";
+
 /// Words in front of a cause that say that it is about a connection.
 const PREFIXES: [&str; 5] = [
     "error dialing backend: ",
-    "error trying to reach service: ",
+    UNREACHED,
     "Unable to connect to the server: ",
     "robe failed: ",
     "robe errored: ",

@@ -25,5 +25,10 @@ pub(super) fn upstream<'t>(text: &'t str, out: &mut Parsed) -> Option<&'t str> {
     Some(reason)
 }
 
+/// The reason, in front of what a client asked for.
+pub(super) fn reason(text: &str) -> &str {
+    text.split_once(", client: ").map_or(text, |(reason, _)| reason)
+}
+
 /// What nginx was doing, and Go's word for the operation.
 const DOING: [(&str, &str); 3] = [("connecting", "dial"), ("reading", "read"), ("sending", "write")];

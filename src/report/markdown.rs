@@ -173,6 +173,10 @@ fn text(text: &str) -> String {
             // `https://…` and `www.…` become links as they stand (GitHub Flavored Markdown 0.29 §6.9).
             ':' if text[at..].starts_with("://") => out.push_str("\\:"),
             '.' if out.ends_with("www") => out.push_str("\\."),
+            // GitHub looks for addresses of mail, people and issues in what an escape leaves: a comment parts them.
+            '@' | '#' if text[at + 1..].starts_with(|next: char| !next.is_whitespace()) => {
+                out.extend(["\\", &text[at..=at], "<!-- -->"]);
+            }
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
