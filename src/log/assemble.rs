@@ -281,7 +281,8 @@ impl Drafter<'_> {
             }
         };
         let writer = component.as_deref().or(self.component.as_deref());
-        let pretends = known.by_apiserver && self.stranger.unwrap_or(stranger);
+        let stranger = self.stranger.unwrap_or(stranger);
+        let pretends = known.by_apiserver && stranger;
         let client = began.is_some() || retold(&known, writer, pretends);
         let copy = known.copy.or_else(|| client.then_some(CopyOf::Client));
         let Some(mut event) = self.event(known, lines, component, host) else { return time };
@@ -293,6 +294,7 @@ impl Drafter<'_> {
             copy,
             began: began.filter(|_| resolved.is_none()),
             sure: resolved.is_some() && !self.clock.base.assumed_zone,
+            stranger,
             mark,
             words,
             event,

@@ -30,6 +30,8 @@ pub(super) struct Draft {
     pub began: Option<Timestamp>,
     /// Its time needs no assumption.
     pub sure: bool,
+    /// A pod wrote it that is no part of the control plane.
+    pub stranger: bool,
     pub mark: Option<Mark>,
     /// Its words, where it has no mark.
     pub words: Option<Mark>,

@@ -384,6 +384,16 @@ fn a_clients_error_with_a_4_tuple_tells_the_zone() {
     assert_eq!(event.lines.len(), 2);
     let base = &logs.reports.iter().find(|r| r.component.as_deref() == Some("kube-apiserver")).unwrap().base;
     assert_eq!((base.zone.as_deref(), base.assumed_zone), (Some("-05:00"), false), "{}", base.from);
+    // what a tenant's pod writes of it moves nothing, and what the controller's does
+    for (path, moved) in
+        [("pods/evil_x_1/x/0.log", false), ("pods/kube-system_c_1/kube-controller-manager/0.log", true)]
+    {
+        let copy = cri("02:00:00.700000", &format!("Internal error occurred: {cause}\n"));
+        let logs = read_files(&[("kube-apiserver.log", &log), (path, &copy)]);
+        let base =
+            &logs.reports.iter().find(|r| r.component.as_deref() == Some("kube-apiserver")).unwrap().base;
+        assert_eq!(base.zone.as_deref() == Some("-05:00"), moved, "{path}: {}", base.from);
+    }
 }
 
 #[test]

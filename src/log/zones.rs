@@ -2,7 +2,8 @@
 //!
 //! Takes events before their copies are joined; where a log's zone is only assumed, pairs its events with equal ones of
 //! logs whose times are sure (a client's output with the time of its command, another component's log) and moves the
-//! log by the whole quarters of an hour that all pairs agree on. Never moves a log whose zone is known.
+//! log by the whole quarters of an hour that all pairs agree on. Never moves a log whose zone is known, and asks no pod of
+//! somebody else, who could move a log of the control plane by what he writes.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -87,7 +88,7 @@ fn pairs<'d>(drafts: &'d [Draft], reports: &[LogReport]) -> (BTreeMap<u32, Words
         let log = event.log as usize;
         let Some((of_own, of_sure)) = counts.get_mut(log) else { continue };
         let movable = assumed.get(log) == Some(&true) && *of_own < MOST;
-        let time = sure_time(draft).filter(|_| *of_sure < MOST);
+        let time = sure_time(draft).filter(|_| *of_sure < MOST && !draft.stranger);
         if !movable && time.is_none() {
             continue;
         }
@@ -186,7 +187,7 @@ mod tests {
             endings: endings::none(),
             fields: fields.into(),
         };
-        Draft { event, copy: None, began: None, sure, mark: None, words: None }
+        Draft { event, copy: None, began: None, sure, stranger: false, mark: None, words: None }
     }
 
     fn report(assumed_zone: bool) -> LogReport {
