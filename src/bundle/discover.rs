@@ -14,7 +14,7 @@ use super::layout::Layout;
 use super::name::{self, Names};
 use super::open::{Opening, Origin, look};
 use super::spool::{Region, Spool};
-use super::{Bundle, Limits, Source, SourceIndex, SourceKind, sniff, tar};
+use super::{Bundle, Limits, Source, SourceIndex, SourceKind, sniff, tar, views};
 use crate::error::{Error, Place, Weirds};
 use crate::time::Timestamp;
 
@@ -80,6 +80,8 @@ pub(super) struct Finder<'l> {
     /// Which input is walked, and for each source which it came from.
     input: usize,
     input_of: Vec<usize>,
+    /// Sources of this input file that may hold several kinds.
+    mixed: Vec<usize>,
     /// Files that were added, where several inputs may hold the same one.
     seen: Option<HashSet<PathBuf>>,
 }
@@ -97,6 +99,7 @@ impl<'l> Finder<'l> {
             allowance: Allowance::default(),
             input: 0,
             input_of: Vec::new(),
+            mixed: Vec::new(),
             seen: several.then(HashSet::new),
         }
     }
@@ -212,6 +215,11 @@ impl<'l> Finder<'l> {
         self.allowance = Allowance::of(stored, self.limits);
         self.known(origin, shown, 0, stored);
         allowance::settle(self.bundle.sources.get_mut(first..).unwrap_or_default(), self.limits);
+        for at in std::mem::take(&mut self.mixed) {
+            let further = self.bundle.sources.get_mut(at).map(views::split).unwrap_or_default();
+            self.input_of.extend(further.iter().map(|_| self.input));
+            self.bundle.sources.extend(further);
+        }
     }
 
     /// Something that can be opened again and again: an archive to look into, or a source. It stands for `share` bytes
@@ -239,6 +247,9 @@ impl<'l> Finder<'l> {
         let kind =
             if problems.any_loss() && head.is_empty() { SourceKind::Unknown } else { sniff::kind(&head) };
         note_packed(&head, &mut problems);
+        if views::may_be_several(&opening, kind, &head) {
+            self.mixed.push(self.bundle.sources.len());
+        }
         self.add(opening, kind, shown, stored, problems);
     }
 
@@ -265,6 +276,7 @@ impl<'l> Finder<'l> {
             stored_bytes,
             written,
             problems,
+            parted: false,
             opening,
             read,
         });
@@ -346,6 +358,7 @@ pub(super) fn add_key_log(bundle: &mut Bundle, path: &Path) -> Result<SourceInde
         stored_bytes,
         written: None,
         problems,
+        parted: true,
         opening,
         read: bundle.read.clone(),
     });
@@ -363,7 +376,18 @@ impl Bundle {
         let index = SourceIndex(self.sources.len() as u32);
         let (kind, written, problems) = (SourceKind::Log, None, Weirds::default());
         let read = self.read.clone();
-        self.sources.push(Source { index, path, kind, stored_bytes, written, problems, opening, read });
+        let parted = true;
+        self.sources.push(Source {
+            index,
+            path,
+            kind,
+            stored_bytes,
+            written,
+            problems,
+            parted,
+            opening,
+            read,
+        });
     }
 }
 

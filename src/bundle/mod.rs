@@ -118,11 +118,14 @@ mod archive;
 mod codec;
 mod discover;
 mod layout;
+mod lines;
 mod name;
 mod open;
+mod parts;
 mod sniff;
 mod spool;
 mod tar;
+mod views;
 
 pub use codec::{unpacked, unpacked_lz4_block};
 pub use layout::Layout;
@@ -143,6 +146,8 @@ pub struct Source {
     pub written: Option<Timestamp>,
     /// What was surprising while finding it.
     pub problems: Weirds,
+    /// Whether it holds several kinds has been looked at.
+    parted: bool,
     opening: open::Opening,
     read: ReadBytes,
 }
@@ -257,6 +262,12 @@ impl Source {
     /// What may be read of it, and of what it holds.
     pub const fn limits(&self) -> &Limits {
         &self.opening.limits
+    }
+
+    /// Whether these lines of it hold what is of another kind: worth a call of [`Source::name_parts`]. One line in `step`
+    /// bytes is looked at.
+    pub fn suspects(&self, piece: &[u8], step: usize) -> bool {
+        !self.parted && parts::suspect(piece, step)
     }
 
     /// Whether `open` has to decompress (a second pass costs as much as the first).

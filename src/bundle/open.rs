@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::allowance::{self, Allowance, Allowed};
 use super::codec::Codec;
+use super::parts::Ranges;
 use super::spool::{Region, Spool};
 use super::{Limits, SourceReader, sniff};
 use crate::error::{Place, Weirds};
@@ -35,6 +36,8 @@ pub(super) struct Opening {
     /// Compressions, outermost first.
     pub(super) codecs: Vec<Codec>,
     pub(super) utf16: Option<Endian>,
+    /// Stretches that are read; of what lies between them the line ends alone, so that lines keep their numbers.
+    pub(super) only: Option<Ranges>,
     pub(super) limits: Limits,
     /// Bytes of its input file that it stands for.
     pub(super) share: u64,
@@ -77,13 +80,13 @@ impl Opening {
     pub(super) fn new(origin: Origin, limits: &Limits) -> Self {
         let share = origin.stored();
         let allowed = Allowed::EachPass(allowance::most(share, limits));
-        Self { origin, codecs: Vec::new(), utf16: None, limits: *limits, share, allowed }
+        Self { origin, codecs: Vec::new(), utf16: None, only: None, limits: *limits, share, allowed }
     }
 
     /// What is found in an input file and stands for `share` bytes of it.
     pub(super) fn within(origin: Origin, limits: &Limits, share: u64, all: &Allowance) -> Self {
         let allowed = Allowed::Together(all.clone());
-        Self { origin, codecs: Vec::new(), utf16: None, limits: *limits, share, allowed }
+        Self { origin, codecs: Vec::new(), utf16: None, only: None, limits: *limits, share, allowed }
     }
 
     pub(super) fn open(&self) -> io::Result<SourceReader> {
@@ -107,12 +110,15 @@ impl Opening {
         if let Some(endian) = self.utf16 {
             reader = Box::new(Utf16::new(reader, endian));
         }
+        if let Some(ranges) = &self.only {
+            reader = Box::new(Only { inner: reader, ranges: Arc::clone(ranges), next: 0, at: 0 });
+        }
         Ok((reader, used))
     }
 
     /// The bytes as a region of a file: in place where they are stored as they are, else written to a temporary one.
     pub(super) fn by_offset(&self) -> io::Result<(Region, Option<io::Error>)> {
-        match super::discover::in_place(self).filter(|_| self.utf16.is_none()) {
+        match super::discover::in_place(self).filter(|_| self.utf16.is_none() && self.only.is_none()) {
             Some(region) => Ok((region, None)),
             None => Spool::default().write(&mut *self.open()?, self.limits.member_bytes),
         }
@@ -202,6 +208,56 @@ impl<R: Read> Read for Utf16<R> {
         }
         self.given += n;
         Ok(n)
+    }
+}
+
+/// Some stretches of a text, and the line ends of all of it.
+struct Only {
+    inner: SourceReader,
+    ranges: Ranges,
+    /// The stretch that ends behind `at`, the bytes that were read.
+    next: usize,
+    at: u64,
+}
+
+impl Only {
+    /// How many of `left` bytes are given as they are, or left out but for line ends.
+    fn step(&mut self, left: usize) -> (usize, bool) {
+        while self.ranges.get(self.next).is_some_and(|&(_, to)| to <= self.at) {
+            self.next += 1;
+        }
+        let most = |to: u64| usize::try_from(to - self.at).unwrap_or(usize::MAX).min(left);
+        match self.ranges.get(self.next) {
+            Some(&(from, to)) if from <= self.at => (most(to), true),
+            Some(&(from, _)) => (most(from), false),
+            None => (left, false),
+        }
+    }
+}
+
+impl Read for Only {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.inner.read(buf)?;
+            let (mut from, mut kept) = (0, 0);
+            while from < read {
+                let (len, whole) = self.step(read - from);
+                if whole {
+                    buf.copy_within(from..from + len, kept);
+                    kept += len;
+                } else {
+                    let ends =
+                        memchr::memchr_iter(b'\n', buf.get(from..from + len).unwrap_or_default()).count();
+                    buf.get_mut(kept..kept + ends).unwrap_or_default().fill(b'\n');
+                    kept += ends;
+                }
+                from += len;
+                self.at += len as u64;
+            }
+            if kept > 0 || read == 0 {
+                return Ok(kept);
+            }
+        }
     }
 }
 

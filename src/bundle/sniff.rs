@@ -140,7 +140,7 @@ fn is_yaml_object(text: &str) -> bool {
 
 /// A logger's header or stamp, in front of what may quote anything: `W1121 02:24:41`, `2026-11-21T02:24:41`,
 /// `Nov 21 02:24:41`. A stamp alone may stand above what a command printed.
-fn begins_as_logged(line: &str) -> bool {
+pub(super) fn begins_as_logged(line: &str) -> bool {
     const KLOG: &str = "A0000 00:00";
     const STAMPS: [&str; 3] = ["0000-00-00T00:00", "0000-00-00 00:00", "Aaa 00 00:00"];
     let fits = |(shape, b): (u8, u8)| match shape {
@@ -166,7 +166,7 @@ fn is_host_state(text: &str) -> bool {
     known.iter().take(3).any(|k| *k) || known.iter().filter(|k| **k).count() * 3 > known.len()
 }
 
-fn is_host_state_line(line: &str) -> bool {
+pub(super) fn is_host_state_line(line: &str) -> bool {
     let words: Vec<&str> = line.split_ascii_whitespace().take(8).collect();
     match words.as_slice() {
         ["NAMESPACE" | "NAME", ..] => is_kubectl_header(line),

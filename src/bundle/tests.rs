@@ -802,3 +802,65 @@ fn damage_never_panics() {
         }
     }
 }
+
+/// A file of several outputs is a source of each kind; lines keep their numbers, whatever is around the file.
+#[test]
+fn a_file_of_several_kinds_is_a_source_of_each() {
+    let text = [b"default via 10.0.0.1 dev eth0\n".as_slice(), LOG, LOG].concat();
+    let read = |source: &Source| {
+        let mut all = String::new();
+        source.open().unwrap().read_to_string(&mut all).unwrap();
+        (source.path.clone(), source.kind, all)
+    };
+    let wide: Vec<u8> =
+        [0xfeff].into_iter().chain(text.iter().map(|b| u16::from(*b))).flat_map(u16::to_le_bytes).collect();
+    for (name, bytes) in
+        [("a.txt", text.clone()), ("a.txt.gz", gzip(&text)), ("a.txt.zst", zstd(&text)), ("a-wide.txt", wide)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(name), bytes).unwrap();
+        fs::write(dir.path().join("b.log"), LOG).unwrap();
+        let bundle = discover(&[dir.path().to_owned()], &Limits::default()).unwrap();
+        let log = String::from_utf8(LOG.to_vec()).unwrap();
+        let found: Vec<_> = bundle.sources.iter().map(read).collect();
+        let want = [
+            (name.to_owned(), SourceKind::HostState, "default via 10.0.0.1 dev eth0\n\n\n".to_owned()),
+            (name.to_owned(), SourceKind::Log, format!("\n{log}{log}")),
+            ("b.log".to_owned(), SourceKind::Log, log.clone()),
+        ];
+        assert_eq!(found, want);
+        assert!(
+            bundle.sources.iter().enumerate().all(|(n, s)| s.index.0 as usize == n && s.problems.is_empty())
+        );
+    }
+}
+
+/// What cannot be told from a message of the log in front of it is named; what the log quotes and goes on behind is not.
+#[test]
+fn a_part_that_is_not_read_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let service = b"apiVersion: v1\nkind: Service\n".as_slice();
+    let long = LOG.repeat(500);
+    for (name, text) in [
+        ("a.log", [LOG, service].concat()),
+        ("b.log", [LOG, service, LOG].concat()),
+        ("c.log", [&long, service].concat()),
+        ("d.log", [&long, b"=== kubectl get svc ===\n".as_slice(), service, &long].concat()),
+    ] {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    let bundle = discover(&[dir.path().to_owned()], &Limits::default()).unwrap();
+    let said = |source: &Source| -> Vec<String> {
+        let mut problems = source.problems.clone();
+        let mut text = Vec::new();
+        source.open().unwrap().read_to_end(&mut text).unwrap();
+        if source.suspects(&text, 0) {
+            source.name_parts(&mut problems);
+        }
+        problems.iter().map(|w| format!("{} {} {}", w.name, w.at, w.loss)).collect()
+    };
+    let all: Vec<_> = bundle.sources.iter().map(|s| (s.path.as_str(), s.kind, said(s))).collect();
+    let lost = |line: u32| vec![format!("part_not_read line {line} true")];
+    let want = [("a.log", lost(2)), ("b.log", Vec::new()), ("c.log", lost(501)), ("d.log", lost(502))];
+    assert_eq!(all, want.map(|(path, said)| (path, SourceKind::Log, said)));
+}

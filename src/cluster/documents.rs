@@ -22,11 +22,9 @@ pub(super) fn read(text: &str, limits: &Limits, problems: &mut Weirds, sink: &mu
     let text = text.trim_start_matches('\u{feff}');
     let mut out = Out { sink, cut: 0 };
     if text.trim_start().starts_with(['{', '[']) {
-        json(text, problems, &mut out);
+        json(text, limits, problems, &mut out);
     } else {
-        for (line, document) in yaml_documents(text) {
-            yaml(document, line, limits, problems, &mut out);
-        }
+        yaml_from(text, 1, limits, problems, &mut out);
     }
     if out.cut > 0 {
         problems.add("limit_object_values", Place::Whole, out.cut, true, || {
@@ -42,10 +40,11 @@ struct Out<'a, 's> {
 }
 
 /// One JSON document after another, whatever stands between them.
-fn json(text: &str, problems: &mut Weirds, out: &mut Out<'_, '_>) {
+fn json(text: &str, limits: &Limits, problems: &mut Weirds, out: &mut Out<'_, '_>) {
     let mut at = 0;
     let mut lines = Lines { text, at: 0, line: 1 };
     while let Some(start) = next_json(text, at) {
+        between(text, at..start, &mut lines, limits, problems, out);
         let rest = text.get(start..).unwrap_or_default();
         let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
         match stream.next() {
@@ -69,6 +68,31 @@ fn json(text: &str, problems: &mut Weirds, out: &mut Out<'_, '_>) {
             }
             None => break,
         }
+    }
+    between(text, at..text.len(), &mut lines, limits, problems, out);
+}
+
+/// What stands between documents of JSON may be one of YAML.
+fn between(
+    text: &str,
+    range: std::ops::Range<usize>,
+    lines: &mut Lines<'_>,
+    limits: &Limits,
+    problems: &mut Weirds,
+    out: &mut Out<'_, '_>,
+) {
+    let start = range.start;
+    let text = text.get(range).unwrap_or_default();
+    if let Some(at) = text.find("\napiVersion: ") {
+        let line = lines.line_at(start + at + 1);
+        yaml_from(text.get(at + 1..).unwrap_or_default(), line, limits, problems, out);
+    }
+}
+
+/// The documents of a text that begins at this line.
+fn yaml_from(text: &str, line: u64, limits: &Limits, problems: &mut Weirds, out: &mut Out<'_, '_>) {
+    for (at, document) in yaml_documents(text) {
+        yaml(document, line + at - 1, limits, problems, out);
     }
 }
 

@@ -44,29 +44,34 @@ fn read_objects(b: &mut Builder<'_>, source: &Source, report: &mut InputReport) 
         used += u64::from(objects::add(b, &object, source.index));
     });
     note_logs(&text, report);
-    report.lines = Some(text.lines().count() as u64);
+    report.lines = Some(lines_of(&text));
     report.skipped = used == 0;
     read
 }
 
 /// `kubectl cluster-info dump` without a directory prints logs between the objects, where nobody reads them.
 fn note_logs(text: &str, report: &mut InputReport) {
-    let begins = |(_, line): &(usize, &str)| line.starts_with("==== START logs for container ");
-    let logs = text.lines().enumerate().filter(begins);
-    let (first, count) = logs.fold((None, 0), |(first, n), (at, _)| (first.or(Some(at)), n + 1));
-    if let Some(at) = first {
-        report.problems.add("logs_among_objects", Place::Line(at as u64 + 1), count, true, || {
-            "logs that stand between objects are not read; give kubectl cluster-info dump an --output-directory"
-                .to_owned()
-        });
-    }
+    const BEGIN: &str = "\n==== START logs for container ";
+    let mut found = memchr::memmem::find_iter(text.as_bytes(), BEGIN);
+    let Some(first) = found.next() else { return };
+    let count = 1 + found.count() as u64;
+    report.problems.add("logs_among_objects", Place::Line(lines_of(text.get(..=first).unwrap_or_default()) + 1), count, true, || {
+        "logs that stand between objects are not read; give kubectl cluster-info dump an --output-directory"
+            .to_owned()
+    });
+}
+
+/// How many lines a text has.
+fn lines_of(text: &str) -> u64 {
+    memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64
+        + u64::from(!text.is_empty() && !text.ends_with('\n'))
 }
 
 fn read_pem(b: &mut Builder<'_>, source: &Source, report: &mut InputReport) -> io::Result<()> {
     let (text, read) = whole(source, report);
     let certificates = objects::certificate_blocks(text.as_bytes(), &mut b.room);
     b.private_keys += objects::private_keys(text.as_bytes());
-    report.lines = Some(text.lines().count() as u64);
+    report.lines = Some(lines_of(&text));
     report.skipped = certificates.is_empty();
     b.certificates(Holder::File, source.path.clone(), certificates);
     read

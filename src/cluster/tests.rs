@@ -198,6 +198,74 @@ fn every_shape_of_json_and_yaml_gives_its_objects() {
     }
 }
 
+const ROUTE: &str = "default via 10.0.0.1 dev eth0\n";
+const KLOG: &str = "W1121 02:00:05.000001       7 d.go:1] m\n";
+const JOURNAL: &str = "Nov 21 02:24:47 cp-1 kube-apiserver[28800]: W1121 02:24:47.529354   28800 d.go:1] m\n";
+
+/// A Service in JSON and in YAML.
+fn services() -> [String; 2] {
+    let json = serde_json::json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a", "namespace": "b"}, "spec": {"clusterIP": "10.0.0.9"}});
+    let yaml =
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: a\n  namespace: b\nspec:\n  clusterIP: 10.0.0.9\n";
+    [serde_json::to_string_pretty(&json).unwrap() + "\n", yaml.to_owned()]
+}
+
+#[test]
+fn outputs_one_behind_the_other_in_one_file_are_all_read() {
+    let [json, yaml] = services();
+    for service in [&json, &yaml] {
+        for text in [
+            format!("{ROUTE}{service}"),
+            format!("{service}{ROUTE}"),
+            format!("{ROUTE}{JOURNAL}{service}"),
+            format!("{}{service}{}", JOURNAL.repeat(400), ROUTE.repeat(3)),
+            format!("{service}{KLOG}").replace(KLOG, &format!("{ROUTE}{KLOG}")),
+            format!(
+                "=== date ===\nSat Nov 21\n=== ip route ===\n{ROUTE}=== journalctl ===\n{JOURNAL}=== kubectl ===\n{service}"
+            ),
+            format!("$ ip route\n{ROUTE}$ kubectl get svc\n{service}"),
+        ] {
+            let map = of(&[("all.txt", &text)]);
+            assert_eq!((map.services.len(), map.routes.is_empty()), (1, false), "{text}");
+            assert!(map.inputs.iter().all(|i| i.problems.is_empty()), "{text}");
+            let lines: Vec<_> = map.inputs.iter().map(|i| i.lines.unwrap() as usize).collect();
+            assert!(lines.iter().all(|n| *n == text.lines().count()), "{lines:?} {text}");
+        }
+    }
+    let map = of(&[("all.txt", &format!("{json}{}", yaml.replace("name: a", "name: c")))]);
+    assert_eq!(map.services.len(), 2, "YAML behind JSON");
+    let damaged = format!("{ROUTE}{KLOG}{ROUTE}").replace(KLOG, "{\n  \"kind\": \"Service\",\n  }\n");
+    assert_eq!(
+        of(&[("all.txt", &damaged)]).inputs.iter().flat_map(|i| i.problems.iter()).next().unwrap().at,
+        crate::error::Place::Line(4)
+    );
+}
+
+/// Whoever writes the messages of a log writes no objects, whatever stands in front of them.
+#[test]
+fn what_a_log_quotes_is_never_believed() {
+    let [json, yaml] = services();
+    let route = "10.9.9.0/24 via 10.0.0.1 dev eth0\n".to_owned();
+    let pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n".to_owned();
+    for quoted in [json, yaml, route, pem] {
+        for text in [
+            format!("{KLOG}{quoted}{KLOG}"),
+            format!("{KLOG}{quoted}"),
+            format!("{KLOG}=== kubectl get svc ===\n{quoted}"),
+            format!("{KLOG}{JOURNAL}{quoted}"),
+            format!("{}{quoted}", KLOG.repeat(900)),
+            format!("{ROUTE}{KLOG}{quoted}{KLOG}"),
+            format!("{}{KLOG}{quoted}", ROUTE.repeat(300)),
+            format!("=== kubectl logs a ===\nlistening\n{quoted}"),
+            format!("{}{quoted}", "listening\n".repeat(4)),
+        ] {
+            let map = of(&[("all.txt", &text)]);
+            let nets: Vec<_> = map.routes.iter().filter(|r| format!("{r:?}").contains("10.9.9.0")).collect();
+            assert!(map.services.is_empty() && map.certificates.is_empty() && nets.is_empty(), "{text}");
+        }
+    }
+}
+
 #[test]
 fn damage_of_one_object_does_not_lose_the_others() {
     let json: String = (0..4)

@@ -1,0 +1,240 @@
+//! What a line of a text shows by how it begins: an output of another kind, a line of a log, what a script prints above.
+//!
+//! Takes the first bytes of a line that begins with neither space nor quote; never looks at other lines.
+
+use memchr::memmem::find;
+
+use super::SourceKind;
+use super::sniff;
+
+/// What a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// An output of this kind; of objects whether in JSON.
+    Opens(SourceKind, bool),
+    /// A brace or bracket alone: the next line tells.
+    Brace,
+    /// An entry of a log. Whether a journal or a runtime wrote its head, where that is known: they begin each line so,
+    /// whatever stands in a message.
+    Logged {
+        enveloped: Option<bool>,
+    },
+    /// What a script or a shell shows of the command behind whose output follows.
+    Heading,
+    /// `kubectl cluster-info dump` has logs between its objects.
+    Dump,
+    /// It belongs to whatever stands before it.
+    Neutral,
+    Other,
+}
+
+/// The line within a text of this kind; `json` says that it is in JSON.
+pub(super) fn read(line: &[u8], now: SourceKind, json: bool) -> Line {
+    let comment = line.first() == Some(&b'#') && now == SourceKind::Objects && !json;
+    match () {
+        () if matches!(line.first(), Some(b'{' | b'[')) => in_json(line),
+        () if line.starts_with(b"-----BEGIN ") => Line::Opens(SourceKind::Pem, false),
+        () if line.starts_with(b"-----END ") || line.starts_with(b"-- ") || comment => Line::Neutral,
+        () if matches!(line.trim_ascii_end(), b"---" | b"...") => Line::Neutral,
+        () if line.starts_with(b"==== START logs for container ") => Line::Dump,
+        () if is_heading(line) => Line::Heading,
+        () if line.starts_with(b"apiVersion: ") || line.starts_with(b"- apiVersion: ") => {
+            Line::Opens(SourceKind::Objects, false)
+        }
+        () => in_text(&String::from_utf8_lossy(line), now),
+    }
+}
+
+fn in_text(line: &str, now: SourceKind) -> Line {
+    if sniff::begins_as_logged(line) || line.starts_with("time=\"2") || is_go_log(line) {
+        Line::Logged { enveloped: envelope(line) }
+    } else if now != SourceKind::HostState && sniff::is_host_state_line(line) {
+        Line::Opens(SourceKind::HostState, false)
+    } else {
+        Line::Other
+    }
+}
+
+/// `2026/11/21 02:24:45 message`.
+fn is_go_log(line: &str) -> bool {
+    let shape = b"0000/00/00 00:00:00 ";
+    let fits = |(shape, b): (&u8, u8)| if *shape == b'0' { b.is_ascii_digit() } else { *shape == b };
+    line.len() > shape.len() && shape.iter().zip(line.bytes()).all(fits)
+}
+
+fn in_json(line: &[u8]) -> Line {
+    let has = |text: &str| find(line, text.as_bytes()).is_some();
+    let inside = line.trim_ascii();
+    if inside.len() <= 2 {
+        return Line::Brace;
+    }
+    if is_prompt(line) {
+        return Line::Heading;
+    }
+    if line.starts_with(b"[pod/") {
+        return Line::Logged { enveloped: None };
+    }
+    let key = first_key(line).unwrap_or_default();
+    if LOG_KEYS.contains(&key) || has("audit.k8s.io/") {
+        let enveloped = key == "log" || key.starts_with("__") || has("\"__REALTIME_TIMESTAMP\"");
+        Line::Logged { enveloped: enveloped.then_some(true) }
+    } else if matches!(key, "apiVersion" | "kind" | "items" | "metadata") && has("\"apiVersion\":") {
+        Line::Opens(SourceKind::Objects, true)
+    } else {
+        Line::Neutral
+    }
+}
+
+/// Whether a line behind a brace is the first of an object of Kubernetes, or of a list of them; a further brace leaves
+/// that open.
+pub(super) fn begins_object(line: &[u8]) -> Option<bool> {
+    let text = line.trim_ascii();
+    let begins = |key| matches!(key, "apiVersion" | "kind" | "items" | "metadata");
+    (text != b"{").then(|| first_key(text).is_some_and(begins))
+}
+
+fn first_key(line: &[u8]) -> Option<&str> {
+    let start = line.iter().position(|b| !matches!(b, b'{' | b'[' | b' '))?;
+    let key = line.get(start..)?.strip_prefix(b"\"")?;
+    std::str::from_utf8(key.get(..memchr::memchr(b'"', key)?)?).ok()
+}
+
+/// The first key of a line of a log in JSON, as its writers order them.
+const LOG_KEYS: [&str; 20] = [
+    "log",
+    "ts",
+    "time",
+    "timestamp",
+    "@timestamp",
+    "level",
+    "severity",
+    "msg",
+    "message",
+    "MESSAGE",
+    "caller",
+    "logger",
+    "stream",
+    "insertId",
+    "textPayload",
+    "PRIORITY",
+    "SYSLOG_IDENTIFIER",
+    "__CURSOR",
+    "__REALTIME_TIMESTAMP",
+    "_HOSTNAME",
+];
+
+/// Whether a journal or a runtime wrote the head of a line: `Nov 21 02:24:47 cp-1 kube-apiserver[28800]: …`,
+/// `2026-11-21T02:24:45.699082123Z stderr F …`. Where it may have, nothing is said.
+fn envelope(line: &str) -> Option<bool> {
+    let words: Vec<&str> = line.split_ascii_whitespace().take(6).collect();
+    let (stamp, rest) = words.split_first()?;
+    if matches!(rest, ["stdout" | "stderr", "F" | "P", ..]) {
+        return Some(true);
+    }
+    let ident = match stamp.len() {
+        3 if words.get(1)?.contains('-') => words.get(4..)?.iter().find(|w| w.ends_with(':')),
+        3 => words.get(4),
+        _ => words.get(2),
+    };
+    match ident {
+        Some(ident) if ident.ends_with("]:") => Some(true),
+        Some(ident) if matches!(*ident, "kernel:" | "systemd:") => None,
+        _ => Some(false),
+    }
+}
+
+/// `=== ip route ===`, `### ip route`, `--- ip route ---`, `==> a.log <==`, `$ ip route`, `+ ip route`,
+/// `root@cp-1:~# ip route`.
+pub(super) fn is_heading(line: &[u8]) -> bool {
+    let Some(&mark) = line.first() else { return false };
+    let run = line.iter().take_while(|&&b| b == mark).count();
+    let rest = line.get(run..).unwrap_or_default();
+    let named = rest.iter().any(u8::is_ascii_alphabetic);
+    match mark {
+        b'=' | b'#' | b'*' | b'>' | b'~' => {
+            named && (run > 2 || rest.starts_with(b"> ") || run == 2 && mark == b'#')
+        }
+        b'-' => {
+            named && run > 2 && (rest.starts_with(b" ") || run > 5) && line.trim_ascii_end().ends_with(b"--")
+        }
+        b'$' | b'+' => run == 1 && rest.first() == Some(&b' ') && named,
+        _ => is_prompt(line),
+    }
+}
+
+/// `root@cp-1:~# ip route`, `[root@cp-1 ~]# ip route`, with a command behind it.
+fn is_prompt(line: &[u8]) -> bool {
+    let head = line.get(..line.len().min(PROMPT)).unwrap_or_default();
+    let end = find(head, b"# ").or_else(|| find(head, b"$ "));
+    let Some(end) = end.filter(|&end| line.len() > end + 2) else { return false };
+    let Some(at) = memchr::memchr(b'@', head).filter(|&at| at > 0 && at < end) else { return false };
+    let user = head.get(..at).unwrap_or_default();
+    let user = user.strip_prefix(b"[").unwrap_or(user);
+    let between = head.get(at..end).unwrap_or_default();
+    user.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && (between.contains(&b':') || between.ends_with(b"]"))
+}
+
+/// Bytes of a shell's prompt.
+const PROMPT: usize = 96;
+
+/// A heading behind which a log follows: `journalctl -u kubelet`, `kubectl logs …`, `/var/log/syslog`.
+pub(super) fn names_a_log(heading: &[u8]) -> bool {
+    [&b"journalctl"[..], b"logs", b"/log", b".log", b"dmesg"].iter().any(|word| find(heading, word).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_shows_what_it_is() {
+        use SourceKind::{HostState, Log, Objects, Pem};
+        let logged = |enveloped| Line::Logged { enveloped };
+        for (text, line) in [
+            ("W1121 02:00:05.000001       7 d.go:1] m", logged(Some(false))),
+            (
+                "Nov 21 02:24:47 cp-1 kube-apiserver[28800]: W1121 02:24:47.529354   28800 d.go:1] m",
+                logged(Some(true)),
+            ),
+            (
+                "2026-11-21T02:24:45.699082123Z stderr F W1121 02:24:45.699000       1 d.go:1] m",
+                logged(Some(true)),
+            ),
+            (
+                "2026-11-21T02:24:45+0000 cp-1 kubelet[7]: E1121 02:24:45.699000       7 k.go:1] m",
+                logged(Some(true)),
+            ),
+            ("2026-11-21T02:24:45.699Z INFO controller: a message of an application", logged(Some(false))),
+            ("2026/11/21 02:24:45 a message", logged(Some(false))),
+            (r#"{"log":"m\n","stream":"stderr","time":"2026-11-21T02:24:45Z"}"#, logged(Some(true))),
+            (r#"{"level":"warn","ts":"2026-11-21T02:24:45Z","msg":"m"}"#, logged(None)),
+            (r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata"}"#, logged(None)),
+            (r#"{"apiVersion":"v1","items":[{"apiVersion":"v1"}]}"#, Line::Opens(Objects, true)),
+            (r#"{"kind":"EventList","apiVersion":"v1","items":[]}"#, Line::Opens(Objects, true)),
+            (r#"{"status":"a","kind":"b"}"#, Line::Neutral),
+            ("{", Line::Brace),
+            ("[{", Line::Brace),
+            ("apiVersion: v1", Line::Opens(Objects, false)),
+            ("- apiVersion: v1", Line::Opens(Objects, false)),
+            ("-----BEGIN CERTIFICATE-----", Line::Opens(Pem, false)),
+            ("10.0.0.0/8 via 10.0.0.1 dev eth0", Line::Opens(HostState, false)),
+            ("=== ip route ===", Line::Heading),
+            ("--- ip route ---", Line::Heading),
+            ("### ip route", Line::Heading),
+            ("==> /var/log/syslog <==", Line::Heading),
+            ("$ journalctl -u kube-apiserver", Line::Heading),
+            ("+ ip route", Line::Heading),
+            ("root@cp-1:~# ip route", Line::Heading),
+            ("[root@cp-1 ~]# ip route", Line::Heading),
+            ("==== START logs for container a of pod b/c ====", Line::Dump),
+            ("-- Logs begin at Sat 2026-11-21 02:00:00 UTC. --", Line::Neutral),
+            ("---", Line::Neutral),
+            ("Linux cp-1 6.1.0", Line::Other),
+        ] {
+            assert_eq!(read(text.as_bytes(), Log, false), line, "{text}");
+        }
+        assert_eq!(read(b"## of a chart", Objects, false), Line::Neutral);
+        assert_eq!(read(b"10.0.0.0/8 via 10.0.0.1 dev eth0", HostState, false), Line::Other);
+    }
+}

@@ -1,0 +1,516 @@
+//! Which stretches of a text are of which kind: a file may hold several outputs, one behind the other.
+//!
+//! Takes the lines of a source from its first to its last; gives stretches of whole lines. What opens a stretch stands at
+//! the begin of a line, where neither JSON nor YAML has a text. A log has: whoever writes its messages can write what
+//! looks like objects into it. So what stands behind lines of a log opens nothing, unless a journal or a runtime put a
+//! header in front of each of those; what looks like more than a quotation is named as not read.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use memchr::memchr;
+
+use super::SourceKind;
+use super::lines::{self, Line};
+
+/// Stretches of bytes.
+pub(super) type Ranges = Arc<[(u64, u64)]>;
+
+/// What a text holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Parts {
+    /// Kinds in the order in which they come, each with its stretches.
+    pub kinds: Vec<(SourceKind, Vec<(u64, u64)>)>,
+    /// What stands within a log and is no more than text there: its kind, its first line, and how often there is such.
+    pub unread: Option<(SourceKind, u64)>,
+    pub unread_count: u64,
+    /// The first of another kind than the text begins with, and its line.
+    pub first_other: Option<(SourceKind, u64)>,
+    /// Beyond so many stretches all is of the kind of the last one.
+    pub limited: bool,
+}
+
+/// Reads a text of which the first bytes are of this kind, as far as it can be read.
+pub(super) fn of(reader: &mut dyn Read, kind: SourceKind) -> Parts {
+    let mut walk = Walk::new(kind);
+    let mut buffer = vec![0; BLOCK];
+    loop {
+        match reader.read(&mut buffer) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => return walk.finish(),
+            Ok(n) => walk.bytes(buffer.get(..n).unwrap_or_default()),
+        }
+    }
+}
+
+/// Whether the first bytes of a text hold more than lines of a log.
+pub(super) fn several(head: &[u8]) -> bool {
+    let mut walk = Walk::new(SourceKind::Log);
+    walk.bytes(head);
+    let first = head.split(|&b| b == b'\n').find(|l| !l.trim_ascii().is_empty()).unwrap_or_default();
+    lines::is_heading(first) || walk.parts.len() > 1 || walk.quoted.is_some() || walk.unread.is_some()
+}
+
+/// Whether a log that begins with `head` ends with what is none.
+pub(super) fn differs(head: &[u8], tail: &[u8]) -> bool {
+    let logged = |text: &[u8]| {
+        let lines = text.split(|&b| b == b'\n').skip(1);
+        lines.map(short).any(|line| matches!(lines::read(line, SourceKind::Log, false), Line::Logged { .. }))
+    };
+    opens(tail) || logged(head) && !logged(tail)
+}
+
+/// Whether a piece of a log, which begins with a line, has lines in it that open an output of another kind. Looks at one
+/// line in so many bytes, and at all of them only where one is none of a log.
+pub(super) fn suspect(piece: &[u8], step: usize) -> bool {
+    let first = first_line(piece);
+    let usual = first.get(USUAL).filter(|_| is_of_a_log(first));
+    let plain = |start: usize| {
+        let line = piece.get(start..).unwrap_or_default();
+        usual.is_some() && line.get(USUAL) == usual || is_of_a_log(first_line(line))
+    };
+    let mut start = 0;
+    while plain(start) {
+        let from = start + step;
+        match piece.get(from..).and_then(|rest| memchr(b'\n', rest)) {
+            Some(n) => start = from + n + 1,
+            None => {
+                let whole = piece.strip_suffix(b"\n").unwrap_or(piece);
+                let last = memchr::memrchr(b'\n', whole).map_or(0, |n| n + 1);
+                return !plain(last) && opens(piece);
+            }
+        }
+    }
+    opens(piece)
+}
+
+/// Bytes that all lines of one log share with the first, as good as always: of a month, a year, a day.
+const USUAL: std::ops::Range<usize> = 1..4;
+
+fn first_line(text: &[u8]) -> &[u8] {
+    short(text.get(..memchr(b'\n', short(text)).unwrap_or(text.len())).unwrap_or_default())
+}
+
+fn is_of_a_log(line: &[u8]) -> bool {
+    let is = |line| matches!(lines::read(line, SourceKind::Log, false), Line::Logged { .. } | Line::Neutral);
+    line.is_empty() || !line.starts_with(b"-----") && is(line)
+}
+
+/// Whether a line opens an output of another kind.
+fn opens(piece: &[u8]) -> bool {
+    let mut brace = false;
+    piece.split(|&b| b == b'\n').map(short).any(|line| {
+        let object = if brace { lines::begins_object(line) } else { Some(false) };
+        brace &= object.is_none();
+        if object != Some(false) || is_inside(line) {
+            return object == Some(true);
+        }
+        let line = lines::read(line, SourceKind::Log, false);
+        brace = line == Line::Brace;
+        matches!(line, Line::Opens(..))
+    })
+}
+
+fn short(line: &[u8]) -> &[u8] {
+    line.get(..line.len().min(LINE_HEAD)).unwrap_or_default()
+}
+
+/// A line that goes on what stands before it, as almost all lines of objects do; a blank one says nothing.
+fn is_inside(line: &[u8]) -> bool {
+    matches!(line.first(), None | Some(b' ' | b'\t' | b'\r' | b'"' | b'}' | b']' | b','))
+}
+
+/// Bytes read at a time.
+const BLOCK: usize = 256 << 10;
+/// Bytes of a line that tell what it is.
+const LINE_HEAD: usize = 512;
+/// Lines that a message of a log may quote.
+const QUOTED: u64 = 64;
+/// Lines of which nothing is known that may stand above everything else.
+const ABOVE: u64 = 3;
+/// Stretches of one text.
+pub(super) const MAX_PARTS: usize = 16_384;
+
+/// A text while it is read.
+struct Walk {
+    parts: Vec<Part>,
+    /// The first bytes of a line that is not over, if it began in the block before.
+    carry: Vec<u8>,
+    in_line: bool,
+    offset: u64,
+    line_at: u64,
+    line: u64,
+    /// Where a line is no more than a brace: the next one tells what it opens.
+    brace: Option<(u64, u64)>,
+    /// Objects are in JSON, of which no line begins with a letter.
+    json: bool,
+    trust: Trust,
+    /// The line before was a heading.
+    headed: bool,
+    quoted: Option<Quoted>,
+    unread: Option<(SourceKind, u64)>,
+    unread_count: u64,
+    /// Nothing is told apart any more.
+    whole: bool,
+    limited: bool,
+}
+
+/// A stretch that is open until the next.
+#[derive(Debug)]
+struct Part {
+    kind: SourceKind,
+    from: u64,
+    line: u64,
+    /// There is more in it than headings.
+    said: bool,
+}
+
+/// Whether what stands at the begin of a line can be a message's.
+#[derive(Debug, Default)]
+struct Trust {
+    lost: bool,
+    /// Something told what the text is: a heading, a line of a journal, an output.
+    named: bool,
+    /// Entries of a log, or a heading that names one, are all that came since.
+    log: bool,
+    /// Lines since then of which nothing is known.
+    bare: u64,
+}
+
+/// Lines within a log that look like another kind.
+struct Quoted {
+    kind: SourceKind,
+    line: u64,
+    headed: bool,
+}
+
+impl Walk {
+    fn new(kind: SourceKind) -> Self {
+        Self {
+            parts: vec![Part { kind, from: 0, line: 1, said: false }],
+            carry: Vec::new(),
+            in_line: false,
+            offset: 0,
+            line_at: 0,
+            line: 0,
+            brace: None,
+            json: false,
+            trust: Trust { named: kind != SourceKind::Log, ..Trust::default() },
+            headed: false,
+            quoted: None,
+            unread: None,
+            unread_count: 0,
+            whole: false,
+            limited: false,
+        }
+    }
+
+    fn kind(&self) -> SourceKind {
+        self.parts.last().map_or(SourceKind::Log, |part| part.kind)
+    }
+
+    fn bytes(&mut self, block: &[u8]) {
+        let mut at = 0;
+        while let Some(rest) = block.get(at..).filter(|r| !r.is_empty()) {
+            let end = memchr(b'\n', rest);
+            let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+            if !self.in_line {
+                (self.line_at, self.line) = (self.offset, self.line + 1);
+            }
+            self.offset += (text.len() + usize::from(end.is_some())) as u64;
+            at += text.len() + 1;
+            if self.in_line || end.is_none() {
+                let room = LINE_HEAD.saturating_sub(self.carry.len()).min(text.len());
+                self.carry.extend_from_slice(text.get(..room).unwrap_or_default());
+                self.in_line = end.is_none();
+                if end.is_some() {
+                    let line = std::mem::take(&mut self.carry);
+                    self.line(&line);
+                    self.carry = line;
+                    self.carry.clear();
+                }
+            } else {
+                self.line(short(text));
+            }
+        }
+    }
+
+    /// Takes the first bytes of a line.
+    fn line(&mut self, line: &[u8]) {
+        if let Some((at, number)) = self.brace {
+            match lines::begins_object(line) {
+                Some(true) => self.opens(SourceKind::Objects, (at, number), true),
+                Some(false) => self.said(),
+                None => return,
+            }
+            self.brace = None;
+        }
+        if self.whole || is_inside(line) {
+            if self.parts.last().is_some_and(|part| !part.said) && !line.trim_ascii().is_empty() {
+                self.said();
+            }
+            return;
+        }
+        if self.parts.len() == 1 && self.line == 1 {
+            self.json = matches!(line.first(), Some(b'{' | b'['));
+        }
+        let here = (self.line_at, self.line);
+        let headed = std::mem::take(&mut self.headed);
+        match lines::read(line, self.kind(), self.json) {
+            Line::Dump if self.kind() == SourceKind::Objects => self.whole = true,
+            Line::Dump | Line::Heading => self.heading(line),
+            Line::Logged { enveloped } => self.logged(enveloped),
+            Line::Opens(kind, json) => {
+                self.headed = headed;
+                self.opens(kind, here, json);
+            }
+            Line::Brace => (self.brace, self.headed) = (Some(here), headed),
+            Line::Neutral => self.said(),
+            Line::Other => self.other(),
+        }
+    }
+
+    fn heading(&mut self, line: &[u8]) {
+        self.open(SourceKind::Log, (self.line_at, self.line), false);
+        self.headed = true;
+        self.trust = Trust { named: true, log: lines::names_a_log(line), bare: 0, ..self.trust };
+    }
+
+    fn logged(&mut self, enveloped: Option<bool>) {
+        self.end_quoted(self.line);
+        self.open(SourceKind::Log, (self.line_at, self.line), false);
+        self.said();
+        let lost = self.trust.lost || enveloped == Some(false);
+        self.trust = Trust { lost, named: true, log: true, bare: 0 };
+    }
+
+    fn opens(&mut self, kind: SourceKind, (from, line): (u64, u64), json: bool) {
+        let headed = std::mem::take(&mut self.headed);
+        let within_log = self.kind() == SourceKind::Log;
+        if within_log && self.trust.lost {
+            self.quoted.get_or_insert(Quoted { kind, line, headed });
+            return;
+        }
+        self.open(kind, (from, line), json);
+        self.trust = Trust { named: true, log: false, bare: 0, ..self.trust };
+    }
+
+    /// A line of which nothing is known goes on what stands before it; JSON has none such.
+    fn other(&mut self) {
+        if self.kind() == SourceKind::Objects && self.json {
+            self.open(SourceKind::Log, (self.line_at, self.line), false);
+        }
+        if self.kind() == SourceKind::Log {
+            self.said();
+            self.trust.bare += 1;
+            let most = if self.trust.named { QUOTED } else { ABOVE };
+            self.trust.lost |= self.trust.log || self.trust.bare > most;
+        }
+    }
+
+    fn said(&mut self) {
+        if let Some(part) = self.parts.last_mut() {
+            part.said = true;
+        }
+    }
+
+    fn open(&mut self, kind: SourceKind, (from, line): (u64, u64), json: bool) {
+        self.json = json && kind == SourceKind::Objects;
+        if self.kind() == kind {
+            return;
+        }
+        if self.parts.len() >= MAX_PARTS {
+            (self.limited, self.whole) = (true, true);
+            return;
+        }
+        self.parts.push(Part { kind, from, line, said: false });
+    }
+
+    /// A log that goes on soon behind what looks like another kind has quoted it.
+    fn end_quoted(&mut self, line: u64) {
+        if let Some(quoted) = self.quoted.take()
+            && (quoted.headed || line - quoted.line > QUOTED)
+        {
+            self.unread.get_or_insert((quoted.kind, quoted.line));
+            self.unread_count += 1;
+        }
+    }
+
+    fn finish(mut self) -> Parts {
+        if self.in_line {
+            let line = std::mem::take(&mut self.carry);
+            self.line(&line);
+        }
+        self.end_quoted(u64::MAX);
+        let ends: Vec<u64> = self.parts.iter().skip(1).map(|p| p.from).chain([self.offset]).collect();
+        let mut kinds: Vec<(SourceKind, Vec<(u64, u64)>)> = Vec::new();
+        for (part, to) in self.parts.iter().zip(ends) {
+            if part.kind == SourceKind::Log && !part.said {
+                continue; // headings alone
+            }
+            let range = (part.from, to);
+            match kinds.iter_mut().find(|(kind, _)| *kind == part.kind) {
+                Some((_, ranges)) => ranges.push(range),
+                None => kinds.push((part.kind, vec![range])),
+            }
+        }
+        let first = self.parts.first().map(|p| p.kind);
+        let other = self.parts.iter().find(|p| Some(p.kind) != first);
+        Parts {
+            kinds,
+            unread: self.unread,
+            unread_count: self.unread_count,
+            first_other: other.map(|p| (p.kind, p.line)),
+            limited: self.limited,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use SourceKind::{HostState, Log, Objects, Pem};
+
+    const KLOG: &str = "W1121 02:00:05.000001       7 d.go:1] m\n";
+    const JOURNAL: &str =
+        "Nov 21 02:24:47 cp-1 kube-apiserver[28800]: W1121 02:24:47.529354   28800 d.go:1] m\n";
+    const ROUTE: &str = "10.0.0.0/8 via 10.0.0.1 dev eth0\n";
+    const JSON: &str = "{\n    \"apiVersion\": \"v1\",\n    \"kind\": \"Pod\"\n}\n";
+    const YAML: &str = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n";
+    const PEM: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+
+    fn parts(kind: SourceKind, text: &str) -> Parts {
+        of(&mut text.as_bytes(), kind)
+    }
+
+    /// The kinds in the text, each with what is read as it.
+    fn read(kind: SourceKind, text: &str) -> Vec<(SourceKind, String)> {
+        let texts =
+            |ranges: &[(u64, u64)]| ranges.iter().map(|&(a, b)| &text[a as usize..b as usize]).collect();
+        parts(kind, text).kinds.iter().map(|(kind, ranges)| (*kind, texts(ranges))).collect()
+    }
+
+    #[test]
+    fn outputs_one_behind_the_other_are_told_apart() {
+        let script = format!(
+            "=== uname ===\nLinux\n=== ip route ===\n{ROUTE}=== journalctl -u a ===\n{JOURNAL}=== get ===\n{JSON}"
+        );
+        for (first, outputs) in [
+            (HostState, vec![(HostState, ROUTE), (Log, KLOG)]),
+            (Log, vec![(HostState, ROUTE), (Log, KLOG)]),
+            (HostState, vec![(HostState, ROUTE), (Log, JOURNAL), (Objects, YAML)]),
+            (Objects, vec![(Objects, JSON), (Log, KLOG)]),
+            (Objects, vec![(Objects, YAML), (Log, JOURNAL), (HostState, ROUTE)]),
+            (Objects, vec![(Objects, JSON), (Pem, PEM), (Log, KLOG)]),
+            (Pem, vec![(Pem, PEM), (Log, JOURNAL), (Objects, JSON)]),
+            (Objects, vec![(Objects, JSON), (HostState, ROUTE)]),
+            (HostState, vec![(HostState, ROUTE), (Objects, "[\n  {\n    \"apiVersion\": \"v1\"\n  }\n]\n")]),
+        ] {
+            let text: String = outputs.iter().map(|(_, text)| *text).collect();
+            let want: Vec<_> = outputs.into_iter().map(|(kind, text)| (kind, text.to_owned())).collect();
+            assert_eq!(read(first, &text), want, "{text}");
+            assert_eq!(parts(first, &text).unread, None, "{text}");
+        }
+        let records = "$ gcloud logging read\n[\n  {\n    \"insertId\": \"a\"\n  }\n]\n";
+        assert_eq!(read(Log, records), [(Log, records.to_owned())]);
+        let kinds: Vec<_> = read(Log, &script).into_iter().map(|(kind, _)| kind).collect();
+        assert_eq!(kinds, [Log, HostState, Objects], "{script}");
+        assert!(several(script.as_bytes()));
+    }
+
+    #[test]
+    fn what_a_log_quotes_is_text() {
+        for quoted in [ROUTE, JSON, YAML, PEM] {
+            let text = format!("{ROUTE}{KLOG}{quoted}{KLOG}");
+            let want = [(HostState, ROUTE.to_owned()), (Log, format!("{KLOG}{quoted}{KLOG}"))];
+            assert_eq!(read(HostState, &text), want, "{text}");
+            assert_eq!(parts(HostState, &text).unread, None, "the log goes on at once: {text}");
+            // an entry that looks like a journal's, or a heading, may be quoted as well
+            for lure in [JOURNAL, "=== ip route ===\n"] {
+                let text = format!("{ROUTE}{KLOG}{lure}{quoted}");
+                assert_eq!(read(HostState, &text).len(), 2, "{text}");
+                assert!(parts(HostState, &text).unread.is_some(), "{text}");
+            }
+            // lines of an application that has no stamps
+            let text = format!("=== kubectl logs a ===\nlistening\n{quoted}");
+            assert_eq!(read(Log, &text).len(), 1, "{text}");
+            assert_eq!(read(Log, &format!("{}{quoted}", "listening\n".repeat(4))).len(), 1);
+        }
+    }
+
+    #[test]
+    fn what_is_not_read_has_a_kind_and_a_line() {
+        for (quoted, kind) in [(ROUTE, HostState), (JSON, Objects), (YAML, Objects), (PEM, Pem)] {
+            assert_eq!(
+                parts(HostState, &format!("{ROUTE}{KLOG}{quoted}")).unread,
+                Some((kind, 3)),
+                "{quoted}"
+            );
+            let long = format!("{ROUTE}{KLOG}{quoted}{}{KLOG}", " \n".repeat(70));
+            assert_eq!(parts(HostState, &long).unread, Some((kind, 3)), "{quoted}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_one_kind_is_one_part() {
+        let list = "apiVersion: v1\nitems:\n- apiVersion: v1\n  data:\n    a: |\n      W1121 02:00:05.000001       7 d.go:1] m\n- apiVersion: v1\n## c\nkind: List\n";
+        for (kind, text) in [
+            (Objects, list),
+            (Objects, "{\"apiVersion\":\"v1\",\"kind\":\"Pod\"}\n{\"apiVersion\":\"v1\",\"kind\":\"Pod\"}\n"),
+            (
+                Objects,
+                "{\n  \"kind\": \"Pod\"\n}\n==== START logs for container a of pod b/c ====\nW1121 02:00:05.000001       7 d.go:1] m\n{\n",
+            ),
+            (
+                HostState,
+                "# Generated by iptables-save\n*nat\n:A - [0:0]\n-A A -j B\nCOMMIT\n2026-11-21T02:00:00Z\nunknown\n",
+            ),
+            (Pem, PEM),
+            (Log, ""),
+        ] {
+            let all = read(kind, text);
+            assert!(all.len() <= 1 && all.iter().all(|(_, t)| t == text), "{text}: {all:?}");
+        }
+    }
+
+    #[test]
+    fn a_piece_of_a_log_with_another_output_is_suspected() {
+        let log = JOURNAL.repeat(300);
+        for step in [0, 1 << 10] {
+            assert!(!suspect(log.as_bytes(), step));
+            assert!(!suspect(format!("{log}goroutine 1\n\tmain.go:7\n{log}").as_bytes(), step));
+            for other in [ROUTE, JSON, YAML, PEM] {
+                assert!(
+                    suspect(format!("{log}{}{log}", other.repeat(40)).as_bytes(), step),
+                    "{step} {other}"
+                );
+                assert!(suspect(format!("{log}{other}").as_bytes(), step), "{step} {other}");
+                assert!(suspect(format!("{log}{other}{log}").as_bytes(), 0), "{other}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_log_tells_of_other_outputs() {
+        for (tail, want) in [
+            (JOURNAL.repeat(3), false),
+            (format!("cut{JOURNAL}{JOURNAL}"), false),
+            (format!("{JOURNAL}{ROUTE}"), true),
+            (format!("   a: b\n{}", "   a: b\n".repeat(9)), true),
+        ] {
+            assert_eq!(differs(JOURNAL.repeat(3).as_bytes(), tail.as_bytes()), want, "{tail}");
+        }
+        assert!(!differs(b"GET /a 200\nGET /b 200\n", b"GET /a 200\nGET /b 200\n"));
+    }
+
+    #[test]
+    fn blocks_may_end_anywhere() {
+        let text = format!("{ROUTE}{JOURNAL}{JSON}{YAML}{PEM}=== a ===\n{ROUTE}{KLOG}{JSON}");
+        let whole = parts(HostState, &text);
+        for n in 1..text.len() {
+            let mut walk = Walk::new(HostState);
+            text.as_bytes().chunks(n).for_each(|chunk| walk.bytes(chunk));
+            assert_eq!(walk.finish(), whole, "{n}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! A file of several kinds as several sources, each of one kind.
+//!
+//! Takes a source; gives the further ones that its text holds, under the same path. Each reads the stretches of its kind
+//! and, of the others, the line ends alone, so that the numbers of lines are those of the file.
+
+use std::io::Read as _;
+
+use super::open::Opening;
+use super::{Source, SourceKind, discover, parts};
+use crate::error::{Place, Weirds};
+
+/// Whether a source is to be looked at as a whole: what is no log is read whole and at once in any case. A log is not,
+/// unless its begin shows other outputs, or its end, where that can be looked at for nothing, is of another kind.
+pub(super) fn may_be_several(opening: &Opening, kind: SourceKind, head: &[u8]) -> bool {
+    match kind {
+        SourceKind::Objects | SourceKind::HostState | SourceKind::Pem => true,
+        SourceKind::Log => {
+            parts::several(head) || tail(opening, head.len()).is_some_and(|tail| parts::differs(head, &tail))
+        }
+        _ => false,
+    }
+}
+
+/// The last bytes of what is longer than its head and not compressed.
+fn tail(opening: &Opening, head: usize) -> Option<Vec<u8>> {
+    let region = discover::in_place(opening).filter(|r| opening.utf16.is_none() && r.len() > head as u64)?;
+    let len = region.len().min(TAIL);
+    let mut bytes = Vec::new();
+    region.part(region.len() - len, len).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Bytes at the end of a log that are looked at.
+const TAIL: u64 = 8 << 10;
+
+/// Cuts a source to what is of its kind; gives what is of others.
+pub(super) fn split(source: &mut Source) -> Vec<Source> {
+    let Ok(mut reader) = source.opening.open() else { return Vec::new() };
+    let parts = parts::of(&mut *reader, source.kind);
+    source.parted = true;
+    if let Some((kind, line)) = parts.unread {
+        note(&mut source.problems, kind, line, parts.unread_count);
+    }
+    if parts.limited {
+        let most = parts::MAX_PARTS;
+        source.problems.loss("limit_parts", Place::Whole, || {
+            format!("it changes its kind more than {most} times: what follows is read as the last one")
+        });
+    }
+    if !parts.kinds.iter().any(|(kind, _)| *kind != source.kind) {
+        return Vec::new();
+    }
+    let views = parts.kinds.into_iter().enumerate().map(|(n, (kind, ranges))| {
+        let mut view = source.clone();
+        view.kind = kind;
+        view.opening.only = Some(ranges.into());
+        if n > 0 {
+            view.problems = Default::default();
+        }
+        view
+    });
+    let mut views: Vec<Source> = views.collect();
+    let others = views.split_off(1);
+    if let Some(first) = views.pop() {
+        *source = first;
+    }
+    others
+}
+
+impl Source {
+    /// Names the parts of a log that are of another kind, which nobody has looked for before the log was read.
+    pub fn name_parts(&self, problems: &mut Weirds) {
+        let Some(mut reader) = self.opening.open().ok().filter(|_| !self.parted) else { return };
+        let parts = parts::of(&mut *reader, self.kind);
+        let first = parts.first_other.or(parts.unread);
+        if let Some((kind, line)) = first {
+            note(problems, kind, line, parts.kinds.len() as u64 - 1 + parts.unread_count);
+        }
+    }
+}
+
+fn note(problems: &mut Weirds, kind: SourceKind, line: u64, count: u64) {
+    problems.add("part_not_read", Place::Line(line), count, true, || {
+        let what = match kind {
+            SourceKind::HostState => "state of a host or cluster".to_owned(),
+            kind => kind.name().to_owned(),
+        };
+        format!("{what} stands here within a log, whose messages may hold such text: it is not read; put it in a file of its own")
+    });
+}
