@@ -69,8 +69,10 @@ pub(super) fn read_within(sources: &[Source], events: &EventSet, options: &LogOp
     let logs: Vec<Log> = groups
         .par_iter()
         .map(|group| {
-            let files: Vec<_> = group.sources.par_iter().map(|s| scan::file(s, events, &keep)).collect();
-            log(files, &group.sources, events)
+            let files: Vec<_> =
+                group.sources.par_iter().map(|part| scan::file(*part, events, &keep)).collect();
+            let sources: Vec<_> = group.sources.iter().map(|part| part.source).collect();
+            log(files, &sources, events)
         })
         .collect();
     let elsewhere = logs.iter().filter_map(|l| l.anchors.near.map(|(t, _)| t)).min();

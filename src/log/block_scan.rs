@@ -45,7 +45,7 @@ pub(super) fn piece(
         let block = piece.get(from..to).unwrap_or_default();
         let said = if start < alone { None } else { framing.read(block, start - from) };
         let Some(said) = said else {
-            at = to.max(start + 1);
+            at = to.min(framing.next(piece, start)).max(start + 1);
             if framing.falls_back() {
                 if start >= alone {
                     alone = line_end(piece, start, to);
@@ -71,8 +71,8 @@ pub(super) fn piece(
         let Some(peeled) = joined(group) else { continue };
         read::tell(&peeled, kept, (piece, to), events, memory, &mut out);
     }
-    out.lines =
-        memchr_iter(b'\n', piece).count() as u64 + u64::from(piece.last().is_some_and(|&b| b != b'\n'));
+    // blocks need not end with their lines: what is behind the last line end is counted with what follows
+    out.lines = memchr_iter(b'\n', piece).count() as u64;
     out
 }
 

@@ -30,7 +30,12 @@ pub(super) enum Framing {
     JsonPretty,
     /// Events, the braces of each indented by so much.
     EventsJson(u8),
-    EventsYaml,
+    /// Events of which several may stand on a line, by the key that they begin with.
+    EventsCompact(Records),
+    /// Events, the dashes of each indented by so much.
+    EventsYaml(u8),
+    /// One document of YAML for each event.
+    EventsDocuments,
     /// Objects of a JSON document.
     Records(Records),
     /// Rows of a table.
@@ -68,6 +73,9 @@ impl Said {
     }
 }
 
+/// Objects that may lie around a byte and be over, or have been, before the one that holds it.
+const MAX_WITHIN: usize = 8;
+
 /// Bytes of a file that tell its framing.
 pub(super) const HEAD: usize = 8 << 10;
 
@@ -83,8 +91,8 @@ fn is_object(first: &[u8]) -> bool {
 
 impl Framing {
     /// The framing of a file that begins with these bytes.
-    pub(super) fn of(head: &[u8]) -> Self {
-        let head = head.get(..head.len().min(HEAD)).unwrap_or_default();
+    pub(super) fn of(window: &[u8]) -> Self {
+        let head = window.get(..window.len().min(HEAD)).unwrap_or_default();
         let has = |needle: &[u8]| memmem::find(head, needle).is_some();
         let first = head.split(|&b| b == b'\n').find(|l| !l.is_empty() && !l.starts_with(b"-- "));
         let first = first.unwrap_or_default();
@@ -93,13 +101,13 @@ impl Framing {
             () if is_verbose_head(first) => Self::Verbose,
             () if first == b"{" && has(b"\t\"__") && has(b"\" : ") => Self::JsonPretty,
             () if has(b"\"__REALTIME_TIMESTAMP\":\"") => Self::JournalJson,
-            () if let Some(records) = Records::of(head) => Self::Records(records),
+            () if let Some(records) = Records::of(window) => Self::Records(records),
             () if let Some(columns) = Columns::of(head) => Self::Csv(columns),
             () if records::is_yaml(head) => Self::YamlRecords,
             () if is_json(first) && has(b"\"kind\": \"Event") && !has(b"audit.k8s.io/") => {
                 Self::EventsJson(json_indent(head).unwrap_or(0))
             }
-            () if is_object(first) && has(b"kind: Event\n") => Self::EventsYaml,
+            () if is_object(first) && has(b"kind: Event\n") => Self::EventsYaml(0),
             () => Self::Lines,
         }
     }
@@ -116,25 +124,56 @@ impl Framing {
 
     /// Events of Kubernetes.
     pub(super) fn is_events(self) -> bool {
-        matches!(self, Self::EventsJson(_) | Self::EventsYaml)
+        matches!(self, Self::EventsJson(_) | Self::EventsYaml(_))
     }
 
     /// Where the last block begins that begins at or before `at`; 0 where none does.
     pub(super) fn start(self, piece: &[u8], at: usize) -> usize {
+        if let Self::EventsCompact(_) = self {
+            return self.start_around(piece, at);
+        }
+        self.start_before(piece, at).unwrap_or(0)
+    }
+
+    /// The same where blocks may lie within blocks: the last of the nearest that is not over at `at`.
+    fn start_around(self, piece: &[u8], at: usize) -> usize {
+        let nearest = self.start_before(piece, at);
+        let mut next = nearest;
+        for _ in 0..MAX_WITHIN {
+            let Some(start) = next else { break };
+            if records::extent(piece, start).is_none_or(|end| end > at) {
+                return start;
+            }
+            next = start.checked_sub(1).and_then(|before| self.start_before(piece, before));
+        }
+        nearest.unwrap_or(0)
+    }
+
+    fn start_before(self, piece: &[u8], at: usize) -> Option<usize> {
         let marker = self.marker();
         let mut end = at.saturating_add(marker.len()).min(piece.len());
         while let Some(n) = memmem::rfind(piece.get(..end).unwrap_or_default(), &marker) {
             let start = n + self.lead();
             if start <= at && self.begins(piece, start) {
-                return start;
+                return Some(start);
             }
             end = n + marker.len() - 1;
         }
-        0
+        None
     }
 
     /// Where the block ends that `at` lies in: where the next begins, or at the end of the piece.
     pub(super) fn end(self, piece: &[u8], at: usize) -> usize {
+        if let Self::EventsCompact(_) = self
+            && let Some(end) = records::extent(piece, self.start(piece, at)).filter(|&end| end > at)
+        {
+            return end;
+        }
+        self.next(piece, at)
+    }
+
+    /// Where the next block begins behind `at`, be it within the one that `at` lies in.
+    pub(super) fn next(self, piece: &[u8], at: usize) -> usize {
         let marker = self.marker();
         let mut from = at;
         while let Some(n) = piece.get(from..).and_then(|p| memmem::find(p, &marker)).map(|n| n + from) {
@@ -156,9 +195,11 @@ impl Framing {
             Self::EventsJson(indent) => {
                 Cow::Owned([b"\n", " ".repeat((*indent).into()).as_bytes(), b"{\n"].concat())
             }
-            Self::EventsYaml => Cow::Borrowed(b"\n- "),
-            Self::Records(records) => Cow::Borrowed(records.marker()),
-            Self::YamlRecords => Cow::Borrowed(b"\n---\n"),
+            Self::EventsYaml(indent) => {
+                Cow::Owned([b"\n", " ".repeat((*indent).into()).as_bytes(), b"- "].concat())
+            }
+            Self::Records(records) | Self::EventsCompact(records) => Cow::Borrowed(records.marker()),
+            Self::YamlRecords | Self::EventsDocuments => Cow::Borrowed(b"\n---\n"),
         }
     }
 
@@ -166,7 +207,7 @@ impl Framing {
     fn lead(self) -> usize {
         match self {
             Self::Export => 2,
-            Self::Records(records) => records.lead(),
+            Self::Records(records) | Self::EventsCompact(records) => records.lead(),
             _ => 1,
         }
     }
@@ -176,7 +217,7 @@ impl Framing {
         match self {
             Self::Export => field_name(rest.split(|&b| b == b'\n').next().unwrap_or_default()).is_some(),
             Self::Verbose => stamp::weekday_first(rest).is_some(),
-            Self::Records(records) => records.begins(piece, start),
+            Self::Records(records) | Self::EventsCompact(records) => records.begins(piece, start),
             Self::Csv(columns) => columns.begins(rest),
             _ => true,
         }
@@ -200,7 +241,9 @@ impl Framing {
             Self::Verbose => verbose(block),
             Self::JsonPretty => json_pretty(block),
             Self::EventsJson(_) => event_json(block),
-            Self::EventsYaml => event_yaml(block),
+            Self::EventsCompact(_) => event_compact(block, hit),
+            Self::EventsYaml(indent) => event_yaml(block, indent),
+            Self::EventsDocuments => event_document(block),
         }
     }
 }
@@ -328,7 +371,7 @@ impl Fields {
 
 fn export(block: &[u8]) -> Option<Said> {
     let mut fields = Fields::default();
-    let mut at = 0;
+    let mut at = remarks(block);
     while let Some(rest) = block.get(at..).filter(|r| !r.is_empty()) {
         let line = rest.get(..memchr::memchr(b'\n', rest).unwrap_or(rest.len()))?;
         if let Some(equals) = memchr::memchr(b'=', line) {
@@ -344,6 +387,12 @@ fn export(block: &[u8]) -> Option<Said> {
         at += 8 + length + 1;
     }
     fields.said("journal export", Peeled::default(), block)
+}
+
+/// Bytes of the lines in front of an entry that are remarks of journalctl: `-- Logs begin at …`.
+fn remarks(block: &[u8]) -> usize {
+    let lines = block.split_inclusive(|&b| b == b'\n');
+    lines.take_while(|line| line.starts_with(b"-- ")).map(<[u8]>::len).sum()
 }
 
 fn verbose(block: &[u8]) -> Option<Said> {
@@ -391,18 +440,37 @@ fn event_json(block: &[u8]) -> Option<Said> {
     event(&tree::first(block, json::MAX_VALUES)?, at, block)
 }
 
-fn event_yaml(block: &[u8]) -> Option<Said> {
+/// An event of which others may stand on the same line.
+fn event_compact(block: &[u8], hit: usize) -> Option<Said> {
+    let end = records::extent(block, 0).filter(|&end| hit < end)?;
+    let mut peeled = Peeled::default();
+    let message = json::event(tree::first(block, json::MAX_VALUES)?.as_object()?, &mut peeled)?;
+    let peeled = Peeled { message: message.into(), ..peeled };
+    Some(Said::record(Record { peeled, start: 0, end }, block, hit, true))
+}
+
+fn event_yaml(block: &[u8], indent: u8) -> Option<Said> {
     let whole = std::str::from_utf8(block).ok()?;
+    if !whole.trim_start_matches(' ').starts_with("- ") {
+        return event_document(block);
+    }
     // what follows the last item of a list belongs to the list
-    let own = |(n, line): &(usize, &str)| *n == 0 || line.starts_with([' ', '\n', '\r']);
+    let inside = " ".repeat(usize::from(indent) + 1);
+    let own = |(n, line): &(usize, &str)| *n == 0 || line.trim_end().is_empty() || line.starts_with(&inside);
     let len: usize = whole.split_inclusive('\n').enumerate().take_while(own).map(|(_, l)| l.len()).sum();
-    let text = whole.get(..len)?;
-    let value: Value = if text.starts_with("- ") {
-        serde_saphyr::from_str::<Vec<Value>>(text).ok()?.into_iter().next()?
-    } else {
-        serde_saphyr::from_str(whole).ok()?
-    };
-    event(&value, memmem::find(block, b"message: ").map_or(0, |n| line_start(block, n)), block)
+    let items: Vec<Value> = serde_saphyr::from_str(whole.get(..len)?).ok()?;
+    event(items.first()?, yaml_message(block), block)
+}
+
+fn event_document(block: &[u8]) -> Option<Said> {
+    let text = std::str::from_utf8(block).ok()?;
+    let text = text.strip_prefix("---\n").unwrap_or(text);
+    event(&serde_saphyr::from_str::<Value>(text).ok()?, yaml_message(block), block)
+}
+
+/// Where the line of the message begins.
+fn yaml_message(block: &[u8]) -> usize {
+    memmem::find(block, b"message: ").map_or(0, |n| line_start(block, n))
 }
 
 fn event(value: &Value, at: usize, block: &[u8]) -> Option<Said> {
@@ -474,7 +542,7 @@ mod tests {
             (Framing::Verbose, VERBOSE, "d.go", "Sat 2026-11-21 02:24:48"),
             (Framing::JsonPretty, PRETTY, "d.go", "{\n\t\"__CURSOR"),
             (Framing::EventsJson(8), EVENTS_JSON, "Unhealthy", "        {\n            \"kind\""),
-            (Framing::EventsYaml, EVENTS_YAML, "Unhealthy", "- kind: Event"),
+            (Framing::EventsYaml(0), EVENTS_YAML, "Unhealthy", "- kind: Event"),
         ] {
             let bytes = text.as_bytes();
             assert_eq!(Framing::of(bytes), framing, "{text}");
@@ -540,7 +608,7 @@ mod tests {
             (Framing::Verbose, VERBOSE),
             (Framing::JsonPretty, PRETTY),
             (Framing::EventsJson(8), EVENTS_JSON),
-            (Framing::EventsYaml, EVENTS_YAML),
+            (Framing::EventsYaml(0), EVENTS_YAML),
         ] {
             for n in 0..text.len() {
                 let bytes = &text.as_bytes()[..n];

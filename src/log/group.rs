@@ -2,35 +2,48 @@
 //!
 //! Takes the paths of log sources; gives groups: a container's or service's log with its rotated and compressed parts.
 //! Rotation follows the kubelet (`0.log`, `0.log.20261121-023716.gz`), logrotate (`messages.1`, `messages-20261121.xz`)
-//! and the API server's audit log. Never opens a file.
+//! and the API server's audit log. Opens no file but those of objects, which may
+//! hold events.
 
 use std::collections::BTreeMap;
 
-use super::blocks::{Framing, HEAD};
+use rayon::prelude::*;
+
+use super::blocks::Framing;
+use super::dumped;
 use crate::bundle::{Source, SourceKind};
 
 /// Sources of one log, in order of path; their order in time shows when they are read.
 pub(super) struct Group<'s> {
-    pub sources: Vec<&'s Source>,
+    pub sources: Vec<Part<'s>>,
+}
+
+/// A source that is a log, or holds one.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'s> {
+    pub source: &'s Source,
+    /// How its entries are framed, where that does not show in its first bytes.
+    pub framing: Option<Framing>,
 }
 
 /// Groups the log sources by directory and stem, in order of their first source.
 pub(super) fn group(sources: &[Source]) -> Vec<Group<'_>> {
-    let mut groups: BTreeMap<String, Vec<&Source>> = BTreeMap::new();
-    for source in sources.iter().filter(|s| is_log(s)) {
-        groups.entry(stem(&source.path)).or_default().push(source);
+    let parts: Vec<Part<'_>> = sources.par_iter().filter_map(part).collect();
+    let mut groups: BTreeMap<(String, bool), Vec<Part<'_>>> = BTreeMap::new();
+    for part in parts {
+        groups.entry((stem(&part.source.path), part.framing.is_some())).or_default().push(part);
     }
     let mut out: Vec<_> = groups.into_values().map(|sources| Group { sources }).collect();
-    out.sort_by_key(|g| g.sources.first().map(|s| s.index));
+    out.sort_by_key(|g| g.sources.first().map(|part| part.source.index));
     out
 }
 
 /// Events of Kubernetes are objects, and a log as well.
-fn is_log(source: &Source) -> bool {
+fn part(source: &Source) -> Option<Part<'_>> {
     match source.kind {
-        SourceKind::Log | SourceKind::Journal => true,
-        SourceKind::Objects => source.head(HEAD).is_ok_and(|head| Framing::of(&head).is_events()),
-        _ => false,
+        SourceKind::Log | SourceKind::Journal => Some(Part { source, framing: None }),
+        SourceKind::Objects => Some(Part { source, framing: Some(dumped::framing(source)?) }),
+        _ => None,
     }
 }
 

@@ -22,6 +22,7 @@ mod csv;
 mod cut;
 mod definition;
 mod denial;
+mod dumped;
 mod edge;
 mod endings;
 mod entry;

@@ -100,6 +100,8 @@ pub(super) struct Finds {
     pub long: u64,
     pub long_from: u64,
     pub long_lost: bool,
+    /// Lines look as if an output of another kind began there.
+    pub mixed: bool,
 }
 
 /// Bytes of a line that are kept (`text` of a log line in the report).

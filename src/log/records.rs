@@ -9,6 +9,7 @@ use memchr::memmem;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
+use super::blocks::HEAD;
 use super::envelope::{self, Peeled};
 use super::json;
 use crate::tree;
@@ -33,10 +34,11 @@ pub(super) struct Record {
 }
 
 impl Records {
-    /// How a file that begins with `head` falls into records; nothing where it does not, or where each is a line.
-    pub(super) fn of(head: &[u8]) -> Option<Self> {
-        let from = head.strip_prefix(b"\xef\xbb\xbf").map_or(0, |_| 3);
-        let at = from + spaces(head.get(from..)?);
+    /// How a file that begins with these bytes falls into records; nothing where it does not, or where each is a line.
+    pub(super) fn of(window: &[u8]) -> Option<Self> {
+        let from = window.strip_prefix(b"\xef\xbb\xbf").map_or(0, |_| 3);
+        let at = document_start(window, from)?;
+        let head = window.get(..window.len().min(at + HEAD))?;
         let own = match head.get(at)? {
             b'{' => extent(head, at),
             b'[' => None,
@@ -68,7 +70,7 @@ impl Records {
     }
 
     /// Each record begins with the same key.
-    fn keys(head: &[u8], at: usize) -> Option<Self> {
+    pub(super) fn keys(head: &[u8], at: usize) -> Option<Self> {
         let text = head.get(at..)?;
         let quote = memchr::memchr(b'"', text)?;
         let key = memchr::memchr(b'"', text.get(quote + 1..)?)?;
@@ -151,11 +153,32 @@ fn is_record(json: &[u8]) -> bool {
 }
 
 /// Where the value ends that begins at `start`.
-fn extent(text: &[u8], start: usize) -> Option<usize> {
+pub(super) fn extent(text: &[u8], start: usize) -> Option<usize> {
     let mut values = serde_json::Deserializer::from_slice(text.get(start..)?).into_iter::<IgnoredAny>();
     values.next()?.ok()?;
     Some(start + values.byte_offset())
 }
+
+/// Where the document begins: at once, or behind a few lines of text, such as the command that printed it.
+fn document_start(head: &[u8], from: usize) -> Option<usize> {
+    let mut at = from + spaces(head.get(from..)?);
+    for _ in 0..MAX_TEXT_LINES {
+        let line = head.get(at..)?;
+        if matches!(line.first()?, b'{' | b'[') {
+            break;
+        }
+        let len = memchr::memchr(b'\n', line)?;
+        if !envelope::peel(&String::from_utf8_lossy(line.get(..len.min(HEAD))?)).layers.is_empty() {
+            return None; // a log of lines, whatever they quote
+        }
+        at += len + 1;
+        at += spaces(head.get(at..)?);
+    }
+    Some(at)
+}
+
+/// Lines of text in front of a document.
+const MAX_TEXT_LINES: usize = 8;
 
 /// Where the first object of the first array of objects begins; of an array of arrays of them, the inner array.
 fn first_in_array(text: &[u8], from: usize) -> Option<usize> {

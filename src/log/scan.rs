@@ -15,6 +15,7 @@ use super::block_scan;
 use super::blocks::Framing;
 use super::entry::{self, Entry};
 use super::envelope::{self, Peeled};
+use super::group::Part;
 use super::journal::JournalText;
 use super::keep::Keep;
 use super::memory::Memory;
@@ -52,6 +53,8 @@ pub(super) struct FileScan {
     pub open: Vec<u8>,
     /// Lines of the first window in which a component states its version.
     pub starts: Vec<Peeled<'static>>,
+    /// Lines of it look as if another output began there.
+    pub mixed: bool,
     pub benign: u64,
     pub unrecognised: u64,
     pub unrecognised_lines: Vec<LogLine>,
@@ -69,7 +72,8 @@ pub(super) struct Seams {
 }
 
 /// Reads one source from its first to its last byte; its failures go to `keep`.
-pub(super) fn file(source: &Source, events: &EventSet, keep: &Keep) -> FileScan {
+pub(super) fn file(part: Part<'_>, events: &EventSet, keep: &Keep) -> FileScan {
+    let source = part.source;
     let mut scan = FileScan {
         input: InputReport::of(source),
         written: source.written,
@@ -81,6 +85,7 @@ pub(super) fn file(source: &Source, events: &EventSet, keep: &Keep) -> FileScan 
         tail: Vec::new(),
         open: Vec::new(),
         starts: Vec::new(),
+        mixed: false,
         benign: 0,
         unrecognised: 0,
         unrecognised_lines: Vec::new(),
@@ -90,8 +95,11 @@ pub(super) fn file(source: &Source, events: &EventSet, keep: &Keep) -> FileScan 
         return scan;
     }
     match source.open() {
-        Ok(mut reader) => read_windows(&mut reader, source, events, keep, &mut scan),
+        Ok(mut reader) => read_windows(&mut reader, part, events, keep, &mut scan),
         Err(e) => scan.input.problems.loss("unreadable", Place::Whole, || source.unreadable(&e)),
+    }
+    if scan.mixed {
+        source.name_parts(&mut scan.input.problems);
     }
     scan.input.lines = Some(scan.lines);
     scan
@@ -107,7 +115,8 @@ fn read_journal(source: &Source, events: &EventSet, keep: &Keep, scan: &mut File
     });
     match opened {
         Ok(mut journal) => {
-            read_windows(&mut journal, source, events, keep, scan);
+            let part = Part { source, framing: None };
+            read_windows(&mut journal, part, events, keep, scan);
             scan.input.bytes = journal.len();
             scan.input.problems.merge(std::mem::take(&mut journal.problems));
         }
@@ -119,12 +128,12 @@ fn read_journal(source: &Source, events: &EventSet, keep: &Keep, scan: &mut File
 /// Reads and scans window after window, with as many threads as there are.
 fn read_windows(
     reader: &mut (impl Read + Send),
-    source: &Source,
+    Part { source, framing }: Part<'_>,
     events: &EventSet,
     keep: &Keep,
     scan: &mut FileScan,
 ) {
-    let mut windows = Windows::new(reader);
+    let mut windows = Windows::new(reader, framing);
     let mut buffer = Vec::new();
     let Some(first) = windows.next(&mut buffer) else { return };
     let framing = windows.framing();
@@ -133,11 +142,11 @@ fn read_windows(
     scan.head = head(done, framing);
     scan.starts = starts(done, framing);
     let mut lanes = Vec::new();
-    let pieces = scan_pieces(done, framing, &mut lanes, source.index, events);
+    let pieces = scan_pieces(done, framing, &mut lanes, source, events);
     let end = End::of(done, &first, framing);
     let over = end.is_some();
     let found = Mutex::new(Found { scan, keep, next: 0, waiting: BTreeMap::new() });
-    lock(&found).put(first.number, Part { pieces, end, too_long: first.too_long.then_some(done.len()) });
+    lock(&found).put(first.number, Scanned { pieces, end, too_long: first.too_long.then_some(done.len()) });
     let windows = Mutex::new(windows);
     if !over {
         lanes.resize_with(rayon::current_num_threads(), Memory::default);
@@ -175,16 +184,18 @@ impl<R: Read> Work<'_, '_, R> {
             let Some(window) = lock(self.windows).next(&mut buffer) else { return };
             let done = buffer.get(..window.len).unwrap_or_default();
             self.source.add_read(done.len() as u64);
-            let pieces = vec![scan_one(done, self.framing, &mut memory, self.source.index, self.events)];
+            let mut finds = scan_one(done, self.framing, &mut memory, self.source, self.events);
+            finds.mixed = is_mixed(done, self.framing, self.source, STEP);
+            let pieces = vec![finds];
             let end = End::of(done, &window, self.framing);
             let too_long = window.too_long.then_some(done.len());
-            lock(self.found).put(window.number, Part { pieces, end, too_long });
+            lock(self.found).put(window.number, Scanned { pieces, end, too_long });
         }
     }
 }
 
 /// What one window gave.
-struct Part {
+struct Scanned {
     pieces: Vec<Finds>,
     end: Option<End>,
     /// Its bytes, if it ends within an entry.
@@ -195,6 +206,8 @@ struct Part {
 struct End {
     tail: Vec<Peeled<'static>>,
     open: Vec<u8>,
+    /// A line behind the last line end, which no block has counted.
+    line: u64,
 }
 
 impl End {
@@ -204,7 +217,8 @@ impl End {
         if last.len() < SAMPLE_LINES && !before.is_empty() {
             last = tail(&[before, done].concat(), framing);
         }
-        Some(Self { tail: last, open: seam::open_end(done, framing, cut(done, framing)) })
+        let line = u64::from(framing.is_blocks() && done.last().is_some_and(|&b| b != b'\n'));
+        Some(Self { tail: last, line, open: seam::open_end(done, framing, cut(done, framing)) })
     }
 }
 
@@ -214,11 +228,11 @@ struct Found<'s> {
     keep: &'s Keep,
     next: u64,
     /// Windows that were scanned before one that lies in front of them.
-    waiting: BTreeMap<u64, Part>,
+    waiting: BTreeMap<u64, Scanned>,
 }
 
 impl Found<'_> {
-    fn put(&mut self, number: u64, part: Part) {
+    fn put(&mut self, number: u64, part: Scanned) {
         self.waiting.insert(number, part);
         while let Some(part) = self.waiting.remove(&self.next) {
             self.next += 1;
@@ -233,6 +247,7 @@ impl Found<'_> {
             }
             if let Some(end) = part.end {
                 (scan.tail, scan.open) = (end.tail, end.open);
+                scan.lines += end.line;
             }
         }
     }
@@ -263,6 +278,7 @@ fn add(scan: &mut FileScan, keep: &Keep, piece: Finds) {
         });
     }
     scan.lines += piece.lines;
+    scan.mixed |= piece.mixed;
     scan.benign += piece.benign;
     scan.unrecognised += piece.unrecognised;
 }
@@ -280,7 +296,7 @@ fn scan_pieces(
     window: &[u8],
     framing: Framing,
     lanes: &mut Vec<Memory>,
-    source: SourceIndex,
+    source: &Source,
     events: &EventSet,
 ) -> Vec<Finds> {
     let mut pieces = Vec::new();
@@ -292,7 +308,11 @@ fn scan_pieces(
         rest = after;
     }
     lanes.resize_with(lanes.len().max(pieces.len()), Memory::default);
-    let scan = |(piece, memory): (&&[u8], &mut Memory)| scan_one(piece, framing, memory, source, events);
+    let scan = |(piece, memory): (&&[u8], &mut Memory)| {
+        let mut finds = scan_one(piece, framing, memory, source, events);
+        finds.mixed = is_mixed(piece, framing, source, 0);
+        finds
+    };
     pieces.par_iter().zip(lanes.par_iter_mut()).map(scan).collect()
 }
 
@@ -300,12 +320,20 @@ fn scan_one(
     piece: &[u8],
     framing: Framing,
     memory: &mut Memory,
-    source: SourceIndex,
+    source: &Source,
     events: &EventSet,
 ) -> Finds {
     let scan = if framing.is_blocks() { block_scan::piece } else { scan_piece };
-    scan(piece, framing, memory, source, events)
+    scan(piece, framing, memory, source.index, events)
 }
+
+/// Whether lines of a piece look as if an output of another kind began there; one in `step` bytes is looked at.
+fn is_mixed(piece: &[u8], framing: Framing, source: &Source, step: usize) -> bool {
+    framing == Framing::Lines && source.suspects(piece, step)
+}
+
+/// Bytes from one line to the next that is looked at: a search over all of them would take a tenth of what the scan does.
+const STEP: usize = 2 << 10;
 
 fn piece_end(rest: &[u8], framing: Framing) -> usize {
     match cut(rest.get(..PIECE).unwrap_or(rest), framing) {

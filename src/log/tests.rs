@@ -757,6 +757,111 @@ fn events_of_kubernetes_are_a_log() {
     }
 }
 
+/// As kubectl, jq and clients print them, behind other objects or not; items of an EventList have no kind.
+#[test]
+fn events_among_other_objects_are_a_log() {
+    use serde_json::{Value, json};
+    let pod = |n: usize| json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": format!("p{n}"), "annotations": {"quoted": "{\"involvedObject\":{}}"}}});
+    let event = |n: usize, kind: bool| {
+        let message = format!(
+            "Readiness probe failed: Get \"https://10.244.1.{n}:8443/readyz\": dial tcp 10.244.1.{n}:8443: connect: connection refused"
+        );
+        let mut event = json!({"metadata": {"name": format!("e{n}"), "managedFields": [{"apiVersion": "v1", "fieldsV1": {"f:involvedObject": {}}}]},
+            "involvedObject": {"kind": "Pod", "name": "p"}, "lastTimestamp": "2026-11-21T02:00:05Z", "reason": "Unhealthy", "message": message});
+        if kind {
+            event["kind"] = "Event".into();
+            event["apiVersion"] = "v1".into();
+        }
+        event
+    };
+    let read = |name: &str, text: &str| {
+        let logs = read_files(&[(name, text)]);
+        let found: Vec<_> = logs.events.iter().map(|e| e.fields.destination.unwrap().to_string()).collect();
+        assert_eq!(found, ["10.244.1.7:8443", "10.244.1.8:8443"], "{name} {}", &text[..text.len().min(900)]);
+        logs.events.iter().map(|e| e.lines[0].number).collect::<Vec<_>>()
+    };
+    for kind in [true, false] {
+        for pods in [0, 3, 3_000] {
+            let mut items: Vec<Value> = (0..pods).map(pod).collect();
+            items.extend([event(7, kind), event(8, kind)]);
+            let list =
+                json!({"apiVersion": "v1", "kind": if kind { "List" } else { "EventList" }, "items": items});
+            assert_eq!(read("compact.json", &list.to_string()), [1, 1]);
+            let pretty = serde_json::to_string_pretty(&list).unwrap();
+            let lines = read("pretty.json", &pretty);
+            assert!(
+                lines.iter().all(|n| pretty.lines().nth(*n as usize - 1).unwrap().contains("\"message\""))
+            );
+            let each: String = items.iter().map(|item| format!("{item}\n")).collect();
+            assert_eq!(read("each.json", &each), [pods as u64 + 1, pods as u64 + 2]);
+            let documents: String =
+                items.iter().map(|i| format!("{}\n", serde_json::to_string_pretty(i).unwrap())).collect();
+            read("documents.json", &documents);
+        }
+    }
+    let item = |n: usize| {
+        format!(
+            "- apiVersion: v1\n  involvedObject:\n    kind: Pod\n  kind: Event\n  lastTimestamp: \"2026-11-21T02:00:05Z\"\n  message: 'Get \"https://10.244.1.{n}:8443/readyz\": dial tcp\n    10.244.1.{n}:8443: connect: connection refused'\n  reason: Unhealthy\n"
+        )
+    };
+    let pods = "- apiVersion: v1\n  kind: Pod\n  metadata:\n    name: a\n".repeat(400);
+    let items = format!("{pods}{}{}", item(7), item(8));
+    assert_eq!(read("list.yaml", &format!("apiVersion: v1\nitems:\n{items}kind: List\n")), [1608, 1616]);
+    let indented: String = items.lines().map(|line| format!("  {line}\n")).collect();
+    assert_eq!(read("indented.yaml", &format!("apiVersion: v1\nitems:\n{indented}")), [1608, 1616]);
+    let documents =
+        items.replace("\n  ", "\n").replace("- apiVersion", "---\napiVersion").replacen("---\n", "", 1);
+    read("documents.yaml", &documents);
+}
+
+/// What quotes an event is none: a pod's annotation, a key of a ConfigMap.
+#[test]
+fn events_that_objects_quote_are_none() {
+    let event = r#"{"kind":"Event","involvedObject":{"kind":"Pod"},"reason":"r","lastTimestamp":"2026-11-21T02:00:05Z","message":"dial tcp 10.244.1.7:8443: connect: connection refused"}"#;
+    let real = event.replace("1.7", "1.9");
+    let quoting = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": event, "b": format!("\n{event}\n")}});
+    let inside: String = event.replace(',', ",\n").lines().map(|line| format!("      {line}\n")).collect();
+    let yaml = format!(
+        "apiVersion: v1\nitems:\n- apiVersion: v1\n  data:\n    a: |\n{inside}      - involvedObject:\n          kind: Pod\n        kind: Event\n        reason: r\n        message: dial tcp 10.244.1.7:8443: connect: connection refused\n  kind: ConfigMap\nkind: List\n"
+    );
+    for text in [quoting.to_string(), serde_json::to_string_pretty(&quoting).unwrap(), yaml] {
+        assert!(read_files(&[("a.txt", &text)]).events.is_empty(), "{text}");
+    }
+    let text = format!(r#"{{"apiVersion":"v1","items":[{quoting},{real},{quoting}],"kind":"List"}}"#);
+    let found = read_files(&[("a.json", &text)]).events;
+    assert_eq!(found.len(), 1, "{text}");
+    assert_eq!(found[0].fields.destination.unwrap().to_string(), "10.244.1.9:8443");
+}
+
+/// A log behind other outputs is read, with the lines of the file.
+#[test]
+fn a_log_behind_other_outputs_is_read() {
+    let route = "default via 10.0.0.1 dev eth0\n10.0.0.0/8 via 10.0.0.1 dev eth0\n";
+    let objects = "{\n    \"apiVersion\": \"v1\",\n    \"kind\": \"List\",\n    \"items\": []\n}\n";
+    let pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+    let yaml = "apiVersion: v1\nkind: Service\nmetadata:\n  name: a\n  namespace: b\n";
+    let log = format!("{}{}", dispatcher("02:00:05.000001"), unhandled("02:00:07.000002"));
+    for before in [
+        route.to_owned(),
+        route.repeat(600),
+        objects.to_owned(),
+        objects.repeat(2_000),
+        pem.to_owned(),
+        yaml.to_owned(),
+        format!("{pem}{objects}{route}"),
+    ] {
+        let logs = read_files(&[("all.txt", &format!("{before}{log}"))]);
+        let first = before.lines().count() as u64 + 1;
+        let lines: Vec<_> = logs.events.iter().flat_map(|e| e.lines.iter().map(|l| l.number)).collect();
+        assert_eq!(lines, [first, first + 1], "{}", &before[..30]);
+        assert!(logs.reports[0].format.contains("klog"), "{}", logs.reports[0].format);
+        assert_eq!(
+            logs.reports[0].first.map(|t| t.to_string()),
+            Some("2026-11-21T02:00:05.000001000Z".to_owned())
+        );
+    }
+}
+
 /// Three lines of an API server, the second of which tells nothing.
 fn served() -> [(&'static str, String); 3] {
     [
@@ -848,6 +953,14 @@ fn documents_of_cloud_services_are_logs() {
                 1 => assert!(lines[0] > 2 && lines[1] > lines[0] + 4, "{lines:?} {document}"),
                 _ => assert_eq!(lines, [1, 3], "{document}"),
             }
+            if form == 2 {
+                continue; // a log of lines
+            }
+            let behind = read_files(&[("export.txt", &format!("$ the command\n\n{document}"))]);
+            let places = |logs: &Logs, above| -> Vec<_> {
+                logs.events.iter().map(|e| (e.time, e.lines[0].number - above)).collect()
+            };
+            assert_eq!(places(&behind, 2), places(&logs, 0), "behind a line of text: {document}");
         }
     }
 }

@@ -29,6 +29,7 @@ const KEPT: usize = 16 << 10;
 pub(super) struct Windows<R> {
     reader: R,
     framing: Framing,
+    known: bool,
     /// What follows the last whole entry of the windows so far.
     rest: Vec<u8>,
     /// The last entries of the window before.
@@ -51,10 +52,12 @@ pub(super) struct Window {
 }
 
 impl<R: Read> Windows<R> {
-    pub(super) fn new(reader: R) -> Self {
+    /// Of a log whose entries are framed like this; the first window tells where that is not known.
+    pub(super) fn new(reader: R, framing: Option<Framing>) -> Self {
         Self {
             reader,
-            framing: Framing::Lines,
+            known: framing.is_some(),
+            framing: framing.unwrap_or_default(),
             rest: Vec::new(),
             before: Vec::new(),
             next: 0,
@@ -81,7 +84,7 @@ impl<R: Read> Windows<R> {
         let len = loop {
             filled = self.fill(buffer, filled, size);
             let window = buffer.get(..filled)?;
-            if self.next == 0 {
+            if self.next == 0 && !self.known {
                 self.framing = Framing::of(window);
             }
             match cut(window, self.framing) {
@@ -208,7 +211,7 @@ mod tests {
     }
 
     fn windows(text: &[u8], portion: usize) -> Vec<(Vec<u8>, Window)> {
-        let mut windows = Windows::new(Portions(text, portion));
+        let mut windows = Windows::new(Portions(text, portion), None);
         let mut buffer = Vec::new();
         let mut out = Vec::new();
         while let Some(window) = windows.next(&mut buffer) {
