@@ -75,9 +75,11 @@ fn in_json(line: &[u8]) -> Line {
         return Line::Logged { enveloped: None };
     }
     let key = first_key(line).unwrap_or_default();
-    if LOG_KEYS.contains(&key) || has("audit.k8s.io/") {
+    // further in, an annotation may say so
+    let audit = find(line.get(..line.len().min(96)).unwrap_or_default(), b"\"audit.k8s.io/").is_some();
+    if LOG_KEYS.contains(&key) || audit {
         let enveloped = key == "log" || key.starts_with("__") || has("\"__REALTIME_TIMESTAMP\"");
-        Line::Logged { enveloped: enveloped.then_some(true) }
+        Line::Logged { enveloped: Some(enveloped) }
     } else if matches!(key, "apiVersion" | "kind" | "items" | "metadata") && has("\"apiVersion\":") {
         Line::Opens(SourceKind::Objects, true)
     } else {
@@ -208,8 +210,8 @@ mod tests {
             ("2026-11-21T02:24:45.699Z INFO controller: a message of an application", logged(Some(false))),
             ("2026/11/21 02:24:45 a message", logged(Some(false))),
             (r#"{"log":"m\n","stream":"stderr","time":"2026-11-21T02:24:45Z"}"#, logged(Some(true))),
-            (r#"{"level":"warn","ts":"2026-11-21T02:24:45Z","msg":"m"}"#, logged(None)),
-            (r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata"}"#, logged(None)),
+            (r#"{"level":"warn","ts":"2026-11-21T02:24:45Z","msg":"m"}"#, logged(Some(false))),
+            (r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata"}"#, logged(Some(false))),
             (r#"{"apiVersion":"v1","items":[{"apiVersion":"v1"}]}"#, Line::Opens(Objects, true)),
             (r#"{"kind":"EventList","apiVersion":"v1","items":[]}"#, Line::Opens(Objects, true)),
             (r#"{"status":"a","kind":"b"}"#, Line::Neutral),

@@ -345,8 +345,8 @@ impl Walk {
         let ends: Vec<u64> = self.parts.iter().skip(1).map(|p| p.from).chain([self.offset]).collect();
         let mut kinds: Vec<(SourceKind, Vec<(u64, u64)>)> = Vec::new();
         for (part, to) in self.parts.iter().zip(ends) {
-            if part.kind == SourceKind::Log && !part.said {
-                continue; // headings alone
+            if part.from == to || part.kind == SourceKind::Log && !part.said {
+                continue; // nothing, or headings alone
             }
             let range = (part.from, to);
             match kinds.iter_mut().find(|(kind, _)| *kind == part.kind) {
