@@ -216,8 +216,10 @@ impl Lines<'_> {
         let rest = self.piece.get(start..).unwrap_or_default();
         let whole = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
         let length = end.map_or(whole, |end| whole.min(end.saturating_sub(start)));
-        let text = rest.get(..length).unwrap_or_default();
+        // a document may be one line: no more of it than is kept, and what shows that there is more
+        let text = rest.get(..length.min(read::MAX_LINE + 4)).unwrap_or_default();
         let line = read::line(self.source, self.number + 1, &String::from_utf8_lossy(text));
-        LogLine { truncated: line.truncated || end.is_some(), ..line }
+        let begins = start == 0 || self.piece.get(start - 1) == Some(&b'\n');
+        LogLine { truncated: line.truncated || end.is_some() && !(begins && length == whole), ..line }
     }
 }

@@ -446,7 +446,7 @@ fn event_compact(block: &[u8], hit: usize) -> Option<Said> {
     let mut peeled = Peeled::default();
     let message = json::event(tree::first(block, json::MAX_VALUES)?.as_object()?, &mut peeled)?;
     let peeled = Peeled { message: message.into(), ..peeled };
-    Some(Said::record(Record { peeled, start: 0, end }, block, hit, true))
+    Some(Said::record(Record { peeled, start: 0, end }, block, hit, false))
 }
 
 fn event_yaml(block: &[u8], indent: u8) -> Option<Said> {

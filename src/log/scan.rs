@@ -333,7 +333,7 @@ fn is_mixed(piece: &[u8], framing: Framing, source: &Source, step: usize) -> boo
 }
 
 /// Bytes from one line to the next that is looked at: a search over all of them would take a tenth of what the scan does.
-const STEP: usize = 2 << 10;
+const STEP: usize = 4 << 10;
 
 fn piece_end(rest: &[u8], framing: Framing) -> usize {
     match cut(rest.get(..PIECE).unwrap_or(rest), framing) {
