@@ -82,9 +82,12 @@ impl Source {
 fn note(problems: &mut Weirds, kind: SourceKind, line: u64, count: u64) {
     problems.add("part_not_read", Place::Line(line), count, true, || {
         let what = match kind {
-            SourceKind::HostState => "state of a host or cluster".to_owned(),
-            kind => kind.name().to_owned(),
+            SourceKind::HostState => "the state of a host or cluster",
+            SourceKind::Pem => "certificates",
+            _ => "objects",
         };
-        format!("{what} stands here within a log, whose messages may hold such text: it is not read; put it in a file of its own")
+        format!(
+            "{what} may begin here, but lines of a log stand in front, whose messages can hold such text: not read; put it in a file of its own"
+        )
     });
 }
