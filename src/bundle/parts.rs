@@ -72,14 +72,12 @@ pub(super) fn suspect(piece: &[u8], step: usize) -> bool {
     let mut start = 0;
     while plain(start) {
         let from = start + step;
-        match piece.get(from..).and_then(|rest| memchr(b'\n', rest)) {
-            Some(n) => start = from + n + 1,
-            None => {
-                let whole = piece.strip_suffix(b"\n").unwrap_or(piece);
-                let last = memchr::memrchr(b'\n', whole).map_or(0, |n| n + 1);
-                return !plain(last) && opens(piece);
-            }
-        }
+        let Some(n) = piece.get(from..).and_then(|rest| memchr(b'\n', rest)) else {
+            let whole = piece.strip_suffix(b"\n").unwrap_or(piece);
+            let last = memchr::memrchr(b'\n', whole).map_or(0, |n| n + 1);
+            return !plain(last) && opens(piece);
+        };
+        start = from + n + 1;
     }
     opens(piece)
 }

@@ -55,7 +55,7 @@ pub(super) fn split(source: &mut Source) -> Vec<Source> {
         view.kind = kind;
         view.opening.only = Some(ranges.into());
         if n > 0 {
-            view.problems = Default::default();
+            view.problems = Weirds::default();
         }
         view
     });

@@ -9,6 +9,7 @@ use memchr::memmem;
 use serde_json::Value;
 
 use super::blocks::Framing;
+use super::envelope::Peeled;
 use super::json;
 use super::records::{self, Records};
 use crate::bundle::Source;
@@ -149,7 +150,7 @@ fn yaml(window: &[u8], start: usize, indent: usize, at_start: bool) -> Option<Fr
 }
 
 fn is_event(value: &Value) -> bool {
-    value.as_object().is_some_and(|object| json::event(object, &mut Default::default()).is_some())
+    value.as_object().is_some_and(|object| json::event(object, &mut Peeled::default()).is_some())
 }
 
 #[cfg(test)]
@@ -184,7 +185,7 @@ mod tests {
             assert_eq!(framing(&documents), Some(Framing::EventsJson(0)));
         }
         let item = "- apiVersion: v1\n  involvedObject:\n    kind: Pod\n  kind: Event\n  message: m\n";
-        let indented: String = item.lines().map(|line| format!("  {line}\n")).collect();
+        let indented = format!("  {}\n", item.trim_end().replace('\n', "\n  "));
         let pods = "- apiVersion: v1\n  kind: Pod\n".repeat(20_000);
         for (text, want) in [
             (format!("apiVersion: v1\nitems:\n{item}"), Framing::EventsYaml(0)),

@@ -792,10 +792,10 @@ fn events_among_other_objects_are_a_log() {
             assert!(
                 lines.iter().all(|n| pretty.lines().nth(*n as usize - 1).unwrap().contains("\"message\""))
             );
-            let each: String = items.iter().map(|item| format!("{item}\n")).collect();
+            let each = items.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
             assert_eq!(read("each.json", &each), [pods as u64 + 1, pods as u64 + 2]);
-            let documents: String =
-                items.iter().map(|i| format!("{}\n", serde_json::to_string_pretty(i).unwrap())).collect();
+            let documents: Vec<_> = items.iter().map(|i| serde_json::to_string_pretty(i).unwrap()).collect();
+            let documents = documents.join("\n");
             read("documents.json", &documents);
         }
     }
@@ -807,7 +807,7 @@ fn events_among_other_objects_are_a_log() {
     let pods = "- apiVersion: v1\n  kind: Pod\n  metadata:\n    name: a\n".repeat(400);
     let items = format!("{pods}{}{}", item(7), item(8));
     assert_eq!(read("list.yaml", &format!("apiVersion: v1\nitems:\n{items}kind: List\n")), [1608, 1616]);
-    let indented: String = items.lines().map(|line| format!("  {line}\n")).collect();
+    let indented = format!("  {}\n", items.trim_end().replace('\n', "\n  "));
     assert_eq!(read("indented.yaml", &format!("apiVersion: v1\nitems:\n{indented}")), [1608, 1616]);
     let documents =
         items.replace("\n  ", "\n").replace("- apiVersion", "---\napiVersion").replacen("---\n", "", 1);
@@ -820,7 +820,7 @@ fn events_that_objects_quote_are_none() {
     let event = r#"{"kind":"Event","involvedObject":{"kind":"Pod"},"reason":"r","lastTimestamp":"2026-11-21T02:00:05Z","message":"dial tcp 10.244.1.7:8443: connect: connection refused"}"#;
     let real = event.replace("1.7", "1.9");
     let quoting = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": event, "b": format!("\n{event}\n")}});
-    let inside: String = event.replace(',', ",\n").lines().map(|line| format!("      {line}\n")).collect();
+    let inside = format!("      {}\n", event.replace(',', ",\n      "));
     let yaml = format!(
         "apiVersion: v1\nitems:\n- apiVersion: v1\n  data:\n    a: |\n{inside}      - involvedObject:\n          kind: Pod\n        kind: Event\n        reason: r\n        message: dial tcp 10.244.1.7:8443: connect: connection refused\n  kind: ConfigMap\nkind: List\n"
     );
