@@ -93,8 +93,7 @@ pub(super) fn certs(typed: &RecordsArguments, settings: &Settings) -> Result<Out
     let mut mask = Mask::of(&typed.read.how, &world);
     super::say_problems(&typed.read.show, &world.bundle, load::inputs(&world), &mut mask);
     let (inventory, beyond) = correlate::inventory(&world, settings.expiry_warning);
-    if beyond > 0 {
-        let text = format!("{beyond} times a certificate was met that is beyond those that are listed");
+    for text in beyond.in_words() {
         super::say(&typed.read.show, &text);
     }
     let wanted = |held: &&correlate::Inventoried| {

@@ -31,6 +31,8 @@ pub(super) struct Tables {
     /// Of each virtual address, the first translation to each real one.
     pub(super) seen_backends: HashMap<SocketAddr, Vec<usize>>,
     pub(super) callees: HashMap<String, Vec<usize>>,
+    /// By `namespace/name` of their Service.
+    pub(super) called: HashMap<String, Vec<usize>>,
     /// `namespace/name` of Services that an object shows without endpoints.
     pub(super) empty: HashSet<String>,
     /// Namespaces of which endpoints were read.
@@ -77,6 +79,9 @@ impl Tables {
         t.add_translations(map);
         for (i, c) in map.callees.iter().enumerate() {
             t.callees.entry(c.name.clone()).or_default().push(i);
+            if let Some((namespace, name)) = &c.service {
+                t.called.entry(format!("{namespace}/{name}")).or_default().push(i);
+            }
             if c.configuration != c.name {
                 t.callees.entry(c.configuration.clone()).or_default().push(i);
             }

@@ -265,8 +265,8 @@ impl ClusterMap {
 
     /// Callees whose Service this is.
     pub fn callees_of_service(&self, namespace: &str, name: &str) -> Vec<&Callee> {
-        let is = |c: &&Callee| c.service.as_ref().is_some_and(|(ns, n)| ns == namespace && n == name);
-        self.callees.iter().filter(is).collect()
+        let places = self.tables().called.get(&format!("{namespace}/{name}"));
+        places.into_iter().flatten().filter_map(|&i| self.callees.get(i)).collect()
     }
 
     fn owner_entries(&self, ip: IpAddr) -> &[Entry] {

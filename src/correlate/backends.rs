@@ -9,6 +9,7 @@ use super::clocks::Clocks;
 use super::endings;
 use super::goal::Goal;
 use super::index::FlowTable;
+use super::questions::Questions;
 use crate::capture::CaptureIndex;
 use crate::flow::{Moment, Scratch};
 use crate::ingest::Conversation;
@@ -89,6 +90,7 @@ pub(super) struct Backends<'w> {
     /// Of each goal the backends that got bytes back, and the hosts that its packets go to.
     answering: HashMap<u32, Answering>,
     hosts: HashMap<u32, Rc<BTreeSet<IpAddr>>>,
+    pub(super) questions: Questions<'w>,
 }
 
 impl<'w> Backends<'w> {
@@ -103,6 +105,7 @@ impl<'w> Backends<'w> {
             endpoints: HashMap::new(),
             answering: HashMap::new(),
             hosts: HashMap::new(),
+            questions: Questions::new(world, clocks),
         }
     }
 

@@ -43,7 +43,8 @@ pub(super) fn build(join: &Join<'_>, assigned: &Assigned, options: &JoinOptions)
     cases.retain(|c| selected(c, options, join));
     cases.sort_by_key(|c| (c.time, c.event, c.attempt()));
     let reached = join.table.reached().chain(join.connections.reached()).chain(crowd::reached(assigned));
-    let reached = reached.chain(more_certificates).chain(more_cases).collect();
+    let reached = reached.chain(more_certificates).chain(more_cases);
+    let reached = reached.chain(join.spanning.reached()).collect();
     let anomalies = anomalies::of(join.world, join.table, &left, reached);
     Correlated { cases, anomalies, certificates, ..Correlated::default() }
 }

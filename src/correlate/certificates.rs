@@ -6,41 +6,47 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::inventory::{CertificateRole, Inventoried, MAX_CERTIFICATES, inventory};
+use super::inventory::{Beyond, CertificateRole, Inventoried, MAX_CERTIFICATES, inventory};
 use super::join::Join;
+use super::named::Named;
 use super::{Anomaly, Case, CaseFacts, Coverage, JoinOptions, Target, World, anomalies};
 use crate::log::Edge;
 
-/// Every certificate of the bundle, and the bound of their number, where it was reached.
-pub(super) fn inventory_of(world: &World, options: &JoinOptions) -> (Vec<Arc<Inventoried>>, Option<Anomaly>) {
-    let (all, beyond) = inventory(world, options.expiry_warning);
-    let reached = anomalies::reached("limit_certificates", beyond, || {
+/// Every certificate of the bundle, and the bounds that were reached.
+pub(super) fn inventory_of(world: &World, options: &JoinOptions) -> (Vec<Arc<Inventoried>>, Vec<Anomaly>) {
+    let (all, Beyond { certificates, bundles }) = inventory(world, options.expiry_warning);
+    let listed = anomalies::reached("limit_certificates", certificates, || {
         format!(
-            "certificates were shown or held {beyond} times that are none of the first {MAX_CERTIFICATES}: they are not listed"
+            "certificates were shown or held {certificates} times that are none of the first {MAX_CERTIFICATES}: they are not listed"
         )
     });
-    (all.into_iter().map(Arc::new).collect(), reached)
+    let held = anomalies::reached("limit_ca_bundles", bundles, || {
+        format!(
+            "{bundles} caBundles were not held against all certificates of their Services, which are too many"
+        )
+    });
+    (all.into_iter().map(Arc::new).collect(), listed.into_iter().chain(held).collect())
 }
 
 /// Gives each call the certificate that its server showed, else one of the bundle that names the host called.
 pub(super) fn attach(join: &Join<'_>, cases: &mut [Case], all: &[Arc<Inventoried>]) {
     let by_digest: BTreeMap<&str, &Arc<Inventoried>> =
         all.iter().map(|c| (c.certificate.sha256.as_str(), c)).collect();
+    let leaves = all.iter().enumerate().filter(|(_, c)| !c.certificate.ca);
+    let named = Named::new(leaves.map(|(n, c)| (n, &*c.certificate)));
     for case in cases {
         let tls = case.attempt().and_then(|f| join.world.flow(f).app.session.tls.as_deref());
         let leaf = tls.and_then(|t| t.certificates.first());
         let shown = leaf.and_then(|l| by_digest.get(l.sha256.as_str()).copied());
-        case.certificate = shown.or_else(|| held(join, case, all)).cloned();
+        case.certificate = shown.or_else(|| held(join, case, &named).and_then(|n| all.get(n))).cloned();
     }
 }
 
-/// A certificate of a Secret or a file that names the host of a call that failed over a certificate.
-fn held<'a>(join: &Join<'_>, case: &Case, all: &'a [Arc<Inventoried>]) -> Option<&'a Arc<Inventoried>> {
+/// The certificate that names the host of a call that failed over a certificate.
+fn held(join: &Join<'_>, case: &Case, named: &Named) -> Option<usize> {
     join.world.event(case).filter(|e| e.fields.x509.is_some())?;
     let host = case.target.url_host.as_deref()?;
-    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
-    let names = |c: &&Arc<Inventoried>| c.certificate.names(host);
-    all.iter().filter(|c| !c.certificate.ca).find(names)
+    named.first(host.rsplit_once(':').map_or(host, |(host, _)| host))
 }
 
 /// A case for each certificate that rules should look at, and the bound of their number, where it was reached.

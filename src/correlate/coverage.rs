@@ -21,6 +21,8 @@ use crate::time::{TimeDelta, Timestamp};
 pub(super) struct Shown {
     /// Whether a capture shows packets of any.
     any: HashMap<(u32, usize), bool>,
+    /// Of a log and a capture: whether it was taken where the log's callers dial from, and shows both sides there.
+    place: HashMap<(u32, usize), (bool, Option<bool>)>,
     /// Connections that carry several calls at once, from their first to their last frame.
     shared: HashMap<u32, Vec<(CaptureIndex, Timestamp, Timestamp)>>,
 }
@@ -102,13 +104,21 @@ fn with_flow(join: &Join<'_>, case: &Case, capture: CaptureIndex) -> Coverage {
 /// No flow: could any capture have shown one?
 fn without_flow(join: &Join<'_>, case: &Case, dialers: &Dialers, seen: &mut Shown) -> Coverage {
     let captures = &join.world.wire.captures;
-    let spanning: Vec<usize> = (0..captures.len()).filter(|n| spans(join, case, *n)).collect();
+    let spanning = spanning(join, case);
     let empty = BTreeSet::new();
     let event = join.world.event(case);
     let hosts = event.and_then(|e| dialers.of_log(e.log)).unwrap_or(&empty);
-    let shown = |ip: &IpAddr, n: &usize| join.table.shown(*ip, CaptureIndex(*n as u16));
-    let at_place: Vec<usize> =
-        spanning.iter().copied().filter(|n| hosts.iter().any(|h| shown(h, n))).collect();
+    let mut sides = Vec::new();
+    let mut at_place = spanning.clone();
+    at_place.retain(|n| {
+        let (here, both) = *seen.place.entry((event.map_or(u32::MAX, |e| e.log), *n)).or_insert_with(|| {
+            let capture = CaptureIndex(*n as u16);
+            let here = hosts.iter().any(|host| join.table.shown(*host, capture));
+            (here, if here { both_directions(join, capture, Some(hosts)) } else { None })
+        });
+        sides.extend(both);
+        here
+    });
     let mut any = |event: u32, n: usize| {
         let mut real = real_backends(join, join.goals.of(event));
         let shown = || real.any(|b| join.table.responder_shown(b, CaptureIndex(n as u16)));
@@ -118,13 +128,11 @@ fn without_flow(join: &Join<'_>, case: &Case, dialers: &Dialers, seen: &mut Show
     // a line whose stamp nothing could read is no sign that captures lack its time
     let unread = case.window.is_none() && event.is_some() && !captures.is_empty();
     let place = if hosts.is_empty() { None } else { Some(!at_place.is_empty()) };
-    let both =
-        at_place.iter().filter_map(|n| both_directions(join, CaptureIndex(*n as u16), Some(hosts))).max();
     Coverage {
         time_span: (!unread).then_some(!spanning.is_empty()),
         place: if spanning.is_empty() { None } else { place },
         address: (!at_place.is_empty()).then_some(address),
-        both_directions: both,
+        both_directions: sides.into_iter().max(),
         no_drops: at_place.iter().filter_map(|n| no_drops(&captures[*n])).min(),
         missing: Vec::new(),
     }
@@ -139,13 +147,19 @@ fn real_backends<'g>(join: &'g Join<'_>, goal: &'g Goal) -> impl Iterator<Item =
     goal.backends.keys().copied().filter(move |b| !is_virtual(b))
 }
 
-/// Whether a capture spans the end of a case's window: the packets nearest to the line would be in it.
-fn spans(join: &Join<'_>, case: &Case, capture: usize) -> bool {
-    let report = &join.world.wire.captures[capture];
-    let Some((from, to)) = case.window else { return false };
+/// Captures that span the end of a case's window: the packets nearest to the line would be in them.
+fn spanning(join: &Join<'_>, case: &Case) -> Vec<usize> {
+    let Some((from, to)) = case.window else { return Vec::new() };
     let event = join.world.event(case);
     let quick = event.is_some_and(|e| !e.endings.contains(&Ending::Unanswered));
     let from = if quick { to - TimeDelta::from_secs(2) } else { from };
+    let mut found = join.spanning.over(from, to);
+    found.retain(|n| spans(join, *n, from, to));
+    found
+}
+
+fn spans(join: &Join<'_>, capture: usize, from: Timestamp, to: Timestamp) -> bool {
+    let report = &join.world.wire.captures[capture];
     let inside = |t: Timestamp| join.clocks.in_capture(capture, t);
     report.first.is_some_and(|t| t <= inside(from))
         && report.last.is_some_and(|t| t >= inside(to) - TimeDelta::from_secs(1))
@@ -230,9 +244,10 @@ fn address(doubt: Option<&Doubt>) -> Cow<'static, str> {
 /// Whether the time of a case falls into a hole of a capture.
 fn in_hole(join: &Join<'_>, case: &Case) -> bool {
     let Some((from, to)) = case.window else { return false };
-    let inside = |n: usize, time| join.clocks.in_capture(n, time);
-    let mut captures = join.world.wire.captures.iter().enumerate();
-    captures.any(|(n, report)| report.hole_in(inside(n, from), inside(n, to)).is_some())
+    join.spanning.with_hole(from, to).into_iter().any(|n| {
+        let inside = |time| join.clocks.in_capture(n, time);
+        join.world.wire.captures[n].hole_in(inside(from), inside(to)).is_some()
+    })
 }
 
 /// The capture that would settle it next time.

@@ -130,6 +130,7 @@ mod tests {
     use super::super::index::FlowTable;
     use super::super::link::Connections;
     use super::super::made::{event, flow, refused, service, world};
+    use super::super::spanning::Spanning;
     use super::super::trust::Trust;
     use super::*;
 
@@ -149,6 +150,7 @@ mod tests {
         let goals = Goals::new(&world, &table);
         let clocks = Clocks::new(&world, &table, &connections, captures, &goals);
         let (world, trust) = (&world, Trust::new(&world));
+        let spanning = Spanning::new(world, &clocks);
         let join = Join {
             world,
             table: &table,
@@ -156,6 +158,7 @@ mod tests {
             clocks: &clocks,
             goals: &goals,
             trust: &trust,
+            spanning: &spanning,
         };
         for (budget, matched, beyond) in [(20, 20, 0), (15, 15, 5), (0, 0, 20)] {
             let mut finder = Finder::new(world, &table, &connections);

@@ -225,7 +225,8 @@ fn absent_at_far(
     let start = join.clocks.of_packet(near, near.first.time);
     let end = join.clocks.of_packet(near, near.last.time);
     let mut known = None;
-    for (n, report) in join.world.wire.captures.iter().enumerate() {
+    for n in join.spanning.over(start, end) {
+        let report = &join.world.wire.captures[n];
         let index = crate::capture::CaptureIndex(n as u16);
         let spans = report.first.is_some_and(|t| t <= join.clocks.in_capture(n, start))
             && report.last.is_some_and(|t| t >= join.clocks.in_capture(n, end));
@@ -324,19 +325,18 @@ fn cluster_ip_on_wire(join: &Join<'_>, flow: &Conversation) -> Option<bool> {
 
 /// Unanswered ARP or ND requests during the attempt, for the destination or for a next hop when nothing was sent.
 fn unanswered_neighbors(join: &Join<'_>, case: &Case, backends: &mut Backends<'_>) -> Option<u32> {
-    let world = join.world;
-    if world.wire.neighbors.is_empty() {
+    if join.world.wire.neighbors.is_empty() {
         return None;
     }
     let (from, to) = case.window?;
     let wanted = case.event.map(|n| backends.hosts(join.goals.number(n), join.goals.of(n)));
-    let wanted = wanted.unwrap_or_default();
-    let open = world.wire.neighbors.iter().filter(|n| {
-        let capture = n.capture.0 as usize;
-        let inside = n.last.time >= join.clocks.in_capture(capture, from)
-            && n.first.time <= join.clocks.in_capture(capture, to);
-        let late = n.answered.is_none_or(|a| a.time > join.clocks.in_capture(capture, to));
-        inside && late && wanted.contains(&n.address)
+    let asked =
+        case.event.zip(wanted).map(|(n, hosts)| backends.questions.about(join.goals.number(n), &hosts));
+    let asked = asked.into_iter().flat_map(|asked| asked.until(to));
+    let open = asked.filter(|n| {
+        let here = |time| join.clocks.in_capture(n.capture.0 as usize, time);
+        let inside = n.last.time >= here(from) && n.first.time <= here(to);
+        inside && n.answered.is_none_or(|a| a.time > here(to))
     });
     Some(open.map(|n| n.requests).fold(0, u32::saturating_add))
 }

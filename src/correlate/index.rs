@@ -30,6 +30,8 @@ pub(super) struct FlowTable {
     responders: HashSet<(SocketAddr, CaptureIndex), RandomState>,
     /// Capture and originator → flows with packets of both sides, and of one side only.
     sided: HashMap<(CaptureIndex, IpAddr), (u64, u64), RandomState>,
+    /// The same of all originators of a capture.
+    sided_of_all: HashMap<CaptureIndex, (u64, u64), RandomState>,
     /// Where single SYNs went.
     lone: HashMap<(CaptureIndex, SocketAddr), LoneSyns, RandomState>,
     /// Single SYNs to destinations that are not kept.
@@ -110,6 +112,7 @@ impl FlowTable {
         if self.sided.len() < self.bounds.unanswered {
             self.addresses.insert((orig.ip(), capture));
             self.sided.entry((capture, orig.ip())).or_default().1 += 1;
+            self.sided_of_all.entry(capture).or_default().1 += 1;
         }
         if let Some(list) = self.by_orig.get_mut(&orig) {
             list.push(index);
@@ -162,10 +165,13 @@ impl FlowTable {
             return;
         }
         let sided = self.sided.entry(key).or_default();
+        let of_all = self.sided_of_all.entry(flow.capture).or_default();
         if flow.packets.orig > 0 && answered {
             sided.0 += 1;
+            of_all.0 += 1;
         } else {
             sided.1 += 1;
+            of_all.1 += 1;
         }
     }
 
@@ -267,9 +273,9 @@ impl FlowTable {
 
     /// TCP flows of a capture (from these hosts) with packets of both sides, and of one side only.
     pub(super) fn sided(&self, capture: CaptureIndex, hosts: Option<&BTreeSet<IpAddr>>) -> (u64, u64) {
-        let all = self.sided.iter().filter(|((c, _), _)| *c == capture);
-        let of_hosts = all.filter(|((_, ip), _)| hosts.is_none_or(|h| h.contains(ip)));
-        of_hosts.fold((0, 0), |sum, (_, n)| (sum.0 + n.0, sum.1 + n.1))
+        let Some(hosts) = hosts else { return self.sided_of_all.get(&capture).copied().unwrap_or_default() };
+        let of_hosts = hosts.iter().filter_map(|host| self.sided.get(&(capture, *host)));
+        of_hosts.fold((0, 0), |sum, n| (sum.0 + n.0, sum.1 + n.1))
     }
 }
 

@@ -14,8 +14,10 @@ use crate::ingest::Conversation;
 use crate::time::{TimeDelta, Timestamp};
 use crate::tls::Certificate;
 
+mod bundles;
 mod role;
 
+use bundles::All;
 pub use role::CertificateRole;
 
 /// What holds a certificate.
@@ -145,9 +147,32 @@ impl Inventoried {
     }
 }
 
-/// All certificates, by subject and digest, and how often one was met that is beyond their bound. `warning`: how long
-/// before its end a certificate expires soon.
-pub fn inventory(world: &World, warning: TimeDelta) -> (Vec<Inventoried>, u64) {
+/// What is beyond the bounds of an inventory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beyond {
+    /// How often a certificate was met that is none of the first.
+    pub certificates: u64,
+    /// caBundles that were not held against all that is served.
+    pub bundles: u64,
+}
+
+impl Beyond {
+    /// A sentence for each bound that was reached.
+    pub fn in_words(self) -> impl Iterator<Item = String> {
+        let Self { certificates, bundles } = self;
+        let listed = (certificates > 0).then(|| {
+            format!("{certificates} times a certificate was met that is beyond those that are listed")
+        });
+        let held = (bundles > 0).then(|| {
+            format!("{bundles} caBundles were not held against all certificates of their Services: they are too many")
+        });
+        listed.into_iter().chain(held)
+    }
+}
+
+/// All certificates, by subject and digest, and what is beyond their bounds. `warning`: how long before its end a
+/// certificate expires soon.
+pub fn inventory(world: &World, warning: TimeDelta) -> (Vec<Inventoried>, Beyond) {
     let mut all = Collected::default();
     world.wire.flows.each_but_lone_syns(|_, flow| all.flow(flow));
     for held in &world.cluster.certificates {
@@ -162,12 +187,12 @@ pub fn inventory(world: &World, warning: TimeDelta) -> (Vec<Inventoried>, u64) {
     for callee in &world.cluster.callees {
         all.pem(&callee.ca_bundle, FoundIn::CaBundle, &bundle_of(callee));
     }
-    let beyond = all.beyond;
+    let certificates = all.beyond;
     let mut list: Vec<Inventoried> = all.by_digest.into_values().collect();
     list.sort_by(|a, b| key(&a.certificate).cmp(&key(&b.certificate)));
     let at = time_of_incident(world);
-    settle(&mut list, world, at, warning);
-    (list, beyond)
+    let bundles = settle(&mut list, world, at, warning);
+    (list, Beyond { certificates, bundles })
 }
 
 /// Certificates that stand in Secrets, ConfigMaps, kubeconfigs, caBundles and files: their names, for who redacts.
@@ -274,6 +299,16 @@ impl Inventoried {
         first
     }
 
+    fn takes_more(&self) -> bool {
+        self.mismatches.len() < MAX_PLACES
+    }
+
+    fn mismatch(&mut self, text: &str) {
+        if self.takes_more() {
+            self.mismatches.push(text.to_owned());
+        }
+    }
+
     fn place(&mut self, kind: FoundIn, place: &str) {
         let found = Found { kind, place: place.to_owned() };
         if let Err(at) = self.found.binary_search(&found)
@@ -284,92 +319,24 @@ impl Inventoried {
     }
 }
 
-/// Certificates by the name that they issue under.
-struct Issuers(BTreeMap<String, Vec<Arc<Certificate>>>);
-
-impl Issuers {
-    fn new(list: &[Inventoried]) -> Self {
-        let mut by_subject: BTreeMap<String, Vec<Arc<Certificate>>> = BTreeMap::new();
-        for Inventoried { certificate, .. } in list {
-            by_subject.entry(certificate.subject.clone()).or_default().push(Arc::clone(certificate));
-        }
-        Self(by_subject)
-    }
-
-    /// The first that can have issued the certificate.
-    fn of(&self, certificate: &Certificate) -> Option<&Arc<Certificate>> {
-        self.0.get(&certificate.issuer)?.iter().find(|ca| trust::issued(ca, certificate))
-    }
-}
-
-/// What needs all of them: roles, time left, authorities, caBundles.
-fn settle(list: &mut [Inventoried], world: &World, at: Option<Timestamp>, warning: TimeDelta) {
-    let issuers = Issuers::new(list);
-    for entry in list.iter_mut() {
+/// What needs all of them: roles, time left, authorities, caBundles. How many caBundles were not held against all.
+fn settle(list: &mut [Inventoried], world: &World, at: Option<Timestamp>, warning: TimeDelta) -> u64 {
+    let mut all = All::new(list);
+    let called = role::Called::new(&world.cluster.callees);
+    for (n, entry) in list.iter_mut().enumerate() {
         entry.at = at;
         entry.left = at.zip(entry.certificate.not_after).map(|(at, end)| end - at);
         entry.expires_soon = entry.left.map(|left| left >= TimeDelta(0) && left <= warning);
-        entry.authority = match issuers.of(&entry.certificate) {
+        entry.authority = match all.above(n) {
             _ if entry.certificate.self_issued => Authority::Itself,
-            Some(ca) => Authority::Held(ca.sha256.clone()),
+            Some(ca) => Authority::Held(all.certificates[ca].sha256.clone()),
             None => Authority::Missing,
         };
         if entry.role != CertificateRole::TrustStore {
-            entry.role = role::of(entry, world);
+            entry.role = role::of(entry, &called);
         }
     }
-    for callee in &world.cluster.callees {
-        hold_against(callee, list, &issuers);
-    }
-}
-
-/// Notes what a callee serves and its caBundle does not verify, with the certificate and with those of the bundle.
-fn hold_against(callee: &Callee, list: &mut [Inventoried], issuers: &Issuers) {
-    let bundle = trust::authorities(&callee.ca_bundle);
-    for (n, served) in misfits(list, callee, &bundle, issuers) {
-        let (place, held) = (bundle_of(callee), trust::held_by(&bundle));
-        let text = format!("the {place} holds {held} and does not verify {served}");
-        let of_bundle = |i: &Inventoried| bundle.iter().any(|c| c.sha256 == i.certificate.sha256);
-        for (at, entry) in list.iter_mut().enumerate() {
-            if (at == n || of_bundle(entry)) && entry.mismatches.len() < MAX_PLACES {
-                entry.mismatches.push(text.clone());
-            }
-        }
-    }
-}
-
-/// What a callee's Service serves that its caBundle does not lead to: place in the list, and the certificate in words.
-fn misfits(
-    list: &[Inventoried],
-    callee: &Callee,
-    bundle: &[Certificate],
-    issuers: &Issuers,
-) -> Vec<(usize, String)> {
-    let Some((namespace, name)) = callee.service.as_ref().filter(|_| !bundle.is_empty()) else {
-        return Vec::new();
-    };
-    let host = format!("{name}.{namespace}.svc");
-    let served = list.iter().enumerate().filter(|(_, i)| {
-        let names = i.certificate.names(&host);
-        !i.certificate.ca && (names || (i.shown.depth == 0 && i.shown.sni.contains(&host)))
-    });
-    let fits = |leaf: &Arc<Certificate>| {
-        let mut link = Some(leaf);
-        for _ in 0..MAX_LINKS {
-            let Some(certificate) = link else { return false };
-            if bundle.iter().any(|ca| trust::issued(ca, certificate)) {
-                return true;
-            }
-            link = issuers.of(certificate).filter(|next| next.sha256 != certificate.sha256);
-        }
-        false
-    };
-    let words = |i: &Inventoried| {
-        let place = i.found.first().map_or(String::new(), |f| format!(" ({})", f.place));
-        let issuer = trust::identity(&i.certificate.issuer, i.certificate.authority_key_id.as_deref());
-        format!("{}{place}, which was issued by {issuer}", i.certificate.subject)
-    };
-    served.filter(|(_, i)| !fits(&i.certificate)).map(|(n, i)| (n, words(i))).collect()
+    world.cluster.callees.iter().filter(|callee| !all.hold_against(callee, list)).count() as u64
 }
 
 /// Keeps a bounded list sorted and without repeats; tells whether it was added.
@@ -391,5 +358,3 @@ const MAX_PLACES: usize = 16;
 pub(super) const MAX_CERTIFICATES: usize = 65_536;
 /// A place with more certificates than this is a trust store of public authorities.
 const TRUST_STORE: usize = 16;
-/// Certificates of one chain that are followed.
-const MAX_LINKS: usize = 8;

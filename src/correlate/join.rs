@@ -11,6 +11,7 @@ use super::goal::{Goal, Goals};
 use super::index::FlowTable;
 use super::link::Connections;
 use super::lists::QUEUED;
+use super::spanning::Spanning;
 use super::trust::Trust;
 use super::{
     Case, CaseFlow, Correlated, JoinOptions, Key, Matching, Role, Target, World, cases, contrary, crowd,
@@ -28,6 +29,7 @@ pub fn correlate(world: &mut World, options: &JoinOptions) -> Correlated {
     let clocks = Clocks::new(world, &table, &connections, captures, &goals);
     clocks.correct_zones(world);
     let (world, trust): (&World, _) = (world, Trust::new(world));
+    let spanning = Spanning::new(world, &clocks);
     let join = Join {
         world,
         table: &table,
@@ -35,6 +37,7 @@ pub fn correlate(world: &mut World, options: &JoinOptions) -> Correlated {
         clocks: &clocks,
         goals: &goals,
         trust: &trust,
+        spanning: &spanning,
     };
     let assigned = join.assign();
     let mut correlated = cases::build(&join, &assigned, options);
@@ -60,6 +63,7 @@ pub(super) struct Join<'w> {
     pub(super) clocks: &'w Clocks,
     pub(super) goals: &'w Goals,
     pub(super) trust: &'w Trust,
+    pub(super) spanning: &'w Spanning,
 }
 
 /// Which flow each event was matched with, and who else could be meant.

@@ -33,10 +33,15 @@ mod goal;
 mod hosts;
 mod index;
 mod inventory;
+mod issuers;
 mod join;
 mod link;
 mod lists;
+mod named;
+mod questions;
 mod requests;
+mod spanning;
+mod steps;
 mod strangers;
 mod trust;
 mod wire;
@@ -51,7 +56,7 @@ pub use case::{
     Views,
 };
 pub use inventory::{
-    Authority, CertificateRole, Found, FoundIn, Inventoried, Shown, inventory, written_certificates,
+    Authority, Beyond, CertificateRole, Found, FoundIn, Inventoried, Shown, inventory, written_certificates,
 };
 pub use join::correlate;
 

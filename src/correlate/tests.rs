@@ -6,6 +6,7 @@ mod clocks;
 mod contrary;
 mod hosts;
 mod requests;
+mod steps;
 
 use super::made::{
     addr, event, flow, icmp, join, lookup, refused, sec, server_event, service, stalled, view, world,

@@ -9,7 +9,9 @@ use std::sync::{Arc, OnceLock};
 use base64::Engine;
 
 use super::goal::Goal;
+use super::issuers::Issuers;
 use super::join::Join;
+use super::steps::step;
 use super::{Case, World};
 use crate::cluster::Callee;
 use crate::tls::{Certificate, parse_certificate};
@@ -21,10 +23,9 @@ pub(super) fn mismatch(join: &Join<'_>, case: &Case) -> Option<(String, bool)> {
     let goal = case.event.map(|n| join.goals.of(n))?;
     let (n, callee) =
         callee_of(join, event.fields.webhook.as_deref().or(event.fields.apiservice.as_deref()), goal)?;
-    let authorities = join.trust.bundle(n, callee);
+    let Authorities { issuers, held } = join.trust.bundle(n, callee)?;
     let shown = shown(join, case, goal)?;
-    let trusted = authorities.iter().any(|ca| shown.chain.iter().any(|c| issued(ca, c)));
-    if authorities.is_empty() || trusted {
+    if issuers.is_empty() || shown.chain.iter().any(|c| issuers.issued(c)) {
         return None;
     }
     let top = shown.chain.last()?;
@@ -35,13 +36,13 @@ pub(super) fn mismatch(join: &Join<'_>, case: &Case) -> Option<(String, bool)> {
         format!("{} in {}", callee.name, callee.configuration)
     };
     // An authority of another name may be issued by one that is trusted: the server is to send its certificate, too.
-    let between = !top.self_issued && authorities.iter().all(|ca| ca.subject != top.issuer);
+    let between = !top.self_issued && !issuers.names(&top.issuer);
     let lacks = if between {
         ", whose own certificate is not beside it: an intermediate one may be missing"
     } else {
         ""
     };
-    let (held, place) = (held_by(authorities), shown.place);
+    let place = shown.place;
     let text =
         format!("The caBundle of {of} holds {held}; the certificate {place} was issued by {issuer}{lacks}");
     Some((text, between))
@@ -67,15 +68,26 @@ fn shown(join: &Join<'_>, case: &Case, goal: &Goal) -> Option<Shown> {
 
 /// The webhook or APIService of this name, else the one that calls the goal's Service.
 fn callee_of<'j>(join: &'j Join<'_>, name: Option<&str>, goal: &Goal) -> Option<(usize, &'j Callee)> {
-    let callees = || join.world.cluster.callees.iter().enumerate();
-    let named = callees().find(|(_, c)| Some(c.name.as_str()) == name);
-    named.or_else(|| callees().find(|(_, c)| c.service.is_some() && c.service == goal.service))
+    step();
+    let named = name.and_then(|name| join.trust.by_callee.get(name));
+    let of_service = || goal.service.as_ref().and_then(|service| join.trust.by_service.get(service));
+    let n = *named.or_else(of_service)?;
+    Some((n, join.world.cluster.callees.get(n)?))
+}
+
+/// What a caBundle holds, and in words.
+struct Authorities {
+    issuers: Issuers,
+    held: String,
 }
 
 /// Certificates that calls are held against, each read once.
 pub(super) struct Trust {
     /// The authorities of each callee's caBundle.
-    bundles: Vec<OnceLock<Vec<Certificate>>>,
+    bundles: Vec<OnceLock<Authorities>>,
+    /// The first callee of each name, and of each Service.
+    by_callee: HashMap<String, usize>,
+    by_service: HashMap<(String, String), usize>,
     /// Name → the first certificate of a Secret or a file, by its place, that is for it.
     by_name: OnceLock<HashMap<String, usize>>,
 }
@@ -83,11 +95,22 @@ pub(super) struct Trust {
 impl Trust {
     pub(super) fn new(world: &World) -> Self {
         let bundles = world.cluster.callees.iter().map(|_| OnceLock::new()).collect();
-        Self { bundles, by_name: OnceLock::new() }
+        let (mut by_callee, mut by_service) = (HashMap::new(), HashMap::new());
+        for (n, callee) in world.cluster.callees.iter().enumerate() {
+            by_callee.entry(callee.name.clone()).or_insert(n);
+            if let Some(service) = &callee.service {
+                by_service.entry(service.clone()).or_insert(n);
+            }
+        }
+        Self { bundles, by_callee, by_service, by_name: OnceLock::new() }
     }
 
-    fn bundle(&self, n: usize, callee: &Callee) -> &[Certificate] {
-        self.bundles.get(n).map_or(&[], |read| read.get_or_init(|| authorities(&callee.ca_bundle)))
+    fn bundle(&self, n: usize, callee: &Callee) -> Option<&Authorities> {
+        let read = || {
+            let all = authorities(&callee.ca_bundle);
+            Authorities { issuers: Issuers::new(all.iter()), held: held_by(&all) }
+        };
+        self.bundles.get(n).map(|bundle| bundle.get_or_init(read))
     }
 
     fn held(&self, name: &str, world: &World) -> Option<usize> {
@@ -116,6 +139,7 @@ pub(super) fn authorities(ca_bundle: &[u8]) -> Vec<Certificate> {
 
 /// Whether `ca` can have issued `certificate`, or is it. A self-issued one names no other key: it must be `ca` itself, or
 /// have its key.
+#[cfg(test)]
 pub(super) fn issued(ca: &Certificate, certificate: &Certificate) -> bool {
     let key = certificate.authority_key_id.as_ref();
     let key = if certificate.self_issued { key.or(certificate.subject_key_id.as_ref()) } else { key };

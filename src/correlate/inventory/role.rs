@@ -3,8 +3,11 @@
 //! Goes by names, usages and places as kubeadm, k3s, OpenShift and cert-manager give them (Kubernetes documentation,
 //! "PKI certificates and requirements"); what fits nothing known is told by its usage alone.
 
+use std::collections::HashMap;
+
 use super::{FoundIn, Inventoried};
-use crate::correlate::World;
+use crate::cluster::Callee;
+use crate::correlate::steps::step;
 use crate::tls::Certificate;
 
 /// What a certificate is for.
@@ -101,11 +104,11 @@ impl CertificateRole {
 }
 
 /// The role of one certificate.
-pub(super) fn of(entry: &Inventoried, world: &World) -> CertificateRole {
+pub(super) fn of(entry: &Inventoried, called: &Called) -> CertificateRole {
     let certificate = &*entry.certificate;
     // An authority by its own word, or a self-issued certificate of version 1 that is trusted as one.
     let trusted = entry.found.iter().any(|f| f.kind == FoundIn::CaBundle);
-    match of_leaf(entry, world) {
+    match of_leaf(entry, called) {
         _ if certificate.ca => of_authority(entry),
         CertificateRole::Other if trusted => CertificateRole::CaBundle,
         role => role,
@@ -135,7 +138,7 @@ fn of_authority(entry: &Inventoried) -> CertificateRole {
     }
 }
 
-fn of_leaf(entry: &Inventoried, world: &World) -> CertificateRole {
+fn of_leaf(entry: &Inventoried, called: &Called) -> CertificateRole {
     let certificate = &*entry.certificate;
     let name = common_name(certificate);
     let has = |usage: &str| certificate.extended_key_usage.iter().any(|u| u == usage);
@@ -160,7 +163,7 @@ fn of_leaf(entry: &Inventoried, world: &World) -> CertificateRole {
         CertificateRole::Apiserver
     } else if issuer.contains("etcd") {
         CertificateRole::Etcd
-    } else if let Some(role) = of_service(certificate, world) {
+    } else if let Some(role) = called.role(certificate) {
         role
     } else if serves {
         CertificateRole::Serving
@@ -171,17 +174,41 @@ fn of_leaf(entry: &Inventoried, world: &World) -> CertificateRole {
     }
 }
 
-/// The role of a certificate that names the Service of a webhook, a conversion or an APIService.
-fn of_service(certificate: &Certificate, world: &World) -> Option<CertificateRole> {
-    let callee = world.cluster.callees.iter().find(|callee| {
-        let host = callee.service.as_ref().map(|(namespace, name)| format!("{name}.{namespace}.svc"));
-        host.is_some_and(|host| certificate.names(&host))
-    })?;
-    Some(if callee.kind == "apiservice" {
-        CertificateRole::AggregatedApiServing
-    } else {
-        CertificateRole::WebhookServing
-    })
+/// What webhooks, conversions and APIServices call, by the name of its host, in lower case.
+pub(super) struct Called {
+    hosts: HashMap<String, (usize, &'static str)>,
+    /// By what follows the first label, for wildcards.
+    parents: HashMap<String, (usize, &'static str)>,
+}
+
+impl Called {
+    pub(super) fn new(callees: &[Callee]) -> Self {
+        let mut called = Self { hosts: HashMap::new(), parents: HashMap::new() };
+        for (n, callee) in callees.iter().enumerate() {
+            let Some((namespace, name)) = &callee.service else { continue };
+            let host = format!("{name}.{namespace}.svc").to_ascii_lowercase();
+            if let Some((_, parent)) = host.split_once('.') {
+                called.parents.entry(parent.to_owned()).or_insert((n, callee.kind));
+            }
+            called.hosts.entry(host).or_insert((n, callee.kind));
+        }
+        called
+    }
+
+    /// The role of a certificate that names the Service of one, the first of several.
+    fn role(&self, certificate: &Certificate) -> Option<CertificateRole> {
+        let of = |san: &String| {
+            step();
+            let san = san.to_ascii_lowercase();
+            san.strip_prefix("*.").map_or_else(|| self.hosts.get(&san), |parent| self.parents.get(parent))
+        };
+        let (_, kind) = certificate.sans.iter().filter_map(of).min()?;
+        Some(if *kind == "apiservice" {
+            CertificateRole::AggregatedApiServing
+        } else {
+            CertificateRole::WebhookServing
+        })
+    }
 }
 
 fn common_name(certificate: &Certificate) -> &str {
