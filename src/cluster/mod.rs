@@ -198,6 +198,15 @@ pub struct HeldCertificates {
     pub bytes: Vec<u8>,
 }
 
+impl HeldCertificates {
+    /// Namespace of the Secret or ConfigMap.
+    pub fn namespace(&self) -> Option<&str> {
+        let of_object = matches!(self.holder, Holder::Secret | Holder::ConfigMap);
+        let object = self.place.split(' ').nth(1).filter(|_| of_object)?;
+        object.split_once('/').map(|(namespace, _)| namespace)
+    }
+}
+
 /// Two sources that disagree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {

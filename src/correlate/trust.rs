@@ -54,13 +54,15 @@ struct Shown {
     place: String,
 }
 
-/// The chain on the wire (TLS up to 1.2), else the certificate of a Secret that covers the name called.
+/// The chain on the wire (TLS up to 1.2), else the certificate of a Secret that covers the name called; of the Service's
+/// namespace where one is called, since its pods can mount no other.
 fn shown(join: &Join<'_>, case: &Case, goal: &Goal) -> Option<Shown> {
     let wire = case.attempt().and_then(|f| join.world.flow(f).app.session.tls.as_deref());
     if let Some(tls) = wire.filter(|t| !t.certificates.is_empty()) {
         return Some(Shown { chain: tls.certificates.clone(), place: "on the wire".to_owned() });
     }
-    let held = goal.names.iter().filter_map(|name| join.trust.held(name, join.world)).min()?;
+    let namespace = goal.service.as_ref().map(|(namespace, _)| namespace.as_str());
+    let held = goal.names.iter().filter_map(|name| join.trust.held(name, namespace, join.world)).min()?;
     let held = join.world.cluster.certificates.get(held)?;
     let chain = certificates(&held.bytes).into_iter().map(Arc::new).collect();
     Some(Shown { chain, place: format!("in {}", held.place) })
@@ -88,8 +90,15 @@ pub(super) struct Trust {
     /// The first callee of each name, and of each Service.
     by_callee: HashMap<String, usize>,
     by_service: HashMap<(String, String), usize>,
-    /// Name → the first certificate of a Secret or a file, by its place, that is for it.
-    by_name: OnceLock<HashMap<String, usize>>,
+    by_name: OnceLock<ByName>,
+}
+
+/// The first certificates of Secrets and files, by their places, that are for a name.
+#[derive(Default)]
+struct ByName {
+    anywhere: HashMap<String, usize>,
+    /// In a namespace, or in no object.
+    within: HashMap<(String, Option<String>), usize>,
 }
 
 impl Trust {
@@ -113,18 +122,30 @@ impl Trust {
         self.bundles.get(n).map(|bundle| bundle.get_or_init(read))
     }
 
-    fn held(&self, name: &str, world: &World) -> Option<usize> {
-        let read = || {
-            let mut by_name = HashMap::new();
-            for (n, held) in world.cluster.certificates.iter().enumerate() {
-                let leaf = first_certificates(&held.bytes, 1).pop().filter(|leaf| !leaf.ca);
-                for san in leaf.into_iter().flat_map(|leaf| leaf.sans) {
-                    by_name.entry(san).or_insert(n);
-                }
-            }
-            by_name
+    /// The certificate for a name in this namespace or else in no object; anywhere, where no namespace is asked for.
+    pub(super) fn held(&self, name: &str, namespace: Option<&str>, world: &World) -> Option<usize> {
+        let by_name = self.by_name.get_or_init(|| ByName::of(world));
+        if namespace.is_none() {
+            return by_name.anywhere.get(name).copied();
+        }
+        let within = |namespace: Option<&str>| {
+            by_name.within.get(&(name.to_owned(), namespace.map(str::to_owned))).copied()
         };
-        self.by_name.get_or_init(read).get(name).copied()
+        within(namespace).or_else(|| within(None))
+    }
+}
+
+impl ByName {
+    fn of(world: &World) -> Self {
+        let mut by_name = Self::default();
+        for (n, held) in world.cluster.certificates.iter().enumerate() {
+            let leaf = first_certificates(&held.bytes, 1).pop().filter(|leaf| !leaf.ca);
+            for san in leaf.into_iter().flat_map(|leaf| leaf.sans) {
+                by_name.anywhere.entry(san.clone()).or_insert(n);
+                by_name.within.entry((san, held.namespace().map(str::to_owned))).or_insert(n);
+            }
+        }
+        by_name
     }
 }
 
