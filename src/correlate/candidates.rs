@@ -1,5 +1,6 @@
 //! Which flows an event could be about.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use super::link::Connections;
 use super::lists::{self, GoalEndings, Lists};
 use super::strangers;
 use super::{Key, World};
+use crate::cluster::Owner;
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::{Ending, Endings, LogEvent};
 use crate::time::{TimeDelta, Timestamp};
@@ -63,6 +65,8 @@ pub(super) struct Finder<'w> {
     places: Vec<(Option<Arc<Goal>>, Vec<u32>)>,
     /// Source before translation → places in the connection tables.
     translations: HashMap<SocketAddr, Vec<u32>>,
+    /// Source and destination of each connection that a caller's line names.
+    named: HashSet<(SocketAddr, SocketAddr)>,
     strangers: Option<u32>,
     /// Names of nodes.
     nodes: HashSet<&'w str>,
@@ -93,6 +97,7 @@ impl<'w> Finder<'w> {
         for (n, t) in world.cluster.translations.iter().enumerate() {
             translations.entry(t.original.0).or_default().push(n as u32);
         }
+        let callers = world.logs.events.iter().filter(|e| !e.server_side).map(|e| &e.fields);
         Self {
             world,
             table,
@@ -103,6 +108,7 @@ impl<'w> Finder<'w> {
             strange_ports: HashMap::new(),
             places: Vec::new(),
             translations,
+            named: callers.filter_map(|f| f.source.zip(f.destination)).collect(),
             strangers: None,
             nodes: world.cluster.nodes.iter().map(|n| n.name.as_str()).collect(),
             homes: HashMap::new(),
@@ -358,10 +364,12 @@ impl<'w> Finder<'w> {
         goal: &'a Goal,
         source: SocketAddr,
     ) -> impl Iterator<Item = FlowIndex> + 'a {
+        let may_lead = self.translates(event, source);
         let leads = move |f: &FlowIndex| {
-            let flow = self.world.read(*f);
-            let direct = event.fields.destination == Some(flow.resp);
-            direct || event.server_side || goal.backends.contains_key(&flow.resp) || goal.backends.is_empty()
+            let resp = self.world.read(*f).resp;
+            let direct = event.server_side || event.fields.destination == Some(resp);
+            let to_goal = || goal.backends.contains_key(&resp) || goal.backends.is_empty();
+            direct || to_goal() && may_lead(resp)
         };
         let places = self.translations.get(&source).map(Vec::as_slice).unwrap_or_default();
         let translated = places.iter().map(|n| &self.world.cluster.translations[*n as usize]);
@@ -372,6 +380,24 @@ impl<'w> Finder<'w> {
             flows.filter(|f| self.world.read(**f).resp == t.reply.0)
         });
         self.table.of_orig(source).iter().filter(move |f| leads(f)).chain(through).copied()
+    }
+}
+
+impl Finder<'_> {
+    /// Where a connection may lead that a line names with this source: anywhere, where the line names no destination;
+    /// else to what objects and connection tables say is behind that. Where they do not say, assume a translation, but
+    /// none of a pod's own address, and none to an end that a line names with this very source: that line's call it is.
+    fn translates(&self, event: &LogEvent, source: SocketAddr) -> impl Fn(SocketAddr) -> bool + '_ {
+        let destination = event.fields.destination;
+        let told = LazyCell::new(move || {
+            let (map, d) = (&self.world.cluster, destination?);
+            let behind: BTreeSet<SocketAddr> = map.backends(d).iter().map(|b| b.address).collect();
+            Some((behind, matches!(map.owner(d.ip()), Some(Owner::Pod(_)))))
+        });
+        move |resp| {
+            let Some((behind, of_pod)) = &*told else { return true };
+            behind.contains(&resp) || !of_pod && !self.named.contains(&(source, resp))
+        }
     }
 }
 
