@@ -11,7 +11,7 @@ use super::goal::Goal;
 use super::index::FlowTable;
 use super::questions::Questions;
 use crate::capture::CaptureIndex;
-use crate::flow::{Moment, Scratch};
+use crate::flow::{Dir, Moment, Scratch};
 use crate::ingest::Conversation;
 use crate::log::Ending;
 use crate::time::Timestamp;
@@ -24,12 +24,14 @@ pub(super) struct Backend {
     pub(super) established: Spans,
     /// Refused.
     pub(super) refused: Spans,
-    /// Established, with a hello or request that was acknowledged and never answered.
+    /// Established, with a whole hello or request that was acknowledged and never answered.
     pub(super) silent: Spans,
     /// Those that got bytes back, from the first byte to the last.
     pub(super) answered: Spans,
-    /// Start of each that dialled and got no answer at all, and of each that got bytes back.
-    pub(super) unanswered: Starts,
+    /// Start of each that dialled and got no answer at all, by who dialled.
+    pub(super) unanswered: Unanswered,
+    /// Start of each whose SYN was answered by a SYN-ACK, and of each that got bytes back.
+    pub(super) taken: Starts,
     pub(super) answered_begun: Starts,
     /// What the server chose, without repeats.
     pub(super) chosen: BTreeSet<(CipherSuite, ProtocolVersion)>,
@@ -69,9 +71,84 @@ pub(super) struct Starts(Vec<(CaptureIndex, Timestamp)>);
 impl Starts {
     /// How many flows of a capture began after the first of these times and not after the second.
     pub(super) fn begun_within(&self, capture: CaptureIndex, (after, to): (Timestamp, Timestamp)) -> u32 {
-        let place = |time| self.0.partition_point(|start| *start <= (capture, time));
-        place(to).saturating_sub(place(after)) as u32
+        self.place(capture, to).saturating_sub(self.place(capture, after)) as u32
     }
+
+    /// When the last flow of a capture began that did so after the first of these times and not after the second.
+    pub(super) fn last_within(
+        &self,
+        capture: CaptureIndex,
+        (after, to): (Timestamp, Timestamp),
+    ) -> Option<Timestamp> {
+        let last = self.place(capture, to).checked_sub(1).map(|n| self.0[n]);
+        last.filter(|(of, time)| *of == capture && *time > after).map(|(_, time)| time)
+    }
+
+    fn place(&self, capture: CaptureIndex, time: Timestamp) -> usize {
+        self.0.partition_point(|start| *start <= (capture, time))
+    }
+}
+
+/// Dials that got no answer at all.
+#[derive(Debug, Default)]
+pub(super) struct Unanswered {
+    /// By originator.
+    dials: HashMap<IpAddr, Dials>,
+    /// Originators whose SYN was answered at another time: the way is open to them.
+    served: BTreeSet<IpAddr>,
+    /// The repeated ones of those.
+    repeated: Starts,
+}
+
+/// Starts of one originator's dials: of all, and of those whose SYN was sent again.
+#[derive(Debug, Default)]
+struct Dials {
+    all: Starts,
+    repeated: Starts,
+}
+
+impl Unanswered {
+    fn add(&mut self, orig: IpAddr, syns: u32, begun: (CaptureIndex, Timestamp)) {
+        let dials = self.dials.entry(orig).or_default();
+        dials.all.0.push(begun);
+        if syns > 1 {
+            dials.repeated.0.push(begun);
+        }
+    }
+
+    fn sort(&mut self) {
+        for (orig, dials) in &mut self.dials {
+            dials.all.0.sort_unstable();
+            dials.repeated.0.sort_unstable();
+            if self.served.contains(orig) {
+                self.repeated.0.extend(&dials.repeated.0);
+            }
+        }
+        self.repeated.0.sort_unstable();
+    }
+
+    /// How many began as [`Starts::begun_within`] asks and say something to `orig`: its own, and what others that were
+    /// served at another time sent more than once. Anybody can send a SYN that a filter drops.
+    pub(super) fn begun_within(
+        &self,
+        orig: IpAddr,
+        capture: CaptureIndex,
+        span: (Timestamp, Timestamp),
+    ) -> u32 {
+        let count = |starts: &Starts| starts.begun_within(capture, span);
+        let (own, twice) = self.dials.get(&orig).map_or((0, 0), |d| (count(&d.all), count(&d.repeated)));
+        let twice = if self.served.contains(&orig) { twice } else { 0 };
+        own + count(&self.repeated) - twice
+    }
+}
+
+/// Where packets of a goal go to.
+#[derive(Debug, Default)]
+pub(super) struct Destinations<'w> {
+    /// The backends, and the nodes that they are on.
+    pub(super) ips: BTreeSet<IpAddr>,
+    /// Names of those nodes.
+    pub(super) nodes: BTreeSet<&'w str>,
 }
 
 /// Addresses with what is known of them.
@@ -89,7 +166,7 @@ pub(super) struct Backends<'w> {
     endpoints: HashMap<(String, String), (u32, u32)>,
     /// Of each goal the backends that got bytes back, and the hosts that its packets go to.
     answering: HashMap<u32, Answering>,
-    hosts: HashMap<u32, Rc<BTreeSet<IpAddr>>>,
+    hosts: HashMap<u32, Rc<Destinations<'w>>>,
     pub(super) questions: Questions<'w>,
 }
 
@@ -118,7 +195,9 @@ impl<'w> Backends<'w> {
             let apart = flows.len().div_ceil(MAX_KNOWN).max(1);
             world.wire.flows.each_of(flows.iter().copied().step_by(apart), |record| {
                 if record.is_lone_syn() {
-                    backend.add_lone(record.capture(), record.brief().first(), clocks);
+                    let (brief, capture) = (record.brief(), record.capture());
+                    let begun = (capture, clocks.of_capture(capture, brief.first().time));
+                    backend.unanswered.add(brief.endpoint(Dir::Orig).ip(), 1, begun);
                 } else {
                     backend.add(record.open_into(&mut scratch), clocks);
                 }
@@ -154,12 +233,13 @@ impl<'w> Backends<'w> {
     }
 
     /// The hosts that packets of a goal go to: its backends, and the nodes that they are on.
-    pub(super) fn hosts(&mut self, number: u32, goal: &Goal) -> Rc<BTreeSet<IpAddr>> {
+    pub(super) fn hosts(&mut self, number: u32, goal: &Goal) -> Rc<Destinations<'w>> {
         let map = &self.world.cluster;
         let found = self.hosts.entry(number).or_insert_with(|| {
             let nodes: BTreeSet<&str> = goal.backends.keys().filter_map(|b| map.node_of(*b)).collect();
-            let of_nodes = nodes.into_iter().filter_map(|n| map.node(n)).flat_map(|n| n.ips.iter().copied());
-            Rc::new(goal.backends.keys().map(SocketAddr::ip).chain(of_nodes).collect())
+            let of_nodes = nodes.iter().filter_map(|n| map.node(n)).flat_map(|n| n.ips.iter().copied());
+            let ips = goal.backends.keys().map(SocketAddr::ip).chain(of_nodes).collect();
+            Rc::new(Destinations { ips, nodes })
         });
         Rc::clone(found)
     }
@@ -205,7 +285,7 @@ impl Backend {
         if established {
             self.established.add(first, last);
         }
-        if established && heard && flow.bytes.orig > 0 && flow.bytes.resp == 0 {
+        if established && heard && asked(flow) && flow.bytes.resp == 0 {
             self.silent.add(first, last);
         }
         if let Some(at) = endings::moment(flow, Ending::Refused) {
@@ -213,30 +293,42 @@ impl Backend {
             self.refused.add(at, at);
         }
         let begun = (flow.capture, first);
+        if tcp.is_some_and(|t| t.synack.resp > 0) {
+            self.taken.0.push(begun);
+            self.unanswered.served.insert(flow.orig.ip());
+        }
         if flow.bytes.resp > 0 {
             let spoke = tcp.and_then(|t| t.first_payload.resp.zip(t.last_payload.resp));
             let (from, to) = spoke.map_or((first, last), |(from, to)| (time(from), time(to)));
             self.answered.add(from, to);
             self.answered_begun.0.push(begun);
-        } else if tcp.is_some_and(|t| t.syn.orig > 0) && flow.packets.resp == 0 && flow.icmp.is_empty() {
-            self.unanswered.0.push(begun);
+        } else if let Some(tcp) = tcp.filter(|t| t.syn.orig > 0)
+            && flow.packets.resp == 0
+            && flow.icmp.is_empty()
+        {
+            self.unanswered.add(flow.orig.ip(), tcp.syn.orig, begun);
         }
         let hello = flow.app.session.tls.as_deref().and_then(|t| t.server_hello.as_ref());
         self.chosen.extend(hello.map(|hello| (hello.cipher, hello.version)));
     }
 
-    /// Takes in a SYN that is all of its flow.
-    fn add_lone(&mut self, capture: CaptureIndex, first: Moment, clocks: &Clocks) {
-        self.unanswered.0.push((capture, clocks.of_capture(capture, first.time)));
-    }
-
+    /// Brings what was added into order.
     fn sort(&mut self) {
         for spans in [&mut self.established, &mut self.refused, &mut self.silent, &mut self.answered] {
             spans.sort();
         }
-        self.unanswered.0.sort_unstable();
+        self.unanswered.sort();
+        self.taken.0.sort_unstable();
         self.answered_begun.0.sort_unstable();
     }
+}
+
+/// Whether something was asked to which a server answers: a part of a hello, or any byte, leaves it waiting.
+fn asked(flow: &Conversation) -> bool {
+    let session = &flow.app.session;
+    let hello = session.tls.as_deref().and_then(|t| t.client_hello.as_ref());
+    hello.is_some_and(|h| h.complete.is_some() || h.cut)
+        || session.http.as_ref().is_some_and(|h| h.request.is_some())
 }
 
 /// Flows of one address that say how it did otherwise; of more, as many that lie evenly apart.

@@ -171,10 +171,13 @@ pub struct Neighbours {
     pub backend_established: u32,
     /// Connections to the same backend that were refused.
     pub backend_refused: u32,
-    /// Connections to the same backend that were established, whose hello or request was acknowledged, and that got no
-    /// byte back.
+    /// Connections to the same backend begun before this one that were established, whose whole hello or request was
+    /// acknowledged, and that got no byte back.
     pub backend_silent: u32,
-    /// Connections to the same backend begun after this one whose SYNs nobody answered.
+    /// Connections to the same backend begun after this one, before the call had ended, that got a SYN-ACK.
+    pub backend_taken_later: u32,
+    /// Connections to the same backend begun after this one whose SYNs nobody answered, and after which none got a
+    /// SYN-ACK: the caller's own, and such as were dialled more than once by who was served at another time.
     pub backend_unanswered_later: u32,
     /// Connections to the same backend begun after this one that got bytes back.
     pub backend_answered_later: u32,

@@ -31,7 +31,7 @@ pub(super) fn build(join: &Join<'_>, assigned: &Assigned, options: &JoinOptions)
     let mut hosts = Hosts::new(join.world);
     for case in &mut cases {
         name_backend(case, join);
-        case.facts = facts::of(join, case, &mut backends);
+        case.facts = facts::of(join, case, &dialers, &mut backends);
         case.facts.hosts = hosts.of(join, case);
         case.coverage = coverage::of(join, case, &dialers, &mut strangers, &mut shown);
     }

@@ -1,8 +1,11 @@
 //! Facts of a case that are not facts of one flow.
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 
+use super::askers::Askers;
 use super::backends::{Backend, Backends, MAX_COMPARED};
+use super::dialers::Dialers;
 use super::endings;
 use super::goal::Goal;
 use super::join::Join;
@@ -15,7 +18,7 @@ use crate::log::Ending;
 use crate::time::{TimeDelta, Timestamp};
 
 /// All facts of a case.
-pub(super) fn of(join: &Join<'_>, case: &Case, backends: &mut Backends<'_>) -> CaseFacts {
+pub(super) fn of(join: &Join<'_>, case: &Case, dialers: &Dialers, backends: &mut Backends<'_>) -> CaseFacts {
     let world = join.world;
     let event = world.event(case);
     let at = event.and_then(|e| join.clocks.of_event(e));
@@ -23,7 +26,7 @@ pub(super) fn of(join: &Join<'_>, case: &Case, backends: &mut Backends<'_>) -> C
     let mut facts = CaseFacts {
         deadline: event.and_then(|e| e.fields.deadline),
         server_says: server_says(join, case),
-        neighbor_unanswered: unanswered_neighbors(join, case, backends),
+        neighbor_unanswered: unanswered_neighbors(join, case, dialers, backends),
         ca_bundle_mismatch,
         issuer_missing,
         ..CaseFacts::default()
@@ -251,10 +254,13 @@ fn neighbours(join: &Join<'_>, case: &Case, goal: Option<&Goal>, backends: &mut 
     let same = backends.of(flow.resp);
     facts.backend_established = same.established.within(around);
     facts.backend_refused = same.refused.within(around);
-    facts.backend_silent = same.silent.within(around);
-    let later = (join.clocks.of_packet(flow, flow.first.time), around.1);
-    facts.backend_unanswered_later = same.unanswered.begun_within(flow.capture, later);
-    facts.backend_answered_later = same.answered_begun.begun_within(flow.capture, later);
+    let begun = join.clocks.of_packet(flow, flow.first.time);
+    facts.backend_silent = same.silent.within((around.0, begun));
+    facts.backend_taken_later = same.taken.begun_within(flow.capture, (begun, around.1 - AROUND));
+    facts.backend_answered_later = same.answered_begun.begun_within(flow.capture, (begun, around.1));
+    let last_taken = same.taken.last_within(flow.capture, (begun, around.1));
+    let later = (last_taken.unwrap_or(begun), around.1);
+    facts.backend_unanswered_later = same.unanswered.begun_within(flow.orig.ip(), flow.capture, later);
     let answering = case.event.zip(goal).map(|(n, goal)| backends.answering(join.goals.number(n), goal));
     let others = answering.iter().flat_map(|all| all.iter()).filter(|(b, _)| *b != flow.resp);
     facts.other_endpoints_ok = others.filter(|(_, b)| b.answered.within(around) > 0).count() as u32;
@@ -324,21 +330,28 @@ fn cluster_ip_on_wire(join: &Join<'_>, flow: &Conversation) -> Option<bool> {
 }
 
 /// Unanswered ARP or ND requests during the attempt, for the destination or for a next hop when nothing was sent.
-fn unanswered_neighbors(join: &Join<'_>, case: &Case, backends: &mut Backends<'_>) -> Option<u32> {
+fn unanswered_neighbors(
+    join: &Join<'_>,
+    case: &Case,
+    dialers: &Dialers,
+    backends: &mut Backends<'_>,
+) -> Option<u32> {
     if join.world.wire.neighbors.is_empty() {
         return None;
     }
     let (from, to) = case.window?;
     let wanted = case.event.map(|n| backends.hosts(join.goals.number(n), join.goals.of(n)));
-    let asked =
-        case.event.zip(wanted).map(|(n, hosts)| backends.questions.about(join.goals.number(n), &hosts));
+    let wanted = wanted.unwrap_or_default();
+    let asked = case.event.map(|n| backends.questions.about(join.goals.number(n), &wanted.ips));
     let asked = asked.into_iter().flat_map(|asked| asked.until(to));
     let open = asked.filter(|n| {
         let here = |time| join.clocks.in_capture(n.capture.0 as usize, time);
         let inside = n.last.time >= here(from) && n.first.time <= here(to);
         inside && n.answered.is_none_or(|a| a.time > here(to))
     });
-    Some(open.map(|n| n.requests).fold(0, u32::saturating_add))
+    let askers = LazyCell::new(|| Askers::new(join, case, dialers, &wanted));
+    let asked = open.filter(|n| askers.include(n.asked_by));
+    Some(asked.map(|n| n.requests).fold(0, u32::saturating_add))
 }
 
 /// What other calls did within this of a case bears on it.

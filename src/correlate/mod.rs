@@ -14,6 +14,7 @@ use crate::log::{Edge, LogEvent, Logs};
 use crate::time::{TimeDelta, Timestamp};
 
 mod anomalies;
+mod askers;
 mod backends;
 mod candidates;
 mod case;

@@ -5,6 +5,7 @@ mod bounds;
 mod clocks;
 mod contrary;
 mod hosts;
+mod others;
 mod requests;
 mod steps;
 
