@@ -1,6 +1,5 @@
 //! Which flows an event could be about.
 
-use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,8 +11,8 @@ use super::index::FlowTable;
 use super::link::Connections;
 use super::lists::{self, GoalEndings, Lists};
 use super::strangers;
+use super::tuples::Tuples;
 use super::{Key, World};
-use crate::cluster::Owner;
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::{Ending, Endings, LogEvent};
 use crate::time::{TimeDelta, Timestamp};
@@ -65,8 +64,7 @@ pub(super) struct Finder<'w> {
     places: Vec<(Option<Arc<Goal>>, Vec<u32>)>,
     /// Source before translation → places in the connection tables.
     translations: HashMap<SocketAddr, Vec<u32>>,
-    /// Source and destination of each connection that a caller's line names.
-    named: HashSet<(SocketAddr, SocketAddr)>,
+    named: Tuples<'w>,
     strangers: Option<u32>,
     /// Names of nodes.
     nodes: HashSet<&'w str>,
@@ -97,7 +95,6 @@ impl<'w> Finder<'w> {
         for (n, t) in world.cluster.translations.iter().enumerate() {
             translations.entry(t.original.0).or_default().push(n as u32);
         }
-        let callers = world.logs.events.iter().filter(|e| !e.server_side).map(|e| &e.fields);
         Self {
             world,
             table,
@@ -108,7 +105,7 @@ impl<'w> Finder<'w> {
             strange_ports: HashMap::new(),
             places: Vec::new(),
             translations,
-            named: callers.filter_map(|f| f.source.zip(f.destination)).collect(),
+            named: Tuples::new(world),
             strangers: None,
             nodes: world.cluster.nodes.iter().map(|n| n.name.as_str()).collect(),
             homes: HashMap::new(),
@@ -364,7 +361,7 @@ impl<'w> Finder<'w> {
         goal: &'a Goal,
         source: SocketAddr,
     ) -> impl Iterator<Item = FlowIndex> + 'a {
-        let may_lead = self.translates(event, source);
+        let may_lead = self.named.translates(event, source);
         let leads = move |f: &FlowIndex| {
             let resp = self.world.read(*f).resp;
             let direct = event.server_side || event.fields.destination == Some(resp);
@@ -380,24 +377,6 @@ impl<'w> Finder<'w> {
             flows.filter(|f| self.world.read(**f).resp == t.reply.0)
         });
         self.table.of_orig(source).iter().filter(move |f| leads(f)).chain(through).copied()
-    }
-}
-
-impl Finder<'_> {
-    /// Where a connection may lead that a line names with this source: anywhere, where the line names no destination;
-    /// else to what objects and connection tables say is behind that. Where they do not say, assume a translation, but
-    /// none of a pod's own address, and none to an end that a line names with this very source: that line's call it is.
-    fn translates(&self, event: &LogEvent, source: SocketAddr) -> impl Fn(SocketAddr) -> bool + '_ {
-        let destination = event.fields.destination;
-        let told = LazyCell::new(move || {
-            let (map, d) = (&self.world.cluster, destination?);
-            let behind: BTreeSet<SocketAddr> = map.backends(d).iter().map(|b| b.address).collect();
-            Some((behind, matches!(map.owner(d.ip()), Some(Owner::Pod(_)))))
-        });
-        move |resp| {
-            let Some((behind, of_pod)) = &*told else { return true };
-            behind.contains(&resp) || !of_pod && !self.named.contains(&(source, resp))
-        }
     }
 }
 

@@ -11,8 +11,10 @@ use super::goal::{Goal, Goals};
 use super::index::FlowTable;
 use super::link::Connections;
 use super::lists::QUEUED;
+
 use super::spanning::Spanning;
 use super::trust::Trust;
+use super::tuples;
 use super::{
     Case, CaseFlow, Correlated, JoinOptions, Key, Matching, Role, Target, World, cases, contrary, crowd,
 };
@@ -281,7 +283,7 @@ impl Join<'_> {
         let at = self.clocks.of_event(event);
         let told = !endings::is_open(best.ended.ending) && !best.contrary;
         let offset = at.map(|t| t - best.ended.at).filter(|_| told);
-        let key = words(best.key);
+        let key = self.key_in_words(event, best);
         let fit = match (best.ended.ending, offset) {
             _ if best.contrary => {
                 "the connection was answered while the call was under way, against what the line says".to_owned()
@@ -311,6 +313,16 @@ impl Join<'_> {
             if elsewhere { "; neither of its ends is one that the objects know for this call" } else { "" };
         let why = format!("{key}; {fit}{shared}{strange}");
         Matching { key: best.key, score: best.score, offset, alternatives: others.to_vec(), elsewhere, why }
+    }
+
+    /// What led to a candidate.
+    fn key_in_words(&self, event: &LogEvent, best: &Candidate) -> &'static str {
+        let views = self.connections.views(best.ended.flow);
+        let resps: Vec<_> = views.iter().map(|(view, _)| self.world.read(*view).resp).collect();
+        if best.key == Key::Tuple && tuples::is_assumed(&self.world.cluster, event, &resps) {
+            return "the line names the source of this connection; that its destination was translated is assumed";
+        }
+        words(best.key)
     }
 
     /// Whether objects know nodes and where a call's target leads, and no view of a connection comes from such a node or

@@ -45,6 +45,7 @@ mod spanning;
 mod steps;
 mod strangers;
 mod trust;
+mod tuples;
 mod wire;
 
 #[cfg(test)]

@@ -152,6 +152,8 @@ fn an_exact_destination_beats_an_assumed_translation() {
         assert_eq!(of_tuple(&mut world, "10.2.0.9:443"), None, "{order:?}");
     }
     let mut alone = world(1, vec![reset()], vec![line("10.96.0.9:443")]);
+    let why = of_line(&mut alone).matching.expect("a match").why;
+    assert!(why.contains("that its destination was translated is assumed"), "{why}");
     assert_eq!(
         of_tuple(&mut alone, "10.96.0.9:443"),
         Some(4005),
@@ -160,6 +162,8 @@ fn an_exact_destination_beats_an_assumed_translation() {
     let mut told = world(1, vec![reset()], vec![line("10.96.0.9:443")]);
     service(&mut told, ("b", "a"), "10.96.0.9", &["10.2.0.8:443"]);
     assert_eq!(of_tuple(&mut told, "10.96.0.9:443"), Some(4005), "what objects say");
+    let why = of_line(&mut told).matching.expect("a match").why;
+    assert!(why.contains("names both ends"), "{why}");
     let mut pod = world(1, vec![reset()], vec![line("10.2.0.9:443")]);
     service(&mut pod, ("b", "a"), "10.96.0.9", &["10.2.0.8:443"]);
     let ips = vec!["10.2.0.9".parse().expect("an address")];
