@@ -13,8 +13,10 @@ use ::tar::EntryType;
 use super::allowance::{self, Drawn};
 use super::codec::{self, Codec};
 use super::discover::{Finder, in_place, note_packed};
+use super::links::Links;
+use super::mend::{self, Mend, Mended};
 use super::name;
-use super::open::{Opening, Origin};
+use super::open::{NULS, Opening, Origin};
 use super::spool::Region;
 use super::tar::{Member, TarReader};
 use super::{SourceKind, SourceReader, sniff, tar};
@@ -26,27 +28,31 @@ impl Finder<'_> {
     pub(super) fn tar(&mut self, opening: &Opening, shown: &str, depth: u32) {
         if let Some(region) = in_place(opening) {
             let mut tar = TarReader::new(region.clone());
+            let mut links = Links::default();
             while let Some(member) = self.next_member(&mut tar, shown) {
-                if let Some(path) = self.admit(&member, shown) {
+                if let Some(path) = self.admit(&member, shown, &mut links) {
                     self.written = written_at(&member);
                     let part = region.part(member.offset, member.size);
                     let share = allowance::part_of(opening.share, member.size, region.len());
                     self.known(Origin::Region(part), &path, depth + 1, share);
                 }
             }
+            self.note_links(&links);
             return;
         }
         match as_archive(opening).open_counted() {
             Err(e) => self.bundle.problems.loss("unreadable", Place::Whole, || format!("{shown}: {e}")),
             Ok((reader, used)) => {
                 let mut tar: TarReader<SourceReader> = TarReader::new(reader);
+                let mut links = Links::default();
                 let mut share = Share { of: opening.share, stored: opening.origin.stored(), used, before: 0 };
                 while let Some(member) = self.next_member(&mut tar, shown) {
-                    if let Some(path) = self.admit(&member, shown) {
+                    if let Some(path) = self.admit(&member, shown, &mut links) {
                         self.written = written_at(&member);
                         self.spool_member(&mut tar.data(member.size), &path, u64::MAX, depth, &mut share);
                     }
                 }
+                self.note_links(&links);
             }
         }
     }
@@ -94,9 +100,10 @@ impl Finder<'_> {
     }
 
     /// The path of a member that is a file; other kinds are said where they are odd.
-    fn admit(&mut self, member: &Member, shown: &str) -> Option<String> {
+    fn admit(&mut self, member: &Member, shown: &str, links: &mut Links) -> Option<String> {
         let name = name::safe(&member.name);
         let path = format!("{shown}!{}", name.text);
+        links.meet(&name.text);
         match member.kind {
             EntryType::Directory => return None,
             EntryType::Link | EntryType::Symlink => {
@@ -104,6 +111,8 @@ impl Finder<'_> {
                     self.bundle.problems.note("link_out_of_tree", Place::Whole, || {
                         format!("{path} is a link that leads out of the archive and is not followed")
                     });
+                } else {
+                    links.add(member.kind, &name.text, &member.link, path);
                 }
                 return None;
             }
@@ -122,6 +131,18 @@ impl Finder<'_> {
             _ => {}
         }
         self.named(path, &name)
+    }
+
+    /// Says which links of an archive lead to no member of it.
+    fn note_links(&mut self, links: &Links) {
+        for path in links.to_nothing() {
+            self.bundle.problems.note("link_to_nothing", Place::Whole, || {
+                format!(
+                    "{} is a link to what is not in the archive; add its target",
+                    path.unwrap_or("a member")
+                )
+            });
+        }
     }
 
     /// The name of a limit that stopped reading, or of what else did.
@@ -237,7 +258,8 @@ impl Finder<'_> {
     /// Spools a member unless nothing reads what it holds; `most` bytes are what its ratio allows.
     fn spool_member(&mut self, from: &mut dyn Read, path: &str, most: u64, depth: u32, share: &mut Share) {
         let mut head = Vec::new();
-        let read = from.take(sniff::LOOK).read_to_end(&mut head);
+        let mut read = from.take(sniff::LOOK).read_to_end(&mut head);
+        let behind = self.behind_nuls(from, path, &mut head, &mut read);
         let archive = Codec::of(&head).is_some() || tar::is_header(&head) || head.starts_with(b"PK");
         if read.is_ok() && !archive && !is_utf16(&head) && sniff::kind(&head) == SourceKind::Unknown {
             let opening = Opening::new(Origin::Left, self.limits);
@@ -247,7 +269,7 @@ impl Finder<'_> {
             return;
         }
         // An error in the head comes again from the spool's own read, unless the reader has ended.
-        let mut whole = head.as_slice().chain(from);
+        let mut whole = head.as_slice().chain(behind);
         let region = match read {
             Ok(_) => self.spool_bounded(&mut whole, path, most),
             Err(e) => {
@@ -258,6 +280,29 @@ impl Finder<'_> {
         if let Some(region) = region {
             self.known(Origin::Region(region), path, depth + 1, share.next());
         }
+    }
+
+    /// What follows the head of a member; of a log with nothing but NULs in its head, what follows the one behind them.
+    fn behind_nuls<'r>(
+        &mut self,
+        from: &'r mut dyn Read,
+        path: &str,
+        head: &mut Vec<u8>,
+        read: &mut io::Result<usize>,
+    ) -> Box<dyn Read + 'r> {
+        if !mend::is_nuls(head, sniff::LOOK) {
+            return Box::new(from);
+        }
+        let mut behind = Mended::new(from, Mend { nuls: true, ..Mend::default() });
+        let mut log = Vec::new();
+        let further = behind.by_ref().take(sniff::LOOK).read_to_end(&mut log);
+        if sniff::kind(&log) == SourceKind::Log {
+            (*head, *read) = (log, further);
+            self.bundle.problems.note("leading_nuls", Place::Whole, || format!("{path}: {NULS}"));
+        } else if let Err(e) = further {
+            self.bundle.problems.loss("limit_leading_nuls", Place::Whole, || format!("{path}: {e}"));
+        }
+        Box::new(behind)
     }
 
     /// Spools a stream within the limits of size and says where it was cut.

@@ -119,6 +119,8 @@ mod codec;
 mod discover;
 mod layout;
 mod lines;
+mod links;
+mod mend;
 mod name;
 mod open;
 mod parts;

@@ -11,9 +11,10 @@ use std::sync::atomic::AtomicU64;
 
 use super::allowance::{self, Allowance, Allowed};
 use super::codec::Codec;
+use super::mend::{self, Mend, Mended};
 use super::parts::Ranges;
 use super::spool::{Region, Spool};
-use super::{Limits, SourceReader, sniff};
+use super::{Limits, SourceKind, SourceReader, sniff};
 use crate::error::{Place, Weirds};
 
 /// Where the bytes of a source are.
@@ -36,6 +37,7 @@ pub(super) struct Opening {
     /// Compressions, outermost first.
     pub(super) codecs: Vec<Codec>,
     pub(super) utf16: Option<Endian>,
+    pub(super) mend: Mend,
     /// Stretches that are read; of what lies between them the line ends alone, so that lines keep their numbers.
     pub(super) only: Option<Ranges>,
     pub(super) limits: Limits,
@@ -80,13 +82,31 @@ impl Opening {
     pub(super) fn new(origin: Origin, limits: &Limits) -> Self {
         let share = origin.stored();
         let allowed = Allowed::EachPass(allowance::most(share, limits));
-        Self { origin, codecs: Vec::new(), utf16: None, only: None, limits: *limits, share, allowed }
+        Self {
+            origin,
+            codecs: Vec::new(),
+            utf16: None,
+            mend: Mend::default(),
+            only: None,
+            limits: *limits,
+            share,
+            allowed,
+        }
     }
 
     /// What is found in an input file and stands for `share` bytes of it.
     pub(super) fn within(origin: Origin, limits: &Limits, share: u64, all: &Allowance) -> Self {
         let allowed = Allowed::Together(all.clone());
-        Self { origin, codecs: Vec::new(), utf16: None, only: None, limits: *limits, share, allowed }
+        Self {
+            origin,
+            codecs: Vec::new(),
+            utf16: None,
+            mend: Mend::default(),
+            only: None,
+            limits: *limits,
+            share,
+            allowed,
+        }
     }
 
     pub(super) fn open(&self) -> io::Result<SourceReader> {
@@ -110,6 +130,9 @@ impl Opening {
         if let Some(endian) = self.utf16 {
             reader = Box::new(Utf16::new(reader, endian));
         }
+        if self.mend != Mend::default() {
+            reader = Box::new(Mended::new(reader, self.mend));
+        }
         if let Some(ranges) = &self.only {
             reader = Box::new(Only { inner: reader, ranges: Arc::clone(ranges), next: 0, at: 0 });
         }
@@ -118,7 +141,9 @@ impl Opening {
 
     /// The bytes as a region of a file: in place where they are stored as they are, else written to a temporary one.
     pub(super) fn by_offset(&self) -> io::Result<(Region, Option<io::Error>)> {
-        match super::discover::in_place(self).filter(|_| self.utf16.is_none() && self.only.is_none()) {
+        match super::discover::in_place(self)
+            .filter(|_| self.mend == Mend::default() && self.utf16.is_none() && self.only.is_none())
+        {
             Some(region) => Ok((region, None)),
             None => Spool::default().write(&mut *self.open()?, self.limits.member_bytes),
         }
@@ -147,10 +172,39 @@ pub(super) fn look(opening: &mut Opening, problems: &mut Weirds) -> Vec<u8> {
                     format!("it is compressed more than {MAX_CODECS} times over, which is not unpacked")
                 });
             }
-            return head;
+            return mended(opening, head, problems);
         }
     }
 }
+
+/// The same of a log that is mended: the first bytes behind the NULs in front of it, its lines.
+fn mended(opening: &mut Opening, mut head: Vec<u8>, problems: &mut Weirds) -> Vec<u8> {
+    let again = |mend: Mend| {
+        let (mut bytes, changed) = (Vec::new(), Opening { mend, ..opening.clone() });
+        let read = changed.open().and_then(|r| r.take(sniff::LOOK).read_to_end(&mut bytes));
+        (bytes, read.err())
+    };
+    let mut mend = Mend::default();
+    if mend::is_nuls(&head, sniff::LOOK) {
+        let (behind, stopped) = again(Mend { nuls: true, ..mend });
+        if sniff::kind(&behind) == SourceKind::Log {
+            mend.nuls = true;
+            head = behind;
+            problems.note("leading_nuls", Place::Whole, || NULS.to_owned());
+        } else if let Some(e) = stopped {
+            problems.loss("limit_leading_nuls", Place::Whole, || e.to_string());
+        }
+    }
+    if mend::ends_in_returns(&head) && sniff::kind(&head) == SourceKind::Log {
+        mend.returns = true;
+        head = again(mend).0;
+    }
+    opening.mend = mend;
+    head
+}
+
+/// What NULs in front of a log are.
+pub(super) const NULS: &str = "it begins with NULs, as a log does that was cut to nothing while it was written; it is read from behind them";
 
 /// UTF-16 in, UTF-8 out.
 pub(super) struct Utf16<R> {

@@ -80,7 +80,10 @@ fn is_report(text: &str) -> bool {
     let inside = inside.strip_prefix("\"type\":\"begin\",").unwrap_or(inside);
     let schema = inside.strip_prefix("\"schema\":").map(str::trim_start);
     let page = text.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("<!doctype html"));
-    page || schema.is_some_and(|name| name.starts_with("\"wirecause."))
+    let report = page || schema.is_some_and(|name| name.starts_with("\"wirecause."));
+    // a log may begin with what somebody made it say
+    let logged = |line: &str| begins_as_logged(line) || line.starts_with("{\"log\":\"");
+    report && !text.lines().skip(1).any(logged)
 }
 
 /// `CLIENT_RANDOM 52…80 e3…c8`: the first line that is no comment is a label, a random and a secret in hex.

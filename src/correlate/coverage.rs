@@ -244,7 +244,7 @@ fn address(doubt: Option<&Doubt>) -> Cow<'static, str> {
 /// Whether the time of a case falls into a hole of a capture.
 fn in_hole(join: &Join<'_>, case: &Case) -> bool {
     let Some((from, to)) = case.window else { return false };
-    join.spanning.with_hole(from, to).into_iter().any(|n| {
+    join.spanning.any_hole(from, to, |n| {
         let inside = |time| join.clocks.in_capture(n, time);
         join.world.wire.captures[n].hole_in(inside(from), inside(to)).is_some()
     })

@@ -2,6 +2,7 @@
 
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use super::askers::Askers;
 use super::backends::{Backend, Backends, MAX_COMPARED};
@@ -11,6 +12,7 @@ use super::goal::Goal;
 use super::join::Join;
 use super::requests::{self, Request};
 use super::{Case, CaseFacts, Neighbours, Role, Views, trust};
+use crate::capture::CaptureIndex;
 use crate::cluster::Owner;
 use crate::flow::{Dir, Moment};
 use crate::ingest::{Conversation, FlowIndex};
@@ -220,23 +222,19 @@ fn stops(join: &Join<'_>, flow: &Conversation, backends: &mut Backends<'_>) -> O
 }
 
 /// Whether a capture that spans the flow and shows its responder's other packets does not show this connection.
-fn absent_at_far(
-    join: &Join<'_>,
-    near: &Conversation,
-    shown: &BTreeSet<crate::capture::CaptureIndex>,
-) -> Option<bool> {
+fn absent_at_far(join: &Join<'_>, near: &Conversation, shown: &BTreeSet<CaptureIndex>) -> Option<bool> {
     let start = join.clocks.of_packet(near, near.first.time);
     let end = join.clocks.of_packet(near, near.last.time);
     let mut known = None;
-    for n in join.spanning.over(start, end) {
-        let report = &join.world.wire.captures[n];
-        let index = crate::capture::CaptureIndex(n as u16);
+    join.spanning.each_over(start, end, |n| {
+        let (report, index) = (&join.world.wire.captures[n], CaptureIndex(n as u16));
         let spans = report.first.is_some_and(|t| t <= join.clocks.in_capture(n, start))
             && report.last.is_some_and(|t| t >= join.clocks.in_capture(n, end));
-        if spans && join.table.shown(near.resp.ip(), index) && index != near.capture {
+        if spans && index != near.capture && join.table.shown(near.resp.ip(), index) {
             known = Some(known.unwrap_or(false) || !shown.contains(&index));
         }
-    }
+        if known == Some(true) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
     known
 }
 

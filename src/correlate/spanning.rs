@@ -3,6 +3,7 @@
 //! Takes the spans and holes of captures on the reference clock; gives captures that may have been running, for the caller
 //! to hold against their own clocks. What many captures and many calls together would cost is bounded.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::clocks::Clocks;
@@ -49,28 +50,58 @@ impl Spanning {
 
     /// Captures that may have been running from the one to the other of these times, or to a second before it.
     pub(super) fn over(&self, from: Timestamp, to: Timestamp) -> Vec<usize> {
-        self.bounded(self.whole.over(from, to))
+        let mut all = Vec::new();
+        self.each_over(from, to, |n| {
+            all.push(n);
+            ControlFlow::Continue(())
+        });
+        all
     }
 
-    /// Captures that may have a hole between these times.
-    pub(super) fn with_hole(&self, from: Timestamp, to: Timestamp) -> Vec<usize> {
-        self.bounded(self.holes.over(to, from))
+    /// The same one by one, as long as the caller goes on.
+    pub(super) fn each_over(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        visit: impl FnMut(usize) -> ControlFlow<()>,
+    ) {
+        self.bounded(self.whole.over(from, to), visit);
     }
 
-    fn bounded(&self, found: impl Iterator<Item = Option<usize>>) -> Vec<usize> {
+    /// Whether a capture that may have a hole between these times has one.
+    pub(super) fn any_hole(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        mut has: impl FnMut(usize) -> bool,
+    ) -> bool {
+        let mut any = false;
+        self.bounded(self.holes.over(to, from), |n| {
+            any = has(n);
+            if any { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        any
+    }
+
+    fn bounded(
+        &self,
+        found: impl Iterator<Item = Option<usize>>,
+        mut visit: impl FnMut(usize) -> ControlFlow<()>,
+    ) {
         let left = self.left.load(Ordering::Relaxed);
-        let most = if left == 0 { FEW } else { usize::MAX };
         let mut seen = 0;
-        let counted = found.inspect(|_| {
+        for n in found {
+            if left == 0 && seen >= FEW {
+                self.cut.fetch_add(1, Ordering::Relaxed);
+                break;
+            }
             step();
             seen += 1;
-        });
-        let all = counted.take(most).flatten().collect();
-        self.left.store(left.saturating_sub(seen as u64), Ordering::Relaxed);
-        if seen == FEW && left == 0 {
-            self.cut.fetch_add(1, Ordering::Relaxed);
+            if n.is_some_and(|n| visit(n).is_break()) {
+                break;
+            }
         }
-        all
+        self.left.store(left.saturating_sub(seen), Ordering::Relaxed);
     }
 
     /// The bound, where it was reached.
@@ -114,7 +145,7 @@ const MARGIN: TimeDelta = TimeDelta::from_millis(1);
 const MAX_LOOKED_AT: u64 = 1 << 22;
 
 /// Those that are looked at beside each call when so many were.
-const FEW: usize = 16;
+const FEW: u64 = 16;
 
 #[cfg(test)]
 mod tests {
@@ -141,7 +172,7 @@ mod tests {
         let (left, cut) = (AtomicU64::new(250), AtomicU64::new(0));
         let spanning = Spanning { whole, holes: Intervals::default(), left, cut };
         let found = |_| spanning.over(at, at).len();
-        assert_eq!((0..5).map(found).collect::<Vec<_>>(), [100, 100, 100, FEW, FEW]);
+        assert_eq!((0..5).map(found).collect::<Vec<_>>(), [100, 100, 100, 16, 16]);
         assert_eq!(spanning.reached().map(|a| a.count), Some(2));
     }
 }

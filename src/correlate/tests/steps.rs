@@ -8,7 +8,7 @@ use super::dialled;
 use crate::cluster::{Callee, HeldCertificates, Holder};
 use crate::correlate::World;
 use crate::flow::{FrameRef, Moment};
-use crate::ingest::NeighborFact;
+use crate::ingest::{Conversation, NeighborFact};
 
 /// Twice the input is twice the steps, and a few for each part of it.
 fn is_linear(made: fn(u32) -> World, for_each: u64) {
@@ -160,6 +160,23 @@ fn captures_beside_as_many_calls() {
                 (capture.first, capture.last) = (Some(sec(at(n))), Some(sec(at(n) + 9.0)));
             }
             world
+        },
+        40,
+    );
+}
+
+/// Each capture shows one failed connection to the same server, all at the same time.
+#[test]
+fn captures_with_a_connection_each() {
+    is_linear(
+        |all| {
+            let orig = |n: u32| format!("10.0.{}.{}:4001", n / 250, n % 250 + 1);
+            let of = |n: u32| {
+                let at = 100.0 + 0.001 * f64::from(n);
+                let failed = refused(flow(&orig(n), "10.2.0.8:443", at, at + 0.1), at + 0.1);
+                Conversation { capture: crate::capture::CaptureIndex(n as u16), ..failed }
+            };
+            world(all as u16, (0..all).map(of).collect(), Vec::new())
         },
         40,
     );
