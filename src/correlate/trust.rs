@@ -63,8 +63,8 @@ fn shown(join: &Join<'_>, case: &Case, goal: &Goal) -> Option<Shown> {
     }
     let namespace = goal.service.as_ref().map(|(namespace, _)| namespace.as_str());
     let held = goal.names.iter().filter_map(|name| join.trust.held(name, namespace, join.world)).min()?;
+    let chain = join.trust.chain(held, join.world)?.to_vec();
     let held = join.world.cluster.certificates.get(held)?;
-    let chain = certificates(&held.bytes).into_iter().map(Arc::new).collect();
     Some(Shown { chain, place: format!("in {}", held.place) })
 }
 
@@ -91,6 +91,8 @@ pub(super) struct Trust {
     by_callee: HashMap<String, usize>,
     by_service: HashMap<(String, String), usize>,
     by_name: OnceLock<ByName>,
+    /// What each Secret or file holds.
+    chains: Vec<OnceLock<Vec<Arc<Certificate>>>>,
 }
 
 /// The first certificates of Secrets and files, by their places, that are for a name.
@@ -111,7 +113,8 @@ impl Trust {
                 by_service.entry(service.clone()).or_insert(n);
             }
         }
-        Self { bundles, by_callee, by_service, by_name: OnceLock::new() }
+        let chains = world.cluster.certificates.iter().map(|_| OnceLock::new()).collect();
+        Self { bundles, by_callee, by_service, by_name: OnceLock::new(), chains }
     }
 
     fn bundle(&self, n: usize, callee: &Callee) -> Option<&Authorities> {
@@ -120,6 +123,12 @@ impl Trust {
             Authorities { issuers: Issuers::new(all.iter()), held: held_by(&all) }
         };
         self.bundles.get(n).map(|bundle| bundle.get_or_init(read))
+    }
+
+    fn chain(&self, n: usize, world: &World) -> Option<&[Arc<Certificate>]> {
+        let held = world.cluster.certificates.get(n)?;
+        let read = || certificates(&held.bytes).into_iter().map(Arc::new).collect();
+        self.chains.get(n).map(|chain| chain.get_or_init(read).as_slice())
     }
 
     /// The certificate for a name in this namespace or else in no object; anywhere, where no namespace is asked for.
@@ -190,6 +199,7 @@ pub(super) fn first_certificates(bytes: &[u8], most: usize) -> Vec<Certificate> 
     let text = String::from_utf8_lossy(bytes);
     let blocks = text.split(PEM_BEGIN).skip(1);
     let decoded = blocks.filter_map(|block| {
+        step();
         let body: String = block.split("-----END").next()?.chars().filter(|c| !c.is_whitespace()).collect();
         base64::engine::general_purpose::STANDARD.decode(body).ok()
     });

@@ -104,6 +104,23 @@ fn certificates_that_their_bundles_fit() {
     );
 }
 
+/// One Secret of many certificates stands for what all calls were shown.
+#[test]
+fn calls_that_one_secret_is_read_for() {
+    is_linear(
+        |all| {
+            let host = "a.b.svc";
+            let lines = (0..all).map(|n| line(n, "w00000.example.com", host));
+            let mut world = world(1, Vec::new(), lines.collect());
+            let chain = (0..60).flat_map(|n| pem(&format!("leaf {n}"), "ca", &[host]));
+            world.cluster.certificates = vec![secret(0, chain.collect())];
+            world.cluster.callees = vec![webhook(0, "a", pem("ca", "root", &[]))];
+            world
+        },
+        30,
+    );
+}
+
 #[test]
 fn calls_of_webhooks_that_no_object_names() {
     is_linear(
