@@ -16,14 +16,20 @@ use crate::cluster::{ClusterMap, Owner};
 pub(super) struct Askers<'j> {
     map: &'j ClusterMap,
     to: &'j Destinations<'j>,
-    /// Addresses that the caller dials from; none where nothing tells them.
+    /// Addresses that the call was dialled from, and those of the log's host; none where nothing tells them.
     callers: BTreeSet<IpAddr>,
-    /// Names of the hosts that they are on.
+    of_log: Option<&'j BTreeSet<IpAddr>>,
+    /// Names of the hosts that the call was dialled from.
     hosts: BTreeSet<&'j str>,
 }
 
 impl<'j> Askers<'j> {
-    pub(super) fn new(join: &'j Join<'_>, case: &Case, dialers: &Dialers, to: &'j Destinations<'j>) -> Self {
+    pub(super) fn new(
+        join: &'j Join<'_>,
+        case: &Case,
+        dialers: &'j Dialers,
+        to: &'j Destinations<'j>,
+    ) -> Self {
         let map = &join.world.cluster;
         let event = join.world.event(case);
         let own = case.flows.iter().filter(|f| matches!(f.role, Role::Attempt | Role::View));
@@ -31,22 +37,22 @@ impl<'j> Askers<'j> {
         let named = event.and_then(|e| e.fields.source);
         let ends: BTreeSet<SocketAddr> = dialled.chain(named).collect();
         let of_log = event.filter(|e| !e.server_side).and_then(|e| dialers.of_log(e.log));
-        let of_log = of_log.into_iter().flatten().copied();
-        let callers: BTreeSet<IpAddr> = ends.iter().map(SocketAddr::ip).chain(of_log).collect();
+        let callers: BTreeSet<IpAddr> = ends.iter().map(SocketAddr::ip).collect();
         let nodes = ends.iter().filter_map(|e| map.node_of(*e));
         let hosts = callers.iter().filter_map(|ip| map.host_of(*ip)).chain(nodes).collect();
-        Self { map, to, callers, hosts }
+        Self { map, to, callers, of_log, hosts }
     }
 
     /// Whether this asker is the caller, its host, a backend or a backend's node, which hands on what comes to it. Where
     /// nothing tells who called, anybody but a pod: callers of the control plane are on hosts.
     pub(super) fn include(&self, asker: IpAddr) -> bool {
-        if self.callers.is_empty() {
+        if self.callers.is_empty() && self.of_log.is_none() {
             let of_pod = matches!(self.map.owner(asker), Some(Owner::Pod(_)));
             return !of_pod && !asker.is_unspecified();
         }
         let host = self.map.host_of(asker);
         let on_the_way = host.is_some_and(|h| self.hosts.contains(h) || self.to.nodes.contains(h));
-        on_the_way || self.callers.contains(&asker) || self.to.ips.contains(&asker)
+        let of_log = self.of_log.is_some_and(|ips| ips.contains(&asker));
+        on_the_way || of_log || self.callers.contains(&asker) || self.to.ips.contains(&asker)
     }
 }

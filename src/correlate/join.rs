@@ -283,7 +283,7 @@ impl Join<'_> {
         let at = self.clocks.of_event(event);
         let told = !endings::is_open(best.ended.ending) && !best.contrary;
         let offset = at.map(|t| t - best.ended.at).filter(|_| told);
-        let key = self.key_in_words(event, best);
+        let key = self.key_in_words(n, best);
         let fit = match (best.ended.ending, offset) {
             _ if best.contrary => {
                 "the connection was answered while the call was under way, against what the line says".to_owned()
@@ -316,10 +316,13 @@ impl Join<'_> {
     }
 
     /// What led to a candidate.
-    fn key_in_words(&self, event: &LogEvent, best: &Candidate) -> &'static str {
+    fn key_in_words(&self, n: u32, best: &Candidate) -> &'static str {
+        if best.key != Key::Tuple {
+            return words(best.key);
+        }
         let views = self.connections.views(best.ended.flow);
         let resps: Vec<_> = views.iter().map(|(view, _)| self.world.read(*view).resp).collect();
-        if best.key == Key::Tuple && tuples::is_assumed(&self.world.cluster, event, &resps) {
+        if tuples::is_assumed(&self.world.logs.events[n as usize], self.goals.of(n), &resps) {
             return "the line names the source of this connection; that its destination was translated is assumed";
         }
         words(best.key)

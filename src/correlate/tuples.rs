@@ -3,11 +3,13 @@
 //! A line names what was dialled, a capture behind the translation what came of it. Objects and connection tables tell the
 //! one from the other; where they do not, a translation is assumed, and said to be.
 
-use std::cell::LazyCell;
-use std::collections::{BTreeSet, HashSet};
+use std::cell::{LazyCell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
+use std::rc::Rc;
 
-use super::World;
+use super::goal::Goal;
+use super::{Key, World};
 use crate::cluster::{ClusterMap, Owner};
 use crate::log::LogEvent;
 
@@ -16,13 +18,21 @@ pub(super) struct Tuples<'w> {
     map: &'w ClusterMap,
     /// Source and destination.
     pairs: HashSet<(SocketAddr, SocketAddr)>,
+    /// What is told of destinations, as it is asked for: one may have thousands of backends, and as many lines.
+    told: RefCell<HashMap<SocketAddr, Rc<Told>>>,
+}
+
+/// What objects and connection tables say of an address.
+struct Told {
+    behind: HashSet<SocketAddr>,
+    of_pod: bool,
 }
 
 impl<'w> Tuples<'w> {
     pub(super) fn new(world: &'w World) -> Self {
         let callers = world.logs.events.iter().filter(|e| !e.server_side).map(|e| &e.fields);
         let pairs = callers.filter_map(|f| f.source.zip(f.destination)).collect();
-        Self { map: &world.cluster, pairs }
+        Self { map: &world.cluster, pairs, told: RefCell::default() }
     }
 
     /// Where a connection may lead that a line names with this source: anywhere, where the line names no destination;
@@ -34,24 +44,26 @@ impl<'w> Tuples<'w> {
         source: SocketAddr,
     ) -> impl Fn(SocketAddr) -> bool + '_ {
         let destination = event.fields.destination;
-        let told = LazyCell::new(move || {
-            let of_pod = matches!(self.map.owner(destination?.ip()), Some(Owner::Pod(_)));
-            Some((behind(self.map, destination?), of_pod))
-        });
+        let told = LazyCell::new(move || destination.map(|d| self.told(d)));
         move |resp| {
-            let Some((behind, of_pod)) = &*told else { return true };
-            behind.contains(&resp) || !of_pod && !self.pairs.contains(&(source, resp))
+            let Some(told) = &*told else { return true };
+            told.behind.contains(&resp) || !told.of_pod && !self.pairs.contains(&(source, resp))
         }
+    }
+
+    fn told(&self, address: SocketAddr) -> Rc<Told> {
+        let read = || {
+            let behind = self.map.backends(address).iter().map(|b| b.address).collect();
+            let of_pod = matches!(self.map.owner(address.ip()), Some(Owner::Pod(_)));
+            Rc::new(Told { behind, of_pod })
+        };
+        Rc::clone(self.told.borrow_mut().entry(address).or_insert_with(read))
     }
 }
 
-/// Whether a connection with these responders is only assumed to be the translated one of a line.
-pub(super) fn is_assumed(map: &ClusterMap, event: &LogEvent, resps: &[SocketAddr]) -> bool {
+/// Whether a connection with these responders is only assumed to be the translated one of a line with this goal.
+pub(super) fn is_assumed(event: &LogEvent, goal: &Goal, resps: &[SocketAddr]) -> bool {
     let named = event.fields.destination.filter(|_| !event.server_side);
-    named.is_some_and(|d| !resps.contains(&d) && resps.iter().all(|resp| !behind(map, d).contains(resp)))
-}
-
-/// What objects and connection tables say is behind an address.
-fn behind(map: &ClusterMap, address: SocketAddr) -> BTreeSet<SocketAddr> {
-    map.backends(address).iter().map(|b| b.address).collect()
+    let told = |resp: &SocketAddr| goal.backends.get(resp) == Some(&Key::NatMap);
+    named.is_some_and(|d| !resps.contains(&d) && !resps.iter().any(told))
 }
