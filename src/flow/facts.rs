@@ -144,6 +144,9 @@ pub struct Loss {
     /// Most bytes that the other side reported as received behind a hole (SACK, RFC 2018): what was sent later passed,
     /// what is before it did not.
     pub sacked_bytes: u64,
+    /// Most bytes by which a segment that the receiver takes began beyond what was seen to be sent: the capture lacks them,
+    /// and they may never have come (`tcp.analysis.lost_segment` counts segments out of reach as well).
+    pub skipped_bytes: u64,
 }
 
 impl Loss {

@@ -284,11 +284,12 @@ impl Coded for Loss {
             gap_bytes,
             in_flight_bytes,
             sacked_bytes,
+            skipped_bytes,
         } = self;
         for count in [segments, largest_bytes] {
             count.code(codec);
         }
-        for bytes in [unacked_bytes, gap_bytes, in_flight_bytes, sacked_bytes] {
+        for bytes in [unacked_bytes, gap_bytes, in_flight_bytes, sacked_bytes, skipped_bytes] {
             bytes.code(codec);
         }
     }

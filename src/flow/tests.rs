@@ -467,6 +467,9 @@ fn what_lies_out_of_reach_decides_nothing() {
         let untouched = (facts.reset, facts.first_fin.resp, facts.first_payload.resp);
         assert_eq!(untouched, (None, None, None), "{far}");
     }
+    // Wireshark calls a segment lost before each; only one within reach says so.
+    let skipped = ["A seq=10000000 ack=10", "A seq=5001 ack=10"].map(|s| facts(s).loss.resp.skipped_bytes);
+    assert_eq!(skipped, [0, 5000]);
     assert_eq!(facts("SA seq=90000000 ack=66666").synack_after_ack, 0);
     assert!(facts("R seq=1").reset.is_some() && facts("FA seq=1 ack=10").first_fin.resp.is_some());
     assert!(

@@ -130,6 +130,7 @@ impl Connection {
             return false;
         }
         self.lift_doubt(segment);
+        self.note_skipped(segment);
         if let Some(options) = handshake {
             self.syn(segment, options);
         }
@@ -222,6 +223,15 @@ impl Connection {
             answered_before(facts, segment.at);
             facts.syn_payload_bytes = facts.syn_payload_bytes.max(segment.packet.payload_length);
             push_bounded(&mut facts.syn_times, segment.at);
+        }
+    }
+
+    /// What its number says was sent before, and the capture lacks.
+    fn note_skipped(&mut self, segment: &Segment<'_>) {
+        if !segment.has(SYN | RST) {
+            let skipped = self.streams[segment.dir].beyond(segment.seq()).try_into().unwrap_or(0);
+            let most = &mut self.facts.loss[segment.dir].skipped_bytes;
+            *most = skipped.max(*most);
         }
     }
 

@@ -130,6 +130,7 @@ fn loss(out: &mut Text, loss: Loss) {
         gap_bytes,
         in_flight_bytes,
         sacked_bytes,
+        skipped_bytes: _,
     } = loss;
     out.field(b"{\"segments\":", u64::from(segments));
     out.field(b",\"largest_bytes\":", u64::from(largest_bytes));
