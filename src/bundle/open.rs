@@ -82,31 +82,17 @@ impl Opening {
     pub(super) fn new(origin: Origin, limits: &Limits) -> Self {
         let share = origin.stored();
         let allowed = Allowed::EachPass(allowance::most(share, limits));
-        Self {
-            origin,
-            codecs: Vec::new(),
-            utf16: None,
-            mend: Mend::default(),
-            only: None,
-            limits: *limits,
-            share,
-            allowed,
-        }
+        Self::of(origin, limits, share, allowed)
     }
 
     /// What is found in an input file and stands for `share` bytes of it.
     pub(super) fn within(origin: Origin, limits: &Limits, share: u64, all: &Allowance) -> Self {
-        let allowed = Allowed::Together(all.clone());
-        Self {
-            origin,
-            codecs: Vec::new(),
-            utf16: None,
-            mend: Mend::default(),
-            only: None,
-            limits: *limits,
-            share,
-            allowed,
-        }
+        Self::of(origin, limits, share, Allowed::Together(all.clone()))
+    }
+
+    fn of(origin: Origin, limits: &Limits, share: u64, allowed: Allowed) -> Self {
+        let (codecs, mend, limits) = (Vec::new(), Mend::default(), *limits);
+        Self { origin, codecs, utf16: None, mend, only: None, limits, share, allowed }
     }
 
     pub(super) fn open(&self) -> io::Result<SourceReader> {
