@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::allowance::{self, Allowance};
-use super::layout::Layout;
+use super::layout::{self, Layout};
 use super::name::{self, Names};
 use super::open::{Opening, Origin, look};
 use super::spool::{Region, Spool};
@@ -247,7 +247,9 @@ impl<'l> Finder<'l> {
         let kind =
             if problems.any_loss() && head.is_empty() { SourceKind::Unknown } else { sniff::kind(&head) };
         note_packed(&head, &mut problems);
-        if views::may_be_several(&opening, kind, &head) {
+        let of_container = layout::is_container_log(shown);
+        let kind = if of_container && kind.is_told_by_anybody() { SourceKind::Log } else { kind };
+        if !of_container && views::may_be_several(&opening, kind, &head) {
             self.mixed.push(self.bundle.sources.len());
         }
         self.add(opening, kind, shown, stored, problems);
@@ -268,6 +270,7 @@ impl<'l> Finder<'l> {
         }
         let index = SourceIndex(u32::try_from(self.bundle.sources.len()).unwrap_or(u32::MAX));
         let written = self.written;
+        let parted = layout::is_container_log(shown);
         let read = self.bundle.read.clone();
         self.bundle.sources.push(Source {
             index,
@@ -276,7 +279,7 @@ impl<'l> Finder<'l> {
             stored_bytes,
             written,
             problems,
-            parted: false,
+            parted,
             opening,
             read,
         });

@@ -55,3 +55,33 @@ impl Layout {
         }
     }
 }
+
+/// Whether a path says that a container wrote the file, as kubelets and collectors lay them out: all of it is what that
+/// container says. `/var/log/pods/NS_POD_UID/CONTAINER/0.log`, `/var/log/containers/…`, must-gather's
+/// `pods/POD/CONTAINER/CONTAINER/logs/current.log`, `NS/POD/logs.txt` of `cluster-info dump`.
+pub(super) fn is_container_log(path: &str) -> bool {
+    let mut parts = path.rsplit(['/', '!']);
+    let is_log = parts.next().is_some_and(|name| name.contains(".log") || name == "logs.txt");
+    is_log && (path.ends_with("logs.txt") || parts.any(|part| part == "pods" || part == "containers"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_container_log;
+
+    #[test]
+    fn paths_of_containers_are_told() {
+        for (path, expected) in [
+            ("x.tgz!var/log/pods/evil_a_uid/c/0.log.20261121-020000.gz", true),
+            ("var/log/containers/a_evil_c-0123.log", true),
+            ("m/namespaces/evil/pods/a/c/c/logs/current.log", true),
+            ("dump/evil/a/logs.txt", true),
+            ("namespaces/evil/pods/a/a.yaml", false),
+            ("logs/all.log", false),
+            ("evil/pods.json", false),
+            ("a.log", false),
+        ] {
+            assert_eq!(is_container_log(path), expected, "{path}");
+        }
+    }
+}

@@ -34,6 +34,8 @@ pub(super) fn read(line: &[u8], now: SourceKind, json: bool) -> Line {
     match () {
         () if matches!(line.first(), Some(b'{' | b'[')) => in_json(line),
         () if line.starts_with(b"-----BEGIN ") => Line::Opens(SourceKind::Pem, false),
+        // `-- Journal begins at …`, which no object holds
+        () if line.starts_with(b"-- ") && now == SourceKind::Objects => Line::Heading,
         () if line.starts_with(b"-----END ") || line.starts_with(b"-- ") || comment => Line::Neutral,
         () if matches!(line.trim_ascii_end(), b"---" | b"...") => Line::Neutral,
         () if line.starts_with(b"==== START logs for container ") => Line::Dump,
@@ -156,9 +158,7 @@ pub(super) fn is_heading(line: &[u8]) -> bool {
         b'=' | b'#' | b'*' | b'>' | b'~' => {
             named && (run > 2 || rest.starts_with(b"> ") || run == 2 && mark == b'#')
         }
-        b'-' => {
-            named && run > 2 && (rest.starts_with(b" ") || run > 5) && line.trim_ascii_end().ends_with(b"--")
-        }
+        b'-' => named && run > 2 && rest.starts_with(b" ") && line.trim_ascii_end().ends_with(b"--"),
         b'$' | b'+' => run == 1 && rest.first() == Some(&b' ') && named,
         _ => is_prompt(line),
     }

@@ -58,6 +58,11 @@ impl SourceKind {
     pub const fn is_capture(self) -> bool {
         matches!(self, Self::Pcap | Self::Pcapng)
     }
+
+    /// What any program can write to its output.
+    const fn is_told_by_anybody(self) -> bool {
+        matches!(self, Self::Objects | Self::HostState | Self::Pem)
+    }
 }
 
 /// Place of a source in [`Bundle::sources`].

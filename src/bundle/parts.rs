@@ -124,8 +124,6 @@ const BLOCK: usize = 256 << 10;
 const LINE_HEAD: usize = 512;
 /// Lines that a message of a log may quote.
 const QUOTED: u64 = 64;
-/// Lines of which nothing is known that may stand above everything else.
-const ABOVE: u64 = 3;
 /// Stretches of one text.
 pub(super) const MAX_PARTS: usize = 16_384;
 
@@ -301,8 +299,8 @@ impl Walk {
         if self.kind() == SourceKind::Log {
             self.said();
             self.trust.bare += 1;
-            let most = if self.trust.named { QUOTED } else { ABOVE };
-            self.trust.lost |= self.trust.log || self.trust.bare > most;
+            // a program that says something first may say anything then
+            self.trust.lost |= self.trust.log || !self.trust.named || self.trust.bare > QUOTED;
         }
     }
 

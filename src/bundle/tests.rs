@@ -912,6 +912,33 @@ fn a_file_of_several_kinds_is_a_source_of_each() {
 }
 
 /// What cannot be told from a message of the log in front of it is named; what the log quotes and goes on behind is not.
+/// A container can say anything; only of what lies elsewhere is a kind believed, and not behind a first word of it.
+#[test]
+fn what_a_container_says_is_a_log() {
+    let slice = "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata:\n  name: a\n";
+    let (said, shell) = (format!("listening\n{slice}"), format!("+ x\n{slice}"));
+    let kinds = |path: &str, text: &str| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("writable");
+        std::fs::write(path, text).expect("writable");
+        let bundle = discover(&[folder.path().to_owned()], &Limits::default()).expect("files");
+        bundle.sources.iter().map(|s| s.kind).collect::<Vec<_>>()
+    };
+    for path in [
+        "pods/evil_a_uid/c/0.log",
+        "containers/a_evil_c-0.log",
+        "namespaces/evil/pods/a/c/c/logs/current.log",
+    ] {
+        for text in [slice, &said, &shell] {
+            assert_eq!(kinds(path, text), [SourceKind::Log], "{path}: {text}");
+        }
+    }
+    assert_eq!(kinds("objects.yaml", slice), [SourceKind::Objects]);
+    assert_eq!(kinds("a.log", &said), [SourceKind::Log], "behind what a program says first");
+    assert_eq!(kinds("all.txt", &shell), [SourceKind::Objects], "behind what a shell shows");
+}
+
 #[test]
 fn a_part_that_is_not_read_is_said() {
     let dir = tempfile::tempdir().unwrap();
