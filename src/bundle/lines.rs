@@ -57,6 +57,16 @@ fn in_text(line: &str, now: SourceKind) -> Line {
     }
 }
 
+/// What kubectl says on standard error: warnings of the API server, discovery that failed, a configuration it cannot read.
+pub(super) fn is_of_kubectl(line: &[u8]) -> bool {
+    let head = line.get(..line.len().min(PROMPT)).unwrap_or_default();
+    let by = |file: &&str| find(head, file.as_bytes()).is_some();
+    matches!(line.first(), Some(b'W' | b'E' | b'I')) && KUBECTL.iter().any(by)
+}
+
+/// Files of client-go that write so, with what stands around their names in a head of klog.
+const KUBECTL: [&str; 3] = [" warnings.go:", " memcache.go:", " loader.go:"];
+
 /// `2026/11/21 02:24:45 message`.
 fn is_go_log(line: &str) -> bool {
     let shape = b"0000/00/00 00:00:00 ";

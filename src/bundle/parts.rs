@@ -255,6 +255,7 @@ impl Walk {
         match lines::read(line, self.kind(), self.json) {
             Line::Dump if self.kind() == SourceKind::Objects => self.whole = true,
             Line::Dump | Line::Heading => self.heading(line),
+            Line::Logged { .. } if self.is_between_outputs() && lines::is_of_kubectl(line) => self.told(),
             Line::Logged { enveloped } => self.logged(enveloped),
             Line::Opens(kind, json) => {
                 self.headed = headed;
@@ -278,6 +279,17 @@ impl Walk {
         self.said();
         let lost = self.trust.lost || enveloped == Some(false);
         self.trust = Trust { lost, named: true, log: true, bare: 0 };
+    }
+
+    /// An output of another kind stands in front: the text is no log of a program alone.
+    fn is_between_outputs(&self) -> bool {
+        self.parts.len() > 1 || self.kind() != SourceKind::Log
+    }
+
+    /// What kubectl says between its outputs, where both go to one file, is no log that could quote them.
+    fn told(&mut self) {
+        self.open(SourceKind::Log, (self.line_at, self.line), false);
+        self.said();
     }
 
     fn opens(&mut self, kind: SourceKind, (from, line): (u64, u64), json: bool) {
@@ -432,6 +444,20 @@ mod tests {
             assert_eq!(read(Log, &text).len(), 1, "{text}");
             assert_eq!(read(Log, &format!("{}{quoted}", "listening\n".repeat(4))).len(), 1);
         }
+    }
+
+    #[test]
+    fn what_kubectl_says_between_outputs_changes_nothing() {
+        let warning = "W1121 02:00:05.000001       7 warnings.go:70] v1 Endpoints is deprecated in v1.33+\n";
+        let error =
+            "E1121 02:00:05.000001       7 memcache.go:265] couldn't get current server API group list\n";
+        let text = format!("{JSON}{warning}{warning}{JSON}{error}{ROUTE}{KLOG}");
+        let parts = parts(Objects, &text);
+        let kinds: Vec<_> = parts.kinds.iter().map(|(kind, ranges)| (*kind, ranges.len())).collect();
+        assert_eq!((kinds, parts.unread), (vec![(Objects, 2), (Log, 3), (HostState, 1)], None), "{text}");
+        assert_eq!(read(Log, &format!("{warning}{JSON}")).len(), 1, "a program may begin so");
+        let text = format!("{ROUTE}{KLOG}{warning}{JSON}");
+        assert!(super::of(&mut text.as_bytes(), HostState).unread.is_some(), "a log may quote that, too");
     }
 
     #[test]

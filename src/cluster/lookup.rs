@@ -100,7 +100,11 @@ impl ClusterMap {
             Owner::Pod(pod) => Some(pod),
             Owner::Service(_) | Owner::Node(_) => None,
         });
-        let pods: Vec<&Pod> = pods.collect();
+        let mut pods: Vec<&Pod> = pods.collect();
+        // one that has ended has no address any more
+        if pods.iter().any(|pod| !has_ended(pod)) {
+            pods.retain(|pod| !has_ended(pod));
+        }
         let names = |e: &&Endpoint| e.pod.is_some();
         let named: Vec<&Endpoint> =
             self.endpoints_at(address).take(MAX_ENDPOINTS).filter(names).take(MAX_OWNERS).collect();
