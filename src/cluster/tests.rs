@@ -877,6 +877,9 @@ fn a_name_in_an_endpoint_is_held_against_the_pods() {
         pod("pay-0", "10.0.0.2", ""),
         pod("new-0", "10.0.0.3", ""),
         pod("alone-0", "10.0.0.9", ""),
+        pod("s-0", "10.0.0.6", ""),
+        pod("done", "10.0.0.6", r#""phase":"Failed","#).replace("acme", "aevil"),
+        slice("aevil", "aaa", "10.0.0.6", "ghost"),
         pod("job-0", "10.0.0.4", r#""phase":"Succeeded","#),
     ];
     let map = of(&[("a.json", &objects.join("\n"))]);
@@ -886,6 +889,8 @@ fn a_name_in_an_endpoint_is_held_against_the_pods() {
         ("10.0.0.3:443", "acme/new-1"),
         ("10.0.0.9:443", "acme/alone-0"),
         ("10.0.0.4:443", "acme/job-0"),
+        // One that has ended speaks for no name beside it.
+        ("10.0.0.6:443", "acme/s-0"),
         ("10.96.0.7:443", "aevil/web-0"),
     ] {
         assert_eq!(map.pod_of(socket(address)).as_deref(), Some(pod), "{address}");
