@@ -102,9 +102,8 @@ impl ClusterMap {
         });
         let mut pods: Vec<&Pod> = pods.collect();
         // one that has ended has no address any more
-        if pods.iter().any(|pod| !has_ended(pod)) {
-            pods.retain(|pod| !has_ended(pod));
-        }
+        let runs = pods.iter().any(|pod| !has_ended(pod));
+        pods.retain(|pod| !runs || !has_ended(pod));
         let names = |e: &&Endpoint| e.pod.is_some();
         let named: Vec<&Endpoint> =
             self.endpoints_at(address).take(MAX_ENDPOINTS).filter(names).take(MAX_OWNERS).collect();
@@ -117,10 +116,9 @@ impl ClusterMap {
         let of_pod = pods.iter().find(is_named).map(|pod| Resident::Pod(pod));
         let beside = |e: &&&Endpoint| pods.iter().any(|pod| pod.namespace == e.namespace);
         let successor = || named.iter().find(beside).map(|e| Resident::Endpoint(e));
-        let running = || pods.iter().find(|pod| !has_ended(pod)).map(|pod| Resident::Pod(pod));
-        let first = || named.first().map(|e| Resident::Endpoint(e));
-        let ended = || pods.first().map(|pod| Resident::Pod(pod));
-        of_pod.or_else(successor).or_else(running).or_else(first).or_else(ended)
+        let own = || pods.first().map(|pod| Resident::Pod(pod));
+        let first = || named.first().map(|e| Resident::Endpoint(e)).filter(|_| !runs);
+        of_pod.or_else(successor).or_else(first).or_else(own)
     }
 
     /// Endpoints with this address and port, of any Service.

@@ -348,6 +348,9 @@ const AROUND: TimeDelta = TimeDelta::from_secs(60);
 /// Flows that one such event is paired with.
 const PAIRED_FLOWS: usize = 60;
 
+/// A time that goes from one clock to another and back may be off by less than this.
+pub(super) const MARGIN: TimeDelta = TimeDelta::from_millis(1);
+
 /// Packets and lines of one host are stamped by the kernel and by the program: this much lies between as a rule.
 const FINEST: TimeDelta = TimeDelta::from_millis(2);
 

@@ -11,7 +11,6 @@ use super::goal::{Goal, Goals};
 use super::index::FlowTable;
 use super::link::Connections;
 use super::lists::QUEUED;
-
 use super::spanning::Spanning;
 use super::trust::Trust;
 use super::tuples;

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::World;
-use super::clocks::Clocks;
+use super::clocks::{Clocks, MARGIN};
 use super::steps::step;
 use crate::ingest::NeighborFact;
-use crate::time::{TimeDelta, Timestamp};
+use crate::time::Timestamp;
 
 /// Questions by the address asked for, and by goal, as is asked for.
 pub(super) struct Questions<'w> {
@@ -50,9 +50,6 @@ impl<'w> Asked<'w> {
         last.iter().inspect(|_| step()).map(|(_, fact)| *fact).collect()
     }
 }
-
-/// A time that goes from one clock to another and back may be off by less than this.
-const MARGIN: TimeDelta = TimeDelta::from_millis(1);
 
 /// Questions for the hosts of one call that are looked at.
 const MAX_ASKED: usize = 1024;

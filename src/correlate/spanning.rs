@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::clocks::Clocks;
+use super::clocks::{Clocks, MARGIN};
 use super::steps::step;
 use super::{Anomaly, World, anomalies};
 use crate::capture::CaptureIndex;
@@ -137,9 +137,6 @@ impl Intervals {
 
 /// A capture reaches to a line that is written this long after its last packet.
 const TAIL: TimeDelta = TimeDelta::from_secs(1);
-
-/// A time that goes from one clock to another and back may be off by less than this.
-const MARGIN: TimeDelta = TimeDelta::from_millis(1);
 
 /// Captures that are looked at beside calls, all in all: a thousand captures beside four thousand calls.
 const MAX_LOOKED_AT: u64 = 1 << 22;

@@ -167,16 +167,6 @@ pub(super) fn authorities(ca_bundle: &[u8]) -> Vec<Certificate> {
     all
 }
 
-/// Whether `ca` can have issued `certificate`, or is it. A self-issued one names no other key: it must be `ca` itself, or
-/// have its key.
-#[cfg(test)]
-pub(super) fn issued(ca: &Certificate, certificate: &Certificate) -> bool {
-    let key = certificate.authority_key_id.as_ref();
-    let key = if certificate.self_issued { key.or(certificate.subject_key_id.as_ref()) } else { key };
-    let by_key = ca.subject_key_id.as_ref().zip(key).map_or(!certificate.self_issued, |(a, b)| a == b);
-    ca.sha256 == certificate.sha256 || (ca.subject == certificate.issuer && by_key)
-}
-
 /// What a caBundle holds, in words: its first authorities.
 pub(super) fn held_by(bundle: &[Certificate]) -> String {
     let held = bundle.iter().take(4).map(|c| identity(&c.subject, c.subject_key_id.as_deref()));

@@ -125,12 +125,13 @@ impl Connection {
         if self.is_copy(segment) {
             return true;
         }
-        if self.is_out_of_reach(segment) {
+        let jump = self.streams[segment.dir].beyond(segment.seq());
+        if self.is_out_of_reach(segment, jump) {
             self.doubt_reset(segment);
             return false;
         }
         self.lift_doubt(segment);
-        self.note_skipped(segment);
+        self.note_skipped(segment, jump);
         if let Some(options) = handshake {
             self.syn(segment, options);
         }
@@ -226,12 +227,11 @@ impl Connection {
         }
     }
 
-    /// What its number says was sent before, and the capture lacks.
-    fn note_skipped(&mut self, segment: &Segment<'_>) {
-        if !segment.has(SYN | RST) {
-            let skipped = self.streams[segment.dir].beyond(segment.seq()).try_into().unwrap_or(0);
+    /// What its number, so far beyond what was sent, says was sent before, and the capture lacks.
+    fn note_skipped(&mut self, segment: &Segment<'_>, jump: i64) {
+        if jump > 0 && !segment.has(SYN | RST) {
             let most = &mut self.facts.loss[segment.dir].skipped_bytes;
-            *most = skipped.max(*most);
+            *most = (*most).max(jump.unsigned_abs());
         }
     }
 

@@ -13,7 +13,8 @@ impl Connection {
     /// RFC 9293 §3.10.7.4, first: no part of it lies in the receiver's window, nor near what was sent, so that a capture
     /// which lost packets decides nothing; or it speaks and acknowledges what was never sent (RFC 5961 §5), which nobody asks
     /// of a RST. Where the receiver's window is not known, nothing is out of reach.
-    pub(super) fn is_out_of_reach(&self, segment: &Segment<'_>) -> bool {
+    /// `jump`: how far its number lies beyond what its sender had sent.
+    pub(super) fn is_out_of_reach(&self, segment: &Segment<'_>, jump: i64) -> bool {
         let (dir, packet) = (segment.dir, segment.packet);
         let (own, other) = (&self.streams[dir], &self.streams[dir.other()]);
         if self.facts.established.is_none() {
@@ -23,7 +24,6 @@ impl Connection {
             return segment.is_answer() && self.is_of_another_handshake(segment);
         }
         let seq = Seq(packet.seq);
-        let jump = own.beyond(seq);
         let lies_outside =
             jump > NEAR && self.room(segment).is_some_and(|room| own.beyond_acked(seq) > room + NEAR);
         // An acknowledgment alone carries on after what a capture lost of both sides.
