@@ -268,21 +268,9 @@ impl<'l> Finder<'l> {
         if claims_capture(&path) && !kind.is_capture() {
             problems.loss("not_a_capture", Place::Whole, || not_a_capture(kind));
         }
-        let index = SourceIndex(u32::try_from(self.bundle.sources.len()).unwrap_or(u32::MAX));
-        let written = self.written;
-        let parted = layout::is_container_log(shown);
-        let read = self.bundle.read.clone();
-        self.bundle.sources.push(Source {
-            index,
-            path,
-            kind,
-            stored_bytes,
-            written,
-            problems,
-            parted,
-            opening,
-            read,
-        });
+        let (written, parted) = (self.written, layout::is_container_log(shown));
+        let source = self.bundle.next_source(path, kind, stored_bytes, opening);
+        self.bundle.sources.push(Source { written, problems, parted, ..source });
         self.input_of.push(self.input);
     }
 
@@ -353,18 +341,9 @@ pub(super) fn add_key_log(bundle: &mut Bundle, path: &Path) -> Result<SourceInde
             "--keylog {shown}: not a TLS key log: its lines must be as SSLKEYLOGFILE writes them, CLIENT_RANDOM and two words of hex"
         )));
     }
-    let index = SourceIndex(u32::try_from(bundle.sources.len()).unwrap_or(u32::MAX));
-    bundle.sources.push(Source {
-        index,
-        path: shown,
-        kind: SourceKind::KeyLog,
-        stored_bytes,
-        written: None,
-        problems,
-        parted: true,
-        opening,
-        read: bundle.read.clone(),
-    });
+    let source = bundle.next_source(shown, SourceKind::KeyLog, stored_bytes, opening);
+    let index = source.index;
+    bundle.sources.push(Source { problems, ..source });
     Ok(index)
 }
 
@@ -376,21 +355,23 @@ impl Bundle {
         let stored_bytes = text.len() as u64;
         let origin = Origin::Memory(text.into());
         let opening = Opening::new(origin, &Limits::default());
-        let index = SourceIndex(self.sources.len() as u32);
-        let (kind, written, problems) = (SourceKind::Log, None, Weirds::default());
-        let read = self.read.clone();
-        let parted = true;
-        self.sources.push(Source {
-            index,
+        let source = self.next_source(path, SourceKind::Log, stored_bytes, opening);
+        self.sources.push(source);
+    }
+
+    /// A source in the place behind the last, of which nothing else is known; it is of one kind.
+    fn next_source(&self, path: String, kind: SourceKind, stored_bytes: u64, opening: Opening) -> Source {
+        Source {
+            index: SourceIndex(u32::try_from(self.sources.len()).unwrap_or(u32::MAX)),
             path,
             kind,
             stored_bytes,
-            written,
-            problems,
-            parted,
+            written: None,
+            problems: Weirds::default(),
+            parted: true,
             opening,
-            read,
-        });
+            read: self.read.clone(),
+        }
     }
 }
 
