@@ -167,3 +167,19 @@ fn names_of_certificates_are_redacted() {
         assert!(!shown.contains(name), "{name} in {shown}");
     }
 }
+
+/// Stale or short of an intermediate certificate: which of them it is, the certificates do not tell.
+#[test]
+fn a_ca_bundle_that_an_unseen_issuer_may_link_to_is_not_called_stale() {
+    let chain = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/certificates/intermediate");
+    let run = Command::new(env!("CARGO_BIN_EXE_wirecause"))
+        .args(["analyze", "--format", "json", "--year", "2026", "--tz", "UTC"])
+        .arg(chain)
+        .output()
+        .expect("it runs");
+    let report: Value = serde_json::from_slice(&run.stdout).expect("JSON");
+    let told: Vec<_> = report["findings"].as_array().expect("findings").iter().collect();
+    let [finding] = told[..] else { panic!("{report}") };
+    assert_eq!(finding["rule"], "x509/cabundle-or-intermediate");
+    assert_eq!(finding["cause"], "client_distrusts_server_ca");
+}
