@@ -30,7 +30,8 @@ pub(super) struct Ended {
     pub(super) orig: IpAddr,
     /// The responder.
     pub(super) resp: SocketAddr,
-    /// Which of the flow's responses, for [`Ending::Response`] on a kept-alive connection; which of its requests, from
+    /// Which of the flow's responses, for [`Ending::Response`] on a kept-alive connection, or of its
+    /// [`Ending::StreamReset`]s; which of its requests, from
     /// 1, for [`Ending::Unanswered`] on what was established, [`lists::QUEUED`] and more for calls that waited behind others
     /// there; else 0.
     pub(super) turn: u32,

@@ -49,6 +49,8 @@ pub(super) fn moment(flow: &Conversation, ending: Ending) -> Option<Timestamp> {
             let http = flow.app.session.http.as_ref().and_then(|h| h.response).filter(|_| !in_tunnel(flow));
             tls.and_then(|t| t.response).or(http).map(|m| m.time)
         }
+        // A connection may have many: see `requests::resets`.
+        Ending::StreamReset => None,
     }
 }
 

@@ -319,7 +319,7 @@ fn unanswered(
 fn keep_telling(ends: &mut Vec<Ended>) {
     let told: Vec<(Timestamp, Timestamp)> = ends
         .iter()
-        .filter(|e| !matches!(e.ending, Ending::Unanswered | Ending::Unheard))
+        .filter(|e| !matches!(e.ending, Ending::Unanswered | Ending::Unheard | Ending::StreamReset))
         .map(|e| (e.start, e.at))
         .collect();
     ends.retain(|e| match (e.ending, e.turn) {
@@ -346,8 +346,11 @@ fn attempt_start(
     last.filter(|t| first.is_some_and(|f| f < *t)).unwrap_or(start)
 }
 
-/// All moments of an ending; several only for the responses of a kept-alive connection.
+/// All moments of an ending; several only for the responses of a kept-alive connection and for streams that were reset.
 fn moments(flow: &Conversation, ending: Ending, requests: &[Request]) -> Vec<Timestamp> {
+    if ending == Ending::StreamReset {
+        return requests::resets(flow).iter().map(|b| b.first.time).collect();
+    }
     if ending == Ending::Response {
         let mut answers: Vec<Timestamp> =
             requests.iter().filter_map(|r| r.answer).map(|a| a.first.time).collect();

@@ -115,6 +115,15 @@ pub(super) fn calls_off(flow: &Conversation) -> Vec<Burst> {
     bursts.iter().filter(small).copied().collect()
 }
 
+/// What the responder sent on HTTP/2 that is as small as the reset of a stream, with or without a window update beside
+/// it. What only acknowledges a PING is none.
+pub(super) fn resets(flow: &Conversation) -> Vec<Burst> {
+    let tls = flow.app.session.tls.as_deref().filter(|_| endings::is_http2(flow));
+    let bursts = tls.map(|t| t.bursts.as_slice()).unwrap_or_default();
+    let small = |b: &&Burst| (HTTP2.control_orig..=HTTP2.control_resp).contains(&b.bytes) && b.bytes != PING;
+    bursts.iter().filter(|b| b.dir == Dir::Resp).filter(small).copied().collect()
+}
+
 /// The responder ended the connection, and had answered the last request a while before.
 pub(super) fn rested(flow: &Conversation, requests: &[Request]) -> bool {
     let ended = flow.tcp.as_deref().and_then(endings::ended_by_peer);
@@ -153,6 +162,9 @@ const HTTP1: Sizes = Sizes { control_orig: 48, small: 48, control_resp: 24, pref
 /// 35, PING 39, one of them and a PING in one record 52. A server begins with SETTINGS, their acknowledgment and up to two
 /// `WINDOW_UPDATE`; later it may send an acknowledgment of a PING beside one.
 const HTTP2: Sizes = Sizes { control_orig: 35, small: 52, control_resp: 74, preface: 140 };
+
+/// A PING, or its acknowledgment, in a record of its own.
+const PING: u64 = 39;
 
 /// A peer that is alive acknowledges a PING within this.
 const AT_ONCE: TimeDelta = TimeDelta::from_millis(200);

@@ -37,11 +37,13 @@ pub enum Ending {
     FirstAnswer,
     /// The responder answered a request.
     Response,
+    /// On HTTP/2 the responder said what is as small as the reset of one stream.
+    StreamReset,
 }
 
 impl Ending {
     /// Every ending: what an event can mean whose definition names none.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Refused,
         Self::Icmp,
         Self::Reset,
@@ -54,6 +56,7 @@ impl Ending {
         Self::Unheard,
         Self::FirstAnswer,
         Self::Response,
+        Self::StreamReset,
     ];
 
     /// snake_case, as in event files.
@@ -71,6 +74,7 @@ impl Ending {
             Self::Unheard => "unheard",
             Self::FirstAnswer => "first_answer",
             Self::Response => "response",
+            Self::StreamReset => "stream_reset",
         }
     }
 }

@@ -126,6 +126,39 @@ fn near_misses_on_a_connection_in_use() {
     }
 }
 
+/// Each call may be as small as a PING, and its reset no larger than a window update.
+#[test]
+fn streams_that_are_reset_one_after_the_other_are_of_one_connection() {
+    let bursts = [
+        (Orig, 0.1, 92),
+        (Resp, 0.11, 67),
+        (Orig, 0.2, 322),
+        (Resp, 0.3, 200),
+        (Orig, 10.0, 40),
+        (Resp, 10.001, 35),
+        (Orig, 20.0, 40),
+        (Resp, 20.001, 35),
+        (Orig, 40.0, 39),
+        (Resp, 40.001, 39),
+    ];
+    for (what, at, found) in [
+        ("a call", 10.002, Some(4020)),
+        ("the next one", 20.002, Some(4020)),
+        ("a PING is acknowledged", 40.002, None),
+        ("nothing is said then", 30.0, None),
+    ] {
+        let (world, case) = case_of(event("http2_stream_error", NAME, at), &bursts);
+        assert_eq!(orig_port(&world, &case), found, "{what}");
+    }
+    let failed = [10.002, 20.002].map(|at| event("http2_stream_error", NAME, at));
+    let connection = used(flow("10.0.0.1:4020", "10.2.0.8:10250", 0.0, 900.0), NAME, "h2", &bursts);
+    let mut world = world(1, vec![connection], failed.to_vec());
+    let found = join(&mut world);
+    let ports: Vec<_> =
+        found.cases.iter().filter(|c| c.event.is_some()).map(|c| orig_port(&world, c)).collect();
+    assert_eq!(ports, [Some(4020); 2], "both at once");
+}
+
 #[test]
 fn a_lost_connection_is_found_without_a_deadline() {
     let bursts = [(Orig, 0.1, 900), (Resp, 0.2, 500), (Orig, 60.0, 900)];
