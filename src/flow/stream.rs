@@ -142,7 +142,10 @@ impl Stream {
         self.start(seq);
         let place = self.place(seq);
         self.fin.get_or_insert(place);
-        if place > self.next {
+        if place + 1 == self.next && self.fill(place, self.next) > 0 {
+            // Its number was acknowledged before it was shown, and taken for a byte.
+            self.advance(seq, place);
+        } else if place > self.next {
             self.open_hole(self.next, place);
             self.advance(seq, place);
         }
@@ -156,7 +159,7 @@ impl Stream {
             return Acked::default();
         }
         let mut acked = Acked::default();
-        let before = self.fin.map_or(self.acked, |fin| self.acked.min(fin));
+        let before = self.acked();
         self.acked = place;
         let end = self.fin.map_or(place, |fin| place.min(fin));
         // One number more than was seen is a FIN that the capture missed.
@@ -171,6 +174,11 @@ impl Stream {
             self.largest.0 = 0;
         }
         acked
+    }
+
+    /// The end of the data that the other side acknowledged.
+    pub(super) fn acked(&self) -> Place {
+        self.fin.map_or(self.acked, |fin| self.acked.min(fin))
     }
 
     /// Its FIN was acknowledged.

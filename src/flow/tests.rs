@@ -136,6 +136,28 @@ fn a_syn_ack_without_ip_identification_is_copied_at_one_point() {
     assert_eq!((again.synack_times.len(), again.synack_after_ack), (2, 1), "the kernel sends it again");
 }
 
+/// Two queues, or two mirror ports: the packets of one direction are shown a little late.
+#[test]
+fn an_acknowledgment_shown_before_what_it_acknowledges_is_no_loss() {
+    let text = format!(
+        "{HANDSHAKE} 0.3 < A seq=1 ack=11 \n 0.30003 > A seq=1 ack=1 data=hello id=11
+        0.30004 > PA seq=6 ack=1 data=world id=12"
+    );
+    let facts = tcp(&text);
+    let loss = facts.loss.orig;
+    assert_eq!((loss.segments, loss.largest_bytes, loss.largest_delivered_bytes), (0, 0, 5));
+    assert_eq!((loss.gap_bytes, loss.unacked_bytes), (0, 0));
+    let told = ["resp acks 10", "orig 0+5 hello", "resp acks 10", "orig 5+5 world", "resp acks 10"];
+    assert_eq!(flow(&text).app, told, "told again once there is something to acknowledge");
+
+    let facts = tcp(&format!("{HANDSHAKE} 0.3 < A seq=1 ack=12 \n 0.30003 > FPA seq=1 ack=1 len=10 id=11"));
+    assert_eq!((facts.loss.orig.segments, facts.loss.orig.gap_bytes), (0, 0), "nor is one of a FIN");
+
+    let missed = format!("{HANDSHAKE} 0.3 < A seq=1 ack=11 \n 0.51 > PA seq=1 ack=1 data=helloworld id=11");
+    assert_eq!(tcp(&missed).loss.orig.segments, 1, "sent again; the capture missed the first");
+    assert_eq!(flow(&missed).app, ["resp acks 10", "orig 0+10 helloworld", "resp acks 10"]);
+}
+
 #[test]
 fn a_retransmission_is_no_copy() {
     for again in [

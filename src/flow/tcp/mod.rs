@@ -7,8 +7,8 @@ use super::analysis::Labels;
 use super::copies::Copies;
 use super::labels::{Finding, Seen, Wireshark};
 use super::listener::Listener;
-use super::seq::Seq;
-use super::stream::{Acked, Stream};
+use super::seq::{Place, Seq};
+use super::stream::{Acked, Sent, Stream};
 use super::zeek::{Input, Machine};
 use super::{Dir, KeepAlive, Moment, Observer, Payload, PerDir, Proto, Reset, Silence, TcpFacts, options};
 use crate::capture::Window;
@@ -343,14 +343,18 @@ impl Connection {
         let in_flight = self.streams[dir].in_flight();
         let most = &mut self.facts.max_bytes_in_flight[dir];
         *most = in_flight.max(*most);
+        let acked = self.acked_before(segment, sent);
+        let behind_its_ack = acked.is_some() && self.follows_ack(segment);
         let loss = &mut self.facts.loss[dir];
-        let lost = sent.again || sent.late && !labels.has(Labels::OUT_OF_ORDER);
+        let lost = sent.again || sent.late && !labels.has(Labels::OUT_OF_ORDER) && !behind_its_ack;
         if lost && !labels.has(Labels::ZERO_WINDOW_PROBE) {
             if loss.segments == 0 {
                 loss.in_flight_bytes = in_flight;
             }
             loss.segments = loss.segments.saturating_add(1);
             loss.largest_bytes = loss.largest_bytes.max(packet.payload_length);
+        } else if behind_its_ack {
+            loss.largest_delivered_bytes = loss.largest_delivered_bytes.max(packet.payload_length);
         }
         if sent.new {
             self.facts.first_payload[dir].get_or_insert(segment.at);
@@ -365,6 +369,23 @@ impl Connection {
             at: segment.at,
             ports: segment.ports,
         });
+        if let Some(place) = acked {
+            listener.acked(dir.other(), place, segment.at);
+        }
+    }
+
+    /// Up to where the other side had acknowledged what this segment brings, where that covers all of it: a capture of two
+    /// queues or mirror ports may show an acknowledgment before what it acknowledges, or have missed that the first time.
+    fn acked_before(&self, segment: &Segment<'_>, sent: Sent) -> Option<Place> {
+        let acked = self.streams[segment.dir].acked();
+        let end = sent.place.saturating_add(i64::from(segment.packet.payload_length));
+        (sent.new && end <= acked).then_some(acked)
+    }
+
+    /// It comes so shortly after an acknowledgment that nobody can have sent it again meanwhile.
+    fn follows_ack(&self, segment: &Segment<'_>) -> bool {
+        let ack = self.facts.last_new_ack[segment.dir.other()];
+        ack.is_some_and(|ack| (segment.at.time - ack.time).abs() <= SHOWN_LATE)
     }
 
     /// What each segment says of its sender.
@@ -419,6 +440,10 @@ fn push_bounded(times: &mut Vec<Moment>, at: Moment) {
 
 /// A SYN-ACK is sent again after 1 s (RFC 6298 §2), at the earliest after Linux's least timeout of 200 ms.
 const SYNACK_TIMER: TimeDelta = TimeDelta::from_millis(150);
+
+/// Packets of two queues, or of two mirror ports, are out of order by less than this; a segment is sent again 10 ms after it
+/// was sent at the earliest (a tail loss probe, RFC 8985 §7.2), and not once it was acknowledged.
+const SHOWN_LATE: TimeDelta = TimeDelta::from_millis(3);
 
 /// Times kept of SYNs and SYN-ACKs.
 const TIMES: usize = 16;
