@@ -147,6 +147,9 @@ pub struct Loss {
     /// Most bytes by which a segment that the receiver takes began beyond what was seen to be sent: the capture lacks them,
     /// and they may never have come (`tcp.analysis.lost_segment` counts segments out of reach as well).
     pub skipped_bytes: u64,
+    /// Most bytes by which a number of either side, in a RST too, went beyond what was seen to be sent: the capture lacks
+    /// them. One byte may be a FIN.
+    pub unseen_bytes: u64,
 }
 
 impl Loss {

@@ -285,11 +285,12 @@ impl Coded for Loss {
             in_flight_bytes,
             sacked_bytes,
             skipped_bytes,
+            unseen_bytes,
         } = self;
         for count in [segments, largest_bytes] {
             count.code(codec);
         }
-        for bytes in [unacked_bytes, gap_bytes, in_flight_bytes, sacked_bytes, skipped_bytes] {
+        for bytes in [unacked_bytes, gap_bytes, in_flight_bytes, sacked_bytes, skipped_bytes, unseen_bytes] {
             bytes.code(codec);
         }
     }

@@ -45,8 +45,8 @@ pub(super) struct Acked {
     pub(super) data: Option<Place>,
     /// The largest segment that it covers and that was sent once only, in bytes.
     pub(super) delivered: u32,
-    /// It acknowledges what the capture does not show.
-    pub(super) reveals_gap: bool,
+    /// Bytes that it acknowledges and that the capture does not show.
+    pub(super) unseen: u64,
 }
 
 impl Stream {
@@ -164,7 +164,7 @@ impl Stream {
         let end = self.fin.map_or(place, |fin| place.min(fin));
         // One number more than was seen is a FIN that the capture missed.
         if end > self.next + 1 {
-            acked.reveals_gap = true;
+            acked.unseen = (end - self.next).unsigned_abs();
             self.open_hole(self.next, end);
             self.advance(seq, end);
         }
@@ -313,10 +313,7 @@ mod tests {
         assert_eq!(stream.acknowledge(Seq(1)), Acked::default());
         stream.send(Seq(1), 100);
         stream.send(Seq(101), 20);
-        assert_eq!(
-            stream.acknowledge(Seq(101)),
-            Acked { data: Some(100), delivered: 100, reveals_gap: false }
-        );
+        assert_eq!(stream.acknowledge(Seq(101)), Acked { data: Some(100), delivered: 100, unseen: 0 });
         assert_eq!(stream.in_flight(), 20);
         stream.finish(Seq(121));
         assert!(!stream.is_closed());
@@ -330,8 +327,8 @@ mod tests {
         let mut stream = Stream::default();
         stream.start(Seq(1));
         stream.send(Seq(1), 100);
-        assert!(!stream.acknowledge(Seq(102)).reveals_gap, "a FIN that the capture missed");
-        assert!(stream.acknowledge(Seq(301)).reveals_gap);
+        assert_eq!(stream.acknowledge(Seq(102)).unseen, 0, "a FIN that the capture missed");
+        assert_eq!(stream.acknowledge(Seq(301)).unseen, 200);
         assert_eq!(stream.gap_bytes(), 200);
         assert_eq!(stream.send(Seq(101), 200), sent(100, true, false, true));
         assert_eq!(stream.gap_bytes(), 0);

@@ -505,6 +505,31 @@ fn what_lies_out_of_reach_decides_nothing() {
     assert_eq!(gap.loss.orig.gap_bytes, 5_000_000);
 }
 
+/// What the capture lacks is told by any number, of copies' neighbours and RSTs too; a FIN is no payload.
+#[test]
+fn numbers_tell_what_the_capture_lacks() {
+    let twice = HANDSHAKE.lines().map(|line| format!("{line} id=7 \n {line} id=7 if=1 \n"));
+    let twice = twice.collect::<Vec<_>>().concat();
+    for handshake in [HANDSHAKE, twice.as_str()] {
+        let unseen = |segments: &str| {
+            let loss = tcp(&format!("{handshake} {segments}")).loss;
+            (loss.orig.unseen_bytes, loss.resp.unseen_bytes)
+        };
+        for (segments, expected) in [
+            ("2 < RA seq=1 ack=1552", (1551, 0)),
+            ("2 < RA seq=83 ack=1", (0, 82)),
+            ("2 < RA seq=1 ack=0", (0, 0)),
+            ("2 < RA seq=1 ack=90000000", (0, 0)),
+            ("2 < A seq=1 ack=1552", (1551, 0)),
+            ("2 < FA seq=83 ack=1 \n 2.1 > A seq=1 ack=84", (0, 82)),
+            ("2 < FA seq=1 ack=1 \n 2.1 > FA seq=1 ack=2 \n 2.2 < A seq=2 ack=2 \n 2.3 < R seq=2", (0, 0)),
+            ("2 > A seq=1 ack=2 \n 2.1 < R seq=2", (0, 0)),
+        ] {
+            assert_eq!(unseen(segments), expected, "{segments}");
+        }
+    }
+}
+
 #[test]
 fn a_reset_that_acknowledges_no_syn_refuses_nothing() {
     for (reset, refuses) in [("RA ack=1", true), ("RA ack=987654", false), ("R seq=0", false)] {

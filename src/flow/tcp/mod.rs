@@ -137,7 +137,7 @@ impl Connection {
         }
         self.note_reset(segment);
         let acked = self.acknowledgment(segment);
-        self.step_zeek(segment, acked.reveals_gap);
+        self.step_zeek(segment, acked.unseen > 0);
         self.note_establishment(segment);
         self.note_silence(segment);
         if let Some(place) = acked.data {
@@ -229,9 +229,28 @@ impl Connection {
 
     /// What its number, so far beyond what was sent, says was sent before, and the capture lacks.
     fn note_skipped(&mut self, segment: &Segment<'_>, jump: i64) {
-        if jump > 0 && !segment.has(SYN | RST) {
-            let most = &mut self.facts.loss[segment.dir].skipped_bytes;
-            *most = (*most).max(jump.unsigned_abs());
+        if jump > 0 && !segment.has(SYN) {
+            self.note_unseen(segment.dir, jump);
+            if !segment.has(RST) {
+                let most = &mut self.facts.loss[segment.dir].skipped_bytes;
+                *most = (*most).max(jump.unsigned_abs());
+            }
+        }
+    }
+
+    /// A number lies so far beyond what was seen of the side; by one, it may count a FIN.
+    fn note_unseen(&mut self, dir: Dir, bytes: i64) {
+        if bytes > 1 {
+            let most = &mut self.facts.loss[dir].unseen_bytes;
+            *most = (*most).max(bytes.unsigned_abs());
+        }
+    }
+
+    /// RFC 9293 §3.5.2: a RST may say how far its sender had received. What no capture can have lost was made up.
+    fn note_reset_ack(&mut self, segment: &Segment<'_>) {
+        let beyond = self.streams[segment.dir.other()].beyond(Seq(segment.packet.ack));
+        if segment.has(ACK) && beyond <= reach::NEAR {
+            self.note_unseen(segment.dir.other(), beyond);
         }
     }
 
@@ -240,6 +259,7 @@ impl Connection {
         if !segment.has(RST) {
             return;
         }
+        self.note_reset_ack(segment);
         let reset = self.reset(segment);
         let asks = |first: &Reset| !first.is_taken() && reset.is_taken();
         if self.facts.reset.as_ref().is_none_or(asks) {
@@ -278,6 +298,7 @@ impl Connection {
         let acked = stream.acknowledge(ack);
         let loss = &mut self.facts.loss[dir.other()];
         loss.largest_delivered_bytes = loss.largest_delivered_bytes.max(acked.delivered);
+        loss.unseen_bytes = loss.unseen_bytes.max(acked.unseen);
         if acked.data.is_some() {
             self.facts.last_new_ack[dir] = Some(segment.at);
         } else if segment.packet.payload_length == 0 && stream.in_flight() > 0 {

@@ -93,7 +93,7 @@ impl Connection {
 }
 
 /// A capture may have lost so many bytes between two packets of a connection.
-const NEAR: i64 = 1 << 20;
+pub(super) const NEAR: i64 = 1 << 20;
 
 /// More than is sent again, or comes late, and than a capture that begins amid a connection makes up for.
 const FAR_BACK: i64 = 1 << 26;

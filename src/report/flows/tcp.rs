@@ -131,6 +131,7 @@ fn loss(out: &mut Text, loss: Loss) {
         in_flight_bytes,
         sacked_bytes,
         skipped_bytes: _,
+        unseen_bytes: _,
     } = loss;
     out.field(b"{\"segments\":", u64::from(segments));
     out.field(b",\"largest_bytes\":", u64::from(largest_bytes));
