@@ -150,6 +150,11 @@ pub struct Loss {
     /// Most bytes by which a number of either side, in a RST too, went beyond what was seen to be sent: the capture lacks
     /// them. One byte may be a FIN.
     pub unseen_bytes: u64,
+    /// Segments sent again since the other side last acknowledged anything new, each with bytes that it had not
+    /// acknowledged; copies left out.
+    pub vain_segments: u32,
+    /// Duplicate ACKs of the other side, copies left out.
+    pub duplicate_acks: u32,
 }
 
 impl Loss {

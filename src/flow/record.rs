@@ -286,8 +286,10 @@ impl Coded for Loss {
             sacked_bytes,
             skipped_bytes,
             unseen_bytes,
+            vain_segments,
+            duplicate_acks,
         } = self;
-        for count in [segments, largest_bytes] {
+        for count in [segments, largest_bytes, vain_segments, duplicate_acks] {
             count.code(codec);
         }
         for bytes in [unacked_bytes, gap_bytes, in_flight_bytes, sacked_bytes, skipped_bytes, unseen_bytes] {

@@ -530,6 +530,28 @@ fn numbers_tell_what_the_capture_lacks() {
     }
 }
 
+/// Only what was never acknowledged was sent again in vain, and a copy is neither that nor a duplicate ACK.
+#[test]
+fn what_was_sent_again_in_vain() {
+    let sent = "1 > PA seq=1 ack=1 len=9 id=1";
+    let loss = |segments: &str| {
+        let loss = tcp(&format!("{HANDSHAKE} {sent} \n {segments}")).loss.orig;
+        (loss.segments, loss.vain_segments, loss.duplicate_acks)
+    };
+    let again = "1.3 > PA seq=1 ack=1 len=9 id=2 \n 1.9 > PA seq=1 ack=1 len=9 id=3";
+    for (segments, expected) in [
+        (again.to_owned(), (2, 2, 0)),
+        (format!("1.00001 > PA seq=1 ack=1 len=9 id=1 if=1 \n {again}"), (2, 2, 0)),
+        (format!("{again} \n 2 < A seq=1 ack=10 id=1"), (2, 0, 0)),
+        (format!("{again} \n 2 < A seq=1 ack=10 id=1 \n 2.00001 < A seq=1 ack=10 id=1 if=1"), (2, 0, 0)),
+        (format!("{again} \n 2 < A seq=1 ack=10 id=1 \n 2.1 < A seq=1 ack=10 id=2"), (2, 0, 1)),
+        (format!("1.1 < A seq=1 ack=10 \n {again}"), (2, 0, 0)),
+        (format!("{again} \n 2 < A seq=1 ack=5 \n 3 > PA seq=1 ack=1 len=9 id=4"), (3, 1, 0)),
+    ] {
+        assert_eq!(loss(&segments), expected, "{segments}");
+    }
+}
+
 #[test]
 fn a_reset_that_acknowledges_no_syn_refuses_nothing() {
     for (reset, refuses) in [("RA ack=1", true), ("RA ack=987654", false), ("R seq=0", false)] {

@@ -137,6 +137,10 @@ impl Connection {
         }
         self.note_reset(segment);
         let acked = self.acknowledgment(segment);
+        if labels.has(Labels::DUPLICATE_ACK) {
+            let count = &mut self.facts.loss[segment.dir.other()].duplicate_acks;
+            *count = count.saturating_add(1);
+        }
         self.step_zeek(segment, acked.unseen > 0);
         self.note_establishment(segment);
         self.note_silence(segment);
@@ -300,6 +304,7 @@ impl Connection {
         loss.largest_delivered_bytes = loss.largest_delivered_bytes.max(acked.delivered);
         loss.unseen_bytes = loss.unseen_bytes.max(acked.unseen);
         if acked.data.is_some() {
+            loss.vain_segments = 0;
             self.facts.last_new_ack[dir] = Some(segment.at);
         } else if segment.packet.payload_length == 0 && stream.in_flight() > 0 {
             let sacked = options::sacked(segment.packet.tcp_options(segment.window), ack);
@@ -373,6 +378,8 @@ impl Connection {
                 loss.in_flight_bytes = in_flight;
             }
             loss.segments = loss.segments.saturating_add(1);
+            let vain = self.streams[dir].is_unacked(seq.plus(packet.payload_length));
+            loss.vain_segments = loss.vain_segments.saturating_add(u32::from(vain));
             loss.largest_bytes = loss.largest_bytes.max(packet.payload_length);
         } else if behind_its_ack {
             loss.largest_delivered_bytes = loss.largest_delivered_bytes.max(packet.payload_length);

@@ -132,6 +132,8 @@ fn loss(out: &mut Text, loss: Loss) {
         sacked_bytes,
         skipped_bytes: _,
         unseen_bytes: _,
+        vain_segments: _,
+        duplicate_acks: _,
     } = loss;
     out.field(b"{\"segments\":", u64::from(segments));
     out.field(b",\"largest_bytes\":", u64::from(largest_bytes));

@@ -8,6 +8,7 @@
 //! ttl orig=64 resp=64     TTLs at this capture point
 //! vni 4096                the following packets are inside VXLAN
 //! snaplen 96              the captures hold this many bytes of each frame
+//! twice                   each packet is captured twice, as `-i any` does
 //! alone                   no other traffic; without it each capture shows a healthy call before and after
 //!
 //! +1.020 > SYN            seconds from the start; `>` from orig, `<` from resp; flags joined by commas

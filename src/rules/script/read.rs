@@ -16,6 +16,7 @@ pub(super) enum Step {
     Vni(u32),
     SnapLength(u32),
     Alone,
+    Twice,
     Log(TimeDelta),
     Arp(TimeDelta, IpAddr),
     Packet { at: TimeDelta, dir: Dir, what: What, options: Options },
@@ -99,7 +100,7 @@ pub(super) fn steps(script: &str) -> Result<Vec<Step>, Vec<Mistake>> {
 fn step(text: &str, at: Range<usize>) -> Result<Step, Mistake> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let (first, rest) = words.split_first().map_or(("", &[][..]), |(f, r)| (*f, r));
-    let known = ["flow", "capture", "ttl", "vni", "snaplen", "alone"];
+    let known = ["flow", "capture", "ttl", "vni", "snaplen", "alone", "twice"];
     let options = options(rest).map_err(|word| {
         Mistake::new(at.clone(), format!("there is no option `{word}`")).suggest(&word, OPTIONS)
     })?;
@@ -124,6 +125,7 @@ fn step(text: &str, at: Range<usize>) -> Result<Step, Mistake> {
             None => Err(Mistake::new(at, "`snaplen` needs a number of bytes")),
         },
         "alone" => Ok(Step::Alone),
+        "twice" => Ok(Step::Twice),
         time => match time.parse::<f64>().ok().filter(|t| t.is_finite() && t.abs() <= MAX_SECONDS) {
             Some(seconds) if time.starts_with(['+', '-']) => {
                 timed(TimeDelta((seconds * 1e9).round() as i64), rest, options, at)

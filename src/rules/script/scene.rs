@@ -43,6 +43,8 @@ struct Scene {
     ttl: PerDir<u8>,
     vni: Option<u32>,
     alone: bool,
+    /// Each packet is captured twice; the number that tells IP packets apart.
+    twice: Option<u16>,
     log: Option<TimeDelta>,
     last: TimeDelta,
     first: TimeDelta,
@@ -63,6 +65,7 @@ impl Scene {
             ttl: PerDir { orig: 64, resp: 64 },
             vni: None,
             alone: false,
+            twice: None,
             log: None,
             last: TimeDelta(0),
             first: TimeDelta(0),
@@ -84,6 +87,7 @@ impl Scene {
             Step::Vni(vni) => self.vni = Some(*vni),
             Step::SnapLength(bytes) => self.story.snap_length = *bytes,
             Step::Alone => self.alone = true,
+            Step::Twice => self.twice = Some(0),
             Step::Log(at) => self.log = Some(*at),
             Step::Arp(at, ip) => {
                 let asked_by = self.side().orig.ip();
@@ -239,15 +243,22 @@ impl Scene {
         self.send(at, ip, options);
     }
 
-    fn send(&mut self, at: TimeDelta, ip: Vec<u8>, options: &Options) {
+    fn send(&mut self, at: TimeDelta, mut ip: Vec<u8>, options: &Options) {
         if options.has("lost") {
             self.last = self.last.max(at);
             return;
+        }
+        if let Some(id) = &mut self.twice {
+            *id += 1;
+            wire::number(&mut ip, *id);
         }
         let frame = wire::ethernet(match self.vni {
             Some(vni) => wire::vxlan(vni, &wire::ethernet(ip)),
             None => ip,
         });
+        if self.twice.is_some() {
+            self.record(at + COPY_AFTER, frame.clone());
+        }
         self.record(at, frame);
     }
 
@@ -309,6 +320,9 @@ fn ends(side: &Side, dir: Dir) -> (SocketAddr, SocketAddr) {
 fn default_ends() -> (SocketAddr, SocketAddr) {
     (SocketAddr::from(([10, 0, 0, 5], 40_000)), SocketAddr::from(([10, 96, 0, 10], 443)))
 }
+
+/// So much later a host's next interface shows the same packet.
+const COPY_AFTER: TimeDelta = TimeDelta(5_000);
 
 const FIN: u8 = 1;
 const SYN: u8 = 2;

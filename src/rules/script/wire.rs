@@ -69,6 +69,16 @@ pub(super) fn arp(asked_by: IpAddr, address: IpAddr) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// Gives an IPv4 packet its identification (RFC 791 §3.1), which its copies share.
+pub(super) fn number(packet: &mut [u8], id: u16) {
+    if let Some(header) = packet.get_mut(..20).filter(|header| header[0] >> 4 == 4) {
+        header[4..6].copy_from_slice(&id.to_be_bytes());
+        header[10..12].fill(0);
+        let sum = checksum(&[header]);
+        header[10..12].copy_from_slice(&sum.to_be_bytes());
+    }
+}
+
 /// A frame around an IP packet.
 pub(super) fn ethernet(packet: Vec<u8>) -> Vec<u8> {
     let v6 = packet.first().is_some_and(|b| b >> 4 == 6);
