@@ -80,7 +80,7 @@ pub(super) fn piece(
 /// stays the same as long as hits lie before it.
 fn around(piece: &[u8], framing: Framing, at: usize, hit: usize, within: usize) -> (usize, usize) {
     if !framing.falls_back() {
-        return (framing.start(piece, hit), framing.end(piece, hit));
+        return framing.around(piece, hit);
     }
     let from = at + framing.start(piece.get(at..).unwrap_or_default(), hit - at);
     (from, if hit < within { within } else { framing.end(piece, hit) })

@@ -130,23 +130,33 @@ impl Framing {
     /// Where the last block begins that begins at or before `at`; 0 where none does.
     pub(super) fn start(self, piece: &[u8], at: usize) -> usize {
         if let Self::EventsCompact(_) = self {
-            return self.start_around(piece, at);
+            return self.within(piece, at).0;
         }
         self.start_before(piece, at).unwrap_or(0)
     }
 
-    /// The same where blocks may lie within blocks: the last of the nearest that is not over at `at`.
-    fn start_around(self, piece: &[u8], at: usize) -> usize {
+    /// The block that `at` lies in: where it begins, and where it ends.
+    pub(super) fn around(self, piece: &[u8], at: usize) -> (usize, usize) {
+        if let Self::EventsCompact(_) = self {
+            let (start, end) = self.within(piece, at);
+            return (start, end.unwrap_or_else(|| self.next(piece, at)));
+        }
+        (self.start(piece, at), self.next(piece, at))
+    }
+
+    /// Where blocks may lie within blocks: the last of the nearest that is not over at `at`, and its end if it has one.
+    fn within(self, piece: &[u8], at: usize) -> (usize, Option<usize>) {
         let nearest = self.start_before(piece, at);
         let mut next = nearest;
         for _ in 0..MAX_WITHIN {
             let Some(start) = next else { break };
-            if records::extent(piece, start).is_none_or(|end| end > at) {
-                return start;
+            let end = records::shallow_extent(piece, start);
+            if end.is_none_or(|end| end > at) {
+                return (start, end);
             }
             next = start.checked_sub(1).and_then(|before| self.start_before(piece, before));
         }
-        nearest.unwrap_or(0)
+        (nearest.unwrap_or(0), None)
     }
 
     fn start_before(self, piece: &[u8], at: usize) -> Option<usize> {
@@ -164,12 +174,7 @@ impl Framing {
 
     /// Where the block ends that `at` lies in: where the next begins, or at the end of the piece.
     pub(super) fn end(self, piece: &[u8], at: usize) -> usize {
-        if let Self::EventsCompact(_) = self
-            && let Some(end) = records::extent(piece, self.start(piece, at)).filter(|&end| end > at)
-        {
-            return end;
-        }
-        self.next(piece, at)
+        if let Self::EventsCompact(_) = self { self.around(piece, at).1 } else { self.next(piece, at) }
     }
 
     /// Where the next block begins behind `at`, be it within the one that `at` lies in.
@@ -442,7 +447,7 @@ fn event_json(block: &[u8]) -> Option<Said> {
 
 /// An event of which others may stand on the same line.
 fn event_compact(block: &[u8], hit: usize) -> Option<Said> {
-    let end = records::extent(block, 0).filter(|&end| hit < end)?;
+    let end = records::shallow_extent(block, 0).filter(|&end| hit < end)?;
     let mut peeled = Peeled::default();
     let message = json::event(tree::first(block, json::MAX_VALUES)?.as_object()?, &mut peeled)?;
     let peeled = Peeled { message: message.into(), ..peeled };

@@ -121,7 +121,7 @@ fn compact(window: &[u8], at: usize) -> Option<Framing> {
     let near = window.get(..window.len().min(at + AHEAD))?;
     let begins = memchr::memrchr_iter(b'{', near.get(..at)?).filter(|&start| begins_item(near, start));
     for start in begins.take(MAX_BEGINS) {
-        if records::extent(near, start).is_some_and(|end| end > at) {
+        if records::shallow_extent(near, start).is_some_and(|end| end > at) {
             let value = tree::first(near.get(start..)?, json::MAX_VALUES)?;
             if is_event(&value) {
                 return Records::keys(near, start).map(Framing::EventsCompact);
@@ -211,6 +211,19 @@ mod tests {
         {
             assert_eq!(framing(&text), None, "{}", text.len());
         }
+    }
+
+    #[test]
+    fn events_as_deep_as_any_are_found_and_what_nests_without_end_is_not_followed() {
+        let deep = |n: usize| {
+            EVENT.replace(
+                r#""reason":"r""#,
+                &format!(r#""reason":"r","x":{}1{}"#, "[".repeat(n), "]".repeat(n)),
+            )
+        };
+        let framing = |event: &str| framing(&format!(r#"{{"items":[{event}]}}"#));
+        assert!(matches!(framing(&deep(15)), Some(Framing::EventsCompact(_))));
+        assert_eq!(framing(&deep(16)), None);
     }
 
     #[test]
