@@ -306,7 +306,7 @@ impl Finder<'_> {
     }
 
     /// Spools a stream within the limits of size and says where it was cut.
-    fn spool_bounded(&mut self, from: &mut dyn Read, path: &str, most: u64) -> Option<Region> {
+    pub(super) fn spool_bounded(&mut self, from: &mut dyn Read, path: &str, most: u64) -> Option<Region> {
         let left = self.limits.total_bytes.saturating_sub(self.spooled);
         let bounds = [
             (self.limits.member_bytes, "limit_member_bytes", "--max-member-bytes"),

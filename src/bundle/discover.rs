@@ -228,7 +228,8 @@ impl<'l> Finder<'l> {
         let stored = origin.stored();
         let mut opening = Opening::within(origin, self.limits, share, &self.allowance);
         let mut problems = Weirds::default();
-        let head = look(&mut opening, &mut problems);
+        let mut keep = |from: &mut dyn Read| self.spool_bounded(from, shown, u64::MAX);
+        let head = look(&mut opening, &mut problems, &mut keep);
         if head.starts_with(ZIP_MAGIC) || head.starts_with(ZIP_EMPTY) || tar::is_header(&head) {
             if depth >= self.limits.depth {
                 let most = self.limits.depth;
@@ -335,7 +336,7 @@ pub(super) fn add_key_log(bundle: &mut Bundle, path: &Path) -> Result<SourceInde
     File::open(path).map_err(failed)?;
     let mut problems = Weirds::default();
     let mut opening = Opening::new(Origin::File(path.to_owned()), &Limits::default());
-    let head = look(&mut opening, &mut problems);
+    let head = look(&mut opening, &mut problems, &mut |_| None);
     if sniff::kind(&head) != SourceKind::KeyLog {
         return Err(Error::Usage(format!(
             "--keylog {shown}: not a TLS key log: its lines must be as SSLKEYLOGFILE writes them, CLIENT_RANDOM and two words of hex"
@@ -377,7 +378,7 @@ impl Bundle {
 
 /// The region of an opening that is not compressed, to be read in place.
 pub(super) fn in_place(opening: &Opening) -> Option<Region> {
-    match &opening.origin {
+    let region = match &opening.origin {
         _ if !opening.codecs.is_empty() => None,
         Origin::Region(region) => Some(region.clone()),
         Origin::File(path) => {
@@ -386,7 +387,8 @@ pub(super) fn in_place(opening: &Opening) -> Option<Region> {
             Some(Region::new(Arc::new(file), 0, len))
         }
         Origin::Memory(_) | Origin::Left => None,
-    }
+    };
+    region.map(|region| region.part(opening.skip, u64::MAX))
 }
 
 /// `x.pcap`, `x.pcapng`, `x.cap`, `x.pcap3` (rotated by tcpdump), each also compressed.

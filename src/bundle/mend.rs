@@ -18,21 +18,27 @@ pub(super) struct Mend {
 pub(super) struct Mended<R> {
     inner: BufReader<R>,
     mend: Mend,
-    /// NULs that were left out, while there may be more.
-    skipped: Option<u64>,
+    /// There may be more NULs to leave out.
+    skips: bool,
+    skipped: u64,
     after_return: bool,
 }
 
 impl<R: Read> Mended<R> {
     pub(super) fn new(inner: R, mend: Mend) -> Self {
         let inner = BufReader::with_capacity(1 << 18, inner);
-        Self { inner, mend, skipped: mend.nuls.then_some(0), after_return: false }
+        Self { inner, mend, skips: mend.nuls, skipped: 0, after_return: false }
+    }
+
+    /// NULs that were left out.
+    pub(super) const fn skipped(&self) -> u64 {
+        self.skipped
     }
 
     /// Goes on to the first byte that is no NUL.
     fn skip(&mut self) -> io::Result<()> {
-        while let Some(skipped) = self.skipped {
-            if skipped > MAX_NULS {
+        while self.skips {
+            if self.skipped > MAX_NULS {
                 return Err(io::Error::other(format!("it begins with more than {MAX_NULS} NULs")));
             }
             let bytes = self.inner.fill_buf()?;
@@ -41,7 +47,8 @@ impl<R: Read> Mended<R> {
             let blocks: usize = bytes.chunks(4096).take_while(block).map(<[u8]>::len).sum();
             let rest = bytes.get(blocks..).unwrap_or_default();
             let nuls = blocks + rest.iter().position(|b| *b != 0).unwrap_or(0);
-            self.skipped = (nuls == bytes.len() && nuls > 0).then_some(skipped + nuls as u64);
+            self.skips = nuls == bytes.len() && nuls > 0;
+            self.skipped += nuls as u64;
             self.inner.consume(nuls);
         }
         Ok(())

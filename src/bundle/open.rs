@@ -4,8 +4,8 @@
 //! (what PowerShell writes) becomes UTF-8 on the way.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
-use std::path::PathBuf;
+use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -38,6 +38,8 @@ pub(super) struct Opening {
     pub(super) codecs: Vec<Codec>,
     pub(super) utf16: Option<Endian>,
     pub(super) mend: Mend,
+    /// Stored bytes in front that are not read.
+    pub(super) skip: u64,
     /// Stretches that are read; of what lies between them the line ends alone, so that lines keep their numbers.
     pub(super) only: Option<Ranges>,
     pub(super) limits: Limits,
@@ -92,7 +94,7 @@ impl Opening {
 
     fn of(origin: Origin, limits: &Limits, share: u64, allowed: Allowed) -> Self {
         let (codecs, mend, limits) = (Vec::new(), Mend::default(), *limits);
-        Self { origin, codecs, utf16: None, mend, only: None, limits, share, allowed }
+        Self { origin, codecs, utf16: None, mend, skip: 0, only: None, limits, share, allowed }
     }
 
     pub(super) fn open(&self) -> io::Result<SourceReader> {
@@ -102,8 +104,8 @@ impl Opening {
     /// Opens it; the count is of stored bytes that were used, where it is compressed.
     pub(super) fn open_counted(&self) -> io::Result<(SourceReader, Arc<AtomicU64>)> {
         let mut reader: SourceReader = match &self.origin {
-            Origin::File(path) => Box::new(File::open(path)?),
-            Origin::Region(region) => Box::new(region.clone()),
+            Origin::File(path) => Box::new(self.file(path)?),
+            Origin::Region(region) => Box::new(region.part(self.skip, u64::MAX)),
             Origin::Memory(bytes) => Box::new(io::Cursor::new(bytes.clone())),
             Origin::Left => Box::new(io::empty()),
         };
@@ -125,6 +127,14 @@ impl Opening {
         Ok((reader, used))
     }
 
+    fn file(&self, path: &Path) -> io::Result<File> {
+        let mut file = File::open(path)?;
+        if self.skip > 0 {
+            file.seek(SeekFrom::Start(self.skip))?;
+        }
+        Ok(file)
+    }
+
     /// The bytes as a region of a file: in place where they are stored as they are, else written to a temporary one.
     pub(super) fn by_offset(&self) -> io::Result<(Region, Option<io::Error>)> {
         match super::discover::in_place(self)
@@ -136,8 +146,9 @@ impl Opening {
     }
 }
 
-/// The first decompressed bytes; finds the compressions and the encoding on the way.
-pub(super) fn look(opening: &mut Opening, problems: &mut Weirds) -> Vec<u8> {
+/// The first decompressed bytes; finds the compressions and the encoding on the way. What would have to be unpacked anew
+/// to be read from its begin is given to `keep`.
+pub(super) fn look(opening: &mut Opening, problems: &mut Weirds, keep: &mut Keep<'_>) -> Vec<u8> {
     loop {
         let mut head = Vec::new();
         let read = opening.open().and_then(|r| r.take(sniff::LOOK).read_to_end(&mut head));
@@ -158,35 +169,49 @@ pub(super) fn look(opening: &mut Opening, problems: &mut Weirds) -> Vec<u8> {
                     format!("it is compressed more than {MAX_CODECS} times over, which is not unpacked")
                 });
             }
-            return mended(opening, head, problems);
+            if mend::is_nuls(&head, sniff::LOOK) {
+                head = behind_nuls(opening, problems, keep).unwrap_or(head);
+            }
+            return with_lines(opening, head);
         }
     }
 }
 
-/// The same of a log that is mended: the first bytes behind the NULs in front of it, its lines.
-fn mended(opening: &mut Opening, mut head: Vec<u8>, problems: &mut Weirds) -> Vec<u8> {
-    let again = |mend: Mend| {
-        let (mut bytes, changed) = (Vec::new(), Opening { mend, ..opening.clone() });
-        let read = changed.open().and_then(|r| r.take(sniff::LOOK).read_to_end(&mut bytes));
-        (bytes, read.err())
-    };
-    let mut mend = Mend::default();
-    if mend::is_nuls(&head, sniff::LOOK) {
-        let (behind, stopped) = again(Mend { nuls: true, ..mend });
-        if sniff::kind(&behind) == SourceKind::Log {
-            mend.nuls = true;
-            head = behind;
-            problems.note("leading_nuls", Place::Whole, || NULS.to_owned());
-        } else if let Some(e) = stopped {
+/// Writes a stream to where it can be read again.
+pub(super) type Keep<'k> = dyn FnMut(&mut dyn Read) -> Option<Region> + 'k;
+
+/// The first bytes of a log behind nothing but NULs, which are passed once.
+fn behind_nuls(opening: &mut Opening, problems: &mut Weirds, keep: &mut Keep<'_>) -> Option<Vec<u8>> {
+    let mut head = Vec::new();
+    let mut behind = Mended::new(opening.open().ok()?, Mend { nuls: true, ..Mend::default() });
+    let stopped = behind.by_ref().take(sniff::LOOK).read_to_end(&mut head).err();
+    if sniff::kind(&head) != SourceKind::Log {
+        if let Some(e) = stopped {
             problems.loss("limit_leading_nuls", Place::Whole, || e.to_string());
         }
+        return None;
     }
-    if mend::ends_in_returns(&head) && sniff::kind(&head) == SourceKind::Log {
-        mend.returns = true;
-        head = again(mend).0;
+    problems.note("leading_nuls", Place::Whole, || NULS.to_owned());
+    if opening.codecs.is_empty() && opening.utf16.is_none() {
+        opening.skip = behind.skipped();
+    } else {
+        let kept = keep(&mut head.as_slice().chain(behind))?;
+        opening.origin = Origin::Region(kept);
+        (opening.codecs, opening.utf16) = (Vec::new(), None);
     }
-    opening.mend = mend;
-    head
+    Some(head)
+}
+
+/// Makes lines of what carriage returns end, where lines of a log do.
+fn with_lines(opening: &mut Opening, head: Vec<u8>) -> Vec<u8> {
+    if !mend::ends_in_returns(&head) || sniff::kind(&head) != SourceKind::Log {
+        return head;
+    }
+    opening.mend.returns = true;
+    let mut lines = Vec::new();
+    // what could be read once can be read again
+    let _ = opening.open().map(|r| r.take(sniff::LOOK).read_to_end(&mut lines));
+    lines
 }
 
 /// What NULs in front of a log are.
