@@ -17,6 +17,7 @@ mod chains;
 mod conflicts;
 mod conntrack;
 mod documents;
+mod dump;
 mod host;
 mod index;
 mod ipvs;

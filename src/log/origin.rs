@@ -62,8 +62,8 @@ fn component_of(path: &str) -> Option<String> {
     let mut parts = path.rsplit(['/', '!']);
     let name = parts.next()?;
     let known = |text: &str| COMPONENTS.iter().find(|c| text.contains(**c)).map(|c| (*c).to_owned());
-    if let Some((_, container)) = writer_of(path) {
-        return container;
+    if let Some((_, Some(container))) = writer_of(path) {
+        return Some(container);
     }
     known(name).or_else(|| parts.next().and_then(known))
 }
@@ -115,14 +115,17 @@ const API_SERVERS: [&str; 14] = [
 ];
 
 /// `namespace/pod` and container of a path: `…/pods/NS_POD_UID/CONTAINER/0.log`, `…/namespaces/NS/pods/POD/…`,
-/// `…/containers/POD_NS_CONTAINER-ID.log`.
+/// `…/containers/POD_NS_CONTAINER-ID.log`, `…/NS/POD/logs.txt`.
 fn writer_of(path: &str) -> Option<(String, Option<String>)> {
-    let linked = path.rsplit(['/', '!']).next().and_then(linked);
-    linked.or_else(|| {
+    let name = path.rsplit(['/', '!']).next()?;
+    linked(name).or_else(|| {
         let container = path.rsplit(['/', '!']).find(|p| !is_file_part(p)).map(str::to_owned);
-        pod_of_directory(path).map(|pod| (pod, container))
+        pod_of_directory(path).map(|pod| (pod, container.filter(|_| name != DUMPED)))
     })
 }
+
+/// The logs of all containers of a pod, as `kubectl cluster-info dump` writes them: `NS/POD/logs.txt`.
+const DUMPED: &str = "logs.txt";
 
 /// `POD_NS_CONTAINER-ID.log`, as the kubelet links them: the ID has 64 digits.
 fn linked(name: &str) -> Option<(String, Option<String>)> {
@@ -136,6 +139,9 @@ fn linked(name: &str) -> Option<(String, Option<String>)> {
 
 fn pod_of_directory(path: &str) -> Option<String> {
     let parts: Vec<_> = path.split(['/', '!']).collect();
+    if let [.., namespace, pod, DUMPED] = parts.as_slice() {
+        return Some(format!("{namespace}/{pod}"));
+    }
     for (n, part) in parts.iter().enumerate() {
         if *part != "pods" {
             continue;
@@ -203,6 +209,13 @@ mod tests {
                 None,
             ),
             ("logs/p-1_n_app.log", None, None, None),
+            (
+                "dump/kube-system/kube-apiserver-cp-1/logs.txt",
+                Some("kube-apiserver"),
+                Some("kube-system/kube-apiserver-cp-1"),
+                Some("cp-1"),
+            ),
+            ("logs.txt", None, None, None),
             ("logs/journalctl-kubelet.cp-1.log", Some("kubelet"), None, None),
             ("logs/4f5-json.log", None, None, None),
         ] {
