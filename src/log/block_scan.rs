@@ -48,7 +48,7 @@ pub(super) fn piece(
             at = to.min(framing.next(piece, start)).max(start + 1);
             if framing.falls_back() {
                 if start >= alone {
-                    alone = line_end(piece, start, to);
+                    alone = if framing.is_whole() { to } else { line_end(piece, start, to) };
                 }
                 at = line_alone(piece, (from, to), start, &mut lines, events, memory, &mut out);
             }

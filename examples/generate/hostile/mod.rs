@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 mod join;
+mod records;
 mod state;
 mod tables;
 mod text;
@@ -14,7 +15,7 @@ mod wire;
 type Write = fn(&Path, u64, u64) -> io::Result<String>;
 
 /// Name and writer of each.
-pub(crate) const KINDS: [(&str, Write); 35] = [
+pub(crate) const KINDS: [(&str, Write); 37] = [
     ("one-address", wire::one_address),
     ("out-of-order", wire::out_of_order),
     ("retransmissions", wire::retransmissions),
@@ -48,6 +49,8 @@ pub(crate) const KINDS: [(&str, Write); 35] = [
     ("table-quotes", tables::quotes),
     ("table-cells", tables::cells),
     ("table-entries", tables::entries),
+    ("yaml-records", records::yaml_records),
+    ("nested-events", records::nested_events),
     ("backends", join::backends),
     ("secrets", join::secrets),
 ];

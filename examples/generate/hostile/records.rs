@@ -1,0 +1,29 @@
+//! Logs that are documents of JSON or YAML, and try how their records are found.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use super::text::{REFUSED, file};
+
+/// One document of YAML that is a record and goes on with lines that make it none.
+pub(super) fn yaml_records(folder: &Path, count: u64, _: u64) -> io::Result<String> {
+    let mut out = file(folder, "records.yaml")?;
+    writeln!(out, "---\ninsertId: a\nlogName: b\ntextPayload: c")?;
+    for number in 0..count {
+        writeln!(out, "{REFUSED}: {number}")?;
+    }
+    out.flush()?;
+    Ok(format!("{count} lines"))
+}
+
+/// Events of which each lies within the one before, and none ends.
+pub(super) fn nested_events(folder: &Path, count: u64, _: u64) -> io::Result<String> {
+    let mut out = file(folder, "events.json")?;
+    let event = r#"{"involvedObject":{},"kind":"Event","message":"m","reason":"r","lastTimestamp":"2026-11-21T02:00:05Z"}"#;
+    writeln!(out, r#"{{"apiVersion":"v1","items":[{event},"#)?;
+    for _ in 0..count {
+        writeln!(out, r#"[{{"involvedObject":{{"message":"{}"}},"b":"#, REFUSED.replace('"', "'"))?;
+    }
+    out.flush()?;
+    Ok(format!("{count} events"))
+}
