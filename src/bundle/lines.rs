@@ -23,6 +23,8 @@ pub(super) enum Line {
     Heading,
     /// `kubectl cluster-info dump` has logs between its objects.
     Dump,
+    /// What kubectl says beside its outputs.
+    Told,
     /// It belongs to whatever stands before it.
     Neutral,
     Other,
@@ -39,7 +41,8 @@ pub(super) fn read(line: &[u8], now: SourceKind, json: bool) -> Line {
         () if line.starts_with(b"-----END ") || line.starts_with(b"-- ") || comment => Line::Neutral,
         () if matches!(line.trim_ascii_end(), b"---" | b"...") => Line::Neutral,
         () if line.starts_with(b"==== START logs for container ") => Line::Dump,
-        () if is_heading(line) => Line::Heading,
+        () if is_heading(line) || now == SourceKind::Log && is_command(line) => Line::Heading,
+        () if TOLD.iter().any(|begin| line.starts_with(begin.as_bytes())) => Line::Told,
         () if line.starts_with(b"apiVersion: ") || line.starts_with(b"- apiVersion: ") => {
             Line::Opens(SourceKind::Objects, false)
         }
@@ -57,7 +60,18 @@ fn in_text(line: &str, now: SourceKind) -> Line {
     }
 }
 
-/// What kubectl says on standard error: warnings of the API server, discovery that failed, a configuration it cannot read.
+/// How lines begin that kubectl writes to standard error.
+const TOLD: [&str; 7] = [
+    "Warning: ",
+    "Error from server",
+    "error: ",
+    "No resources found",
+    "Defaulted container ",
+    "Unable to connect to the server",
+    "The connection to the server ",
+];
+
+/// What client-go says on standard error: warnings of the API server, discovery that failed, a configuration it cannot read.
 pub(super) fn is_of_kubectl(line: &[u8]) -> bool {
     let head = line.get(..line.len().min(PROMPT)).unwrap_or_default();
     let by = |file: &&str| find(head, file.as_bytes()).is_some();
@@ -157,34 +171,66 @@ fn envelope(line: &str) -> Option<bool> {
     }
 }
 
-/// `=== ip route ===`, `### ip route`, `--- ip route ---`, `==> a.log <==`, `$ ip route`, `+ ip route`,
-/// `root@cp-1:~# ip route`.
+/// `=== ip route ===`, `### ip route`, `--- ip route ---`, `**ip route**`, `==> a.log <==`, `$ ip route`, `+ ip route`, or a
+/// shell's prompt.
 pub(super) fn is_heading(line: &[u8]) -> bool {
     let Some(&mark) = line.first() else { return false };
     let run = line.iter().take_while(|&&b| b == mark).count();
     let rest = line.get(run..).unwrap_or_default();
     let named = rest.iter().any(u8::is_ascii_alphabetic);
     match mark {
-        b'=' | b'#' | b'*' | b'>' | b'~' => {
-            named && (run > 2 || rest.starts_with(b"> ") || run == 2 && mark == b'#')
+        b'*' if run == 2 => named && line.trim_ascii_end().ends_with(b"**"),
+        b'=' | b'#' | b'*' | b'>' | b'~' if run > 1 => {
+            named && (run > 2 || rest.starts_with(b"> ") || mark == b'#')
         }
         b'-' => named && run > 2 && rest.starts_with(b" ") && line.trim_ascii_end().ends_with(b"--"),
         b'$' | b'+' => run == 1 && rest.first() == Some(&b' ') && named,
+        b'S' => line.starts_with(b"Script started on ") || line.starts_with(b"Script done on "),
         _ => is_prompt(line),
     }
 }
 
-/// `root@cp-1:~# ip route`, `[root@cp-1 ~]# ip route`, with a command behind it.
+/// `# ip route`, which elsewhere is a comment.
+fn is_command(line: &[u8]) -> bool {
+    line.strip_prefix(b"# ").is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_lowercase))
+}
+
+/// A shell's prompt with a command behind it: `root@cp-1:~# ip route`, `[root@cp-1 ~]# ip route`, `sh-4.4# ip route`,
+/// `/ # ip route`, `PS C:\Users\u> ip route`. Times and the names of environments may stand in front.
 fn is_prompt(line: &[u8]) -> bool {
-    let head = line.get(..line.len().min(PROMPT)).unwrap_or_default();
-    let end = find(head, b"# ").or_else(|| find(head, b"$ "));
-    let Some(end) = end.filter(|&end| line.len() > end + 2) else { return false };
-    let Some(at) = memchr::memchr(b'@', head).filter(|&at| at > 0 && at < end) else { return false };
-    let user = head.get(..at).unwrap_or_default();
-    let user = user.strip_prefix(b"[").unwrap_or(user);
-    let between = head.get(at..end).unwrap_or_default();
-    user.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-        && (between.contains(&b':') || between.ends_with(b"]"))
+    let head = String::from_utf8_lossy(line.get(..line.len().min(PROMPT)).unwrap_or_default());
+    let mut head = head.as_ref();
+    for (open, close) in [('(', ") "), ('(', ") "), ('[', "] ")] {
+        head = head.strip_prefix(open).and_then(|rest| rest.split_once(close)).map_or(head, |(_, rest)| rest);
+    }
+    let end = ["# ", "$ ", "% ", "> ", ">"].iter().find_map(|end| head.split_once(end));
+    let Some((shell, _)) = end.filter(|(_, command)| !command.trim().is_empty()) else {
+        return head.starts_with("\u{279c} ");
+    };
+    let of_user = || {
+        let (user, place) = shell.split_once('@')?;
+        let user = user.trim_start_matches('[');
+        let plain = user.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        let (host, at) = place.trim_end().rsplit_once([':', ' ']).unwrap_or((place, ""));
+        let closed = place.ends_with(']')
+            || !host.contains(' ') && (at.starts_with(['~', '/']) || place.ends_with('~'));
+        (plain && !user.is_empty() && closed).then_some(())
+    };
+    let of_shell = || {
+        let version = shell.split_once("sh-")?.1;
+        let plain = !shell.contains(' ') && version.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        plain.then_some(())
+    };
+    let of_place = || {
+        let place = shell.strip_suffix(' ')?;
+        (place.starts_with(['/', '~']) && !place.contains(' ')).then_some(())
+    };
+    let of_drive = || {
+        let place = shell.strip_prefix("PS ").unwrap_or(shell);
+        (place.as_bytes().get(1..3) == Some(b":\\") && place.as_bytes().first()?.is_ascii_alphabetic())
+            .then_some(())
+    };
+    of_user().or_else(of_shell).or_else(of_place).or_else(of_drive).is_some()
 }
 
 /// Bytes of a shell's prompt.
@@ -193,6 +239,14 @@ const PROMPT: usize = 96;
 /// A heading behind which a log follows: `journalctl -u kubelet`, `kubectl logs …`, `/var/log/syslog`.
 pub(super) fn names_a_log(heading: &[u8]) -> bool {
     [&b"journalctl"[..], b"logs", b"/log", b".log", b"dmesg"].iter().any(|word| find(heading, word).is_some())
+}
+
+/// A heading behind which the words of a container follow.
+pub(super) fn names_a_container(heading: &[u8]) -> bool {
+    ["kubectl", "oc", "docker", "crictl", "podman", "nerdctl"].iter().any(|program| {
+        let at = find(heading, program.as_bytes()).filter(|_| find(heading, b" logs").is_some());
+        at.is_some_and(|at| heading.get(at + program.len()) == Some(&b' '))
+    })
 }
 
 #[cfg(test)]
@@ -239,6 +293,25 @@ mod tests {
             ("+ ip route", Line::Heading),
             ("root@cp-1:~# ip route", Line::Heading),
             ("[root@cp-1 ~]# ip route", Line::Heading),
+            ("[02:24:45] user@host:~$ ip route", Line::Heading),
+            ("(venv) (prod:default) user@host:~$ ip route", Line::Heading),
+            ("user@host ~ % ip route", Line::Heading),
+            ("user@host ~> ip route", Line::Heading),
+            ("sh-4.4# ip route", Line::Heading),
+            ("bash-5.1$ ip route", Line::Heading),
+            ("/ # ip route", Line::Heading),
+            ("PS C:\\Users\\u> ip route", Line::Heading),
+            ("C:\\Users\\u>ip route", Line::Heading),
+            ("\u{279c}  ~ ip route", Line::Heading),
+            ("# ip route", Line::Heading),
+            ("**ip route**", Line::Heading),
+            ("Script started on 2026-11-21 02:24:45+00:00 [TERM=\"xterm\"]", Line::Heading),
+            ("[error] user@host: costs $ 5", Line::Neutral),
+            ("GET /a > /b", Line::Other),
+            ("mail to a@b costs $ 5", Line::Other),
+            ("user@host:~$ ", Line::Other),
+            ("Warning: v1 Endpoints is deprecated in v1.33+", Line::Told),
+            ("Error from server (NotFound): pods \"a\" not found", Line::Told),
             ("==== START logs for container a of pod b/c ====", Line::Dump),
             ("-- Logs begin at Sat 2026-11-21 02:00:00 UTC. --", Line::Neutral),
             ("---", Line::Neutral),
@@ -247,6 +320,7 @@ mod tests {
             assert_eq!(read(text.as_bytes(), Log, false), line, "{text}");
         }
         assert_eq!(read(b"## of a chart", Objects, false), Line::Neutral);
+        assert_eq!(read(b"# of a firewall", HostState, false), Line::Other);
         assert_eq!(read(b"10.0.0.0/8 via 10.0.0.1 dev eth0", HostState, false), Line::Other);
     }
 }

@@ -24,15 +24,19 @@ pub(super) struct Parts {
     /// What stands within a log and is no more than text there: its kind, its first line, and how often there is such.
     pub unread: Option<(SourceKind, u64)>,
     pub unread_count: u64,
+    /// The log goes on behind each of those, and nothing but their length says that they are more than its text.
+    pub unread_is_text: bool,
     /// The first of another kind than the text begins with, and its line.
     pub first_other: Option<(SourceKind, u64)>,
     /// Beyond so many stretches all is of the kind of the last one.
     pub limited: bool,
 }
 
-/// Reads a text of which the first bytes are of this kind, as far as it can be read.
-pub(super) fn of(reader: &mut dyn Read, kind: SourceKind) -> Parts {
+/// Reads a text of which the first bytes are of this kind, as far as it can be read. Where it is `collected`, its name is
+/// none of a log: what somebody put into one file may begin with a line of which nothing is known.
+pub(super) fn of(reader: &mut dyn Read, kind: SourceKind, collected: bool) -> Parts {
     let mut walk = Walk::new(kind);
+    walk.trust.named |= collected;
     let mut buffer = vec![0; BLOCK];
     loop {
         match reader.read(&mut buffer) {
@@ -124,6 +128,8 @@ const BLOCK: usize = 256 << 10;
 const LINE_HEAD: usize = 512;
 /// Lines that a message of a log may quote.
 const QUOTED: u64 = 64;
+/// Entries that a script may write between two outputs: `2026-11-21 02:24:45 INFO collecting nodes`.
+const BESIDE: u64 = 2;
 /// Stretches of one text.
 pub(super) const MAX_PARTS: usize = 16_384;
 
@@ -146,6 +152,7 @@ struct Walk {
     quoted: Option<Quoted>,
     unread: Option<(SourceKind, u64)>,
     unread_count: u64,
+    unread_is_text: bool,
     /// Nothing is told apart any more.
     whole: bool,
     limited: bool,
@@ -171,6 +178,8 @@ struct Trust {
     log: bool,
     /// Lines since then of which nothing is known.
     bare: u64,
+    /// Entries between outputs that a script may have written beside them.
+    beside: u64,
 }
 
 /// Lines within a log that look like another kind.
@@ -196,6 +205,7 @@ impl Walk {
             quoted: None,
             unread: None,
             unread_count: 0,
+            unread_is_text: true,
             whole: false,
             limited: false,
         }
@@ -256,7 +266,12 @@ impl Walk {
             Line::Dump if self.kind() == SourceKind::Objects => self.whole = true,
             Line::Dump | Line::Heading => self.heading(line),
             Line::Logged { .. } if self.is_between_outputs() && lines::is_of_kubectl(line) => self.told(),
+            Line::Logged { enveloped: Some(false) } if self.may_be_beside(line) => {
+                self.trust.beside += 1;
+                self.told();
+            }
             Line::Logged { enveloped } => self.logged(enveloped),
+            Line::Told => self.told(),
             Line::Opens(kind, json) => {
                 self.headed = headed;
                 self.opens(kind, here, json);
@@ -270,7 +285,11 @@ impl Walk {
     fn heading(&mut self, line: &[u8]) {
         self.open(SourceKind::Log, (self.line_at, self.line), false);
         self.headed = true;
-        self.trust = Trust { named: true, log: lines::names_a_log(line), bare: 0, ..self.trust };
+        let log = lines::names_a_log(line);
+        let beside = if log { BESIDE } else { self.trust.beside };
+        // what a container says has no header that could be told from its own words
+        let lost = self.trust.lost || lines::names_a_container(line);
+        self.trust = Trust { lost, named: true, log, bare: 0, beside };
     }
 
     fn logged(&mut self, enveloped: Option<bool>) {
@@ -278,7 +297,7 @@ impl Walk {
         self.open(SourceKind::Log, (self.line_at, self.line), false);
         self.said();
         let lost = self.trust.lost || enveloped == Some(false);
-        self.trust = Trust { lost, named: true, log: true, bare: 0 };
+        self.trust = Trust { lost, named: true, log: true, bare: 0, beside: BESIDE };
     }
 
     /// An output of another kind stands in front: the text is no log of a program alone.
@@ -286,7 +305,14 @@ impl Walk {
         self.parts.len() > 1 || self.kind() != SourceKind::Log
     }
 
-    /// What kubectl says between its outputs, where both go to one file, is no log that could quote them.
+    /// A script may have written the line between two outputs, as it does with a stamp of its own.
+    fn may_be_beside(&self, line: &[u8]) -> bool {
+        self.is_between_outputs()
+            && self.trust.beside < BESIDE
+            && line.first().is_some_and(u8::is_ascii_digit)
+    }
+
+    /// What kubectl or a script says between outputs, where both go to one file, is no log that could quote them.
     fn told(&mut self) {
         self.open(SourceKind::Log, (self.line_at, self.line), false);
         self.said();
@@ -300,7 +326,7 @@ impl Walk {
             return;
         }
         self.open(kind, (from, line), json);
-        self.trust = Trust { named: true, log: false, bare: 0, ..self.trust };
+        self.trust = Trust { named: true, log: false, bare: 0, beside: 0, ..self.trust };
     }
 
     /// A line of which nothing is known goes on what stands before it; JSON has none such.
@@ -341,6 +367,7 @@ impl Walk {
         {
             self.unread.get_or_insert((quoted.kind, quoted.line));
             self.unread_count += 1;
+            self.unread_is_text &= !quoted.headed && line < u64::MAX;
         }
     }
 
@@ -368,6 +395,7 @@ impl Walk {
             kinds,
             unread: self.unread,
             unread_count: self.unread_count,
+            unread_is_text: self.unread_is_text && self.unread_count > 0,
             first_other: other.map(|p| (p.kind, p.line)),
             limited: self.limited,
         }
@@ -388,7 +416,7 @@ mod tests {
     const PEM: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
 
     fn parts(kind: SourceKind, text: &str) -> Parts {
-        of(&mut text.as_bytes(), kind)
+        of(&mut text.as_bytes(), kind, false)
     }
 
     /// The kinds in the text, each with what is read as it.
@@ -439,6 +467,16 @@ mod tests {
                 assert_eq!(read(HostState, &text).len(), 2, "{text}");
                 assert!(parts(HostState, &text).unread.is_some(), "{text}");
             }
+            // what a container says may look like anything
+            for lure in ["", JOURNAL, "[pod/a/b] m\n", "{\"log\":\"m\"}\n"] {
+                for command in ["kubectl logs -n a b", "oc logs b", "docker logs b", "crictl logs b"] {
+                    let text = format!("{ROUTE}$ {command}\n{lure}{quoted}$ kubectl get -A a\n{quoted}");
+                    let read = read(HostState, &text);
+                    assert_eq!(read.first(), Some(&(HostState, ROUTE.to_owned())), "{text}");
+                    assert!(read.iter().skip(1).all(|(kind, _)| *kind == Log), "{text}");
+                    assert!(parts(HostState, &text).unread.is_some(), "{text}");
+                }
+            }
             // lines of an application that has no stamps
             let text = format!("=== kubectl logs a ===\nlistening\n{quoted}");
             assert_eq!(read(Log, &text).len(), 1, "{text}");
@@ -457,7 +495,55 @@ mod tests {
         assert_eq!((kinds, parts.unread), (vec![(Objects, 2), (Log, 3), (HostState, 1)], None), "{text}");
         assert_eq!(read(Log, &format!("{warning}{JSON}")).len(), 1, "a program may begin so");
         let text = format!("{ROUTE}{KLOG}{warning}{JSON}");
-        assert!(super::of(&mut text.as_bytes(), HostState).unread.is_some(), "a log may quote that, too");
+        assert!(
+            super::of(&mut text.as_bytes(), HostState, false).unread.is_some(),
+            "a log may quote that, too"
+        );
+    }
+
+    #[test]
+    fn what_a_script_says_between_outputs_changes_nothing() {
+        let said = "2026-11-21 02:24:45,100 INFO collecting endpoints of all namespaces\n";
+        let told = "Warning: v1 Endpoints is deprecated in v1.33+\n";
+        for between in [said.to_owned(), said.repeat(2), told.repeat(3)] {
+            for first in [JSON, ROUTE] {
+                let kind = if first == JSON { Objects } else { HostState };
+                let text = format!("{first}{between}{JSON}{between}{YAML}");
+                assert_eq!(parts(kind, &text).unread, None, "{text}");
+                let objects = read(kind, &text).into_iter().find(|(kind, _)| *kind == Objects);
+                assert!(objects.is_some_and(|(_, text)| text.ends_with(&format!("{JSON}{YAML}"))), "{text}");
+            }
+        }
+        for log in [said.repeat(3), format!("=== kubectl logs a ===\n{said}")] {
+            let text = format!("{ROUTE}{log}{JSON}");
+            assert_eq!(parts(HostState, &text).unread.map(|(kind, _)| kind), Some(Objects), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_somebody_collected_may_begin_with_anything() {
+        let text = format!("routes of cp-1:\n{ROUTE}services:\n{JSON}");
+        let kinds = |collected| -> Vec<_> {
+            of(&mut text.as_bytes(), Log, collected).kinds.into_iter().map(|(kind, _)| kind).collect()
+        };
+        assert_eq!(kinds(true), [Log, HostState, Objects]);
+        assert_eq!(kinds(false), [Log]);
+        let text = format!("{}{JSON}", "GET / 200\n".repeat(65));
+        assert_eq!(of(&mut text.as_bytes(), Log, true).kinds.len(), 1, "a log, whatever its name");
+    }
+
+    #[test]
+    fn what_a_log_goes_on_behind_is_its_text() {
+        let quoted = format!("{JSON}{}", "\n".repeat(70));
+        for (text, is_text) in [
+            (format!("{KLOG}{quoted}{KLOG}"), true),
+            (format!("{KLOG}{quoted}"), false),
+            (format!("{KLOG}{quoted}{KLOG}{quoted}"), false),
+            (format!("{KLOG}=== get ===\n{quoted}{KLOG}"), false),
+            (KLOG.to_owned(), false),
+        ] {
+            assert_eq!(parts(Log, &text).unread_is_text, is_text, "{text}");
+        }
     }
 
     #[test]

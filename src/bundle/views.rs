@@ -36,10 +36,10 @@ const TAIL: u64 = 8 << 10;
 /// Cuts a source to what is of its kind; gives what is of others.
 pub(super) fn split(source: &mut Source) -> Vec<Source> {
     let Ok(mut reader) = source.opening.open() else { return Vec::new() };
-    let parts = parts::of(&mut *reader, source.kind);
+    let parts = parts::of(&mut *reader, source.kind, is_collected(&source.path));
     source.parted = true;
     if let Some((kind, line)) = parts.unread {
-        note(&mut source.problems, kind, line, parts.unread_count);
+        note(&mut source.problems, kind, line, parts.unread_count, !parts.unread_is_text);
     }
     if parts.limited {
         let most = parts::MAX_PARTS;
@@ -71,16 +71,24 @@ impl Source {
     /// Names the parts of a log that are of another kind, which nobody has looked for before the log was read.
     pub fn name_parts(&self, problems: &mut Weirds) {
         let Some(mut reader) = self.opening.open().ok().filter(|_| !self.parted) else { return };
-        let parts = parts::of(&mut *reader, self.kind);
+        let parts = parts::of(&mut *reader, self.kind, is_collected(&self.path));
         let first = parts.first_other.or(parts.unread);
         if let Some((kind, line)) = first {
-            note(problems, kind, line, parts.kinds.len() as u64 - 1 + parts.unread_count);
+            let lost = parts.first_other.is_some() || !parts.unread_is_text;
+            note(problems, kind, line, parts.kinds.len() as u64 - 1 + parts.unread_count, lost);
         }
     }
 }
 
-fn note(problems: &mut Weirds, kind: SourceKind, line: u64, count: u64) {
-    problems.add("part_not_read", Place::Line(line), count, true, || {
+/// Whether a name is none of a log: `session.txt`, `node-1.out`.
+fn is_collected(path: &str) -> bool {
+    let name = path.rsplit(['/', '!']).next().unwrap_or_default().to_ascii_lowercase();
+    !name.contains("log") && !name.contains("journal")
+}
+
+/// Names a part that is not read. Where a log goes on behind it, it is as likely a text of that log: nothing is lost.
+fn note(problems: &mut Weirds, kind: SourceKind, line: u64, count: u64, lost: bool) {
+    problems.add("part_not_read", Place::Line(line), count, lost, || {
         let what = match kind {
             SourceKind::HostState => "the state of a host or cluster",
             SourceKind::Pem => "certificates",

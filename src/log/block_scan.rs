@@ -16,6 +16,11 @@ use crate::bundle::SourceIndex;
 /// Entries over which one message may go.
 const MAX_ENTRIES: usize = 64;
 
+/// Bytes of blocks that may be read without an entry in them: so many, and a piece so many times over. Beyond, lines stand
+/// alone: one that is no entry and goes on for long is not read anew for each of its lines.
+const FREE_IN_VAIN: usize = 1 << 20;
+const TIMES_IN_VAIN: usize = 4;
+
 /// A block and what it says.
 struct Block {
     start: usize,
@@ -39,16 +44,19 @@ pub(super) fn piece(
     // what lies before is on a line of which no entry could be read, and in the same block: no entry begins there
     let mut alone = 0;
     let mut orphan = None;
+    let mut in_vain = 0;
     while let Some((start, _)) = hits.find(piece, at) {
         let (from, to) = around(piece, framing, at, start, within);
         within = to;
         let block = piece.get(from..to).unwrap_or_default();
-        let said = if start < alone { None } else { framing.read(block, start - from) };
+        let tries = start >= alone && in_vain <= FREE_IN_VAIN + TIMES_IN_VAIN * piece.len();
+        let said = if tries { framing.read(block, start - from) } else { None };
         let Some(said) = said else {
+            in_vain += if tries { block.len() } else { 0 };
             at = to.min(framing.next(piece, start)).max(start + 1);
             if framing.falls_back() {
                 if start >= alone {
-                    alone = if framing.is_whole() { to } else { line_end(piece, start, to) };
+                    alone = line_end(piece, start, to);
                 }
                 at = line_alone(piece, (from, to), start, &mut lines, events, memory, &mut out);
             }

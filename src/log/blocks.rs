@@ -122,11 +122,6 @@ impl Framing {
         matches!(self, Self::Records(_) | Self::Csv(_) | Self::YamlRecords)
     }
 
-    /// A block is one entry: where one hit finds none, no other does.
-    pub(super) fn is_whole(self) -> bool {
-        matches!(self, Self::YamlRecords)
-    }
-
     /// Events of Kubernetes.
     pub(super) fn is_events(self) -> bool {
         matches!(self, Self::EventsJson(_) | Self::EventsYaml(_))
