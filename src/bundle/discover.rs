@@ -248,12 +248,17 @@ impl<'l> Finder<'l> {
         let kind =
             if problems.any_loss() && head.is_empty() { SourceKind::Unknown } else { sniff::kind(&head) };
         note_packed(&head, &mut problems);
-        let of_container = layout::is_container_log(shown);
+        // another file may be called `logs.txt`, too
+        let of_container = layout::is_container_log(shown)
+            && (!shown.ends_with(layout::DUMPED) || head.starts_with(b"==== START logs "));
         let kind = if of_container && kind.is_told_by_anybody() { SourceKind::Log } else { kind };
         if !of_container && views::may_be_several(&opening, kind, &head) {
             self.mixed.push(self.bundle.sources.len());
         }
         self.add(opening, kind, shown, stored, problems);
+        if let Some(source) = self.bundle.sources.last_mut() {
+            source.parted = of_container;
+        }
     }
 
     /// Adds a source.
@@ -269,7 +274,7 @@ impl<'l> Finder<'l> {
         if claims_capture(&path) && !kind.is_capture() {
             problems.loss("not_a_capture", Place::Whole, || not_a_capture(kind));
         }
-        let (written, parted) = (self.written, layout::is_container_log(shown));
+        let (written, parted) = (self.written, false);
         let source = self.bundle.next_source(path, kind, stored_bytes, opening);
         self.bundle.sources.push(Source { written, problems, parted, ..source });
         self.input_of.push(self.input);

@@ -1,6 +1,7 @@
 //! Which collector made a bundle, from its paths.
 //!
-//! Takes paths of one input; names the layout. What the paths mean in each is known to the stages that read them.
+//! Takes paths of one input; names the layout, and whose words a log is. What else the paths mean is known to the stages
+//! that read them.
 
 /// Who laid the files out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,12 +58,71 @@ impl Layout {
 }
 
 /// Whether a path says that a container wrote the file, as kubelets and collectors lay them out: all of it is what that
-/// container says. `/var/log/pods/NS_POD_UID/CONTAINER/0.log`, `/var/log/containers/…`, must-gather's
-/// `pods/POD/CONTAINER/CONTAINER/logs/current.log`, `NS/POD/logs.txt` of `cluster-info dump`.
+/// container says.
 pub(super) fn is_container_log(path: &str) -> bool {
     let mut parts = path.rsplit(['/', '!']);
-    let is_log = parts.next().is_some_and(|name| name.contains(".log") || name == "logs.txt");
-    is_log && (path.ends_with("logs.txt") || parts.any(|part| part == "pods" || part == "containers"))
+    let (name, folder) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    // `pods/POD/CONTAINER/CONTAINER/logs/current.log`, cut out of a must-gather
+    let cut_out = folder == "logs" && parts.any(|part| part == "pods");
+    let linked = folder == "containers" && name.matches('_').count() > 1;
+    (name.contains(".log") || name == DUMPED) && (linked || cut_out || writer_of(path).is_some())
+}
+
+/// `namespace/pod` and container of a path: `…/pods/NS_POD_UID/CONTAINER/0.log`, `…/namespaces/NS/pods/POD/…`,
+/// `…/pods/logs/NS/POD/CONTAINER.log`, `…/containers/POD_NS_CONTAINER-ID.log`, `…/NS/POD/logs.txt`.
+pub fn writer_of(path: &str) -> Option<(String, Option<String>)> {
+    let name = path.rsplit(['/', '!']).next()?;
+    linked(name).or_else(|| collected(path)).or_else(|| {
+        let container = path.rsplit(['/', '!']).find(|p| !is_file_part(p)).map(str::to_owned);
+        pod_of_directory(path).map(|pod| (pod, container.filter(|_| name != DUMPED)))
+    })
+}
+
+/// The logs of all containers of a pod, as `kubectl cluster-info dump` writes them: `NS/POD/logs.txt`.
+pub(super) const DUMPED: &str = "logs.txt";
+
+/// `POD_NS_CONTAINER-ID.log`, as the kubelet links them: the ID has 64 digits.
+fn linked(name: &str) -> Option<(String, Option<String>)> {
+    let mut parts = name.splitn(3, '_');
+    let (pod, namespace, rest) = (parts.next()?, parts.next()?, parts.next()?);
+    let (stem, _) = rest.split_once(".log")?;
+    let (container, id) = stem.rsplit_once('-')?;
+    let is_id = id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    is_id.then(|| (format!("{namespace}/{pod}"), Some(container.to_owned())))
+}
+
+/// `pods/logs/NS/POD/CONTAINER.log` and `…/CONTAINER-previous.log` of troubleshoot.sh.
+fn collected(path: &str) -> Option<(String, Option<String>)> {
+    let parts: Vec<_> = path.rsplitn(6, ['/', '!']).collect();
+    let [name, pod, namespace, "logs", "pods", ..] = parts.as_slice() else { return None };
+    let stem = name.split_once(".log")?.0;
+    let container = stem.strip_suffix("-previous").unwrap_or(stem);
+    Some((format!("{namespace}/{pod}"), Some(container.to_owned())))
+}
+
+fn is_file_part(part: &str) -> bool {
+    part == "logs" || part == "rotated" || part.contains(".log")
+}
+
+fn pod_of_directory(path: &str) -> Option<String> {
+    let parts: Vec<_> = path.split(['/', '!']).collect();
+    if let [.., namespace, pod, DUMPED] = parts.as_slice() {
+        return Some(format!("{namespace}/{pod}"));
+    }
+    for (n, part) in parts.iter().enumerate() {
+        if *part != "pods" {
+            continue;
+        }
+        let next = parts.get(n + 1)?;
+        let mut names = next.splitn(3, '_');
+        if let (Some(ns), Some(pod), Some(_)) = (names.next(), names.next(), names.next()) {
+            return Some(format!("{ns}/{pod}"));
+        }
+        if n >= 2 && parts.get(n - 2) == Some(&"namespaces") {
+            return parts.get(n - 1).map(|ns| format!("{ns}/{next}"));
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -75,8 +135,13 @@ mod tests {
             ("x.tgz!var/log/pods/evil_a_uid/c/0.log.20261121-020000.gz", true),
             ("var/log/containers/a_evil_c-0123.log", true),
             ("m/namespaces/evil/pods/a/c/c/logs/current.log", true),
+            ("pods/a/c/c/logs/previous.log", true),
+            ("cluster-resources/pods/logs/evil/a/c-previous.log", true),
             ("dump/evil/a/logs.txt", true),
             ("namespaces/evil/pods/a/a.yaml", false),
+            ("pods/endpoints.json.log", false),
+            ("containers/session.log", false),
+            ("collect/logs.txt", false),
             ("logs/all.log", false),
             ("evil/pods.json", false),
             ("a.log", false),

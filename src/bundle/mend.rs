@@ -1,7 +1,9 @@
-//! Text as it was meant: without the NULs in front that nobody wrote, and with lines where carriage returns end them.
+//! Text as it was meant: without the NULs in front that nobody wrote and what was for a terminal, and with lines where
+//! carriage returns end them.
 //!
 //! A log that is cut to nothing while its writer goes on where it was (`copytruncate`, a `>` without `O_APPEND`) begins
-//! with as many NULs as it had bytes. Takes a reader; gives its bytes so mended. Never looks into what they say.
+//! with as many NULs as it had bytes. Takes a reader; gives its bytes so mended. Never
+//! looks into what they say.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -12,6 +14,8 @@ pub(super) struct Mend {
     pub(super) nuls: bool,
     /// A carriage return, alone or before a line feed, is a line feed.
     pub(super) returns: bool,
+    /// What colours a text, and names the window that it stands in, is left out.
+    pub(super) escapes: bool,
 }
 
 /// The bytes of a reader, mended.
@@ -21,13 +25,13 @@ pub(super) struct Mended<R> {
     /// There may be more NULs to leave out.
     skips: bool,
     skipped: u64,
-    after_return: bool,
+    state: State,
 }
 
 impl<R: Read> Mended<R> {
     pub(super) fn new(inner: R, mend: Mend) -> Self {
         let inner = BufReader::with_capacity(1 << 18, inner);
-        Self { inner, mend, skips: mend.nuls, skipped: 0, after_return: false }
+        Self { inner, mend, skips: mend.nuls, skipped: 0, state: State::Text }
     }
 
     /// NULs that were left out.
@@ -54,20 +58,73 @@ impl<R: Read> Mended<R> {
         Ok(())
     }
 
-    /// Makes lines of what carriage returns end; how many bytes are left.
-    fn lines(&mut self, bytes: &mut [u8]) -> usize {
-        let mut kept = 0;
-        for at in 0..bytes.len() {
-            let byte = bytes.get(at).copied().unwrap_or_default();
-            let second = byte == b'\n' && self.after_return;
-            self.after_return = byte == b'\r';
-            if let Some(place) = bytes.get_mut(kept).filter(|_| !second) {
-                *place = if byte == b'\r' { b'\n' } else { byte };
+    /// Makes lines of what carriage returns end, and leaves out what speaks to a terminal; how many bytes are left.
+    fn text(&mut self, bytes: &mut [u8]) -> usize {
+        let (mut at, mut kept) = (0, 0);
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            if let State::Text = self.state {
+                let plain = memchr::memchr2(b'\r', ESCAPE, rest).unwrap_or(rest.len());
+                bytes.copy_within(at..at + plain, kept);
+                (at, kept) = (at + plain, kept + plain);
+            }
+            let Some(&byte) = bytes.get(at) else { break };
+            at += 1;
+            if let (Some(byte), Some(place)) = (self.byte(byte), bytes.get_mut(kept)) {
+                *place = byte;
                 kept += 1;
             }
         }
         kept
     }
+
+    /// What a byte becomes, if anything.
+    fn byte(&mut self, byte: u8) -> Option<u8> {
+        let before = self.state;
+        self.state = State::Text;
+        match (before, byte) {
+            (State::Text | State::Return | State::Over, ESCAPE) if self.mend.escapes => {
+                self.state = State::Escape;
+                None
+            }
+            (State::Return, b'\n') => None,
+            // a shell goes to the begin of the line behind what it tells a terminal
+            (State::Over, b'\r') => None,
+            (State::Text | State::Return, b'\r') if self.mend.returns => {
+                self.state = State::Return;
+                Some(b'\n')
+            }
+            (State::Text | State::Return | State::Over, byte) => Some(byte),
+            // none goes beyond its line
+            (_, b'\n') => Some(byte),
+            (State::Escape, b'[') => self.goes_on(State::Control),
+            (State::Escape, b']') => self.goes_on(State::Command),
+            (State::Control, b'\x20'..=b'\x3f') => self.goes_on(State::Control),
+            (State::Command, ESCAPE) => self.goes_on(State::Escape),
+            (State::Command, b'\x07') | (State::Escape | State::Control, _) => self.goes_on(State::Over),
+            (State::Command, _) => self.goes_on(State::Command),
+        }
+    }
+
+    fn goes_on(&mut self, state: State) -> Option<u8> {
+        self.state = state;
+        None
+    }
+}
+
+const ESCAPE: u8 = 0x1b;
+
+/// What the last byte was of (ECMA-48 §5.4, §8.3.89).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Text,
+    /// A carriage return, which has become a line end.
+    Return,
+    /// The first byte of a sequence, of a control sequence and of a command to the operating system.
+    Escape,
+    Control,
+    Command,
+    /// The last byte of one.
+    Over,
 }
 
 impl<R: Read> Read for Mended<R> {
@@ -76,7 +133,7 @@ impl<R: Read> Read for Mended<R> {
         loop {
             let read = self.inner.read(buf)?;
             let kept = match buf.get_mut(..read) {
-                Some(bytes) if self.mend.returns => self.lines(bytes),
+                Some(bytes) if self.mend.returns || self.mend.escapes => self.text(bytes),
                 _ => read,
             };
             if kept > 0 || read == 0 {
@@ -91,9 +148,14 @@ pub(super) fn is_nuls(head: &[u8], look: u64) -> bool {
     head.len() as u64 == look && head.iter().all(|b| *b == 0)
 }
 
-/// Whether lines of a text that begins so end in carriage returns alone.
-pub(super) fn ends_in_returns(head: &[u8]) -> bool {
-    head.contains(&b'\r') && !head.contains(&b'\n')
+/// What is to be mended in a text that begins so: most of its lines end in carriage returns, alone or before line feeds, or
+/// there are escape sequences in it.
+pub(super) fn of_text(head: &[u8]) -> Mend {
+    let returns = memchr::memchr_iter(b'\r', head).count();
+    let feeds = memchr::memchr_iter(b'\n', head).count();
+    let pairs = memchr::memmem::find_iter(head, b"\r\n").count();
+    let escapes = [b"\x1b[", b"\x1b]"].iter().any(|begin| memchr::memmem::find(head, *begin).is_some());
+    Mend { nuls: false, returns: returns > 0 && (feeds == 0 || pairs * 2 > feeds), escapes }
 }
 
 /// NULs in front of a log that are looked behind: a sparse file may have more of them than any disk has bytes.

@@ -63,6 +63,11 @@ impl SourceKind {
     const fn is_told_by_anybody(self) -> bool {
         matches!(self, Self::Objects | Self::HostState | Self::Pem)
     }
+
+    /// It has lines.
+    const fn is_text(self) -> bool {
+        matches!(self, Self::Log | Self::Objects | Self::HostState | Self::Pem | Self::KeyLog)
+    }
 }
 
 /// Place of a source in [`Bundle::sources`].
@@ -135,7 +140,7 @@ mod tar;
 mod views;
 
 pub use codec::{unpacked, unpacked_lz4_block};
-pub use layout::Layout;
+pub use layout::{Layout, writer_of};
 pub(crate) use spool::read_at;
 
 /// One readable thing of a bundle.

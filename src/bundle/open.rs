@@ -172,7 +172,7 @@ pub(super) fn look(opening: &mut Opening, problems: &mut Weirds, keep: &mut Keep
             if mend::is_nuls(&head, sniff::LOOK) {
                 head = behind_nuls(opening, problems, keep).unwrap_or(head);
             }
-            return with_lines(opening, head);
+            return as_text(opening, head);
         }
     }
 }
@@ -202,16 +202,16 @@ fn behind_nuls(opening: &mut Opening, problems: &mut Weirds, keep: &mut Keep<'_>
     Some(head)
 }
 
-/// Makes lines of what carriage returns end, where lines of a log do.
-fn with_lines(opening: &mut Opening, head: Vec<u8>) -> Vec<u8> {
-    if !mend::ends_in_returns(&head) || sniff::kind(&head) != SourceKind::Log {
-        return head;
-    }
-    opening.mend.returns = true;
-    let mut lines = Vec::new();
+/// The first bytes of a text as it is mended.
+fn as_text(opening: &mut Opening, head: Vec<u8>) -> Vec<u8> {
+    let is_text = sniff::kind(&head).is_text();
+    let mend = Some(mend::of_text(&head)).filter(|mend| is_text && *mend != Mend::default());
+    let Some(mend) = mend else { return head };
+    opening.mend = mend;
+    let mut text = Vec::new();
     // what could be read once can be read again
-    let _ = opening.open().map(|r| r.take(sniff::LOOK).read_to_end(&mut lines));
-    lines
+    let _ = opening.open().map(|r| r.take(sniff::LOOK).read_to_end(&mut text));
+    text
 }
 
 /// What NULs in front of a log are.

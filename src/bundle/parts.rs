@@ -19,7 +19,7 @@ pub(super) type Ranges = Arc<[(u64, u64)]>;
 /// What a text holds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Parts {
-    /// Kinds in the order in which they come, each with its stretches.
+    /// Kinds in the order in which they come, each with its stretches; objects in JSON and in YAML by themselves.
     pub kinds: Vec<(SourceKind, Vec<(u64, u64)>)>,
     /// What stands within a log and is no more than text there: its kind, its first line, and how often there is such.
     pub unread: Option<(SourceKind, u64)>,
@@ -162,6 +162,8 @@ struct Walk {
 #[derive(Debug)]
 struct Part {
     kind: SourceKind,
+    /// Of objects: JSON and YAML are read apart.
+    json: bool,
     from: u64,
     line: u64,
     /// There is more in it than headings.
@@ -192,7 +194,7 @@ struct Quoted {
 impl Walk {
     fn new(kind: SourceKind) -> Self {
         Self {
-            parts: vec![Part { kind, from: 0, line: 1, said: false }],
+            parts: vec![Part { kind, json: false, from: 0, line: 1, said: false }],
             carry: Vec::new(),
             in_line: false,
             offset: 0,
@@ -258,7 +260,10 @@ impl Walk {
             return;
         }
         if self.parts.len() == 1 && self.line == 1 {
-            self.json = matches!(line.first(), Some(b'{' | b'['));
+            self.json = self.kind() == SourceKind::Objects && matches!(line.first(), Some(b'{' | b'['));
+            if let Some(part) = self.parts.last_mut() {
+                part.json = self.json;
+            }
         }
         let here = (self.line_at, self.line);
         let headed = std::mem::take(&mut self.headed);
@@ -349,15 +354,17 @@ impl Walk {
     }
 
     fn open(&mut self, kind: SourceKind, (from, line): (u64, u64), json: bool) {
-        self.json = json && kind == SourceKind::Objects;
-        if self.kind() == kind {
+        let json = json && kind == SourceKind::Objects;
+        let same = self.kind() == kind && self.json == json;
+        self.json = json;
+        if same {
             return;
         }
         if self.parts.len() >= MAX_PARTS {
             (self.limited, self.whole) = (true, true);
             return;
         }
-        self.parts.push(Part { kind, from, line, said: false });
+        self.parts.push(Part { kind, json, from, line, said: false });
     }
 
     /// A log that goes on soon behind what looks like another kind has quoted it.
@@ -378,21 +385,22 @@ impl Walk {
         }
         self.end_quoted(u64::MAX);
         let ends: Vec<u64> = self.parts.iter().skip(1).map(|p| p.from).chain([self.offset]).collect();
-        let mut kinds: Vec<(SourceKind, Vec<(u64, u64)>)> = Vec::new();
+        let mut kinds: Vec<((SourceKind, bool), Vec<(u64, u64)>)> = Vec::new();
         for (part, to) in self.parts.iter().zip(ends) {
             if part.from == to || part.kind == SourceKind::Log && !part.said {
                 continue; // nothing, or headings alone
             }
             let range = (part.from, to);
-            match kinds.iter_mut().find(|(kind, _)| *kind == part.kind) {
+            let key = (part.kind, part.json);
+            match kinds.iter_mut().find(|(known, _)| *known == key) {
                 Some((_, ranges)) => ranges.push(range),
-                None => kinds.push((part.kind, vec![range])),
+                None => kinds.push((key, vec![range])),
             }
         }
         let first = self.parts.first().map(|p| p.kind);
         let other = self.parts.iter().find(|p| Some(p.kind) != first);
         Parts {
-            kinds,
+            kinds: kinds.into_iter().map(|((kind, _), ranges)| (kind, ranges)).collect(),
             unread: self.unread,
             unread_count: self.unread_count,
             unread_is_text: self.unread_is_text && self.unread_count > 0,
@@ -510,8 +518,10 @@ mod tests {
                 let kind = if first == JSON { Objects } else { HostState };
                 let text = format!("{first}{between}{JSON}{between}{YAML}");
                 assert_eq!(parts(kind, &text).unread, None, "{text}");
-                let objects = read(kind, &text).into_iter().find(|(kind, _)| *kind == Objects);
-                assert!(objects.is_some_and(|(_, text)| text.ends_with(&format!("{JSON}{YAML}"))), "{text}");
+                let objects: Vec<_> =
+                    read(kind, &text).into_iter().filter(|(kind, _)| *kind == Objects).collect();
+                let json = if first == JSON { JSON.repeat(2) } else { JSON.to_owned() };
+                assert_eq!(objects, [(Objects, json), (Objects, YAML.to_owned())], "{text}");
             }
         }
         for log in [said.repeat(3), format!("=== kubectl logs a ===\n{said}")] {

@@ -47,7 +47,7 @@ pub(super) fn split(source: &mut Source) -> Vec<Source> {
             format!("it changes its kind more than {most} times: what follows is read as the last one")
         });
     }
-    if !parts.kinds.iter().any(|(kind, _)| *kind != source.kind) {
+    if parts.kinds.len() < 2 && parts.kinds.iter().all(|(kind, _)| *kind == source.kind) {
         return Vec::new();
     }
     let views = parts.kinds.into_iter().enumerate().map(|(n, (kind, ranges))| {

@@ -25,7 +25,7 @@ fn of(reader: &mut dyn Read) -> Option<Framing> {
     // what the first bytes alone tell: of events that do not say what they are about
     let mut by_head = Framing::Lines;
     let mut at_start = true;
-    let (mut from, mut tries, mut seen) = (0, 0, 0);
+    let (mut from, mut seen, mut work) = (0, 0, 0);
     loop {
         let read = reader.take(BLOCK as u64).read_to_end(&mut window);
         let at_end = !read.as_ref().is_ok_and(|n| *n > 0);
@@ -33,11 +33,10 @@ fn of(reader: &mut dyn Read) -> Option<Framing> {
         // what stands near the end is looked at again with what follows
         let to = if at_end { window.len() } else { window.len().saturating_sub(AHEAD) };
         for at in keys(&window, from, to) {
-            if tries > FREE_TRIES + seen / BYTES_OF_A_TRY {
+            if work > FREE_WORK + TIMES * seen {
                 break;
             }
-            tries += 1;
-            if let Some(framing) = around(&window, at, at_start) {
+            if let Some(framing) = around(&window, at, at_start, &mut work) {
                 return Some(framing);
             }
         }
@@ -62,9 +61,9 @@ const KEPT: usize = 64 << 10;
 const AHEAD: usize = 32 << 10;
 /// Items that may begin in front of a key, the event among them.
 const MAX_BEGINS: usize = 16;
-/// Keys that are looked at although they are of no event: so many, and one for so many bytes.
-const FREE_TRIES: usize = 16;
-const BYTES_OF_A_TRY: usize = 1 << 20;
+/// Bytes that are looked at around keys of what is no event: so many, and all that is read so many times over.
+const FREE_WORK: usize = 1 << 20;
+const TIMES: usize = 64;
 
 /// Where keys stand that events have, from front to back.
 fn keys(window: &[u8], from: usize, to: usize) -> Vec<usize> {
@@ -89,46 +88,63 @@ fn is_key(window: &[u8], from: usize, to: usize) -> bool {
 }
 
 /// The framing of the event whose key stands at `at`.
-fn around(window: &[u8], at: usize, at_start: bool) -> Option<Framing> {
+fn around(window: &[u8], at: usize, at_start: bool, work: &mut usize) -> Option<Framing> {
     let start = memchr::memrchr(b'\n', window.get(..at)?).map_or(0, |n| n + 1);
     let before = window.get(start..at)?;
     let indent = before.iter().take_while(|b| **b == b' ').count();
     match before.get(indent..)? {
-        b"\"" if indent > 0 => indented(window, start, indent).or_else(|| compact(window, at)),
+        b"\"" if indent > 0 => {
+            indented(window, start, indent, work).unwrap_or_else(|| compact(window, at, work))
+        }
         b"" | b"- " => yaml(window, start, indent, at_start),
-        inside if inside.ends_with(b"\"") => compact(window, at),
+        inside if inside.ends_with(b"\"") => compact(window, at, work),
         _ => None,
     }
 }
 
 /// JSON over many lines: the event begins with the nearest brace in front that is alone on its line and indented less.
-fn indented(window: &[u8], start: usize, indent: usize) -> Option<Framing> {
+/// Nothing where no object begins so.
+fn indented(window: &[u8], start: usize, indent: usize, work: &mut usize) -> Option<Option<Framing>> {
     let mut end = start.checked_sub(1)?;
     loop {
         let from = memchr::memrchr(b'\n', window.get(..end)?).map_or(0, |n| n + 1);
         let line = window.get(from..end)?;
+        *work += line.len() + 1;
         let spaces = line.iter().take_while(|b| **b == b' ').count();
         if spaces < indent && line.get(spaces..)?.trim_ascii_end() == b"{" {
-            let value = tree::first(window.get(from + spaces..)?, json::MAX_VALUES)?;
-            return is_event(&value).then_some(Framing::EventsJson(u8::try_from(spaces).ok()?));
+            let value = value(window, from + spaces, work)?;
+            let spaces = u8::try_from(spaces).ok()?;
+            return Some(is_event(&value).then_some(Framing::EventsJson(spaces)));
         }
         end = from.checked_sub(1)?;
     }
 }
 
 /// JSON of few lines: the event is the nearest item that goes on behind the key and is one.
-fn compact(window: &[u8], at: usize) -> Option<Framing> {
+fn compact(window: &[u8], at: usize, work: &mut usize) -> Option<Framing> {
     let near = window.get(..window.len().min(at + AHEAD))?;
     let begins = memchr::memrchr_iter(b'{', near.get(..at)?).filter(|&start| begins_item(near, start));
     for start in begins.take(MAX_BEGINS) {
-        if records::shallow_extent(near, start).is_some_and(|end| end > at) {
-            let value = tree::first(near.get(start..)?, json::MAX_VALUES)?;
-            if is_event(&value) {
-                return Records::keys(near, start).map(Framing::EventsCompact);
-            }
+        let Some(end) = extent(near, start, work).filter(|&end| end > at) else { continue };
+        let value = tree::first(near.get(start..end)?, json::MAX_VALUES)?;
+        if is_event(&value) {
+            return Records::keys(near, start).map(Framing::EventsCompact);
         }
     }
     None
+}
+
+/// The object that begins at `start`.
+fn value(text: &[u8], start: usize, work: &mut usize) -> Option<Value> {
+    let end = extent(text, start, work)?;
+    tree::first(text.get(start..end)?, json::MAX_VALUES)
+}
+
+/// Where it ends.
+fn extent(text: &[u8], start: usize, work: &mut usize) -> Option<usize> {
+    let end = records::shallow_extent(text, start);
+    *work += end.unwrap_or(text.len()) - start;
+    end
 }
 
 /// Whether a brace opens an item of a list or a document, and no value of a key.
@@ -197,6 +213,16 @@ mod tests {
             ),
         ] {
             assert_eq!(framing(&text), Some(want), "{}", text.len());
+        }
+    }
+
+    #[test]
+    fn objects_that_have_the_key_and_are_no_events_hide_none() {
+        let config = r#"{"apiVersion":"v1","data":{"involvedObject":{},"regarding":"a"},"kind":"ConfigMap"}"#;
+        for count in [1, 100, 5000] {
+            let text = format!(r#"{{"items":[{},{EVENT}]}}"#, vec![config; count].join(","));
+            assert!(matches!(framing(&text), Some(Framing::EventsCompact(_))), "{count}");
+            assert_eq!(framing(&pretty(&text)), Some(Framing::EventsJson(4)), "{count}");
         }
     }
 

@@ -5,6 +5,7 @@
 
 use super::envelope::Peeled;
 use super::{Edge, EventFields};
+use crate::bundle::writer_of;
 
 /// Names of a log as a whole.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -73,10 +74,6 @@ pub(super) fn is_command(message: &str) -> bool {
     message.starts_with("$ kubectl ") || message.starts_with("$ oc ")
 }
 
-fn is_file_part(part: &str) -> bool {
-    part == "logs" || part == "rotated" || part.contains(".log")
-}
-
 /// `namespace/pod` of a path.
 pub(super) fn pod_of(path: &str) -> Option<String> {
     writer_of(path).map(|(pod, _)| pod)
@@ -113,50 +110,6 @@ const API_SERVERS: [&str; 14] = [
     "syncer",
     "vcluster",
 ];
-
-/// `namespace/pod` and container of a path: `…/pods/NS_POD_UID/CONTAINER/0.log`, `…/namespaces/NS/pods/POD/…`,
-/// `…/containers/POD_NS_CONTAINER-ID.log`, `…/NS/POD/logs.txt`.
-fn writer_of(path: &str) -> Option<(String, Option<String>)> {
-    let name = path.rsplit(['/', '!']).next()?;
-    linked(name).or_else(|| {
-        let container = path.rsplit(['/', '!']).find(|p| !is_file_part(p)).map(str::to_owned);
-        pod_of_directory(path).map(|pod| (pod, container.filter(|_| name != DUMPED)))
-    })
-}
-
-/// The logs of all containers of a pod, as `kubectl cluster-info dump` writes them: `NS/POD/logs.txt`.
-const DUMPED: &str = "logs.txt";
-
-/// `POD_NS_CONTAINER-ID.log`, as the kubelet links them: the ID has 64 digits.
-fn linked(name: &str) -> Option<(String, Option<String>)> {
-    let mut parts = name.splitn(3, '_');
-    let (pod, namespace, rest) = (parts.next()?, parts.next()?, parts.next()?);
-    let (stem, _) = rest.split_once(".log")?;
-    let (container, id) = stem.rsplit_once('-')?;
-    let is_id = id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit());
-    is_id.then(|| (format!("{namespace}/{pod}"), Some(container.to_owned())))
-}
-
-fn pod_of_directory(path: &str) -> Option<String> {
-    let parts: Vec<_> = path.split(['/', '!']).collect();
-    if let [.., namespace, pod, DUMPED] = parts.as_slice() {
-        return Some(format!("{namespace}/{pod}"));
-    }
-    for (n, part) in parts.iter().enumerate() {
-        if *part != "pods" {
-            continue;
-        }
-        let next = parts.get(n + 1)?;
-        let mut names = next.splitn(3, '_');
-        if let (Some(ns), Some(pod), Some(_)) = (names.next(), names.next(), names.next()) {
-            return Some(format!("{ns}/{pod}"));
-        }
-        if n >= 2 && parts.get(n - 2) == Some(&"namespaces") {
-            return parts.get(n - 1).map(|ns| format!("{ns}/{next}"));
-        }
-    }
-    None
-}
 
 /// The node of a static pod (`kube-system/kube-apiserver-cp-1`).
 fn host_of(path: &str) -> Option<String> {
@@ -216,6 +169,12 @@ mod tests {
                 Some("cp-1"),
             ),
             ("logs.txt", None, None, None),
+            (
+                "cluster-resources/pods/logs/kube-system/kube-apiserver-cp-1/kube-apiserver-previous.log",
+                Some("kube-apiserver"),
+                Some("kube-system/kube-apiserver-cp-1"),
+                Some("cp-1"),
+            ),
             ("logs/journalctl-kubelet.cp-1.log", Some("kubelet"), None, None),
             ("logs/4f5-json.log", None, None, None),
         ] {
