@@ -8,6 +8,7 @@ use memchr::memchr_iter;
 
 use super::blocks::{Framing, Said};
 use super::envelope::{self, Peeled};
+use super::items;
 use super::memory::Memory;
 use super::read::{self, Finds};
 use super::{EventSet, LogLine};
@@ -39,6 +40,7 @@ pub(super) fn piece(
     let mut out = Finds::default();
     let mut lines = Lines { piece, source, at: 0, number: 0 };
     let mut hits = framing.hits(events);
+    let items = if framing.is_compact() { items::items(piece) } else { Vec::new() };
     let mut at = 0;
     let mut within = 0;
     // what lies before is on a line of which no entry could be read, and in the same block: no entry begins there
@@ -46,14 +48,15 @@ pub(super) fn piece(
     let mut orphan = None;
     let mut in_vain = 0;
     while let Some((start, _)) = hits.find(piece, at) {
-        let (from, to) = around(piece, framing, at, start, within);
+        let item = items::around(&items, start).and_then(|item| Some((item.start, item.end?)));
+        let (from, to) = item.unwrap_or_else(|| around(piece, framing, at, start, within));
         within = to;
         let block = piece.get(from..to).unwrap_or_default();
         let tries = start >= alone && in_vain <= FREE_IN_VAIN + TIMES_IN_VAIN * piece.len();
         let said = if tries { framing.read(block, start - from) } else { None };
         let Some(said) = said else {
             in_vain += if tries { block.len() } else { 0 };
-            at = to.min(framing.next(piece, start)).max(start + 1);
+            at = if item.is_some() { to } else { to.min(framing.next(piece, start)) }.max(start + 1);
             if framing.falls_back() {
                 if start >= alone {
                     alone = line_end(piece, start, to);

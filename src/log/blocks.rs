@@ -107,7 +107,9 @@ impl Framing {
             () if is_json(first) && has(b"\"kind\": \"Event") && !has(b"audit.k8s.io/") => {
                 Self::EventsJson(json_indent(head).unwrap_or(0))
             }
-            () if is_object(first) && has(b"kind: Event\n") => Self::EventsYaml(0),
+            () if is_object(first) && (has(b"\nkind: Event\n") || has(b"\n  kind: Event\n")) => {
+                Self::EventsYaml(0)
+            }
             () => Self::Lines,
         }
     }
@@ -122,9 +124,9 @@ impl Framing {
         matches!(self, Self::Records(_) | Self::Csv(_) | Self::YamlRecords)
     }
 
-    /// Events of Kubernetes.
-    pub(super) fn is_events(self) -> bool {
-        matches!(self, Self::EventsJson(_) | Self::EventsYaml(_))
+    /// Events of which several may stand on a line.
+    pub(super) fn is_compact(self) -> bool {
+        matches!(self, Self::EventsCompact(_))
     }
 
     /// Where the last block begins that begins at or before `at`; 0 where none does.

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::blocks::Framing;
 use super::envelope::Peeled;
+use super::items::{self, Item, Walk};
 use super::json;
 use super::records::{self, Records};
 use crate::bundle::Source;
@@ -23,34 +24,51 @@ pub(super) fn framing(source: &Source) -> Option<Framing> {
 fn of(reader: &mut dyn Read) -> Option<Framing> {
     let mut window = Vec::with_capacity(KEPT + BLOCK);
     // what the first bytes alone tell: of events that do not say what they are about
-    let mut by_head = Framing::Lines;
-    let mut at_start = true;
-    let (mut from, mut seen, mut work) = (0, 0, 0);
+    let mut by_head = None;
+    // how much was read before the window, and what of the window was looked through
+    let (mut base, mut from) = (0, 0);
+    let (mut walk, mut items) = (Walk::default(), Vec::new());
     loop {
+        let walked = window.len();
         let read = reader.take(BLOCK as u64).read_to_end(&mut window);
         let at_end = !read.as_ref().is_ok_and(|n| *n > 0);
-        seen += read.unwrap_or(0);
+        walk.walk(window.get(walked..).unwrap_or_default(), base + walked, &mut items);
         // what stands near the end is looked at again with what follows
         let to = if at_end { window.len() } else { window.len().saturating_sub(AHEAD) };
-        for at in keys(&window, from, to) {
-            if work > FREE_WORK + TIMES * seen {
-                break;
-            }
-            if let Some(framing) = around(&window, at, at_start, &mut work) {
-                return Some(framing);
-            }
+        if let Some(framing) = in_window(&window, base, (from, to), &items) {
+            return Some(framing);
         }
-        if at_start {
-            by_head = Framing::of(&window);
+        if base == 0 {
+            let first = items.iter().take(FIRST).find_map(|item| json(&window, item.start));
+            by_head =
+                first.or_else(|| Some(Framing::of(&window)).filter(|f| matches!(f, Framing::EventsYaml(_))));
         }
         if at_end {
-            return by_head.is_events().then_some(by_head);
+            return by_head;
         }
         let cut = to.saturating_sub(KEPT);
         from = from.max(to) - cut;
+        base += cut;
         window.drain(..cut);
-        at_start &= cut == 0;
+        items.retain(|item: &Item| item.start >= base);
     }
+}
+
+/// The framing of the first event of which a key stands in this part of a window.
+fn in_window(window: &[u8], base: usize, (from, to): (usize, usize), items: &[Item]) -> Option<Framing> {
+    // of one object that is no event each key is looked at once
+    let mut looked_at = None;
+    keys(window, from, to).into_iter().find_map(|at| {
+        let start = memchr::memrchr(b'\n', window.get(..at)?).map_or(0, |n| n + 1);
+        let before = window.get(start..at)?;
+        if before.ends_with(b"\"") {
+            let item = items::around(items, base + at)
+                .filter(|item| looked_at.replace(item.start) != Some(item.start))?;
+            return json(window, item.start.checked_sub(base)?);
+        }
+        let indent = before.iter().take_while(|b| **b == b' ').count();
+        matches!(before.get(indent..)?, b"" | b"- ").then(|| yaml(window, start, indent, base == 0))?
+    })
 }
 
 /// What every event names, whichever its version.
@@ -59,11 +77,10 @@ const KEYS: [&[u8]; 2] = [b"involvedObject", b"regarding"];
 const BLOCK: usize = 256 << 10;
 const KEPT: usize = 64 << 10;
 const AHEAD: usize = 32 << 10;
-/// Items that may begin in front of a key, the event among them.
-const MAX_BEGINS: usize = 16;
-/// Bytes that are looked at around keys of what is no event: so many, and all that is read so many times over.
-const FREE_WORK: usize = 1 << 20;
-const TIMES: usize = 64;
+/// Items that are looked at although no key stands in them.
+const FIRST: usize = 4;
+/// Spaces in front of the items of a list, as some write it.
+const MAX_DASH: usize = 2;
 
 /// Where keys stand that events have, from front to back.
 fn keys(window: &[u8], from: usize, to: usize) -> Vec<usize> {
@@ -87,79 +104,32 @@ fn is_key(window: &[u8], from: usize, to: usize) -> bool {
     }
 }
 
-/// The framing of the event whose key stands at `at`.
-fn around(window: &[u8], at: usize, at_start: bool, work: &mut usize) -> Option<Framing> {
-    let start = memchr::memrchr(b'\n', window.get(..at)?).map_or(0, |n| n + 1);
-    let before = window.get(start..at)?;
-    let indent = before.iter().take_while(|b| **b == b' ').count();
-    match before.get(indent..)? {
-        b"\"" if indent > 0 => {
-            indented(window, start, indent, work).unwrap_or_else(|| compact(window, at, work))
-        }
-        b"" | b"- " => yaml(window, start, indent, at_start),
-        inside if inside.ends_with(b"\"") => compact(window, at, work),
-        _ => None,
+/// JSON: over many lines where the brace stands alone on its line, of few lines otherwise.
+fn json(window: &[u8], start: usize) -> Option<Framing> {
+    let text = window.get(start..)?;
+    let end = records::shallow_extent(text, 0)?;
+    if !is_event(&tree::first(text.get(..end)?, json::MAX_VALUES)?) {
+        return None;
     }
-}
-
-/// JSON over many lines: the event begins with the nearest brace in front that is alone on its line and indented less.
-/// Nothing where no object begins so.
-fn indented(window: &[u8], start: usize, indent: usize, work: &mut usize) -> Option<Option<Framing>> {
-    let mut end = start.checked_sub(1)?;
-    loop {
-        let from = memchr::memrchr(b'\n', window.get(..end)?).map_or(0, |n| n + 1);
-        let line = window.get(from..end)?;
-        *work += line.len() + 1;
-        let spaces = line.iter().take_while(|b| **b == b' ').count();
-        if spaces < indent && line.get(spaces..)?.trim_ascii_end() == b"{" {
-            let value = value(window, from + spaces, work)?;
-            let spaces = u8::try_from(spaces).ok()?;
-            return Some(is_event(&value).then_some(Framing::EventsJson(spaces)));
-        }
-        end = from.checked_sub(1)?;
+    let line = memchr::memrchr(b'\n', window.get(..start)?).map_or(0, |n| n + 1);
+    let indent = window.get(line..start)?;
+    let alone = indent.iter().all(|b| *b == b' ')
+        && text.get(1..)?.first().is_some_and(|b| matches!(b, b'\n' | b'\r'));
+    if alone {
+        return u8::try_from(indent.len()).ok().map(Framing::EventsJson);
     }
+    Records::keys(window, start).map(Framing::EventsCompact)
 }
 
-/// JSON of few lines: the event is the nearest item that goes on behind the key and is one.
-fn compact(window: &[u8], at: usize, work: &mut usize) -> Option<Framing> {
-    let near = window.get(..window.len().min(at + AHEAD))?;
-    let begins = memchr::memrchr_iter(b'{', near.get(..at)?).filter(|&start| begins_item(near, start));
-    for start in begins.take(MAX_BEGINS) {
-        let Some(end) = extent(near, start, work).filter(|&end| end > at) else { continue };
-        let value = tree::first(near.get(start..end)?, json::MAX_VALUES)?;
-        if is_event(&value) {
-            return Records::keys(near, start).map(Framing::EventsCompact);
-        }
-    }
-    None
-}
-
-/// The object that begins at `start`.
-fn value(text: &[u8], start: usize, work: &mut usize) -> Option<Value> {
-    let end = extent(text, start, work)?;
-    tree::first(text.get(start..end)?, json::MAX_VALUES)
-}
-
-/// Where it ends.
-fn extent(text: &[u8], start: usize, work: &mut usize) -> Option<usize> {
-    let end = records::shallow_extent(text, start);
-    *work += end.unwrap_or(text.len()) - start;
-    end
-}
-
-/// Whether a brace opens an item of a list or a document, and no value of a key.
-fn begins_item(text: &[u8], start: usize) -> bool {
-    let before = text.get(..start).unwrap_or_default().trim_ascii_end().last();
-    let after = text.get(start + 1..).unwrap_or_default().trim_ascii_start();
-    matches!(before, None | Some(b'[' | b',' | b'}' | b']')) && after.starts_with(b"\"")
-}
-
-/// YAML: an item of a list, or a document.
+/// YAML: an item of a list, or a document. What is indented further stands within an object, or is a text of one.
 fn yaml(window: &[u8], start: usize, indent: usize, at_start: bool) -> Option<Framing> {
     let Some(dash) = indent.checked_sub(2) else {
         return (indent == 0 && (at_start || memmem::find(window, b"\n---\n").is_some()))
             .then_some(Framing::EventsDocuments);
     };
+    if dash > MAX_DASH {
+        return None;
+    }
     let item = [b"\n", " ".repeat(dash).as_bytes(), b"- "].concat();
     memmem::rfind(window.get(..start)?, &item)?;
     Some(Framing::EventsYaml(u8::try_from(dash).ok()?))
@@ -224,6 +194,29 @@ mod tests {
             assert!(matches!(framing(&text), Some(Framing::EventsCompact(_))), "{count}");
             assert_eq!(framing(&pretty(&text)), Some(Framing::EventsJson(4)), "{count}");
         }
+    }
+
+    /// In a field of an object, in an object of one, as a text.
+    #[test]
+    fn events_within_objects_are_none() {
+        let long = "x".repeat(70_000);
+        for event in [EVENT, BARE] {
+            for around in [
+                format!(r#"{{"kind":"A","spec":{{"items":[{event}]}}}}"#),
+                format!(r#"{{"kind":"A","spec":{event}}}"#),
+                format!(r#"{{"kind":"A","spec":["{long}",{event}]}}"#),
+                format!(r#"{{"kind":"A","spec":[{}{event}]}}"#, "{},".repeat(40)),
+            ] {
+                let list = format!(r#"{{"apiVersion":"v1","items":[{POD},{around}],"kind":"List"}}"#);
+                for text in [&around, &list, &format!("[{around}]"), &pretty(&around), &pretty(&list)] {
+                    assert_eq!(framing(text), None, "{}", &text[..200]);
+                }
+            }
+        }
+        let quoted =
+            "apiVersion: v1\ndata:\n  a: |\n    - involvedObject:\n        kind: Pod\n      kind: Event\n";
+        assert_eq!(framing(quoted), None);
+        assert_eq!(framing(&format!("apiVersion: v1\nitems:\n- {}", quoted.replace('\n', "\n  "))), None);
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod fields;
 mod foreign;
 mod grammar;
 mod group;
+mod items;
 mod journal;
 mod json;
 mod keep;
