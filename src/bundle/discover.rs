@@ -217,8 +217,13 @@ impl<'l> Finder<'l> {
         allowance::settle(self.bundle.sources.get_mut(first..).unwrap_or_default(), self.limits);
         for at in std::mem::take(&mut self.mixed) {
             let further = self.bundle.sources.get_mut(at).map(views::split).unwrap_or_default();
-            self.input_of.extend(further.iter().map(|_| self.input));
-            self.bundle.sources.extend(further);
+            for source in further {
+                if !self.count_member() {
+                    break;
+                }
+                self.input_of.push(self.input);
+                self.bundle.sources.push(source);
+            }
         }
     }
 

@@ -833,6 +833,18 @@ fn compressions_within_compressions_do_not_multiply() {
 }
 
 #[test]
+fn parts_of_files_count_as_files() {
+    let mixed = format!("10.0.0.0/8 via 10.0.0.1 dev eth0\napiVersion: v1\nkind: Pod\n{}", text_of(LOG));
+    let dir = dir(&[("a.txt", mixed.as_bytes()), ("b.txt", mixed.as_bytes())]);
+    for (members, sources) in [(6, 6), (5, 5), (4, 4)] {
+        let limits = Limits { members, ..Limits::default() };
+        let bundle = discover(&[dir.path().to_owned()], &limits).unwrap();
+        assert_eq!(bundle.sources.len(), sources);
+        assert_eq!(problem_names(&bundle).contains(&"limit_members"), members < 6);
+    }
+}
+
+#[test]
 fn utf16_text_reads_as_utf8() {
     let text = "Nov 21 02:24:41 node-1 kubelet[1]: größe 😀\r\n".repeat(3000);
     let little: Vec<u8> =
