@@ -40,7 +40,7 @@ pub(super) fn piece(
     let mut out = Finds::default();
     let mut lines = Lines { piece, source, at: 0, number: 0 };
     let mut hits = framing.hits(events);
-    let items = if framing.is_compact() { items::items(piece) } else { Vec::new() };
+    let items = if framing.is_objects() { items::items(piece) } else { Vec::new() };
     let mut at = 0;
     let mut within = 0;
     // what lies before is on a line of which no entry could be read, and in the same block: no entry begins there

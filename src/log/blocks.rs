@@ -124,9 +124,9 @@ impl Framing {
         matches!(self, Self::Records(_) | Self::Csv(_) | Self::YamlRecords)
     }
 
-    /// Events of which several may stand on a line.
-    pub(super) fn is_compact(self) -> bool {
-        matches!(self, Self::EventsCompact(_))
+    /// Events in JSON: blocks are the objects of a dump.
+    pub(super) fn is_objects(self) -> bool {
+        matches!(self, Self::EventsJson(_) | Self::EventsCompact(_))
     }
 
     /// Where the last block begins that begins at or before `at`; 0 where none does.

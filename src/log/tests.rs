@@ -575,7 +575,8 @@ fn a_cut_line_is_completed_by_whole_lines_of_its_call() {
 /// What a denial quotes over several lines belongs to it wherever a window of the log ends.
 #[test]
 fn words_of_a_denial_are_read_with_it_across_windows() {
-    let quoted = "  Get \"https://ghcr.io/v2/\": dial tcp 140.82.121.33:443: i/o timeout\n".repeat(3);
+    let quoted = "  Get \"https://ghcr.io/v2/\": dial tcp 140.82.121.33:443: i/o timeout\n".repeat(2)
+        + "x: W1121 02:00:05.000001       7 d.go:1] dial tcp 140.82.121.33:443: i/o timeout\n";
     let denial = "Error from server (Forbidden): error when creating \"x.yaml\": admission webhook \"v.example.com\" \
                   denied the request: \n\n";
     let count = 6_000;
@@ -797,7 +798,18 @@ fn events_among_other_objects_are_a_log() {
             let documents: Vec<_> = items.iter().map(|i| serde_json::to_string_pretty(i).unwrap()).collect();
             let documents = documents.join("\n");
             read("documents.json", &documents);
+            read("windows.json", &documents.replace('\n', "\r\n"));
         }
+    }
+    let (one, two) = (event(7, true), event(8, true));
+    let list = |event: &Value| json!({"apiVersion": "v1", "items": [event], "kind": "List"});
+    let indented = |value: &Value| format!("{value:#}\n").replace("  ", "    ");
+    for (name, first, second) in [
+        ("indents.json", format!("{:#}\n", list(&one)), indented(&list(&two))),
+        ("lines.json", format!("{one}\n"), indented(&two)),
+        ("array.json", indented(&list(&one)), format!("[{two}]\n")),
+    ] {
+        read(name, &(first + &second));
     }
     let item = |n: usize| {
         format!(
