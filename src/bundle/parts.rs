@@ -146,6 +146,8 @@ struct Walk {
     brace: Option<(u64, u64)>,
     /// Objects are in JSON, of which no line begins with a letter.
     json: bool,
+    /// The first line that tells so was read.
+    begun: bool,
     trust: Trust,
     /// The line before was a heading.
     headed: bool,
@@ -202,6 +204,7 @@ impl Walk {
             line: 0,
             brace: None,
             json: false,
+            begun: false,
             trust: Trust { named: kind != SourceKind::Log, ..Trust::default() },
             headed: false,
             quoted: None,
@@ -245,6 +248,7 @@ impl Walk {
 
     /// Takes the first bytes of a line.
     fn line(&mut self, line: &[u8]) {
+        let line = if self.line == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
         if let Some((at, number)) = self.brace {
             match lines::begins_object(line) {
                 Some(true) => self.opens(SourceKind::Objects, (at, number), true),
@@ -259,7 +263,8 @@ impl Walk {
             }
             return;
         }
-        if self.parts.len() == 1 && self.line == 1 {
+        if !self.begun && line.trim_ascii_end() != b"---" && !line.starts_with(b"#") {
+            self.begun = true;
             self.json = self.kind() == SourceKind::Objects && matches!(line.first(), Some(b'{' | b'['));
             if let Some(part) = self.parts.last_mut() {
                 part.json = self.json;
@@ -574,6 +579,12 @@ mod tests {
         let list = "apiVersion: v1\nitems:\n- apiVersion: v1\n  data:\n    a: |\n      W1121 02:00:05.000001       7 d.go:1] m\n- apiVersion: v1\n## c\nkind: List\n";
         for (kind, text) in [
             (Objects, list),
+            (
+                Objects,
+                "---\n{\"apiVersion\":\"v1\",\"kind\":\"Pod\"}\n---\n{\"apiVersion\":\"v1\",\"kind\":\"Pod\"}\n",
+            ),
+            (Objects, "\u{feff}{\n  \"apiVersion\": \"v1\"\n}\n{\n  \"apiVersion\": \"v1\"\n}\n"),
+            (Objects, "# a\n---\napiVersion: v1\nkind: Pod\n---\napiVersion: v1\n"),
             (Objects, "{\"apiVersion\":\"v1\",\"kind\":\"Pod\"}\n{\"apiVersion\":\"v1\",\"kind\":\"Pod\"}\n"),
             (
                 Objects,
