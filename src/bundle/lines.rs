@@ -200,6 +200,9 @@ fn is_command(line: &[u8]) -> bool {
 fn is_prompt(line: &[u8]) -> bool {
     let head = String::from_utf8_lossy(line.get(..line.len().min(PROMPT)).unwrap_or_default());
     let mut head = head.as_ref();
+    if sniff::begins_as_logged(head) && head.starts_with("20") {
+        head = head.splitn(3, ' ').last().unwrap_or_default(); // a day and a time
+    }
     for (open, close) in [('(', ") "), ('(', ") "), ('[', "] ")] {
         head = head.strip_prefix(open).and_then(|rest| rest.split_once(close)).map_or(head, |(_, rest)| rest);
     }
@@ -295,6 +298,7 @@ mod tests {
             ("[root@cp-1 ~]# ip route", Line::Heading),
             ("[02:24:45] user@host:~$ ip route", Line::Heading),
             ("(venv) (prod:default) user@host:~$ ip route", Line::Heading),
+            ("2026-11-21 02:24:45 user@host:~$ ip route get", Line::Heading),
             ("user@host ~ % ip route", Line::Heading),
             ("user@host ~> ip route", Line::Heading),
             ("sh-4.4# ip route", Line::Heading),

@@ -32,10 +32,8 @@ pub(super) enum Framing {
     EventsJson(u8),
     /// Events of which several may stand on a line, by the key that they begin with.
     EventsCompact(Records),
-    /// Events, the dashes of each indented by so much.
+    /// Events, the dashes of each indented by so much, or a document of YAML for each.
     EventsYaml(u8),
-    /// One document of YAML for each event.
-    EventsDocuments,
     /// Objects of a JSON document.
     Records(Records),
     /// Rows of a table.
@@ -75,6 +73,12 @@ impl Said {
 
 /// Objects that may lie around a byte and be over, or have been, before the one that holds it.
 const MAX_WITHIN: usize = 8;
+
+/// Whether an item of a list of YAML begins here, or a document.
+fn begins_event(text: &[u8], dash: u8) -> bool {
+    let (indent, rest) = text.split_at_checked(dash.into()).unwrap_or((text, b""));
+    text.starts_with(b"---\n") || rest.starts_with(b"- ") && indent.iter().all(|b| *b == b' ')
+}
 
 /// Bytes of a file that tell its framing.
 pub(super) const HEAD: usize = 8 << 10;
@@ -202,11 +206,9 @@ impl Framing {
             Self::EventsJson(indent) => {
                 Cow::Owned([b"\n", " ".repeat((*indent).into()).as_bytes(), b"{\n"].concat())
             }
-            Self::EventsYaml(indent) => {
-                Cow::Owned([b"\n", " ".repeat((*indent).into()).as_bytes(), b"- "].concat())
-            }
+            Self::EventsYaml(_) => Cow::Borrowed(b"\n"),
             Self::Records(records) | Self::EventsCompact(records) => Cow::Borrowed(records.marker()),
-            Self::YamlRecords | Self::EventsDocuments => Cow::Borrowed(b"\n---\n"),
+            Self::YamlRecords => Cow::Borrowed(b"\n---\n"),
         }
     }
 
@@ -226,6 +228,7 @@ impl Framing {
             Self::Verbose => stamp::weekday_first(rest).is_some(),
             Self::Records(records) | Self::EventsCompact(records) => records.begins(piece, start),
             Self::Csv(columns) => columns.begins(rest),
+            Self::EventsYaml(dash) => begins_event(rest, dash),
             _ => true,
         }
     }
@@ -250,7 +253,6 @@ impl Framing {
             Self::EventsJson(_) => event_json(block),
             Self::EventsCompact(_) => event_compact(block, hit),
             Self::EventsYaml(indent) => event_yaml(block, indent),
-            Self::EventsDocuments => event_document(block),
         }
     }
 }

@@ -125,7 +125,7 @@ fn json(window: &[u8], start: usize) -> Option<Framing> {
 fn yaml(window: &[u8], start: usize, indent: usize, at_start: bool) -> Option<Framing> {
     let Some(dash) = indent.checked_sub(2) else {
         return (indent == 0 && (at_start || memmem::find(window, b"\n---\n").is_some()))
-            .then_some(Framing::EventsDocuments);
+            .then_some(Framing::EventsYaml(0));
     };
     if dash > MAX_DASH {
         return None;
@@ -179,7 +179,7 @@ mod tests {
             (format!("apiVersion: v1\nitems:\n{indented}"), Framing::EventsYaml(2)),
             (
                 format!("kind: Pod\n---\n{}", item.replace("\n  ", "\n").replace("- ", "")),
-                Framing::EventsDocuments,
+                Framing::EventsYaml(0),
             ),
         ] {
             assert_eq!(framing(&text), Some(want), "{}", text.len());

@@ -824,6 +824,12 @@ fn events_among_other_objects_are_a_log() {
     let documents =
         items.replace("\n  ", "\n").replace("- apiVersion", "---\napiVersion").replacen("---\n", "", 1);
     read("documents.yaml", &documents);
+    let document = |n: usize| item(n).replace("\n  ", "\n").replace("- apiVersion", "---\napiVersion");
+    read("list-documents.yaml", &format!("apiVersion: v1\nitems:\n{}kind: List\n{}", item(7), document(8)));
+    read(
+        "documents-list.yaml",
+        &format!("{}---\napiVersion: v1\nitems:\n{}kind: List\n", document(7), item(8)),
+    );
 }
 
 /// What quotes an event is none: a pod's annotation, a key of a ConfigMap.
