@@ -1,7 +1,7 @@
 //! Records of log collectors: one line of a container as a value of a JSON object, with what is known of its pod.
 //!
 //! Takes the object; gives the line and adds the names and the time that stand around it. Formats: fluent-bit and
-//! fluentd with their Kubernetes filters (`log`, `kubernetes`), Loki's `logcli --output=jsonl` (`line`, `labels`), the
+//! fluentd with their Kubernetes filters (`log`, `kubernetes`), Splunk's (`_raw`), Loki's `logcli --output=jsonl` (`line`, `labels`), the
 //! diagnostic settings of managed clusters in Azure (`properties.log`), and any of them in the `_source` of an
 //! Elasticsearch export; what the services of clouds make of it is in `cloud`.
 
@@ -20,7 +20,7 @@ type Object = Map<String, Value>;
 /// The line inside, if the object is a collector's record.
 pub(super) fn line(object: &Object, out: &mut Peeled<'_>) -> Option<String> {
     let object = part(object, "_source").unwrap_or(object);
-    let found = fluent(object, out).or_else(|| loki(object, out));
+    let found = fluent(object, out).or_else(|| loki(object, out)).or_else(|| splunk(object, out));
     let found = found.map(|(name, line)| (name, line.to_owned())).or_else(|| azure(object, out));
     let Some((name, line)) = found else { return cloud::line(object, out) };
     out.layers.push(Layer::Collector(name));
@@ -53,6 +53,15 @@ fn loki<'o>(object: &'o Object, out: &mut Peeled<'_>) -> Option<(&'static str, &
         named(labels, ["namespace", "pod", "container", "node_name"], out);
     }
     Some(("loki", line))
+}
+
+/// `{"preview":false,"result":{"_raw":"…","_time":"…","host":"…"}}`, a line of an export in JSON.
+fn splunk<'o>(object: &'o Object, out: &mut Peeled<'_>) -> Option<(&'static str, &'o str)> {
+    let result = part(object, "result")?;
+    let line = text_of(result, "_raw")?;
+    out.stamps.push(moment(result.get("_time")?)?);
+    named(result, ["namespace", "pod", "container_name", "host"], out);
+    Some(("splunk", line))
 }
 
 /// `{"category":"kube-apiserver","properties":{"log":"…","stream":"stderr","pod":"…"},"time":"…"}`; the time is that of

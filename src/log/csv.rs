@@ -2,7 +2,8 @@
 //!
 //! Takes the head of a file and finds the columns of time, message and names; takes the bytes of rows and gives the one
 //! that holds a hit. Formats: CloudWatch (`timestamp,message`), Logs Insights (`@timestamp,@message`), Azure's Log
-//! Analytics (`TimeGenerated [UTC],…,log_s`), Google's Logs Explorer (`…,textPayload,timestamp`). Quotes as in RFC 4180.
+//! Analytics (`TimeGenerated [UTC],…,log_s`), Google's Logs Explorer (`…,textPayload,timestamp`), Splunk (`_time,…,_raw`),
+//! Kibana (`@timestamp,…,message`). Quotes as in RFC 4180.
 
 use super::cloud;
 use super::envelope::{self, Layer, Peeled};
@@ -36,9 +37,17 @@ enum First {
 /// No such column.
 const NONE: u8 = u8::MAX;
 
-const TIME: [&str; 6] =
-    ["@timestamp", "timestamp", "TimeGenerated", "TimeGenerated [UTC]", "TimeGenerated [Local Time]", "time"];
-const MESSAGE: [&str; 9] = [
+const TIME: [&str; 7] = [
+    "@timestamp",
+    "timestamp",
+    "TimeGenerated",
+    "TimeGenerated [UTC]",
+    "TimeGenerated [Local Time]",
+    "time",
+    "_time",
+];
+const MESSAGE: [&str; 10] = [
+    "_raw",
     "@message",
     "message",
     "log_s",
@@ -50,10 +59,10 @@ const MESSAGE: [&str; 9] = [
     "jsonPayload.MESSAGE",
 ];
 const NAMES: [&[&str]; 6] = [
-    &["PodNamespace", "resource.labels.namespace_name"],
-    &["PodName", "resource.labels.pod_name"],
-    &["ContainerName", "resource.labels.container_name"],
-    &["Computer", "resource.labels.node_name"],
+    &["PodNamespace", "resource.labels.namespace_name", "kubernetes.namespace", "kubernetes.namespace_name"],
+    &["PodName", "resource.labels.pod_name", "kubernetes.pod.name", "kubernetes.pod_name"],
+    &["ContainerName", "resource.labels.container_name", "kubernetes.container.name"],
+    &["Computer", "resource.labels.node_name", "host", "kubernetes.node.name"],
     &["Category", "resource.labels.component_name"],
     &["@logStream", "logStreamName"],
 ];
@@ -106,8 +115,10 @@ impl Columns {
     fn peeled(self, values: &[String]) -> Option<Peeled<'static>> {
         let value = |n: u8| values.get(usize::from(n)).map(String::as_str).filter(|v| !v.is_empty());
         let line = self.message.into_iter().find_map(value)?.trim_end_matches('\n');
-        let stamp = match time(value(self.time)?.as_bytes())? {
-            Stamp::Civil(civil, resolution) if self.local => Stamp::Civil(civil, resolution),
+        let text = value(self.time)?;
+        let local = self.local || text.contains(" @ ");
+        let stamp = match time(text.as_bytes())? {
+            Stamp::Civil(civil, resolution) if local => Stamp::Civil(civil, resolution),
             Stamp::Civil(civil, _) => cloud::taken_over(Timestamp::from_civil(civil), line),
             Stamp::Absolute(time, _) => cloud::taken_over(time, line),
         };
@@ -148,7 +159,8 @@ fn is_uuid(value: &[u8]) -> bool {
         && value.iter().enumerate().all(|(n, b)| if dash(n) { *b == b'-' } else { b.is_ascii_hexdigit() })
 }
 
-/// RFC 3339 or its kin, milliseconds since the epoch, or `11/21/2026, 2:25:09.123 AM` of Azure's portal.
+/// RFC 3339 or its kin, milliseconds since the epoch, `11/21/2026, 2:25:09.123 AM` of Azure's portal, or
+/// `Nov 21, 2026 @ 02:25:09.123` of Kibana, in the zone of who looked.
 fn time(value: &[u8]) -> Option<Stamp> {
     if let Some((stamp, _)) = stamp::rfc3339(value) {
         return Some(stamp);
@@ -159,7 +171,17 @@ fn time(value: &[u8]) -> Option<Stamp> {
         return Some(Stamp::Absolute(Timestamp(millis.saturating_mul(1_000_000)), TimeDelta::from_millis(1)));
     }
     let text = value.get(..value.len().min(40)).and_then(|v| std::str::from_utf8(v).ok())?;
-    american(text)
+    american(text).or_else(|| of_kibana(text))
+}
+
+fn of_kibana(text: &str) -> Option<Stamp> {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let (date, clock) = text.split_once(" @ ")?;
+    let clock = clock.split(['"', ',']).next()?;
+    let (day, year) = date.get(4..)?.split_once(", ")?;
+    let month = MONTHS.find(date.get(..3)?).filter(|n| n % 3 == 0)? / 3 + 1;
+    let text = format!("{:04}-{month:02}-{:02} {clock}", year.parse::<u32>().ok()?, day.parse::<u32>().ok()?);
+    stamp::rfc3339(text.as_bytes()).map(|(stamp, _)| stamp)
 }
 
 fn american(text: &str) -> Option<Stamp> {
@@ -237,6 +259,7 @@ mod tests {
         let line = "W1121 02:24:47.529354       1 d.go:1] m \"\"q\"\", r";
         for table in [
             format!("@timestamp,@message\n2026-11-21 02:24:47.531,\"{line}\"\n"),
+            format!("\"_time\",host,source,\"_raw\"\n\"2026-11-21T02:24:47.531+0000\",cp-1,x,\"{line}\"\n"),
             format!("timestamp,message\r\n1795227887531,\"{line}\"\r\n"),
             format!("TenantId,TimeGenerated [UTC],log_s\na,\"11/21/2026, 2:24:47.531 AM\",\"{line}\"\n"),
             format!(
@@ -249,6 +272,8 @@ mod tests {
             read("@timestamp,@message\n2026-11-21 02:24:47.531,x d.go:1\n"),
             [format!("{} x d.go:1", stamp(1))]
         );
+        let kibana = read("@timestamp,message\n\"Nov 21, 2026 @ 02:24:47.531\",x d.go:1\n");
+        assert!(kibana[0].starts_with("Civil(") && kibana[0].ends_with(" x d.go:1"), "{kibana:?}");
         for other in ["time,value\n1,d.go:1\n", "a message\nd.go:1\n", "message\nd.go:1\n", ""] {
             assert!(read(other).is_empty(), "{other}");
         }

@@ -175,6 +175,10 @@ pub(super) fn peel(line: &str) -> Peeled<'_> {
 /// A line in front of which a tool has put where it stands: `FILE:LINE:` of grep, a number of `cat -n`, a host or a pod with
 /// a colon or a bar, a mark of a quotation, spaces. Only with a header behind it, since words are how any text may begin.
 fn behind_prefix(line: &str) -> Option<Peeled<'_>> {
+    let inside = line.trim_start();
+    if inside.starts_with('"') || inside.starts_with("[\"") {
+        return in_string(inside);
+    }
     let mut at = 0;
     for _ in 0..MAX_PREFIXES {
         let rest = line.get(at..)?;
@@ -197,12 +201,27 @@ fn behind_prefix(line: &str) -> Option<Peeled<'_>> {
             let place = Peeled { layers: vec![Layer::Place], ..Peeled::default() };
             let peeled = peel_on(Cow::Borrowed(inside), place);
             // a stamp alone is how a message may begin
-            let known =
-                peeled.layers.get(1).is_some_and(|layer| !matches!(layer, Layer::Timestamps | Layer::GoLog));
-            return (known || peeled.layers.len() > 2).then_some(peeled);
+            let stamp =
+                matches!(peeled.layers.get(1..), Some([] | [Layer::Timestamps | Layer::GoLog]) | None);
+            if !stamp {
+                return Some(peeled);
+            }
         }
     }
     None
+}
+
+/// A line within a text of JSON that stands on a line of its own: of `stdout_lines` of Ansible, of an answer of Loki or
+/// Elasticsearch.
+fn in_string(line: &str) -> Option<Peeled<'_>> {
+    let (at, _) = line.match_indices('"').take(MAX_PREFIXES).find(|&(at, _)| {
+        let inside = line.get(at + 1..).unwrap_or_default();
+        begins_as_header(inside) || inside.starts_with("{\\\"")
+    })?;
+    let (text, _) = unquote(line.get(at..)?)?;
+    let place = Peeled { layers: vec![Layer::Place], ..Peeled::default() };
+    let peeled = peel_on(Cow::Owned(text), place);
+    peeled.layers.get(1).is_some_and(|layer| *layer != Layer::Timestamps).then_some(peeled)
 }
 
 /// Parts of what stands in front of a line: of a path, a name, a number; bytes of one of them.
