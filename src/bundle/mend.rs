@@ -86,9 +86,8 @@ impl<R: Read> Mended<R> {
                 self.state = State::Escape;
                 None
             }
-            (State::Return, b'\n') => None,
             // a shell goes to the begin of the line behind what it tells a terminal
-            (State::Over, b'\r') => None,
+            (State::Return, b'\n') | (State::Over, b'\r') => None,
             (State::Text | State::Return, b'\r') if self.mend.returns => {
                 self.state = State::Return;
                 Some(b'\n')
@@ -96,9 +95,8 @@ impl<R: Read> Mended<R> {
             (State::Text | State::Return | State::Over, byte) => Some(byte),
             // none goes beyond its line
             (_, b'\n') => Some(byte),
-            (State::Escape, b'[') => self.goes_on(State::Control),
+            (State::Escape, b'[') | (State::Control, b'\x20'..=b'\x3f') => self.goes_on(State::Control),
             (State::Escape, b']') => self.goes_on(State::Command),
-            (State::Control, b'\x20'..=b'\x3f') => self.goes_on(State::Control),
             (State::Command, ESCAPE) => self.goes_on(State::Escape),
             (State::Command, b'\x07') | (State::Escape | State::Control, _) => self.goes_on(State::Over),
             (State::Command, _) => self.goes_on(State::Command),

@@ -13,14 +13,15 @@ use memchr::memchr;
 use super::SourceKind;
 use super::lines::{self, Line};
 
-/// Stretches of bytes.
+/// Stretches of bytes, while they are found and when all are.
+pub(super) type Stretches = Vec<(u64, u64)>;
 pub(super) type Ranges = Arc<[(u64, u64)]>;
 
 /// What a text holds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Parts {
     /// Kinds in the order in which they come, each with its stretches; objects in JSON and in YAML by themselves.
-    pub kinds: Vec<(SourceKind, Vec<(u64, u64)>)>,
+    pub kinds: Vec<(SourceKind, Stretches)>,
     /// What stands within a log and is no more than text there: its kind, its first line, and how often there is such.
     pub unread: Option<(SourceKind, u64)>,
     pub unread_count: u64,
@@ -390,7 +391,7 @@ impl Walk {
         }
         self.end_quoted(u64::MAX);
         let ends: Vec<u64> = self.parts.iter().skip(1).map(|p| p.from).chain([self.offset]).collect();
-        let mut kinds: Vec<((SourceKind, bool), Vec<(u64, u64)>)> = Vec::new();
+        let mut kinds: Vec<((SourceKind, bool), Stretches)> = Vec::new();
         for (part, to) in self.parts.iter().zip(ends) {
             if part.from == to || part.kind == SourceKind::Log && !part.said {
                 continue; // nothing, or headings alone

@@ -200,13 +200,14 @@ impl Framing {
     /// The bytes before and at the begin of a block.
     fn marker(&self) -> Cow<'_, [u8]> {
         match self {
-            Self::Lines | Self::JournalJson | Self::Verbose | Self::Csv(_) => Cow::Borrowed(b"\n"),
+            Self::Lines | Self::JournalJson | Self::Verbose | Self::Csv(_) | Self::EventsYaml(_) => {
+                Cow::Borrowed(b"\n")
+            }
             Self::Export => Cow::Borrowed(b"\n\n"),
             Self::JsonPretty => Cow::Borrowed(b"\n{\n"),
             Self::EventsJson(indent) => {
                 Cow::Owned([b"\n", " ".repeat((*indent).into()).as_bytes(), b"{\n"].concat())
             }
-            Self::EventsYaml(_) => Cow::Borrowed(b"\n"),
             Self::Records(records) | Self::EventsCompact(records) => Cow::Borrowed(records.marker()),
             Self::YamlRecords => Cow::Borrowed(b"\n---\n"),
         }
