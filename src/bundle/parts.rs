@@ -34,10 +34,10 @@ pub(super) struct Parts {
 }
 
 /// Reads a text of which the first bytes are of this kind, as far as it can be read. Where it is `collected`, its name is
-/// none of a log: what somebody put into one file may begin with a line of which nothing is known.
+/// none of a log: what somebody put into one file may have a title above its first output.
 pub(super) fn of(reader: &mut dyn Read, kind: SourceKind, collected: bool) -> Parts {
     let mut walk = Walk::new(kind);
-    walk.trust.named |= collected;
+    walk.titles = if collected { TITLES } else { 0 };
     let mut buffer = vec![0; BLOCK];
     loop {
         match reader.read(&mut buffer) {
@@ -131,6 +131,8 @@ const LINE_HEAD: usize = 512;
 const QUOTED: u64 = 64;
 /// Entries that a script may write between two outputs: `2026-11-21 02:24:45 INFO collecting nodes`.
 const BESIDE: u64 = 2;
+/// Lines of a title, with what underlines it.
+const TITLES: u64 = 3;
 /// Stretches of one text.
 pub(super) const MAX_PARTS: usize = 16_384;
 
@@ -150,6 +152,8 @@ struct Walk {
     /// The first line that tells so was read.
     begun: bool,
     trust: Trust,
+    /// Lines of which nothing is known that may stand above the first output.
+    titles: u64,
     /// The line before was a heading.
     headed: bool,
     quoted: Option<Quoted>,
@@ -207,6 +211,7 @@ impl Walk {
             json: false,
             begun: false,
             trust: Trust { named: kind != SourceKind::Log, ..Trust::default() },
+            titles: 0,
             headed: false,
             quoted: None,
             unread: None,
@@ -349,7 +354,8 @@ impl Walk {
             self.said();
             self.trust.bare += 1;
             // a program that says something first may say anything then
-            self.trust.lost |= self.trust.log || !self.trust.named || self.trust.bare > QUOTED;
+            let most = if self.trust.named { QUOTED } else { self.titles };
+            self.trust.lost |= self.trust.log || self.trust.bare > most;
         }
     }
 
@@ -537,14 +543,14 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_collected_may_begin_with_anything() {
+    fn what_somebody_collected_may_begin_with_a_title() {
         let text = format!("routes of cp-1:\n{ROUTE}services:\n{JSON}");
         let kinds = |collected| -> Vec<_> {
             of(&mut text.as_bytes(), Log, collected).kinds.into_iter().map(|(kind, _)| kind).collect()
         };
         assert_eq!(kinds(true), [Log, HostState, Objects]);
         assert_eq!(kinds(false), [Log]);
-        let text = format!("{}{JSON}", "GET / 200\n".repeat(65));
+        let text = format!("{}{JSON}", "GET / 200\n".repeat(4));
         assert_eq!(of(&mut text.as_bytes(), Log, true).kinds.len(), 1, "a log, whatever its name");
     }
 

@@ -58,16 +58,14 @@ fn of(reader: &mut dyn Read) -> Option<Framing> {
 fn in_window(window: &[u8], base: usize, (from, to): (usize, usize), items: &[Item]) -> Option<Framing> {
     // of one object that is no event each key is looked at once
     let mut looked_at = None;
+    let yaml = Yaml::of(window, base == 0);
     keys(window, from, to).into_iter().find_map(|at| {
-        let start = memchr::memrchr(b'\n', window.get(..at)?).map_or(0, |n| n + 1);
-        let before = window.get(start..at)?;
-        if before.ends_with(b"\"") {
+        if window.get(..at)?.ends_with(b"\"") {
             let item = items::around(items, base + at)
                 .filter(|item| looked_at.replace(item.start) != Some(item.start))?;
             return json(window, item.start.checked_sub(base)?);
         }
-        let indent = before.iter().take_while(|b| **b == b' ').count();
-        matches!(before.get(indent..)?, b"" | b"- ").then(|| yaml(window, start, indent, base == 0))?
+        yaml.framing(window, at)
     })
 }
 
@@ -121,18 +119,38 @@ fn json(window: &[u8], start: usize) -> Option<Framing> {
     Records::keys(window, start).map(Framing::EventsCompact)
 }
 
-/// YAML: an item of a list, or a document. What is indented further stands within an object, or is a text of one.
-fn yaml(window: &[u8], start: usize, indent: usize, at_start: bool) -> Option<Framing> {
-    let Some(dash) = indent.checked_sub(2) else {
-        return (indent == 0 && (at_start || memmem::find(window, b"\n---\n").is_some()))
-            .then_some(Framing::EventsYaml(0));
-    };
-    if dash > MAX_DASH {
-        return None;
+/// What events in YAML can stand in.
+struct Yaml {
+    documents: bool,
+    /// Where the first item of a list is whose dash is indented by so much.
+    items: [Option<usize>; MAX_DASH + 1],
+}
+
+impl Yaml {
+    fn of(window: &[u8], at_start: bool) -> Self {
+        let item = |dash| memmem::find(window, &[b"\n", " ".repeat(dash).as_bytes(), b"- "].concat());
+        let documents = at_start || memmem::find(window, b"\n---\n").is_some();
+        Self { documents, items: std::array::from_fn(item) }
     }
-    let item = [b"\n", " ".repeat(dash).as_bytes(), b"- "].concat();
-    memmem::rfind(window.get(..start)?, &item)?;
-    Some(Framing::EventsYaml(u8::try_from(dash).ok()?))
+
+    /// An item of a list, or a document. What is indented further stands within an object, or is a text of one.
+    fn framing(&self, window: &[u8], key: usize) -> Option<Framing> {
+        let before = window.get(key.saturating_sub(MAX_DASH + 3)..key)?;
+        let line = before
+            .iter()
+            .rposition(|b| *b == b'\n')
+            .map_or(key - before.len(), |n| key - before.len() + n + 1);
+        let indent = key - line;
+        let begins = line == 0 || window.get(line - 1) == Some(&b'\n');
+        if !begins || !window.get(line..key)?.iter().all(|b| matches!(b, b' ' | b'-')) {
+            return None;
+        }
+        let Some(dash) = indent.checked_sub(2) else {
+            return (indent == 0 && self.documents).then_some(Framing::EventsYaml(0));
+        };
+        let of_list = self.items.get(dash)?.is_some_and(|first| first < key);
+        of_list.then_some(Framing::EventsYaml(dash as u8))
+    }
 }
 
 fn is_event(value: &Value) -> bool {

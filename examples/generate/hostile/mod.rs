@@ -15,7 +15,7 @@ mod wire;
 type Write = fn(&Path, u64, u64) -> io::Result<String>;
 
 /// Name and writer of each.
-pub(crate) const KINDS: [(&str, Write); 37] = [
+pub(crate) const KINDS: [(&str, Write); 38] = [
     ("one-address", wire::one_address),
     ("out-of-order", wire::out_of_order),
     ("retransmissions", wire::retransmissions),
@@ -51,6 +51,7 @@ pub(crate) const KINDS: [(&str, Write); 37] = [
     ("table-entries", tables::entries),
     ("yaml-records", records::yaml_records),
     ("nested-events", records::nested_events),
+    ("event-keys", records::event_keys),
     ("backends", join::backends),
     ("secrets", join::secrets),
 ];

@@ -27,3 +27,16 @@ pub(super) fn nested_events(folder: &Path, count: u64, _: u64) -> io::Result<Str
     out.flush()?;
     Ok(format!("{count} events"))
 }
+
+/// One line of objects that have the key of an event and are none.
+pub(super) fn event_keys(folder: &Path, count: u64, _: u64) -> io::Result<String> {
+    let mut out = file(folder, "objects.json")?;
+    write!(out, r#"{{"apiVersion":"v1","kind":"List","items":["#)?;
+    for number in 0..count {
+        let keys = r#""involvedObject":{},"#.repeat(20);
+        write!(out, r#"{{"kind":"A",{keys}"b":{{"regarding":{number}}}}},"#)?;
+    }
+    writeln!(out, "]}}")?;
+    out.flush()?;
+    Ok(format!("{count} objects"))
+}
