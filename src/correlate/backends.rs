@@ -323,13 +323,19 @@ impl Backend {
     }
 }
 
-/// Whether something was asked to which a server answers: a part of a hello, or any byte, leaves it waiting.
+/// Whether something was asked to which a server answers: a part of a hello, or any byte, leaves it waiting. Where the snap
+/// length hides what was said, its length tells.
 fn asked(flow: &Conversation) -> bool {
     let session = &flow.app.session;
     let hello = session.tls.as_deref().and_then(|t| t.client_hello.as_ref());
-    hello.is_some_and(|h| h.complete.is_some() || h.cut)
+    let hidden = hello.is_none() && flow.truncated && flow.bytes.orig >= LEAST_HELLO;
+    hidden
+        || hello.is_some_and(|h| h.complete.is_some() || h.cut)
         || session.http.as_ref().is_some_and(|h| h.request.is_some())
 }
+
+/// A record with a ClientHello that names one cipher suite and no extension has so many bytes (RFC 8446 §4.1.2).
+const LEAST_HELLO: u64 = 50;
 
 /// Flows of one address that say how it did otherwise; of more, as many that lie evenly apart.
 const MAX_KNOWN: usize = 4_096;

@@ -59,9 +59,16 @@ fn only_what_was_taken_before_a_dial_says_that_none_is_taken_now() {
         hello.expect("a hello").complete = None;
         flow
     };
+    let hidden = |mut flow: Conversation| {
+        flow.app.session.tls = None;
+        flow.truncated = true;
+        flow
+    };
     let cases = [
         ("before", asked(other(8.0), 1529), (1, 0)),
         ("a part of a hello", part(asked(other(8.0), 1)), (0, 0)),
+        ("a hello that the snap length hides", hidden(asked(other(8.0), 1529)), (1, 0)),
+        ("one byte that the snap length hides", hidden(asked(other(8.0), 1)), (0, 0)),
         ("after", asked(other(11.0), 1529), (0, 1)),
         ("when the call is over", asked(other(20.0), 1529), (0, 0)),
     ];
