@@ -5,13 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::endings;
-use super::fit::{fit, retold_fit, tuple_fit, weight};
+use super::fit::{fit, retold_fit, weight};
 use super::goal::Goal;
 use super::index::FlowTable;
 use super::link::Connections;
-use super::lists::{self, GoalEndings, Lists};
+use super::lists::{GoalEndings, Lists};
+use super::sources::{Named, Sources};
 use super::strangers;
-use super::tuples::Tuples;
 use super::{Key, World};
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::{Ending, Endings, LogEvent};
@@ -63,9 +63,7 @@ pub(super) struct Finder<'w> {
     strange_ports: HashMap<u32, Option<BTreeSet<u16>>>,
     /// For each number, the goal and the places that it leads to; without a goal, flows to strangers.
     places: Vec<(Option<Arc<Goal>>, Vec<u32>)>,
-    /// Source before translation → places in the connection tables.
-    translations: HashMap<SocketAddr, Vec<u32>>,
-    named: Tuples<'w>,
+    sources: Sources<'w>,
     strangers: Option<u32>,
     /// Names of nodes.
     nodes: HashSet<&'w str>,
@@ -92,10 +90,6 @@ pub(super) struct Call {
 
 impl<'w> Finder<'w> {
     pub(super) fn new(world: &'w World, table: &'w FlowTable, connections: &'w Connections) -> Self {
-        let mut translations: HashMap<SocketAddr, Vec<u32>> = HashMap::new();
-        for (n, t) in world.cluster.translations.iter().enumerate() {
-            translations.entry(t.original.0).or_default().push(n as u32);
-        }
         Self {
             world,
             table,
@@ -105,8 +99,7 @@ impl<'w> Finder<'w> {
             numbers: HashMap::new(),
             strange_ports: HashMap::new(),
             places: Vec::new(),
-            translations,
-            named: Tuples::new(world),
+            sources: Sources::new(world, table, connections),
             strangers: None,
             nodes: world.cluster.nodes.iter().map(|n| n.name.as_str()).collect(),
             homes: HashMap::new(),
@@ -294,90 +287,27 @@ impl<'w> Finder<'w> {
         n
     }
 
-    /// The endings of the one connection that the event's 4-tuple names; more than one when the ports were reused.
-    pub(super) fn exact(
-        &self,
+    /// The ending of the one connection that the event's 4-tuple names.
+    pub(super) fn named(
+        &mut self,
         event: &LogEvent,
         goal: &Goal,
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
-    ) -> Vec<Ended> {
-        let Some(source) = event.fields.source else { return Vec::new() };
-        let kinds = &event.endings;
-        let roots: BTreeSet<FlowIndex> =
-            self.with_source(event, goal, source).map(|f| self.connections.root(f)).collect();
-        let first = |root| {
-            let ends = self.endings_of_tuple(root, event, clock);
-            ends.into_iter().min_by_key(|e| kinds.iter().position(|k| *k == e.ending))
-        };
-        roots.into_iter().filter_map(first).filter(|e| !endings::is_open(e.ending)).collect()
+    ) -> Named {
+        self.sources.named(event, goal, clock)
     }
 
     /// Flows with the message's own 4-tuple, translated or not.
     fn by_tuple(
-        &self,
+        &mut self,
         call: &Call,
         event: &LogEvent,
         goal: &Goal,
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> Vec<Candidate> {
-        let Some(source) = event.fields.source else { return Vec::new() };
-        let mut found = Vec::new();
-        let roots: BTreeSet<FlowIndex> =
-            self.with_source(event, goal, source).map(|f| self.connections.root(f)).collect();
-        for flow in roots {
-            let ends = self.endings_of_tuple(flow, event, clock);
-            let best = ends
-                .into_iter()
-                .map(|e| (tuple_fit(&e, call.at, call.slack), e))
-                .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.ending.cmp(&a.1.ending)));
-            let (fit, ended) = best.unwrap_or_else(|| fallback(self.world, flow, call.at, call.slack, clock));
-            if fit > 0.0 {
-                found.push(Candidate {
-                    event: call.event,
-                    ended,
-                    key: Key::Tuple,
-                    score: fit,
-                    contrary: false,
-                });
-            }
-        }
-        found
-    }
-
-    fn endings_of_tuple(
-        &self,
-        root: FlowIndex,
-        event: &LogEvent,
-        clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
-    ) -> Vec<Ended> {
-        let kinds = (event.endings.as_ref(), event.fields.timer());
-        let ends = lists::endings_of(self.world, self.connections, root, kinds, clock).0;
-        ends.into_iter().map(|e| Ended { key: Key::Tuple, ..e }).collect()
-    }
-
-    /// Flows from this source that lead to the goal, or anywhere when the goal is not known.
-    fn with_source<'a>(
-        &'a self,
-        event: &'a LogEvent,
-        goal: &'a Goal,
-        source: SocketAddr,
-    ) -> impl Iterator<Item = FlowIndex> + 'a {
-        let may_lead = self.named.translates(event, source);
-        let leads = move |f: &FlowIndex| {
-            let resp = self.world.read(*f).resp;
-            let direct = event.server_side || event.fields.destination == Some(resp);
-            let to_goal = || goal.backends.contains_key(&resp) || goal.backends.is_empty();
-            direct || to_goal() && may_lead(resp)
-        };
-        let places = self.translations.get(&source).map(Vec::as_slice).unwrap_or_default();
-        let translated = places.iter().map(|n| &self.world.cluster.translations[*n as usize]);
-        let translated =
-            translated.filter(move |t| event.fields.destination.is_none_or(|d| d == t.original.1));
-        let through = translated.flat_map(|t| {
-            let flows = self.table.of_orig(t.reply.1).iter();
-            flows.filter(|f| self.world.read(**f).resp == t.reply.0)
-        });
-        self.table.of_orig(source).iter().filter(move |f| leads(f)).chain(through).copied()
+        let candidate =
+            |(score, ended)| Candidate { event: call.event, ended, key: Key::Tuple, score, contrary: false };
+        self.sources.near(call, event, goal, clock).into_iter().map(candidate).collect()
     }
 }
 
@@ -402,23 +332,6 @@ fn coincides(ended: &Ended, call: &Call, deadline: Option<TimeDelta>) -> bool {
         (true, Some(_)) => after.abs() <= CLOSE_BY + call.slack,
         (false, _) => ended.ending != Ending::Unheard && after >= -call.slack && after <= CLOSE_BY,
     }
-}
-
-/// A flow that the tuple names and that ended in no way the event means: its last packet.
-fn fallback(
-    world: &World,
-    root: FlowIndex,
-    at: Timestamp,
-    slack: TimeDelta,
-    clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
-) -> (f64, Ended) {
-    let flow = &world.read(root);
-    let (start, end) = (clock(flow, endings::start(flow)), clock(flow, flow.last.time));
-    let (key, orig, resp) = (Key::Tuple, flow.orig.ip(), flow.resp);
-    let ending = Ending::GaveUp;
-    let ended = Ended { at: end, start, flow: root, ending, key, orig, resp, turn: 0, idle: false };
-    let during = at + slack >= start && at <= end + TimeDelta::from_secs(60);
-    (if during { 0.5 } else { 0.0 }, ended)
 }
 
 /// A line follows what it tells of within this, on a host that is not overloaded.

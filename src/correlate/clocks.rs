@@ -9,6 +9,7 @@ use super::endings;
 use super::goal::{Goal, Goals};
 use super::index::FlowTable;
 use super::link::Connections;
+use super::sources::Named;
 use super::{ClockModel, Key, World};
 use crate::capture::CaptureIndex;
 use crate::ingest::Conversation;
@@ -287,9 +288,9 @@ fn could_be(
     goal: &Arc<Goal>,
     base: &impl Fn(&Conversation, Timestamp) -> Timestamp,
 ) -> (Vec<(Ended, bool)>, bool) {
-    match finder.exact(event, goal, base).as_slice() {
-        [only] => (vec![(*only, true)], false),
-        [] => {
+    match finder.named(event, goal, base) {
+        Named::One(only) => (vec![(only, true)], false),
+        Named::None => {
             let number = finder.goal(goal);
             // What the network can have told the caller at once needs no deadline to have passed.
             let by_timer = event.fields.timer().is_some() && !event.endings.contains(&Ending::Icmp);
@@ -308,7 +309,7 @@ fn could_be(
             let lookups = failed_lookups(world, table, goal, base);
             (near.into_iter().chain(lookups).map(|e| (e, false)).collect(), more)
         }
-        _ => (Vec::new(), false),
+        Named::Several => (Vec::new(), false),
     }
 }
 

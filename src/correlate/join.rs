@@ -7,7 +7,7 @@ use super::candidates::{Call, Candidate, Finder};
 use super::clock::CaptureOffsets;
 use super::clocks::Clocks;
 use super::endings;
-use super::goal::{Goal, Goals};
+use super::goal::Goals;
 use super::index::FlowTable;
 use super::link::Connections;
 use super::lists::QUEUED;
@@ -16,6 +16,7 @@ use super::trust::Trust;
 use super::tuples;
 use super::{
     Case, CaseFlow, Correlated, JoinOptions, Key, Matching, Role, Target, World, cases, contrary, crowd,
+    lookups,
 };
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::{Ending, LogEvent};
@@ -109,8 +110,8 @@ impl Join<'_> {
         let mut finder = Finder::new(self.world, self.table, self.connections);
         let clock = self.clock();
         let mut all: Vec<Candidate> = Vec::new();
-        let mut assigned = Assigned::default();
         let calls = self.calls(&mut finder);
+        let mut assigned = Assigned { lookups: lookups::find(self, &calls), ..Assigned::default() };
         let mut alike: HashMap<u32, Vec<Call>> = HashMap::new();
         for call in &calls {
             alike.entry(call.goal).or_default().push(*call);
@@ -118,10 +119,6 @@ impl Join<'_> {
         for call in &calls {
             let goal = self.goals.of(call.event);
             all.extend(finder.candidates(call, &alike[&call.goal], goal, &clock));
-            let lookups = self.lookups_of(goal, call);
-            if !lookups.is_empty() {
-                assigned.lookups.insert(call.event, lookups);
-            }
         }
         self.settle(all, &mut assigned);
         crowd::settle(self, &mut finder, &calls, crowd::LOOKED_AT, &mut assigned);
@@ -215,27 +212,6 @@ impl Join<'_> {
                 assigned.siblings.insert(*n, found);
             }
         }
-    }
-
-    /// Lookups of the goal's name that were under way before the line.
-    fn lookups_of(&self, goal: &Goal, call: &Call) -> Vec<FlowIndex> {
-        let Some(name) = &goal.lookup else { return Vec::new() };
-        let Call { at, slack, .. } = *call;
-        let event = &self.world.logs.events[call.event as usize];
-        let deadline = event.fields.deadline.unwrap_or(LONGEST_LOOKUP);
-        let flows = self.table.of_name(name).iter().chain(self.table.of_suffixed(name));
-        let mut found: Vec<(Timestamp, FlowIndex)> = flows
-            .filter_map(|f| {
-                let flow = &self.world.read(*f);
-                let start = self.clocks.of_packet(flow, flow.first.time);
-                let inside = start >= at - deadline - slack && start <= at + slack;
-                let exact = event.fields.source.is_none_or(|s| s == flow.orig || flow.orig.ip() != s.ip());
-                (inside && exact).then_some((start, *f))
-            })
-            .collect();
-        found.sort_by_key(|(start, f)| (std::cmp::Reverse(*start), *f));
-        found.truncate(MAX_LOOKUPS);
-        found.into_iter().map(|(_, f)| f).collect()
     }
 
     /// The flows of an event's case, attempts first, and why.
@@ -408,11 +384,5 @@ const MAX_SIBLINGS: usize = 6;
 /// Endings looked at for siblings of one event.
 const SIBLINGS_LOOKED_AT: usize = 64;
 
-/// Lookups shown for one call.
-const MAX_LOOKUPS: usize = 6;
-
 /// Flows shown for one call.
 const MAX_FLOWS: usize = 8;
-
-/// A resolver gives up within this: 5 s, two tries, a few servers and search domains.
-const LONGEST_LOOKUP: TimeDelta = TimeDelta::from_secs(30);

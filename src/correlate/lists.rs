@@ -364,7 +364,7 @@ fn moments(flow: &Conversation, ending: Ending, requests: &[Request]) -> Vec<Tim
 
 /// Whether a deadline is one of the first [`MAX_DEADLINES`] of its place. A list of all flows is made for each; for more,
 /// which no client but a crafted log has, endings lie where their wait began, and how well each fits is told as before.
-fn is_among(deadlines: &mut BTreeSet<TimeDelta>, deadline: TimeDelta) -> bool {
+pub(super) fn is_among(deadlines: &mut BTreeSet<TimeDelta>, deadline: TimeDelta) -> bool {
     if deadlines.len() < MAX_DEADLINES {
         deadlines.insert(deadline);
     }

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use super::super::failures;
+use super::super::frame::udp;
 use super::super::journal;
 use super::super::mixed::START;
 use super::super::random::Random;
@@ -57,6 +58,46 @@ pub(super) fn backends(folder: &Path, count: u64, seed: u64) -> io::Result<Strin
     )?;
     objects.flush()?;
     Ok(format!("{count} calls, backends and dials"))
+}
+
+/// Connections from one port that a client binds, and as many lines that name it.
+pub(super) fn one_source(folder: &Path, count: u64, seed: u64) -> io::Result<String> {
+    let (mut random, mut capture) = (Random::new(seed), wire::capture(folder)?);
+    let mut log = file(folder, "kube-apiserver.log")?;
+    let (from, to) = (wire::client(0), wire::server());
+    let reason = format!("read tcp {from}->{to}: read: connection reset by peer");
+    for number in 0..count {
+        let mut talk = Talk::new(from, to, START + number * 10_000_000, &mut random);
+        talk.refused();
+        talk.frames.iter().try_for_each(|(at, frame)| capture.write(*at, frame))?;
+        let mut line = Vec::new();
+        journal::refusal(&mut line, BEGIN + number * 10_000 + 2_000, 0, 10, &reason)?;
+        log.write_all(&line)?;
+    }
+    log.flush()?;
+    capture.finish()?;
+    Ok(format!("{count} calls and connections"))
+}
+
+/// Lookups of one name that nobody answers, and as many calls that needed it.
+pub(super) fn one_name(folder: &Path, count: u64, _: u64) -> io::Result<String> {
+    let mut capture = wire::capture(folder)?;
+    let mut log = file(folder, "kube-apiserver.log")?;
+    let (name, server) = (super::super::tls::SERVERS[0].0, SocketAddr::from(([10, 96, 0, 10], 53)));
+    let labels = name.split('.').flat_map(|label| [&[label.len() as u8], label.as_bytes()].concat());
+    let asked = [labels.collect(), b"\0\0\x01\0\x01".to_vec()].concat();
+    for number in 0..count {
+        let client = wire::client(number);
+        let query = [&(number as u16).to_be_bytes()[..], &[1, 0, 0, 1, 0, 0, 0, 0, 0, 0], &asked].concat();
+        capture.write(START + number * 10_000_000, &udp(client, server, &query))?;
+        let reason = format!("dial tcp: lookup {name} on {server}: read udp {client}->{server}: i/o timeout");
+        let mut line = Vec::new();
+        journal::refusal(&mut line, BEGIN + number * 10_000 + 5_000_000, 0, 10, &reason)?;
+        log.write_all(&line)?;
+    }
+    log.flush()?;
+    capture.finish()?;
+    Ok(format!("{count} calls and lookups"))
 }
 
 /// A pcapng file with secrets in front of each of its large frames.

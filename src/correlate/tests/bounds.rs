@@ -2,21 +2,23 @@
 
 use std::sync::atomic::Ordering;
 
-use super::super::made::{event, flow, join, refused, server_event, stalled, world};
-use super::{dialled, within};
+use super::super::made::{event, flow, join, lookup, refused, sec, server_event, stalled, world};
+use super::{dialled, from, within};
 use crate::correlate::wire::MAX_WIRE_CASES;
-use crate::correlate::{Case, World};
+use crate::correlate::{Case, Role, World};
+use crate::ingest::Conversation;
+use crate::time::TimeDelta;
 
 /// Flows unpacked to join so many failures.
-fn reads(n: u32, made: fn(u32) -> World) -> u64 {
+fn reads(n: u32, made: &impl Fn(u32) -> World) -> u64 {
     let mut world = made(n);
     assert!(!join(&mut world).cases.is_empty());
     world.wire.flows.reads.load(Ordering::Relaxed)
 }
 
 /// Twice the input is twice the work.
-fn is_linear(made: fn(u32) -> World) {
-    let (once, twice) = (reads(400, made), reads(800, made));
+fn is_linear(made: impl Fn(u32) -> World) {
+    let (once, twice) = (reads(400, &made), reads(800, &made));
     assert!(twice * 10 <= once * 23, "{once} flows unpacked for 400 failures, {twice} for 800");
 }
 
@@ -111,6 +113,78 @@ fn every_call_to_a_name_of_its_own_that_flows_to_one_address_carried() {
         let line = |n: u32| within(event("deadline_exceeded", &host(n), ends(n)), 10);
         world(1, stalls.collect(), (0..all).map(line).collect())
     });
+}
+
+/// A client binds its port: one source has many connections, and many lines.
+#[test]
+fn connections_of_one_source_and_lines_that_name_it() {
+    let dials = |all: u32| {
+        let at = move |n: u32| 100.0 + f64::from(n) * 0.01;
+        let dial =
+            move |n| refused(flow("10.0.0.1:40000", "10.2.0.8:443", at(n), at(n) + 0.001), at(n) + 0.001);
+        ((0..all).map(dial).collect::<Vec<_>>(), (0..all).map(move |n| at(n) + 0.002))
+    };
+    is_linear(|all| {
+        let (dials, lines) = dials(all);
+        world(1, dials, lines.map(|at| server_event("eof", "10.0.0.1:40000", at)).collect())
+    });
+    is_linear(|all| {
+        let (dials, lines) = dials(all);
+        let line = |at| from(event("connection_reset", "a.b.svc", at), "10.0.0.1:40000");
+        world(1, dials, lines.map(line).collect())
+    });
+}
+
+/// Each has the connection that ended next to its line.
+#[test]
+fn lines_of_one_source_have_a_connection_each() {
+    let at = |n: u32| 100.0 + f64::from(n) * 0.1;
+    let dial = |n| refused(flow("10.0.0.1:40000", "10.2.0.8:443", at(n), at(n) + 0.001), at(n) + 0.001);
+    let line = |n| {
+        from(dialled(event("connection_refused", "a.b.svc", at(n) + 0.002), "10.2.0.8:443"), "10.0.0.1:40000")
+    };
+    let joined = join(&mut world(1, (0..700).map(dial).collect(), (0..700).map(line).collect()));
+    let attempts: Vec<_> = joined.cases.iter().filter_map(Case::attempt).map(|flow| flow.0).collect();
+    assert_eq!(attempts, (0..700).collect::<Vec<_>>());
+}
+
+#[test]
+fn lookups_of_one_name_and_calls_that_need_it() {
+    let name = "a.example.com";
+    let at = |n: u32| 100.0 + f64::from(n) * 0.01;
+    is_linear(|all| {
+        let lookups = (0..all).map(|n| lookup(&port(n), name, at(n), None));
+        world(1, lookups.collect(), (0..all).map(|n| event("deadline_exceeded", name, at(n))).collect())
+    });
+}
+
+/// Found by time they are the same as those that a look at each of them finds.
+#[test]
+fn the_lookups_of_a_call_are_the_last_before_its_line() {
+    let name = "a.example.com";
+    let start = |n: u32| 100.0 + f64::from(n * 7 % 120) * 0.5;
+    let client = |n: u32| format!("10.0.0.{}:{}", 1 + n / 5 % 3, 4000 + n % 4);
+    let lookups: Vec<Conversation> = (0..120).map(|n| lookup(&client(n), name, start(n), None)).collect();
+    for (second, deadline) in [(99, 5), (101, 2), (110, 5), (130, 1), (150, 30), (200, 60)] {
+        for source in [None, Some("10.0.0.1:4001"), Some("10.0.0.2:4003"), Some("10.0.9.9:4000")] {
+            let line = within(event("deadline_exceeded", name, f64::from(second) + 0.001), deadline);
+            let line = source.map_or_else(|| line.clone(), |s| from(line.clone(), s));
+            let source = line.fields.source;
+            let mut world = world(1, lookups.clone(), vec![line]);
+            let (to, from) = (sec(f64::from(second) + 0.051), sec(f64::from(second) - 0.049));
+            let mut meant: Vec<_> = world.wire.flows.iter().map(|f| (f.first.time, f.orig)).collect();
+            meant.retain(|(t, client)| {
+                let exact = source.is_none_or(|s| s == *client || s.ip() != client.ip());
+                exact && *t <= to && *t >= from - TimeDelta::from_secs(deadline)
+            });
+            meant.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
+            meant.truncate(6);
+            let joined = join(&mut world);
+            let found = joined.cases[0].flows.iter().filter(|f| f.role == Role::Lookup);
+            let found: Vec<_> = found.map(|f| world.flow(f.flow)).map(|f| (f.first.time, f.orig)).collect();
+            assert_eq!(found, meant, "{second} {source:?}");
+        }
+    }
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 
-use super::super::made::{addr, event, flow, join, refused, sec, world};
+use super::super::made::{addr, event, flow, join, lookup, refused, sec, server_event, world};
 use super::super::steps::taken;
-use super::dialled;
+use super::{dialled, from};
 use crate::cluster::{Callee, HeldCertificates, Holder};
 use crate::correlate::World;
 use crate::flow::{FrameRef, Moment};
@@ -196,5 +196,35 @@ fn captures_with_a_connection_each() {
             world(all as u16, (0..all).map(of).collect(), Vec::new())
         },
         40,
+    );
+}
+
+/// Retries look a name up again and again, from the host that their lines name.
+#[test]
+fn lookups_beside_as_many_calls() {
+    is_linear(
+        |all| {
+            let name = "a.example.com";
+            let at = |n: u32| 100.0 + 0.01 * f64::from(n);
+            let asked = |n| lookup(&format!("10.0.0.1:{}", 4000 + n), name, at(n), None);
+            let line = |n| from(event("io_timeout", name, at(n)), &format!("10.0.0.1:{}", 4000 + n));
+            world(1, (0..all).map(asked).collect(), (0..all).map(line).collect())
+        },
+        20,
+    );
+}
+
+/// Connections of one source to as many servers, and what one of those says of it.
+#[test]
+fn connections_of_one_source_beside_as_many_lines() {
+    is_linear(
+        |all| {
+            let at = |n: u32| 100.0 + 0.01 * f64::from(n);
+            let to = |n: u32| format!("10.2.{}.{}:443", n / 250, n % 250 + 1);
+            let dial = |n| refused(flow("10.0.0.1:40000", &to(n), at(n), at(n)), at(n));
+            let line = |n| server_event("eof", "10.0.0.1:40000", at(n) + 0.001);
+            world(1, (0..all).map(dial).collect(), (0..all).map(line).collect())
+        },
+        200,
     );
 }
