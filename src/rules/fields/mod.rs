@@ -257,6 +257,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_captured_twice_was_sent_once() {
+        let script = "alone\ntwice\n+0 > SYN\n+1 > SYN\n+1.1 < SYN,ACK\n+1.2 > ACK\n";
+        let made = Made::of(String::new(), Some(script.to_owned()), &EventSet::builtin());
+        let view = CaseView::of_flow(made.world.flow(FlowIndex(0)));
+        let condition = "tcp.syn.count == 2 && tcp.syn.retransmissions == 1 && tcp.synack.count == 1";
+        assert_eq!(Expr::new(condition).unwrap().truth(&view), Truth::True);
+    }
+
+    #[test]
     fn names_that_share_a_telling_word_are_kin() {
         for (name, first) in [
             ("sni", "tls.sni"),

@@ -29,11 +29,15 @@ fn start_shows(flow: &Conversation, seen: bool) -> Value<'static> {
     }
 }
 
-/// The first is the segment itself, all others are retransmissions. Copies are left out while the list of times is
-/// complete (16 moments).
+/// Copies are left out while the list of times is complete (16 moments).
+fn sent(moments: usize, copies_included: u32) -> u32 {
+    // Where no time is kept, the segment is none of the connection's, and is counted all the same.
+    if (1..16).contains(&moments) { moments as u32 } else { copies_included }
+}
+
+/// The first is the segment itself, all others are retransmissions.
 fn repeated(moments: usize, copies_included: u32) -> u32 {
-    let count = if moments < 16 { moments as u32 } else { copies_included };
-    count.saturating_sub(1)
+    if moments == 0 { 0 } else { sent(moments, copies_included).saturating_sub(1) }
 }
 
 /// From the last payload that the other side had sent before, until the reset.
@@ -102,10 +106,10 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("tcp.history", Kind::Text, "Zeek's `history`.", "tcp.history contains \"R\"", |v| tcp(v, |t| (&t.history).into())),
     Field::new("tcp.completeness", Kind::Number, "Wireshark's bits: 1 SYN, 2 SYN-ACK, 4 ACK, 8 data, 16 FIN, 32 RST.", "tcp.completeness == 31", |v| tcp(v, |t| t.completeness.into())),
     Field::new("tcp.initial_rtt", Kind::Span, "From the SYN to the ACK that completes the handshake (Wireshark `tcp.analysis.initial_rtt`).", "tcp.initial_rtt > 100ms", |v| tcp(v, |t| t.initial_rtt.into())),
-    Field::new("tcp.syn.count", Kind::Number, "SYNs without ACK, copies of one segment included.", "tcp.syn.count > 1", |v| tcp(v, |t| t.syn.orig.saturating_add(t.syn.resp).into())),
+    Field::new("tcp.syn.count", Kind::Number, "SYNs without ACK; copies of one segment are left out of up to 15.", "tcp.syn.count > 1", |v| tcp(v, |t| sent(t.syn_times.len(), t.syn.orig.saturating_add(t.syn.resp)).into())),
     Field::new("tcp.syn.retransmissions", Kind::Number, "SYNs sent again.", "tcp.syn.retransmissions >= 1", |v| tcp(v, |t| repeated(t.syn_times.len(), t.syn.orig).into())),
     Field::new("tcp.syn.span", Kind::Span, "From the first to the last of several SYNs.", "tcp.syn.span > 3s", |v| tcp(v, |t| t.syn_times.first().zip(t.syn_times.get(1..).and_then(<[_]>::last)).map(|(a, b)| b.time - a.time).into())),
-    Field::new("tcp.synack.count", Kind::Number, "SYN-ACKs, copies of one segment included.", "tcp.synack.count == 0", |v| tcp(v, |t| t.synack.orig.saturating_add(t.synack.resp).into())),
+    Field::new("tcp.synack.count", Kind::Number, "SYN-ACKs; copies of one segment are left out of up to 15.", "tcp.synack.count == 0", |v| tcp(v, |t| sent(t.synack_times.len(), t.synack.orig.saturating_add(t.synack.resp)).into())),
     Field::new("tcp.synack.retransmissions", Kind::Number, "SYN-ACKs sent again.", "tcp.synack.retransmissions > 0", |v| tcp(v, |t| repeated(t.synack_times.len(), t.synack.resp).into())),
     Field::new("tcp.synack_after_ack", Kind::Number, "SYN-ACKs sent again after the originator had acknowledged one: the server drops the handshake.", "tcp.synack_after_ack > 0", |v| tcp(v, |t| t.synack_after_ack.into())),
     Field::new("tcp.synack.delay", Kind::Span, "From the first SYN to the first SYN-ACK.", "tcp.synack.delay > 1s", |v| tcp(v, |t| t.syn_times.first().zip(t.synack_times.first()).map(|(a, b)| b.time - a.time).into())),
