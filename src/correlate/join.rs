@@ -15,8 +15,8 @@ use super::spanning::Spanning;
 use super::trust::Trust;
 use super::tuples;
 use super::{
-    Case, CaseFlow, Correlated, JoinOptions, Key, Matching, Role, Target, World, cases, contrary, crowd,
-    lookups,
+    Case, CaseFlow, Correlated, JoinOptions, Key, Matching, Role, Target, World, callers, cases, contrary,
+    crowd, lookups,
 };
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::{Ending, LogEvent};
@@ -109,7 +109,7 @@ impl Join<'_> {
     fn assign(&self) -> Assigned {
         let mut finder = Finder::new(self.world, self.table, self.connections);
         let clock = self.clock();
-        let mut all: Vec<Candidate> = Vec::new();
+        let mut found: Vec<Vec<Candidate>> = Vec::new();
         let calls = self.calls(&mut finder);
         let mut assigned = Assigned { lookups: lookups::find(self, &calls), ..Assigned::default() };
         let mut alike: HashMap<u32, Vec<Call>> = HashMap::new();
@@ -118,9 +118,10 @@ impl Join<'_> {
         }
         for call in &calls {
             let goal = self.goals.of(call.event);
-            all.extend(finder.candidates(call, &alike[&call.goal], goal, &clock));
+            found.push(finder.candidates(call, &alike[&call.goal], goal, &clock));
         }
-        self.settle(all, &mut assigned);
+        callers::prefer(self, &mut found);
+        self.settle(found.into_iter().flatten().collect(), &mut assigned);
         crowd::settle(self, &mut finder, &calls, crowd::LOOKED_AT, &mut assigned);
         contrary::find(self, &mut finder, &calls, &mut assigned);
         self.find_siblings(&mut finder, &mut assigned);

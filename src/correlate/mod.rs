@@ -16,6 +16,7 @@ use crate::time::{TimeDelta, Timestamp};
 mod anomalies;
 mod askers;
 mod backends;
+mod callers;
 mod candidates;
 mod case;
 mod cases;
