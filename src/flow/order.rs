@@ -5,6 +5,7 @@
 //! through untouched.
 
 use super::{Moment, Payload};
+use crate::time::TimeDelta;
 
 /// A run of bytes in stream order.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +66,8 @@ pub(crate) struct Order {
     acked: i64,
     held: Vec<Held>,
     held_bytes: usize,
+    /// The capture will not fill the next hole.
+    overdue: bool,
 }
 
 impl Order {
@@ -88,6 +91,7 @@ impl Order {
             }
             let hole = first.offset - self.next;
             self.next = first.offset;
+            self.overdue = false;
             return Some(Next::Hole(hole));
         }
         let held = self.held.remove(0);
@@ -102,6 +106,13 @@ impl Order {
         self.acked = self.acked.max(offset);
     }
 
+    /// The other side says something at `at`: what it acknowledged a while after a hole, it has, and it may be answering
+    /// what lies behind that.
+    pub(crate) fn answered(&mut self, at: Moment) {
+        let behind = self.held.first().filter(|h| self.acked >= h.offset);
+        self.overdue = behind.is_some_and(|h| at.time - h.at.time >= DISORDER);
+    }
+
     /// Bytes held back.
     pub(crate) const fn held_bytes(&self) -> usize {
         self.held_bytes
@@ -114,10 +125,10 @@ impl Order {
     }
 
     /// A hole is given up when too much waits behind it, or when the receiver has what the capture has not (the capture
-    /// may show an acknowledgment a little before the segment, so a few segments are awaited).
+    /// may show an acknowledgment a little before the segment, so a few segments are awaited, or its answer).
     fn gives_up(&self, hole_end: i64) -> bool {
         let full = self.held.len() >= MAX_SEGMENTS || self.held_bytes >= MAX_BYTES;
-        full || (self.acked >= hole_end && self.held.len() >= PATIENCE)
+        full || self.overdue || (self.acked >= hole_end && self.held.len() >= PATIENCE)
     }
 
     fn hold(&mut self, payload: &Payload<'_>) {
@@ -154,6 +165,8 @@ const MAX_SEGMENTS: usize = 64;
 const MAX_BYTES: usize = 64 << 10;
 /// Segments awaited behind a hole that was acknowledged.
 const PATIENCE: usize = 8;
+/// A capture shows packets of two directions out of order by less than this.
+const DISORDER: TimeDelta = TimeDelta::from_millis(1);
 
 #[cfg(test)]
 mod tests {

@@ -43,6 +43,7 @@ fn steps_of_thirteen(tracker: &mut Tracker, end: &FlowEnd) -> Inference {
         lengths: tracker.lengths,
         tickets: hello.is_none_or(|h| h.shape.psk_modes),
         resumed: tracker.resumed,
+        finished_unseen: tracker.finished_unseen,
         closed: PerDir { orig: closed(Dir::Orig), resp: closed(Dir::Resp) },
         last: tracker.last,
     };

@@ -36,6 +36,8 @@ pub(super) struct Setting {
     pub(super) tickets: bool,
     /// The server took the client's pre-shared key: it sends no certificate.
     pub(super) resumed: bool,
+    /// The client's Finished was lost to the capture: all that it shows of the client came after it.
+    pub(super) finished_unseen: bool,
     /// The side sent FIN or RST.
     pub(super) closed: PerDir<bool>,
     /// Last record of each side in the whole flow.
@@ -73,9 +75,14 @@ pub(super) fn infer(records: &[Sealed], setting: &Setting) -> Inference {
     let server_flight = sealed.get(..client_starts).unwrap_or_default();
     infer_server_flight(server_flight, setting, lengths, &mut found);
     let client: Vec<Sealed> = sealed.iter().copied().filter(|r| r.dir == setting.client).collect();
-    let finished = infer_client_flight(&client, setting, lengths, &mut found);
-    match finished {
-        Some(finished) => infer_after(&sealed, finished, setting, lengths, &mut found),
+    let done = if setting.finished_unseen {
+        Some(client_starts)
+    } else {
+        let finished = infer_client_flight(&client, setting, lengths, &mut found);
+        finished.map(|finished| sealed.iter().position(|r| *r == finished).map_or(sealed.len(), |i| i + 1))
+    };
+    match done {
+        Some(place) => infer_after(&sealed, place, setting, lengths, &mut found),
         None => infer_abort(&sealed, setting, lengths, &mut found),
     }
     infer_last(setting, lengths, &mut found);
@@ -204,15 +211,8 @@ fn infer_abort(sealed: &[Sealed], setting: &Setting, lengths: Lengths, found: &m
     }
 }
 
-/// After the client's Finished: tickets, request, response, and the alert of a server that rejects the client.
-fn infer_after(
-    sealed: &[Sealed],
-    finished: Sealed,
-    setting: &Setting,
-    lengths: Lengths,
-    found: &mut Inference,
-) {
-    let place = sealed.iter().position(|r| *r == finished).map_or(sealed.len(), |i| i + 1);
+/// From `place` on, after the client's Finished: tickets, request, response, and the alert of a server that rejects the client.
+fn infer_after(sealed: &[Sealed], place: usize, setting: &Setting, lengths: Lengths, found: &mut Inference) {
     let (before, after) = sealed.split_at_checked(place).unwrap_or((sealed, &[]));
     if found.server_flight_done.is_none() {
         found.server_flight_done = before.iter().rfind(|r| r.dir != setting.client).map(|r| r.at);

@@ -87,6 +87,8 @@ pub(super) trait Sink {
     fn body(&mut self, data: &[u8]);
     /// Bytes are missing after a record began at `at`: all `inside` that record, or more than that.
     fn missing(&mut self, inside: bool, at: Moment);
+    /// So many bytes are missing from where a record ended on.
+    fn lost(&mut self, bytes: i64);
 }
 
 /// The state of one direction.
@@ -162,6 +164,9 @@ impl Walker {
         }
         self.left -= hidden;
         sink.missing(inside, self.record.at);
+        if self.left == 0 && hidden == 0 && self.header_have == 0 {
+            sink.lost(missing);
+        }
         if !inside {
             self.cut_message(Ending::Cut, near.offset, sink);
             self.lost = true;

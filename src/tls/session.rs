@@ -56,10 +56,13 @@ impl Session {
     pub fn payload(&mut self, interner: &mut Interner, payload: &Payload<'_>) {
         let state = self.0.get_or_insert_default();
         let dir = payload.dir;
+        state.sides[dir.other()].order.answered(payload.at);
+        state.drain(dir.other(), false, interner);
         if let Some(chunk) = state.sides[dir].order.offer(payload) {
             state.take(dir, chunk, interner);
         }
         state.drain(dir, false, interner);
+        state.account(dir.other(), interner);
         state.account(dir, interner);
     }
 

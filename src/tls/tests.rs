@@ -61,6 +61,17 @@ impl Play {
         facts
     }
 
+    fn text(&mut self, text: &str) {
+        let mut dir = Dir::Orig;
+        for word in text.split_whitespace() {
+            match word {
+                ">" => dir = Dir::Orig,
+                "<" => dir = Dir::Resp,
+                _ => self.word(dir, word),
+            }
+        }
+    }
+
     fn word(&mut self, dir: Dir, word: &str) {
         let at = self.now();
         let (name, number) = word.split_at(word.find(|c: char| c.is_ascii_digit()).unwrap_or(word.len()));
@@ -105,14 +116,7 @@ impl Play {
 /// Plays a text and gives the facts.
 pub(super) fn play(text: &str) -> SessionFacts {
     let mut play = Play::default();
-    let mut dir = Dir::Orig;
-    for word in text.split_whitespace() {
-        match word {
-            ">" => dir = Dir::Orig,
-            "<" => dir = Dir::Resp,
-            _ => play.word(dir, word),
-        }
-    }
+    play.text(text);
     play.finish()
 }
 
@@ -361,6 +365,35 @@ fn records_are_found_again_after_a_hole() {
         facts.bursts.iter().map(|b| (b.dir, b.bytes)).collect::<Vec<_>>(),
         [(Dir::Orig, 105 + 10 * 55), (Dir::Resp, 65)]
     );
+}
+
+/// TLS_AES_128_GCM_SHA256: ChangeCipherSpec takes 6 bytes, Finished 58.
+#[test]
+fn a_finished_that_the_capture_lost_is_not_taken_for_what_follows_it() {
+    for (what, before, missing, phase) in [
+        ("with ChangeCipherSpec", "> hello", 64, Phase::RequestSent),
+        ("behind ChangeCipherSpec", "> hello CCS", 58, Phase::RequestSent),
+        ("as much, but ChangeCipherSpec is there", "> hello CCS", 64, Phase::ClientFinished),
+        ("something else", "> hello", 65, Phase::ClientFinished),
+    ] {
+        let mut play = Play::default();
+        play.text(&format!("{before} < hello13 CCS APP42 APP424 APP95 APP53"));
+        play.sent.orig += missing;
+        play.text("> APP1009 < ACK");
+        let facts = play.finish().tls.unwrap();
+        assert_eq!(facts.phase, phase, "{what}");
+        let asked: Vec<_> = facts.bursts.iter().map(|b| (b.dir, b.bytes, b.acked.is_some())).collect();
+        let request = (phase == Phase::RequestSent).then_some((Dir::Orig, 1014, true));
+        assert_eq!(asked, request.into_iter().collect::<Vec<_>>(), "{what}");
+    }
+    let mut play = Play::default();
+    play.text("> hello < hello13 CCS APP42 APP424 APP95 APP53");
+    play.sent.orig += 64;
+    play.text("> APP1009 < ACK APP200");
+    let facts = play.finish().tls.unwrap();
+    assert_eq!((facts.phase, facts.waits_for), (Phase::ResponseBegun, Some(Dir::Orig)));
+    let bursts: Vec<_> = facts.bursts.iter().map(|b| (b.dir, b.bytes)).collect();
+    assert_eq!(bursts, [(Dir::Orig, 1014), (Dir::Resp, 205)], "what the server answers comes after it");
 }
 
 #[test]

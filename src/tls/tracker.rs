@@ -39,6 +39,8 @@ pub(super) struct Tracker {
     finished: PerDir<bool>,
     /// TLS 1.3: the client's Finished has passed, so that what follows is application data.
     client_done: bool,
+    /// It has passed where the capture shows nothing.
+    pub(super) finished_unseen: bool,
     /// The record that is passing is application data.
     counts: PerDir<bool>,
     /// A record as short as an alert: application data only if another record of its side follows.
@@ -86,6 +88,10 @@ impl Sink for Scribe<'_> {
         if let Some(reveal) = &mut self.tracker.reveal {
             reveal.missing(self.dir, inside, at);
         }
+    }
+
+    fn lost(&mut self, bytes: i64) {
+        self.tracker.lost(self.dir, bytes);
     }
 }
 
@@ -196,6 +202,17 @@ impl Tracker {
         }
     }
 
+    /// Bytes of a side are missing between two records. As many as the Finished of TLS 1.3 takes, where it is due, with or
+    /// without ChangeCipherSpec before it, are that: no other flight is as short, an empty Certificate makes it longer.
+    fn lost(&mut self, dir: Dir, bytes: i64) {
+        let finished = i64::from(self.lengths.finished) + RECORD_HEADER;
+        let all = bytes == finished || !self.ccs[dir] && bytes == finished + RECORD_HEADER + 1;
+        if all && self.thirteen && dir == self.client() && !self.spoke[dir] {
+            self.client_done = true;
+            self.finished_unseen = true;
+        }
+    }
+
     /// Whether the record that begins is application data (RFC 8446 §5.2: in TLS 1.3 handshake messages look the same).
     fn application_record(&mut self, record: Sealed) {
         let dir = record.dir;
@@ -239,6 +256,11 @@ impl Tracker {
             return;
         }
         self.bursts.data(dir, bytes, end, at);
+        // What lay behind a hole is given on when it has been acknowledged already.
+        let (acked, when) = self.acked[dir];
+        if acked >= end {
+            self.bursts.acked(dir.other(), acked, when);
+        }
         if dir == self.client() {
             self.facts.request.get_or_insert(at);
         } else if self.facts.request.is_some() || self.facts.client_hello.is_none() {
@@ -294,6 +316,8 @@ impl Tracker {
     }
 }
 
+/// Bytes of a record before its body.
+const RECORD_HEADER: i64 = 5;
 /// Records kept for the inference: a handshake has at most about a dozen.
 const MAX_TIMELINE: usize = 32;
 /// Alerts kept of one session.
