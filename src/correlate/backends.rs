@@ -26,6 +26,8 @@ pub(super) struct Backend {
     pub(super) refused: Spans,
     /// Established, with a whole hello or request that was acknowledged and never answered.
     pub(super) silent: Spans,
+    /// Those of which a segment never passed that those behind it did, by who dialled.
+    pub(super) passed_over: HashMap<IpAddr, PassedOver>,
     /// Those that got bytes back, from the first byte to the last.
     pub(super) answered: Spans,
     /// Start of each that dialled and got no answer at all, by who dialled.
@@ -62,6 +64,14 @@ impl Spans {
         let over = self.to.partition_point(|t| *t < from);
         (begun - over.min(begun)) as u32
     }
+}
+
+/// Connections of which the responder reported data as received behind a segment that was sent again in vain.
+#[derive(Debug, Default)]
+pub(super) struct PassedOver {
+    pub(super) spans: Spans,
+    /// The largest payload of such a segment, in bytes.
+    pub(super) largest: u32,
 }
 
 /// Starts of flows, in order of capture and time.
@@ -288,6 +298,11 @@ impl Backend {
         if established && heard && asked(flow) && flow.bytes.resp == 0 {
             self.silent.add(first, last);
         }
+        if let Some(largest) = passed_over(flow) {
+            let over = self.passed_over.entry(flow.orig.ip()).or_default();
+            over.spans.add(first, last);
+            over.largest = over.largest.max(largest);
+        }
         if let Some(at) = endings::moment(flow, Ending::Refused) {
             let at = clocks.of_capture(flow.capture, at);
             self.refused.add(at, at);
@@ -317,10 +332,20 @@ impl Backend {
         for spans in [&mut self.established, &mut self.refused, &mut self.silent, &mut self.answered] {
             spans.sort();
         }
+        self.passed_over.values_mut().for_each(|over| over.spans.sort());
         self.unanswered.sort();
         self.taken.0.sort_unstable();
         self.answered_begun.0.sort_unstable();
     }
+}
+
+/// Payload of the largest segment that the originator sent again in vain, where the responder reported what was sent
+/// behind it as received.
+pub(super) fn passed_over(flow: &Conversation) -> Option<u32> {
+    let tcp = flow.tcp.as_deref()?;
+    let lost = &tcp.loss.orig;
+    let behind = lost.sacked_bytes > 0 || lost.duplicate_acks > 0;
+    (lost.segments > 1 && lost.unacked_bytes > 0 && behind).then_some(lost.largest_bytes)
 }
 
 /// Whether something was asked to which a server answers: a part of a hello, or any byte, leaves it waiting. Where the snap

@@ -174,6 +174,9 @@ pub struct Neighbours {
     /// Connections to the same backend begun before this one that were established, whose whole hello or request was
     /// acknowledged, and that got no byte back.
     pub backend_silent: u32,
+    /// Payload of the largest segment that this caller sent again in vain to the same backend, on other connections where
+    /// what it sent behind that was reported as received; absent where there are none.
+    pub backend_passed_over: Option<u32>,
     /// Connections to the same backend begun after this one, before the call had ended, that got a SYN-ACK.
     pub backend_taken_later: u32,
     /// Connections to the same backend begun after this one whose SYNs nobody answered, and after which none got a

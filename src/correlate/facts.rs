@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use super::askers::Askers;
-use super::backends::{Backend, Backends, MAX_COMPARED};
+use super::backends::{Backend, Backends, MAX_COMPARED, passed_over};
 use super::dialers::Dialers;
 use super::endings;
 use super::goal::Goal;
@@ -254,6 +254,9 @@ fn neighbours(join: &Join<'_>, case: &Case, goal: Option<&Goal>, backends: &mut 
     facts.backend_refused = same.refused.within(around);
     let begun = join.clocks.of_packet(flow, flow.first.time);
     facts.backend_silent = same.silent.within((around.0, begun));
+    let own = u32::from(passed_over(flow).is_some());
+    let over = same.passed_over.get(&flow.orig.ip()).filter(|over| over.spans.within(around) > own);
+    facts.backend_passed_over = over.map(|over| over.largest);
     facts.backend_taken_later = same.taken.begun_within(flow.capture, (begun, around.1 - AROUND));
     facts.backend_answered_later = same.answered_begun.begun_within(flow.capture, (begun, around.1));
     let last_taken = same.taken.last_within(flow.capture, (begun, around.1));
