@@ -22,7 +22,8 @@ pub(super) const fn weight(key: Key) -> f64 {
 
 /// How well the time of a line fits an ending, 0 to 1. A packet after the line (beyond the slack) never caused it, one
 /// within the slack the less the longer after (calls in quick succession are told apart by that), and an attempt that
-/// began before the call's deadline could have started is not the call's.
+/// began before the call's deadline could have started is not the call's, nor is one that began after the line was
+/// written.
 pub(super) fn fit(ended: &Ended, call: &Call, deadline: Option<TimeDelta>) -> f64 {
     let Call { at, slack, grain, .. } = *call;
     if endings::is_open(ended.ending) {
@@ -35,6 +36,9 @@ pub(super) fn fit(ended: &Ended, call: &Call, deadline: Option<TimeDelta>) -> f6
         // A request on a connection in use that the deadline does not fit may have been answered among others.
         let certain = if ended.turn > 0 && (early > 1.0 || ended.turn >= QUEUED) { 0.7 } else { 1.0 };
         return certain * (0.6 + 0.4 / (1.0 + early));
+    }
+    if ended.start > at + slack {
+        return 0.0;
     }
     let after = at - ended.at;
     let late =
