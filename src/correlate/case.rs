@@ -62,6 +62,9 @@ pub struct Matching {
     /// The cluster's objects know the call's target and their nodes, and neither end of the connection is of them: anybody
     /// may name a host in a ClientHello.
     pub elsewhere: bool,
+    /// The clocks of the line's log and of the captures were brought together by one line and one packet, so that the time
+    /// of that line speaks for no packet.
+    pub one_pair: bool,
     /// In words: key, window and what tipped it.
     pub why: String,
 }

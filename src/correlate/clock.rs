@@ -151,6 +151,11 @@ impl CaptureOffsets {
         Self { of: spread(captures, &fitted.collect()) }
     }
 
+    /// The first capture of this one's group.
+    pub(super) fn base(&self, capture: CaptureIndex) -> usize {
+        self.of.get(capture.0 as usize).map_or(0, |own| own.base)
+    }
+
     /// A packet time of this capture on the clock of its base.
     pub(super) fn to_base(&self, capture: CaptureIndex, time: Timestamp) -> Timestamp {
         self.of.get(capture.0 as usize).map_or(time, |o| o.ahead.undo(time))
@@ -201,6 +206,8 @@ pub(super) struct Pair {
     pub(super) ahead: TimeDelta,
     /// By 4-tuple, and no other flow could be meant.
     pub(super) exact: bool,
+    /// The first capture of the flow's group.
+    pub(super) base: usize,
 }
 
 impl Pair {
@@ -213,6 +220,7 @@ impl Pair {
 ///
 /// In this order: pairs that name both ends; an offset under which nearly all lines fit a packet of their own closely;
 /// no offset, where half of the lines have a packet within a second; an offset under which nearly all lines fit roughly.
+/// Two lines are few: they have to fit more closely than clocks that agree do, and ends have to be few as well.
 /// `capped`: these are not all events, or not all endings that they could tell of, so that none is known to be left over.
 pub(super) fn of_log(pairs: &[Pair], capped: bool, resolution: TimeDelta) -> ClockModel {
     let exact: Vec<Instant> = pairs.iter().filter(|p| p.exact).map(Pair::instant).collect();
@@ -224,8 +232,11 @@ pub(super) fn of_log(pairs: &[Pair], capped: bool, resolution: TimeDelta) -> Clo
         return ClockModel { why: "no line of it pairs with a packet".to_owned(), ..ClockModel::default() };
     }
     let fine = CLOSE.into_iter().filter(|w| *w >= resolution);
-    let close = fine.map(|width| vote(pairs, width)).find(|v| v.is_clear(events, capped) && v.votes >= 3);
     let near = nearest_to_zero(pairs);
+    let agreeing = near.iter().filter(|(_, ahead)| ahead.abs() <= CLOSE_BY).count();
+    let few = |v: &Vote| v.votes > agreeing && v.ends <= 4 * events && v.to - v.from <= CLOSE[0];
+    let enough = |v: &Vote| v.votes >= 3 || few(v);
+    let close = fine.map(|width| vote(pairs, width)).find(|v| v.is_clear(events, capped) && enough(v));
     // Calls at equal distances fit under many offsets: none at all is the likeliest that explains as many.
     let close = close.filter(|c| c.from.abs() <= NEAR || near.len() < c.votes);
     if let Some(close) = close {
@@ -233,7 +244,11 @@ pub(super) fn of_log(pairs: &[Pair], capped: bool, resolution: TimeDelta) -> Clo
     }
     if near.len() * 2 >= events {
         let fit = counted(near.len(), "line fits a packet", "lines fit packets");
-        let found = model(&near, format!("{fit} within a second"));
+        let mut found = model(&near, format!("{fit} within a second"));
+        if near.len() == 1 && found.offset.is_some_and(|by| by.abs() > CLOSE_BY) {
+            // How far it is from itself says nothing of how far off it is.
+            found.residual = None;
+        }
         return if found.offset.is_some_and(|by| by.abs() > CLOSE_BY) {
             unneeded(pairs, &near).unwrap_or(found)
         } else {
@@ -304,7 +319,7 @@ fn nearest_to_zero(pairs: &[Pair]) -> Vec<Instant> {
 }
 
 /// Nearest first, each event and each ending of a flow once.
-fn each_once(pairs: &[Pair]) -> Vec<Instant> {
+pub(super) fn each_once(pairs: &[Pair]) -> Vec<Instant> {
     let mut near: Vec<&Pair> = pairs.iter().collect();
     near.sort_unstable_by_key(|p| (p.ahead.abs(), p.event, p.flow, p.turn));
     let (mut events, mut ends) = (HashSet::new(), HashSet::new());
@@ -393,7 +408,7 @@ const MAX_RESIDUAL: TimeDelta = TimeDelta::from_secs(2);
 
 /// Widths of a cluster of differences that is one offset, where lines follow packets closely: a program writes its line
 /// within a millisecond, a busy one within twenty.
-const CLOSE: [TimeDelta; 2] = [TimeDelta::from_millis(2), TimeDelta::from_millis(20)];
+pub(super) const CLOSE: [TimeDelta; 2] = [TimeDelta::from_millis(2), TimeDelta::from_millis(20)];
 
 /// The same where they do not.
 const ROUGH: TimeDelta = TimeDelta::from_millis(500);

@@ -10,10 +10,10 @@ use super::goal::{Goal, Goals};
 use super::index::FlowTable;
 use super::link::Connections;
 use super::sources::Named;
-use super::{ClockModel, Key, World};
+use super::{ClockModel, Key, World, witness};
 use crate::capture::CaptureIndex;
 use crate::ingest::Conversation;
-use crate::log::{Ending, LogEvent, offset_name};
+use crate::log::{Ending, LogEvent, LogReport, offset_name};
 use crate::time::{TimeDelta, Timestamp};
 
 /// Brings every time to the reference clock.
@@ -39,37 +39,15 @@ impl Clocks {
         goals: &Goals,
     ) -> Self {
         let pairs = possible_pairs(world, table, connections, &captures, goals);
-        let mut resolutions = vec![TimeDelta(0); pairs.len()];
-        for event in &world.logs.events {
-            if let Some(resolution) = resolutions.get_mut(event.log as usize) {
-                *resolution = event.resolution.max(*resolution);
-            }
-        }
-        let logs: Vec<ClockModel> = pairs
-            .iter()
-            .zip(resolutions)
-            .map(|(p, resolution)| clock::of_log(&p.pairs, p.capped, resolution))
-            .collect();
-        let zones: Vec<TimeDelta> = logs
-            .iter()
-            .zip(&world.logs.reports)
-            .map(|(model, report)| {
-                let open = report.base.assumed_zone && !report.base.absolute;
-                model.offset.filter(|_| open).and_then(clock::zone_shift).unwrap_or_default()
-            })
-            .collect();
-        let mut callers = vec![0_usize; logs.len()];
-        for event in world.logs.events.iter().filter(|e| !e.server_side) {
-            callers.get_mut(event.log as usize).into_iter().for_each(|count| *count += 1);
-        }
-        // A server tells of a connection when it gets round to it: one line of its own is no clock for callers.
-        let dialled = callers.iter().any(|count| *count > 0);
-        let sure = |n: &usize| !dialled || callers[*n] > 0 || logs[*n].pairs > 1;
-        let reference_log = (0..logs.len())
-            .filter(|n| logs[*n].offset.is_some() && sure(n))
-            .max_by_key(|n| (callers[*n], std::cmp::Reverse(*n)));
-        let tied =
-            reference_log.map_or_else(BTreeSet::new, |n| tied(world, &captures, &pairs[n].pairs, &logs[n]));
+        let of_log = |(p, resolution): (&Pairs, TimeDelta)| clock::of_log(&p.pairs, p.capped, resolution);
+        let mut logs: Vec<ClockModel> = pairs.iter().zip(resolutions(world)).map(of_log).collect();
+        let zones = zones(world, &logs);
+        let of_logs: Vec<(&[Pair], TimeDelta)> =
+            pairs.iter().map(|p| p.pairs.as_slice()).zip(zones.iter().copied()).collect();
+        let witnessed = witness::hear(&mut logs, &of_logs);
+        let reference_log = reference(world, &logs);
+        let mut tied = reference_log.map_or_else(BTreeSet::new, |n| tied(&pairs[n].pairs, &logs[n]));
+        tied.extend(reference_log.and_then(|n| witnessed[n]));
         let mut clocks = Self { captures, logs, zones, reference: Ahead::default(), reference_log, tied };
         clocks.reference = reference_log.and_then(|n| clocks.of_log(n)).unwrap_or_default();
         clocks
@@ -103,9 +81,17 @@ impl Clocks {
         Some(base + self.reference.at(base))
     }
 
-    /// Slack for lines of this log: 50 ms, or the resolution of its stamps, or the residual of its clock.
+    /// Slack for lines of this log: 50 ms, or the resolution of its stamps, or the residual of its clock; all of the
+    /// offset, where one pair alone says that there is one.
     pub(super) fn slack(&self, event: &LogEvent) -> TimeDelta {
-        TimeDelta::from_millis(50).max(self.grain_or(event, TimeDelta(0)))
+        let model = self.logs.get(event.log as usize);
+        let doubted = model.filter(|m| m.is_of_one_pair()).and_then(|m| m.offset);
+        TimeDelta::from_millis(50).max(self.grain_or(event, doubted.unwrap_or_default().abs()))
+    }
+
+    /// The clock of the event's log was made of one pair: that this pair fits says nothing.
+    pub(super) fn is_of_one_pair(&self, event: &LogEvent) -> bool {
+        self.logs.get(event.log as usize).is_some_and(ClockModel::is_of_one_pair)
     }
 
     /// As [`Self::slack`], where a clock that pairs with packets is as good as its residual.
@@ -185,14 +171,46 @@ impl Clocks {
 }
 
 /// The bases of the captures that a log's clock was found from.
-fn tied(world: &World, captures: &CaptureOffsets, pairs: &[Pair], clock: &ClockModel) -> BTreeSet<usize> {
+fn tied(pairs: &[Pair], clock: &ClockModel) -> BTreeSet<usize> {
     let Some(ahead) = Ahead::of(clock) else { return BTreeSet::new() };
     let slack = clock.residual.unwrap_or_default().max(TimeDelta::from_millis(50));
     let exact = pairs.iter().any(|p| p.exact);
     let late = |p: &Pair| clock.residual.is_none() && clock::follows(p);
     let fits = |p: &&Pair| p.exact == exact && ((p.ahead - ahead.at(p.at)).abs() <= slack + slack || late(p));
-    let base = |p: &Pair| captures.of.get(world.read(p.flow).capture.0 as usize).map(|own| own.base);
-    pairs.iter().filter(fits).filter_map(base).collect()
+    pairs.iter().filter(fits).map(|p| p.base).collect()
+}
+
+/// For each log the coarsest resolution of its stamps.
+fn resolutions(world: &World) -> Vec<TimeDelta> {
+    let mut of_logs = vec![TimeDelta(0); world.logs.reports.len()];
+    for event in &world.logs.events {
+        if let Some(resolution) = of_logs.get_mut(event.log as usize) {
+            *resolution = event.resolution.max(*resolution);
+        }
+    }
+    of_logs
+}
+
+/// The log whose clock is the reference.
+fn reference(world: &World, logs: &[ClockModel]) -> Option<usize> {
+    let mut callers = vec![0_usize; logs.len()];
+    for event in world.logs.events.iter().filter(|e| !e.server_side) {
+        callers.get_mut(event.log as usize).into_iter().for_each(|count| *count += 1);
+    }
+    // A server tells of a connection when it gets round to it: one line of its own is no clock for callers.
+    let dialled = callers.iter().any(|count| *count > 0);
+    let sure = |n: &usize| !dialled || callers[*n] > 0 || logs[*n].pairs > 1;
+    let known = (0..logs.len()).filter(|n| logs[*n].offset.is_some() && sure(n));
+    known.max_by_key(|n| (callers[*n], std::cmp::Reverse(*n)))
+}
+
+/// For each log the zone error in it: its zone was assumed, and its clock is off by whole quarter hours.
+fn zones(world: &World, logs: &[ClockModel]) -> Vec<TimeDelta> {
+    let zone = |(model, report): (&ClockModel, &LogReport)| {
+        let open = report.base.assumed_zone && !report.base.absolute;
+        model.offset.filter(|_| open).and_then(clock::zone_shift).unwrap_or_default()
+    };
+    logs.iter().zip(&world.logs.reports).map(zone).collect()
 }
 
 /// What a log's clock is found from.
@@ -227,6 +245,7 @@ fn possible_pairs(
                 at: e.at,
                 ahead: time - e.at,
                 exact,
+                base: captures.base(world.read(e.flow).capture),
             }));
         }
         Pairs { pairs, capped }

@@ -242,8 +242,9 @@ impl Join<'_> {
             matched.map(|(best, others)| self.matching(event, best, others, assigned, n)).or_else(|| {
                 let lookups = assigned.lookups.get(&n)?;
                 let why = format!("{} lookups of the name within the window", lookups.len());
-                let (alternatives, elsewhere) = (Vec::new(), false);
-                Some(Matching { key: Key::DnsName, score: 0.8, offset: None, alternatives, elsewhere, why })
+                let (key, alternatives) = (Key::DnsName, Vec::new());
+                let (elsewhere, one_pair) = (false, false);
+                Some(Matching { key, score: 0.8, offset: None, alternatives, elsewhere, one_pair, why })
             });
         (flows, matching)
     }
@@ -287,8 +288,11 @@ impl Join<'_> {
         let elsewhere = best.key == Key::Sni && self.is_between_strangers(n, best.ended.flow);
         let strange =
             if elsewhere { "; neither of its ends is one that the objects know for this call" } else { "" };
-        let why = format!("{key}; {fit}{shared}{strange}");
-        Matching { key: best.key, score: best.score, offset, alternatives: others.to_vec(), elsewhere, why }
+        let one_pair = best.key != Key::Tuple && self.clocks.is_of_one_pair(event);
+        let circular = if one_pair { "; but the clocks were brought together by one pair alone" } else { "" };
+        let why = format!("{key}; {fit}{circular}{shared}{strange}");
+        let alternatives = others.to_vec();
+        Matching { key: best.key, score: best.score, offset, alternatives, elsewhere, one_pair, why }
     }
 
     /// What led to a candidate.

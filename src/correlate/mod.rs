@@ -50,6 +50,7 @@ mod strangers;
 mod trust;
 mod tuples;
 mod wire;
+mod witness;
 
 #[cfg(test)]
 mod made;
@@ -120,6 +121,12 @@ pub struct Drift {
 }
 
 impl ClockModel {
+    /// One line and one packet make it, at times so far apart that nothing else speaks for it.
+    pub(crate) fn is_of_one_pair(&self) -> bool {
+        let apart = self.offset.is_some_and(|by| by.abs() > candidates::CLOSE_BY);
+        apart && self.residual.is_none() && self.pairs <= 1
+    }
+
     /// How far ahead it is when it shows `time`.
     pub fn ahead_at(&self, time: Timestamp) -> Option<TimeDelta> {
         clock::Ahead::of(self).map(|ahead| time - ahead.undo(time))

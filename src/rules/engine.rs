@@ -142,10 +142,10 @@ fn sureness(found: &Match<'_>) -> Confidence {
     }
 }
 
-/// The same, at most medium where time alone led to the connection, or a name at ends that nothing else speaks for, and
-/// where the line is not of whom its words are.
+/// The same, at most medium where time alone led to the connection, or a name at ends that nothing else speaks for, or a
+/// time on clocks that one pair brought together, and where the line is not of whom its words are.
 fn surest(found: &Match<'_>, case: &Case, view: &CaseView<'_>) -> Confidence {
-    let unsure = case.matching.as_ref().is_some_and(|m| m.key == Key::Time || m.elsewhere);
+    let unsure = case.matching.as_ref().is_some_and(|m| m.key == Key::Time || m.elsewhere || m.one_pair);
     let unsure = unsure || view.event.is_some_and(|e| e.pretends);
     if unsure { sureness(found).min(Confidence::Medium) } else { sureness(found) }
 }

@@ -1,8 +1,8 @@
 //! Clocks of logs and captures, on made lines and packets.
 
 use super::super::made::{event, flow, join, refused, sec, service, stalled, view, world};
-use super::{dialled, from, within};
-use crate::correlate::Correlated;
+use super::{dialled, from, orig_port, within};
+use crate::correlate::{Case, Correlated, World};
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::LogEvent;
 use crate::time::{TimeDelta, Timestamp};
@@ -205,4 +205,109 @@ fn a_line_that_is_late_needs_no_offset() {
     assert_eq!(capture_ahead(&found), Some(0), "{:?}", found.capture_clocks);
     let case = found.cases.iter().find(|c| c.event.is_some()).expect("the call");
     assert_eq!(case.attempt(), Some(FlowIndex(0)));
+}
+
+/// Lines of log 0 by a clock that is `ahead` seconds ahead of the captures, dials of their own and of another client, and
+/// six lines of log 1 by the same clock that name their connections.
+fn beside_a_witness(calls: &[f64], others: &[f64], ahead: f64) -> World {
+    let (mut flows, mut lines) = refusals(calls, |_| ahead, false);
+    flows.extend(others.iter().zip(8000..).map(|(at, port)| {
+        refused(flow(&format!("10.0.0.9:{port}"), "10.2.0.7:10250", *at, *at + 0.001), *at + 0.001)
+    }));
+    for (n, at) in [(0, 300.0), (1, 304.1), (2, 309.7), (3, 316.0), (4, 333.3), (5, 350.0)] {
+        let source = format!("10.0.0.9:{}", 9000 + n);
+        flows.push(refused(flow(&source, "10.2.0.7:10250", at, at + 0.001), at + 0.001));
+        let line = dialled(event("connection_refused", "a.b.svc", at + 0.002 + ahead), "10.96.0.9:443");
+        lines.push(LogEvent { log: 1, ..from(line, &source) });
+    }
+    let mut world = world(1, flows, lines);
+    service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.7:10250"]);
+    world.logs.reports.push(world.logs.reports[0].clone());
+    world
+}
+
+/// The ports of the connections that the lines of log 0 were matched with.
+fn ports_of_log_0(world: &World, found: &Correlated) -> Vec<u16> {
+    let of_log_0 = |case: &&Case| case.event.is_some_and(|n| world.logs.events[n as usize].log == 0);
+    found.cases.iter().filter(of_log_0).filter_map(|case| orig_port(world, case)).collect()
+}
+
+/// Otherwise other clients' connections are taken for the calls: they end within two seconds before the lines, or one
+/// does just before the only line.
+#[test]
+fn lines_of_another_log_that_name_their_connections_tell_of_the_captures_clock() {
+    let cases: [(&[f64], &[f64], f64); 2] =
+        [(&[100.0, 107.3], &[102.5, 109.0], 3.1), (&[100.0], &[100.577], 0.6)];
+    for (calls, others, ahead) in cases {
+        let mut world = beside_a_witness(calls, others, ahead);
+        let found = join(&mut world);
+        let wanted: Vec<u16> = (6000..).take(calls.len()).collect();
+        assert_eq!(ports_of_log_0(&world, &found), wanted, "{:?}", found.log_clocks[0]);
+        assert_eq!(capture_ahead(&found), Some(-(ahead * 1000.0) as i64 - 1));
+        assert!(found.log_clocks[0].why.contains("another log"), "{}", found.log_clocks[0].why);
+    }
+}
+
+#[test]
+fn a_log_that_agrees_with_another_keeps_its_own_clock() {
+    let mut world = beside_a_witness(&IRREGULAR, &[], 0.01);
+    for event in world.logs.events.iter_mut().filter(|e| e.log == 1) {
+        event.time = event.time.map(|time| time - TimeDelta::from_millis(1));
+    }
+    let found = join(&mut world);
+    assert!(found.log_clocks[0].why.contains("5 of 5 lines"), "{}", found.log_clocks[0].why);
+}
+
+/// The host of the other log may be the one whose clock is off.
+#[test]
+fn another_log_is_not_believed_against_lines_that_fit_at_least_as_well() {
+    let calls = [100.0, 107.3];
+    let mut world = beside_a_witness(&calls, &[], 0.0);
+    for event in world.logs.events.iter_mut().filter(|e| e.log == 1) {
+        event.time = event.time.map(|time| time + TimeDelta::from_millis(700));
+    }
+    let found = join(&mut world);
+    assert_eq!(ports_of_log_0(&world, &found), [6000, 6001]);
+    assert!(found.log_clocks[0].why.contains("within a second"), "{}", found.log_clocks[0].why);
+}
+
+#[test]
+fn two_lines_that_fit_closely_outweigh_one_that_has_a_packet_within_a_second() {
+    let (flows, lines) = refusals(&[100.0, 100.51], |_| 1.5, false);
+    let mut world = world(1, flows, lines);
+    service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.7:10250"]);
+    let found = join(&mut world);
+    assert_eq!(ports_of_log_0(&world, &found), [6000, 6001], "{:?}", found.log_clocks[0]);
+    assert_eq!(capture_ahead(&found), Some(-1501));
+}
+
+/// That the pair fits which the clock was made of says nothing.
+#[test]
+fn a_clock_made_of_one_pair_leaves_doubt() {
+    for (ahead, tuple, doubt) in [(-0.6, false, true), (-0.6, true, false), (0.0, false, false)] {
+        let found = joined(refusals(&[100.0], |_| ahead, tuple));
+        let case = &found.cases[0];
+        let matching = case.matching.as_ref().expect("a match");
+        assert_eq!(matching.one_pair, doubt, "{ahead} s, tuple {tuple}: {}", matching.why);
+        let (from, to) = case.window.expect("a time");
+        let slack = if doubt { 0.59 } else { 0.05 };
+        assert!(
+            to - from >= TimeDelta::from_secs(30) + TimeDelta((slack * 2e9) as i64),
+            "{ahead} s, {tuple}"
+        );
+    }
+}
+
+#[test]
+fn a_connection_that_begins_after_the_line_is_not_its_call() {
+    let (mut flows, mut lines) = refusals(&[100.0, 107.3, 111.9], |_| 0.0, true);
+    let after = |port: u16, at: f64| {
+        refused(flow(&format!("10.0.0.1:{port}"), "10.2.0.7:10250", at, at + 0.001), at + 0.001)
+    };
+    flows.push(after(7000, 130.060));
+    lines.push(dialled(event("connection_refused", "a.b.svc", 130.0), "10.96.0.9:443"));
+    let mut world = world(1, flows, lines);
+    service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.7:10250"]);
+    let found = join(&mut world);
+    assert_eq!(ports_of_log_0(&world, &found), [6000, 6001, 6002]);
 }
