@@ -198,7 +198,14 @@ fn is_command(line: &[u8]) -> bool {
 /// A shell's prompt with a command behind it: `root@cp-1:~# ip route`, `[root@cp-1 ~]# ip route`, `sh-4.4# ip route`,
 /// `/ # ip route`, `PS C:\Users\u> ip route`. Times and the names of environments may stand in front.
 fn is_prompt(line: &[u8]) -> bool {
-    let head = String::from_utf8_lossy(line.get(..line.len().min(PROMPT)).unwrap_or_default());
+    if line.starts_with("\u{279c} ".as_bytes()) {
+        return true;
+    }
+    let head = line.get(..line.len().min(PROMPT)).unwrap_or_default();
+    if !head.iter().any(|b| matches!(b, b'#' | b'$' | b'%' | b'>')) {
+        return false;
+    }
+    let head = String::from_utf8_lossy(head);
     let mut head = head.as_ref();
     if sniff::begins_as_logged(head) && head.starts_with("20") {
         head = head.splitn(3, ' ').last().unwrap_or_default(); // a day and a time
@@ -207,33 +214,27 @@ fn is_prompt(line: &[u8]) -> bool {
         head = head.strip_prefix(open).and_then(|rest| rest.split_once(close)).map_or(head, |(_, rest)| rest);
     }
     let end = ["# ", "$ ", "% ", "> ", ">"].iter().find_map(|end| head.split_once(end));
-    let Some((shell, _)) = end.filter(|(_, command)| !command.trim().is_empty()) else {
-        return head.starts_with("\u{279c} ");
-    };
-    let of_user = || {
-        let (user, place) = shell.split_once('@')?;
+    end.is_some_and(|(shell, command)| !command.trim().is_empty() && asks(shell))
+}
+
+/// Whether a shell asks so for a command: it names its user, itself, or where it is.
+fn asks(shell: &str) -> bool {
+    let of_user = shell.split_once('@').is_some_and(|(user, place)| {
         let user = user.trim_start_matches('[');
         let plain = user.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
         let (host, at) = place.trim_end().rsplit_once([':', ' ']).unwrap_or((place, ""));
         let closed = place.ends_with(']')
             || !host.contains(' ') && (at.starts_with(['~', '/']) || place.ends_with('~'));
-        (plain && !user.is_empty() && closed).then_some(())
-    };
-    let of_shell = || {
-        let version = shell.split_once("sh-")?.1;
-        let plain = !shell.contains(' ') && version.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-        plain.then_some(())
-    };
-    let of_place = || {
-        let place = shell.strip_suffix(' ')?;
-        (place.starts_with(['/', '~']) && !place.contains(' ')).then_some(())
-    };
-    let of_drive = || {
-        let place = shell.strip_prefix("PS ").unwrap_or(shell);
-        (place.as_bytes().get(1..3) == Some(b":\\") && place.as_bytes().first()?.is_ascii_alphabetic())
-            .then_some(())
-    };
-    of_user().or_else(of_shell).or_else(of_place).or_else(of_drive).is_some()
+        plain && !user.is_empty() && closed
+    });
+    let of_itself = shell.split_once("sh-").is_some_and(|(name, version)| {
+        !name.contains(' ') && version.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+    });
+    let of_place =
+        shell.strip_suffix(' ').is_some_and(|place| place.starts_with(['/', '~']) && !place.contains(' '));
+    let drive = shell.strip_prefix("PS ").unwrap_or(shell).as_bytes();
+    let of_drive = drive.get(1..3) == Some(b":\\") && drive.first().is_some_and(u8::is_ascii_alphabetic);
+    of_user || of_itself || of_place || of_drive
 }
 
 /// Bytes of a shell's prompt.
