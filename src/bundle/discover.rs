@@ -253,16 +253,18 @@ impl<'l> Finder<'l> {
         let kind =
             if problems.any_loss() && head.is_empty() { SourceKind::Unknown } else { sniff::kind(&head) };
         note_packed(&head, &mut problems);
-        // another file may be called `logs.txt`, too
-        let of_container = layout::is_container_log(shown)
-            && (!shown.ends_with(layout::DUMPED) || head.starts_with(b"==== START logs "));
-        let kind = if of_container && kind.is_told_by_anybody() { SourceKind::Log } else { kind };
-        if !of_container && views::may_be_several(&opening, kind, &head) {
+        let dumped = head.starts_with(layout::LOGS_OF.as_bytes()).then_some(layout::Certainty::Known);
+        let of_container = dumped.or_else(|| layout::of_container(shown));
+        if of_container == Some(layout::Certainty::Likely) && kind.is_told_by_anybody() {
+            views::note_container(&mut problems, kind);
+        }
+        let kind = if of_container.is_some() && kind.is_told_by_anybody() { SourceKind::Log } else { kind };
+        if of_container.is_none() && views::may_be_several(&opening, kind, &head) {
             self.mixed.push(self.bundle.sources.len());
         }
         self.add(opening, kind, shown, stored, problems);
         if let Some(source) = self.bundle.sources.last_mut() {
-            source.parted = of_container;
+            source.parted = of_container.is_some();
         }
     }
 

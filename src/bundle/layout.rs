@@ -57,29 +57,40 @@ impl Layout {
     }
 }
 
-/// Whether a path says that a container wrote the file, as kubelets and collectors lay them out: all of it is what that
-/// container says.
-pub(super) fn is_container_log(path: &str) -> bool {
-    let mut parts = path.rsplit(['/', '!']);
-    let (name, folder) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    // `pods/POD/CONTAINER/CONTAINER/logs/current.log`, cut out of a must-gather
-    let cut_out = folder == "logs" && parts.any(|part| part == "pods");
-    let linked = folder == "containers" && name.matches('_').count() > 1;
-    (name.contains(".log") || name == DUMPED) && (linked || cut_out || writer_of(path).is_some())
+/// Whether a path says that a container wrote the file: all of it is what that container says. As kubelets and collectors
+/// lay them out this is known; of any other log in a folder of that name it is likely.
+pub(super) fn of_container(path: &str) -> Option<Certainty> {
+    let name = path.rsplit(['/', '!']).next().unwrap_or_default();
+    let folders = || path.rsplit(['/', '!']).skip(1);
+    let in_folder = folders().any(|folder| folder == "pods" || folder == "containers");
+    if !name.contains(".log") || !in_folder {
+        return None;
+    }
+    let linked = folders().next() == Some("containers") && name.matches('_').count() > 1;
+    let cut_out = folders().next() == Some("logs");
+    let known = linked || cut_out || writer_of(path).is_some();
+    Some(if known { Certainty::Known } else { Certainty::Likely })
 }
 
+/// How certain a path is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Certainty {
+    Known,
+    Likely,
+}
+
+/// How the logs of a pod begin that `kubectl cluster-info dump` writes.
+pub const LOGS_OF: &str = "==== START logs for container ";
+
 /// `namespace/pod` and container of a path: `…/pods/NS_POD_UID/CONTAINER/0.log`, `…/namespaces/NS/pods/POD/…`,
-/// `…/pods/logs/NS/POD/CONTAINER.log`, `…/containers/POD_NS_CONTAINER-ID.log`, `…/NS/POD/logs.txt`.
+/// `…/pods/logs/NS/POD/CONTAINER.log`, `…/containers/POD_NS_CONTAINER-ID.log`.
 pub fn writer_of(path: &str) -> Option<(String, Option<String>)> {
     let name = path.rsplit(['/', '!']).next()?;
     linked(name).or_else(|| collected(path)).or_else(|| {
         let container = path.rsplit(['/', '!']).find(|p| !is_file_part(p)).map(str::to_owned);
-        pod_of_directory(path).map(|pod| (pod, container.filter(|_| name != DUMPED)))
+        pod_of_directory(path).map(|pod| (pod, container))
     })
 }
-
-/// The logs of all containers of a pod, as `kubectl cluster-info dump` writes them: `NS/POD/logs.txt`.
-pub(super) const DUMPED: &str = "logs.txt";
 
 /// `POD_NS_CONTAINER-ID.log`, as the kubelet links them: the ID has 64 digits.
 fn linked(name: &str) -> Option<(String, Option<String>)> {
@@ -106,9 +117,6 @@ fn is_file_part(part: &str) -> bool {
 
 fn pod_of_directory(path: &str) -> Option<String> {
     let parts: Vec<_> = path.split(['/', '!']).collect();
-    if let [.., namespace, pod, DUMPED] = parts.as_slice() {
-        return Some(format!("{namespace}/{pod}"));
-    }
     for (n, part) in parts.iter().enumerate() {
         if *part != "pods" {
             continue;
@@ -127,26 +135,26 @@ fn pod_of_directory(path: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_container_log;
+    use super::{Certainty, of_container};
 
     #[test]
     fn paths_of_containers_are_told() {
         for (path, expected) in [
-            ("x.tgz!var/log/pods/evil_a_uid/c/0.log.20261121-020000.gz", true),
-            ("var/log/containers/a_evil_c-0123.log", true),
-            ("m/namespaces/evil/pods/a/c/c/logs/current.log", true),
-            ("pods/a/c/c/logs/previous.log", true),
-            ("cluster-resources/pods/logs/evil/a/c-previous.log", true),
-            ("dump/evil/a/logs.txt", true),
-            ("namespaces/evil/pods/a/a.yaml", false),
-            ("pods/endpoints.json.log", false),
-            ("containers/session.log", false),
-            ("collect/logs.txt", false),
-            ("logs/all.log", false),
-            ("evil/pods.json", false),
-            ("a.log", false),
+            ("x.tgz!var/log/pods/evil_a_uid/c/0.log.20261121-020000.gz", Some(Certainty::Known)),
+            ("var/log/containers/a_evil_c-0123.log", Some(Certainty::Known)),
+            ("m/namespaces/evil/pods/a/c/c/logs/current.log", Some(Certainty::Known)),
+            ("pods/a/c/c/logs/previous.log", Some(Certainty::Known)),
+            ("cluster-resources/pods/logs/evil/a/c-previous.log", Some(Certainty::Known)),
+            ("pods/evil.log", Some(Certainty::Likely)),
+            ("logs/pods/evil/a/c.log.1", Some(Certainty::Likely)),
+            ("containers/evil.log", Some(Certainty::Likely)),
+            ("namespaces/evil/pods/a/a.yaml", None),
+            ("dump/evil/a/logs.txt", None),
+            ("logs/all.log", None),
+            ("evil/pods.json", None),
+            ("a.log", None),
         ] {
-            assert_eq!(is_container_log(path), expected, "{path}");
+            assert_eq!(of_container(path), expected, "{path}");
         }
     }
 }

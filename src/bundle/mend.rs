@@ -12,10 +12,21 @@ use std::io::{self, BufRead, BufReader, Read};
 pub(super) struct Mend {
     /// NULs in front are left out.
     pub(super) nuls: bool,
-    /// A carriage return, alone or before a line feed, is a line feed.
+    /// A carriage return is a line feed.
     pub(super) returns: bool,
+    /// A carriage return before a line feed is left out.
+    pub(super) pairs: bool,
+    /// What a tool put in front of each line is left out.
+    pub(super) prefixes: bool,
     /// What colours a text, and names the window that it stands in, is left out.
     pub(super) escapes: bool,
+}
+
+impl Mend {
+    /// Bytes behind those in front are changed, too.
+    const fn is_of_bytes(self) -> bool {
+        self.returns || self.pairs || self.escapes
+    }
 }
 
 /// The bytes of a reader, mended.
@@ -59,7 +70,7 @@ impl<R: Read> Mended<R> {
     }
 
     /// Makes lines of what carriage returns end, and leaves out what speaks to a terminal; how many bytes are left.
-    fn text(&mut self, bytes: &mut [u8]) -> usize {
+    fn text(&mut self, bytes: &mut [u8], next: Option<u8>) -> usize {
         let (mut at, mut kept) = (0, 0);
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             if let State::Text = self.state {
@@ -69,7 +80,8 @@ impl<R: Read> Mended<R> {
             }
             let Some(&byte) = bytes.get(at) else { break };
             at += 1;
-            if let (Some(byte), Some(place)) = (self.byte(byte), bytes.get_mut(kept)) {
+            let ends = matches!(bytes.get(at).copied().or(next), Some(b'\r' | b'\n'));
+            if let (Some(byte), Some(place)) = (self.byte(byte, ends), bytes.get_mut(kept)) {
                 *place = byte;
                 kept += 1;
             }
@@ -77,8 +89,8 @@ impl<R: Read> Mended<R> {
         kept
     }
 
-    /// What a byte becomes, if anything.
-    fn byte(&mut self, byte: u8) -> Option<u8> {
+    /// What a byte becomes, if anything; `ends`: the next one ends a line.
+    fn byte(&mut self, byte: u8, ends: bool) -> Option<u8> {
         let before = self.state;
         self.state = State::Text;
         match (before, byte) {
@@ -88,6 +100,7 @@ impl<R: Read> Mended<R> {
             }
             // a shell goes to the begin of the line behind what it tells a terminal
             (State::Return, b'\n') | (State::Over, b'\r') => None,
+            (State::Text | State::Return, b'\r') if self.mend.pairs && ends => None,
             (State::Text | State::Return, b'\r') if self.mend.returns => {
                 self.state = State::Return;
                 Some(b'\n')
@@ -131,7 +144,11 @@ impl<R: Read> Read for Mended<R> {
         loop {
             let read = self.inner.read(buf)?;
             let kept = match buf.get_mut(..read) {
-                Some(bytes) if self.mend.returns || self.mend.escapes => self.text(bytes),
+                Some(bytes) if self.mend.is_of_bytes() => {
+                    let next =
+                        if bytes.ends_with(b"\r") { self.inner.fill_buf()?.first().copied() } else { None };
+                    self.text(bytes, next)
+                }
                 _ => read,
             };
             if kept > 0 || read == 0 {
@@ -153,7 +170,13 @@ pub(super) fn of_text(head: &[u8]) -> Mend {
     let feeds = memchr::memchr_iter(b'\n', head).count();
     let pairs = memchr::memmem::find_iter(head, b"\r\n").count();
     let escapes = [b"\x1b[", b"\x1b]"].iter().any(|begin| memchr::memmem::find(head, *begin).is_some());
-    Mend { nuls: false, returns: returns > 0 && (feeds == 0 || pairs * 2 > feeds), escapes }
+    Mend {
+        nuls: false,
+        prefixes: false,
+        returns: returns > 0 && feeds == 0,
+        pairs: pairs > 0 && pairs * 2 > feeds,
+        escapes,
+    }
 }
 
 /// NULs in front of a log that are looked behind: a sparse file may have more of them than any disk has bytes.

@@ -134,13 +134,14 @@ mod mend;
 mod name;
 mod open;
 mod parts;
+mod prefix;
 mod sniff;
 mod spool;
 mod tar;
 mod views;
 
 pub use codec::{unpacked, unpacked_lz4_block};
-pub use layout::{Layout, writer_of};
+pub use layout::{LOGS_OF, Layout, writer_of};
 pub(crate) use spool::read_at;
 
 /// One readable thing of a bundle.

@@ -13,6 +13,7 @@ use super::allowance::{self, Allowance, Allowed};
 use super::codec::Codec;
 use super::mend::{self, Mend, Mended};
 use super::parts::Ranges;
+use super::prefix::{self, Unprefixed};
 use super::spool::{Region, Spool};
 use super::{Limits, SourceKind, SourceReader, sniff};
 use crate::error::{Place, Weirds};
@@ -121,6 +122,9 @@ impl Opening {
         if self.mend != Mend::default() {
             reader = Box::new(Mended::new(reader, self.mend));
         }
+        if self.mend.prefixes {
+            reader = Box::new(Unprefixed::new(reader));
+        }
         if let Some(ranges) = &self.only {
             reader = Box::new(Only { inner: reader, ranges: Arc::clone(ranges), next: 0, at: 0 });
         }
@@ -204,9 +208,18 @@ fn behind_nuls(opening: &mut Opening, problems: &mut Weirds, keep: &mut Keep<'_>
 
 /// The first bytes of a text as it is mended.
 fn as_text(opening: &mut Opening, head: Vec<u8>) -> Vec<u8> {
-    let is_text = sniff::kind(&head).is_text();
-    let mend = Some(mend::of_text(&head)).filter(|mend| is_text && *mend != Mend::default());
-    let Some(mend) = mend else { return head };
+    let kind = sniff::kind(&head);
+    let mend = if kind.is_text() { mend::of_text(&head) } else { Mend::default() };
+    let head = again(opening, mend, head);
+    let mend = Mend { prefixes: kind == SourceKind::Log && prefix::is_prefixed(&head), ..mend };
+    again(opening, mend, head)
+}
+
+/// The first bytes of what is mended so.
+fn again(opening: &mut Opening, mend: Mend, head: Vec<u8>) -> Vec<u8> {
+    if opening.mend == mend {
+        return head;
+    }
     opening.mend = mend;
     let mut text = Vec::new();
     // what could be read once can be read again

@@ -221,7 +221,12 @@ fn lines_that_end_in_carriage_returns_are_lines() {
         (format!("{line}\r{line}\r"), format!("{line}\n{line}\n")),
         (format!("{line}\r{line}"), format!("{line}\n{line}")),
         (format!("{line}\r\n{line}\r\n"), format!("{line}\n{line}\n")),
-        (format!("{line}\r\n{line}\n\r\r\n"), format!("{line}\n{line}\n\n\n")),
+        (format!("{line}\r\n{line}\r\r\n"), format!("{line}\n{line}\n")),
+        (format!("{line}\r{line}\r\n{line}\r\n"), format!("{line}\r{line}\n{line}\n")),
+        (
+            format!("{line}\r\n{}x\r{line}\r\n", format!("{line}\r\n").repeat(9000)),
+            format!("{}x\r{line}\n", format!("{line}\n").repeat(9001)),
+        ),
         (format!("{}{line}\r\n{line}\r", format!("{line}\r").repeat(200)), format!("{line}\n").repeat(202)),
     ] {
         let bundle = of(&[("a.log", text.as_bytes())]);

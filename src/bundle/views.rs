@@ -86,16 +86,28 @@ fn is_collected(path: &str) -> bool {
     !name.contains("log") && !name.contains("journal")
 }
 
+/// Says that what shows another kind is read as the log of a container, by where it lies.
+pub(super) fn note_container(problems: &mut Weirds, kind: SourceKind) {
+    problems.loss("part_not_read", Place::Whole, || {
+        let what = named(kind);
+        format!("{what} may stand here, but it is called a log and lies where those of containers do, which can say anything: not read; move it elsewhere")
+    });
+}
+
 /// Names a part that is not read. Where a log goes on behind it, it is as likely a text of that log: nothing is lost.
 fn note(problems: &mut Weirds, kind: SourceKind, line: u64, count: u64, lost: bool) {
     problems.add("part_not_read", Place::Line(line), count, lost, || {
-        let what = match kind {
-            SourceKind::HostState => "the state of a host or cluster",
-            SourceKind::Pem => "certificates",
-            _ => "objects",
-        };
+        let what = named(kind);
         format!(
             "{what} may begin here, but lines of a log stand in front, whose messages can hold such text: not read; put it in a file of its own"
         )
     });
+}
+
+const fn named(kind: SourceKind) -> &'static str {
+    match kind {
+        SourceKind::HostState => "the state of a host or cluster",
+        SourceKind::Pem => "certificates",
+        _ => "objects",
+    }
 }

@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use crate::bundle::LOGS_OF;
+
 /// Empties the lines of logs, and of what stands around them; gives the numbers of the lines at which they begin.
 pub(super) fn blank_logs(text: &mut String) -> Vec<u64> {
     let logs = logs(text);
@@ -31,15 +33,19 @@ struct Log {
     line: u64,
 }
 
-/// Each goes on to the last line that ends it, or to the end of the text: it may quote that line.
+/// Each goes on to the last line that ends it, since it may quote that line. Whoever writes a log can end others so: behind
+/// the first of a namespace that tenants have all is text.
 fn logs(text: &str) -> Vec<Log> {
-    if !text.contains(BEGIN) {
+    if !text.contains(LOGS_OF) {
         return Vec::new();
     }
     let (mut ends, mut begins, mut at) = (HashMap::new(), Vec::new(), 0);
     for (line, number) in text.split_inclusive('\n').zip(1..) {
-        if let Some(of) = line.strip_prefix(BEGIN) {
+        if let Some(of) = line.strip_prefix(LOGS_OF) {
             begins.push((of.trim_end(), at, number));
+            if !of.contains(OWN) {
+                break;
+            }
         } else if let Some(of) = line.strip_prefix(END) {
             ends.insert(of.trim_end(), at + line.len());
         }
@@ -47,15 +53,18 @@ fn logs(text: &str) -> Vec<Log> {
     }
     let mut logs: Vec<Log> = Vec::new();
     for (of, from, line) in begins {
-        if logs.last().is_none_or(|log| log.to <= from) {
-            let to = ends.get(of).copied().filter(|to| *to > from).unwrap_or(text.len());
-            logs.push(Log { from, to, line });
+        let end = ends.get(of).copied().filter(|to| *to > from && of.contains(OWN));
+        let to = end.unwrap_or(text.len());
+        match logs.last_mut().filter(|log| log.to > from) {
+            Some(around) => around.to = around.to.max(if of.contains(OWN) { 0 } else { to }),
+            None => logs.push(Log { from, to, line }),
         }
     }
     logs
 }
 
-const BEGIN: &str = "==== START logs for container ";
+/// Pods of the cluster itself.
+const OWN: &str = " of pod kube-system/";
 const END: &str = "==== END logs for container ";
 
 #[cfg(test)]
@@ -64,23 +73,28 @@ mod tests {
 
     #[test]
     fn logs_among_objects_leave_empty_lines() {
-        let log = |of: &str, said: &str| format!("{BEGIN}{of} ====\n{said}{END}{of} ====\n");
-        let quoting = log("a of pod n/p", "{\"kind\": \"Pod\"}\n");
+        let log = |of: &str, said: &str| format!("{LOGS_OF}{of} ====\n{said}{END}{of} ====\n");
+        let (a, b, other) = ("a of pod kube-system/p", "b of pod kube-system/q", "c of pod n/r");
+        let quoting = log(a, "{\"kind\": \"Pod\"}\n");
         for (said, want) in [
             (String::new(), String::new()),
-            (format!("{{}}\n{}[]\n", log("a of pod n/p", "m\n")), "{}\n\n\n\n[]\n".to_owned()),
-            (log("a of pod n/p", &format!("{quoting}{{}}\n")), "\n".repeat(6)),
-            (log("a of pod n/p", &log("b of pod n/q", "{}\n")), "\n".repeat(5)),
-            (format!("{}{}", log("a of pod n/p", ""), log("b of pod n/q", "")), "\n".repeat(4)),
-            (format!("{{}}\n{BEGIN}a of pod n/p ====\nm\n{{}}"), "{}\n\n\n".to_owned()),
-            (format!("{{\"a\": \"{BEGIN}\"}}\n"), format!("{{\"a\": \"{BEGIN}\"}}\n")),
+            (format!("{{}}\n{}[]\n", log(a, "m\n")), "{}\n\n\n\n[]\n".to_owned()),
+            (log(a, &format!("{quoting}{{}}\n")), "\n".repeat(6)),
+            (log(a, &log(b, "{}\n")), "\n".repeat(5)),
+            (format!("{}[]\n{}{{}}\n", log(a, ""), log(b, "")), "\n\n[]\n\n\n{}\n".to_owned()),
+            (format!("{{}}\n{LOGS_OF}{a} ====\nm\n{{}}"), "{}\n\n\n".to_owned()),
+            (format!("{}{{}}\n{}{{}}\n", log(a, ""), log(other, "m\n")), "\n\n{}\n\n\n\n\n".to_owned()),
+            (
+                format!("{}{{}}\n{}{{}}\n", log(a, ""), log(other, &format!("{END}{a} ====\n[]\n"))),
+                "\n\n{}\n\n\n\n\n\n".to_owned(),
+            ),
+            (format!("{{\"a\": \"{LOGS_OF}\"}}\n"), format!("{{\"a\": \"{LOGS_OF}\"}}\n")),
         ] {
             let mut text = said.clone();
             blank_logs(&mut text);
             assert_eq!(text, want, "{said}");
         }
-        let mut text = format!("{{}}\n{quoting}{{}}\n{quoting}");
-        assert_eq!(blank_logs(&mut text), [2]);
-        assert_eq!(text, "{}\n\n\n\n\n\n\n\n");
+        let mut text = format!("{{}}\n{}{{}}\n{}", log(a, "m\n"), log(other, ""));
+        assert_eq!(blank_logs(&mut text), [2, 6]);
     }
 }

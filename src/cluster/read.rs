@@ -53,7 +53,7 @@ fn read_objects(b: &mut Builder<'_>, source: &Source, report: &mut InputReport) 
 fn note_logs(begins: &[u64], report: &mut InputReport) {
     let Some(&first) = begins.first() else { return };
     report.problems.add("logs_among_objects", Place::Line(first), begins.len() as u64, true, || {
-        "logs that stand between objects are not read; give kubectl cluster-info dump an --output-directory"
+        "logs that stand between objects are not read, nor is what follows those of pods outside of kube-system, which could write it; give kubectl cluster-info dump an --output-directory"
             .to_owned()
     });
 }

@@ -30,7 +30,6 @@ use crate::time::{TimeDelta, Timestamp};
 struct Log {
     files: Vec<Part>,
     anchors: Anchors,
-    path: String,
     origin: Origin,
     format: String,
     versions: Vec<(String, String)>,
@@ -112,7 +111,7 @@ fn no_log(file: &FileScan) -> bool {
 
 /// Gathers the anchors of a log and puts its parts in order of time.
 fn log(mut files: Vec<FileScan>, sources: &[&Source], events: &EventSet) -> Log {
-    let path = sources.first().map(|s| s.path.clone()).unwrap_or_default();
+    let path = sources.first().map_or("", |s| &*s.path);
     let mut anchors = Anchors::default();
     for file in &files {
         anchors.written = anchors.written.max(file.written);
@@ -129,11 +128,11 @@ fn log(mut files: Vec<FileScan>, sources: &[&Source], events: &EventSet) -> Log 
     files.sort_by_key(|f| (f.head.iter().find_map(|p| rough.resolve(&p.stamps)), f.input.source));
     seam::join(&mut files, sources, events);
     let samples = || files.iter().flat_map(|f| f.head.iter().chain(&f.tail));
-    let origin = origin::of_log(&path, &samples());
+    let origin = origin::of_log(path, &samples());
     let starts = samples().chain(files.iter().flat_map(|f| &f.starts));
     let versions = version::of_log(starts, origin.component.as_deref());
     let format = format(samples());
-    Log { files: files.into_iter().map(Part::of).collect(), anchors, path, origin, format, versions }
+    Log { files: files.into_iter().map(Part::of).collect(), anchors, origin, format, versions }
 }
 
 /// Resolves the times of a log and makes drafts of what it told; gives its report.
@@ -155,8 +154,8 @@ fn finish(
         clock: &clock,
         component: report.component.as_deref().map(Arc::from),
         host: report.host.as_deref().map(Arc::from),
-        pod: origin::pod_of(&log.path).map(Arc::from),
-        stranger: origin::path_of_stranger(&log.path),
+        pod: log.origin.pod.as_deref().map(Arc::from),
+        stranger: log.origin.stranger,
     };
     for mut part in log.files {
         count(&mut part.scan, &mut report);

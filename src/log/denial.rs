@@ -48,10 +48,7 @@ pub(super) fn quotes(head: &Peeled<'_>, line: &Peeled<'_>) -> bool {
     let own = CLIENT.iter().any(|begin| line.message.starts_with(begin)) || end(&line.message).is_some();
     // behind the stamps of `kubectl logs` a word and a colon look like a journal's host and program
     let stamped = matches!((around, &*line.layers), ([Layer::Timestamps], [Layer::Journal(_)]));
-    // no tool has put anything in front of this one line alone
-    let placed = |peeled: &Peeled<'_>| peeled.layers.first() == Some(&Layer::Place);
-    let quoted = placed(line) && !placed(head);
-    (line.layers == around && same || stamped || quoted) && !own && !(item(head) && item(line))
+    (line.layers == around && same || stamped) && !own && !(item(head) && item(line))
 }
 
 /// How kubectl, helm and recorded sessions begin what is theirs.

@@ -31,8 +31,6 @@ pub(super) enum Layer {
     Audit,
     Event,
     Json,
-    /// What a tool that shows lines of files puts in front of each.
-    Place,
 }
 
 impl Layer {
@@ -71,7 +69,6 @@ impl Layer {
             Self::Audit => "audit",
             Self::Event => "kubernetes event",
             Self::Json => "json",
-            Self::Place => "prefix",
         }
     }
 }
@@ -168,78 +165,7 @@ pub(super) fn peel(line: &str) -> Peeled<'_> {
     if line.starts_with('\x1b') {
         return peel_on(Cow::Owned(pods::uncoloured(line)), Peeled::default());
     }
-    let peeled = peel_on(Cow::Borrowed(line), Peeled::default());
-    if peeled.layers.is_empty() { behind_prefix(line).unwrap_or(peeled) } else { peeled }
-}
-
-/// A line in front of which a tool has put where it stands: `FILE:LINE:` of grep, a number of `cat -n`, a host or a pod with
-/// a colon or a bar, a mark of a quotation, spaces. Only with a header behind it, since words are how any text may begin.
-fn behind_prefix(line: &str) -> Option<Peeled<'_>> {
-    let inside = line.trim_start();
-    if inside.starts_with('"') || inside.starts_with("[\"") {
-        return in_string(inside);
-    }
-    let mut at = 0;
-    for _ in 0..MAX_PREFIXES {
-        let rest = line.get(at..)?;
-        let inside = rest.trim_start_matches([' ', '\t']);
-        if inside.len() < rest.len() {
-            at = line.len() - inside.len();
-        } else {
-            let len = rest
-                .get(..rest.len().min(MAX_PREFIX))
-                .unwrap_or(rest)
-                .find([':', '-', '|', '>', ']', '\t', ' '])?;
-            let word = rest.get(..len)?;
-            if word.contains(['"', '=', '{', '(', ',']) {
-                return None;
-            }
-            at += len + 1;
-        }
-        let inside = line.get(at..)?;
-        if begins_as_header(inside) {
-            let place = Peeled { layers: vec![Layer::Place], ..Peeled::default() };
-            let peeled = peel_on(Cow::Borrowed(inside), place);
-            // a stamp alone is how a message may begin
-            let stamp =
-                matches!(peeled.layers.get(1..), Some([] | [Layer::Timestamps | Layer::GoLog]) | None);
-            if !stamp {
-                return Some(peeled);
-            }
-        }
-    }
-    None
-}
-
-/// A line within a text of JSON that stands on a line of its own: of `stdout_lines` of Ansible, of an answer of Loki or
-/// Elasticsearch.
-fn in_string(line: &str) -> Option<Peeled<'_>> {
-    let (at, _) = line.match_indices('"').take(MAX_PREFIXES).find(|&(at, _)| {
-        let inside = line.get(at + 1..).unwrap_or_default();
-        begins_as_header(inside) || inside.starts_with("{\\\"")
-    })?;
-    let (text, _) = unquote(line.get(at..)?)?;
-    let place = Peeled { layers: vec![Layer::Place], ..Peeled::default() };
-    let peeled = peel_on(Cow::Owned(text), place);
-    peeled.layers.get(1).is_some_and(|layer| *layer != Layer::Timestamps).then_some(peeled)
-}
-
-/// Parts of what stands in front of a line: of a path, a name, a number; bytes of one of them.
-const MAX_PREFIXES: usize = 24;
-const MAX_PREFIX: usize = 128;
-
-/// `W1121 02:24:47`, `2026-11-21T02:24:47`, `Nov 21 02:24:47`, `{"`, `time="2026`.
-fn begins_as_header(text: &str) -> bool {
-    let shape = |shape: &str| {
-        let fits = |(shape, b): (u8, u8)| match shape {
-            b'0' => b.is_ascii_digit() || b == b' ',
-            b'A' => b.is_ascii_uppercase(),
-            b'a' => b.is_ascii_lowercase(),
-            shape => b == shape,
-        };
-        text.len() >= shape.len() && shape.bytes().zip(text.bytes()).all(fits)
-    };
-    ["A0000 00:00:00", "0000-00-00T00:00:00", "Aaa 00 00:00:00", "{\"", "time=\"20"].into_iter().any(shape)
+    peel_on(Cow::Borrowed(line), Peeled::default())
 }
 
 /// Peels a message that stands inside what `outer` has read already.
@@ -590,42 +516,6 @@ mod tests {
             (
                 r#"{"ts":1795227996781.2563,"caller":"mutating/dispatcher.go:225","a":[{"b":1},{"msg":"m"}],"msg":"m \"#,
                 "klog json | 2026-11-21T02:26:36.781256000Z | - | - | m ",
-            ),
-            (
-                "logs/kube-apiserver.log-2026:1204:W1121 02:25:49.766606   31227 dispatcher.go:205] m",
-                "prefix / klog | 2026-11-21T02:25:49.766606000Z | - | - | m",
-            ),
-            (
-                "  1204\tNov 21 02:24:47 cp-1 kube-apiserver[28800]: W1121 02:24:47.529354   28800 dispatcher.go:217] m",
-                "prefix / journal short / klog | 2026-11-21T02:24:47.529354000Z | cp-1 | kube-apiserver | m",
-            ),
-            (
-                "cp-1: W1121 02:25:49.766606   31227 dispatcher.go:205] m",
-                "prefix / klog | 2026-11-21T02:25:49.766606000Z | - | - | m",
-            ),
-            (
-                "kube-apiserver-1  | 2026-11-21T02:56:32.435427555Z stderr F W1121 02:56:32.435323    7396 dispatcher.go:217] m",
-                "prefix / cri / klog | 2026-11-21T02:56:32.435427555Z | - | - | m",
-            ),
-            (
-                "> > W1121 02:25:49.766606   31227 dispatcher.go:205] m",
-                "prefix / klog | 2026-11-21T02:25:49.766606000Z | - | - | m",
-            ),
-            (
-                "kube-system kube-apiserver-cp-1 kube-apiserver W1121 02:25:49.766606   31227 dispatcher.go:205] m",
-                "prefix / klog | 2026-11-21T02:25:49.766606000Z | - | - | m",
-            ),
-            (
-                r#"12:{"log":"W1121 02:25:43.014712   31035 dispatcher.go:225] \"m\"\n","stream":"stderr","time":"2026-11-21T02:25:43.015165162Z"}"#,
-                "prefix / docker json-file / klog | 2026-11-21T02:25:43.015165162Z | - | - | \"m\"",
-            ),
-            (
-                "took until 2026-11-21T02:24:47Z to fail",
-                " | - | - | - | took until 2026-11-21T02:24:47Z to fail",
-            ),
-            (
-                r#"err="W1121 02:25:49.766606   31227 d.go:205] m""#,
-                r#" | - | - | - | err="W1121 02:25:49.766606   31227 d.go:205] m""#,
             ),
             (
                 "W1121 02:25:49.766606   31227 dispatcher.go:205] m",

@@ -5,13 +5,17 @@
 
 use super::envelope::Peeled;
 use super::{Edge, EventFields};
-use crate::bundle::writer_of;
+use crate::bundle::{LOGS_OF, writer_of};
 
 /// Names of a log as a whole.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Origin {
     pub component: Option<String>,
     pub host: Option<String>,
+    /// `namespace/pod` of who wrote it.
+    pub pod: Option<String>,
+    /// Whether that pod is no API server's; absent where none is named.
+    pub stranger: Option<bool>,
 }
 
 /// Components whose names stand in paths and units, longest first where one holds another.
@@ -47,7 +51,12 @@ pub(super) fn of_log<'p>(
     path: &str,
     samples: &(impl Iterator<Item = &'p Peeled<'static>> + Clone),
 ) -> Origin {
-    let host = samples.clone().find_map(|p| p.host.clone()).or_else(|| host_of(path));
+    let writer = writer_of(path).or_else(|| dumped(&samples.clone().next()?.message));
+    let (pod, container) = writer.unzip();
+    let container = container.flatten();
+    let host = samples.clone().find_map(|p| p.host.clone()).or_else(|| host_of(pod.as_deref()?));
+    let stranger = pod.as_deref().and_then(|pod| pod.split_once('/'));
+    let stranger = stranger.map(|(namespace, pod)| is_stranger(namespace, pod, container.as_deref()));
     let from_file = || {
         samples.clone().find_map(|p| {
             let caller = p.caller.as_deref()?;
@@ -55,7 +64,15 @@ pub(super) fn of_log<'p>(
         })
     };
     let from_text = || samples.clone().any(|p| is_command(&p.message)).then(|| "kubectl".to_owned());
-    Origin { component: component_of(path).or_else(from_file).or_else(from_text), host }
+    let component = container.or_else(|| component_of(path)).or_else(from_file).or_else(from_text);
+    Origin { component, host, pod, stranger }
+}
+
+/// The pod and container of `==== START logs for container kube-apiserver of pod kube-system/kube-apiserver-cp-1 ====`, as
+/// which the logs of a pod begin in `kubectl cluster-info dump`.
+fn dumped(line: &str) -> Option<(String, Option<String>)> {
+    let (container, pod) = line.strip_prefix(LOGS_OF)?.trim_end_matches([' ', '=']).split_once(" of pod ")?;
+    pod.contains('/').then(|| (pod.to_owned(), Some(container.to_owned())))
 }
 
 /// The component that a path names: the container's directory, else a known name in the file name.
@@ -63,27 +80,12 @@ fn component_of(path: &str) -> Option<String> {
     let mut parts = path.rsplit(['/', '!']);
     let name = parts.next()?;
     let known = |text: &str| COMPONENTS.iter().find(|c| text.contains(**c)).map(|c| (*c).to_owned());
-    if let Some((_, Some(container))) = writer_of(path) {
-        return Some(container);
-    }
     known(name).or_else(|| parts.next().and_then(known))
 }
 
 /// A line of a recorded session: `$ kubectl create …`.
 pub(super) fn is_command(message: &str) -> bool {
     message.starts_with("$ kubectl ") || message.starts_with("$ oc ")
-}
-
-/// `namespace/pod` of a path.
-pub(super) fn pod_of(path: &str) -> Option<String> {
-    writer_of(path).map(|(pod, _)| pod)
-}
-
-/// Whether the pod that a path names is no API server's; absent where it names none.
-pub(super) fn path_of_stranger(path: &str) -> Option<bool> {
-    let (pod, container) = writer_of(path)?;
-    let (namespace, pod) = pod.split_once('/')?;
-    Some(is_stranger(namespace, pod, container.as_deref()))
 }
 
 /// Whether a pod is certainly no API server's: hosted control planes run in any namespace, under such names.
@@ -112,8 +114,7 @@ const API_SERVERS: [&str; 14] = [
 ];
 
 /// The node of a static pod (`kube-system/kube-apiserver-cp-1`).
-fn host_of(path: &str) -> Option<String> {
-    let pod = pod_of(path)?;
+fn host_of(pod: &str) -> Option<String> {
     let name = pod.split_once('/')?.1;
     let component = ["kube-apiserver-", "etcd-", "kube-controller-manager-", "kube-scheduler-"];
     component.iter().find_map(|c| name.strip_prefix(c)).map(str::to_owned)
@@ -162,12 +163,6 @@ mod tests {
                 None,
             ),
             ("logs/p-1_n_app.log", None, None, None),
-            (
-                "dump/kube-system/kube-apiserver-cp-1/logs.txt",
-                Some("kube-apiserver"),
-                Some("kube-system/kube-apiserver-cp-1"),
-                Some("cp-1"),
-            ),
             ("logs.txt", None, None, None),
             (
                 "cluster-resources/pods/logs/kube-system/kube-apiserver-cp-1/kube-apiserver-previous.log",
@@ -179,9 +174,28 @@ mod tests {
             ("logs/4f5-json.log", None, None, None),
         ] {
             let origin = of_log(path, &[].iter());
-            let got = (origin.component.as_deref(), pod_of(path), origin.host.as_deref());
+            let got = (origin.component.as_deref(), origin.pod, origin.host.as_deref());
             assert_eq!(got, (component, pod.map(str::to_owned), host), "{path}");
         }
+    }
+
+    #[test]
+    fn the_first_line_of_a_dumped_log_names_its_writer() {
+        let of = |line: &str| {
+            let line = crate::log::envelope::peel(line).into_owned();
+            let origin = of_log("collect/cp-1/logs.txt", &[&line].into_iter());
+            (origin.component, origin.pod, origin.host, origin.stranger)
+        };
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            of("==== START logs for container kube-apiserver of pod kube-system/kube-apiserver-cp-1 ===="),
+            (text("kube-apiserver"), text("kube-system/kube-apiserver-cp-1"), text("cp-1"), Some(false))
+        );
+        assert_eq!(
+            of("==== START logs for container c of pod evil/a ===="),
+            (text("c"), text("evil/a"), None, Some(true))
+        );
+        assert_eq!(of("W1121 02:25:49.766606   31227 dispatcher.go:205] m").1, None);
     }
 
     #[test]

@@ -1,0 +1,161 @@
+//! What a tool that shows lines of files puts in front of each: `FILE:LINE:` of grep, the numbers of `cat -n`, a host of
+//! pdsh, a service of docker compose, spaces, marks of a quotation.
+//!
+//! Takes the first bytes of a text and says whether almost all of its lines have such a thing with a logger's or a
+//! journal's header behind it; gives the lines without it. One line alone proves nothing: any text may quote a log.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use super::layout;
+use super::sniff;
+
+/// Whether lines of a text that begins so are behind something.
+pub(super) fn is_prefixed(head: &[u8]) -> bool {
+    let whole = head.get(..memchr::memrchr(b'\n', head).map_or(head.len(), |n| n + 1)).unwrap_or_default();
+    let lines = whole.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty() && *line != b"--");
+    let (prefixed, all) =
+        lines.fold((0, 0), |(some, all), line| (some + usize::from(len(line) > 0), all + 1));
+    prefixed > 0 && prefixed * 5 >= all * 4
+}
+
+/// Bytes in front of the header of a line; none where there is no header behind them.
+fn len(line: &[u8]) -> usize {
+    let head = line.get(..line.len().min(MOST)).unwrap_or_default();
+    let quoted = head.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'>')).count();
+    if quoted > 0 && is_header(line, quoted, false) {
+        return quoted;
+    }
+    let inside = head.get(quoted..).unwrap_or_default();
+    let word = inside.iter().take_while(|b| is_of_a_word(**b)).count();
+    let behind = inside.get(word..).unwrap_or_default();
+    let spaces = behind.iter().take_while(|b| **b == b' ').count();
+    let bar = behind.get(spaces..).is_some_and(|rest| rest.starts_with(b"| ")).then_some(spaces + 2);
+    let numbers = (word == 0 || inside.iter().take(word).all(u8::is_ascii_digit))
+        .then_some(spaces + usize::from(behind.get(spaces) == Some(&b'\t')));
+    let named = (quoted == 0 && inside.get(word.wrapping_sub(1)) == Some(&b':')).then_some(spaces);
+    let behind_word = [bar, numbers, named].into_iter().flatten().map(|n| quoted + word + n);
+    let places = |(at, b): (usize, &u8)| matches!(b, b':' | b'-').then_some(at + 1);
+    let in_word = inside.iter().take(word).enumerate().filter_map(places).map(|n| quoted + n);
+    let found = behind_word.chain(in_word).find(|&at| at > quoted && is_header(line, at, word > 0));
+    found.filter(|_| !names_a_container(inside)).unwrap_or(0)
+}
+
+/// Bytes in front of a line that are looked at.
+const MOST: usize = 256;
+
+const fn is_of_a_word(byte: u8) -> bool {
+    !byte.is_ascii_whitespace() && !matches!(byte, b'"' | b'\'' | b'=' | b'{' | b'(' | b'[' | b',' | b'|')
+}
+
+/// Whether a header begins there, or, behind a place in a file, a line of JSON.
+fn is_header(line: &[u8], at: usize, placed: bool) -> bool {
+    let text = line.get(at..).unwrap_or_default();
+    let head = String::from_utf8_lossy(text.get(..text.len().min(64)).unwrap_or_default());
+    placed && text.starts_with(b"{\"") || sniff::begins_as_logged(&head)
+}
+
+/// A path that names the container whose words follow: without it nobody would know whose they are.
+fn names_a_container(word: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(word);
+    let path = text.split(':').next().unwrap_or_default();
+    path.contains('/') && layout::of_container(path).is_some()
+}
+
+/// Lines without what stands in front of them.
+pub(super) struct Unprefixed<R> {
+    inner: BufReader<R>,
+    line: Vec<u8>,
+    given: usize,
+    in_line: bool,
+}
+
+impl<R: Read> Unprefixed<R> {
+    pub(super) fn new(inner: R) -> Self {
+        let inner = BufReader::with_capacity(1 << 18, inner);
+        Self { inner, line: Vec::new(), given: 0, in_line: false }
+    }
+}
+
+impl<R: Read> Read for Unprefixed<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.given == self.line.len() {
+            self.line.clear();
+            self.inner.by_ref().take(LINE).read_until(b'\n', &mut self.line)?;
+            self.given = if self.in_line { 0 } else { len(&self.line) };
+            self.in_line = self.line.last().is_some_and(|b| *b != b'\n');
+        }
+        let rest = self.line.get(self.given..).unwrap_or_default();
+        let n = rest.len().min(buf.len());
+        if let (Some(to), Some(from)) = (buf.get_mut(..n), rest.get(..n)) {
+            to.copy_from_slice(from);
+        }
+        self.given += n;
+        Ok(n)
+    }
+}
+
+/// Bytes of a line that are held at once.
+const LINE: u64 = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KLOG: &str = "W1121 02:25:49.766606   31227 dispatcher.go:205] m";
+    const JOURNAL: &str =
+        "Nov 21 02:24:47 cp-1 kube-apiserver[28800]: W1121 02:24:47.529354   28800 d.go:1] m";
+    const CRI: &str = "2026-11-21T02:56:32.435427555Z stderr F W1121 02:56:32.435323    7396 d.go:217] m";
+
+    #[test]
+    fn what_tools_put_in_front_is_left_out() {
+        for line in [KLOG, JOURNAL, CRI] {
+            for prefix in [
+                "1204:",
+                "1204-",
+                "  1204\t",
+                "  1204  ",
+                "kube-apiserver.log:",
+                "logs/cp-1/kube-apiserver-2026-11-21.log:1204:",
+                "logs/kube-apiserver.log-1204-",
+                "cp-1: ",
+                "kube-apiserver-1  | ",
+                "    ",
+                "> > ",
+            ] {
+                let text = format!("{prefix}{line}\n");
+                assert!(is_prefixed(text.repeat(3).as_bytes()), "{text}");
+                let mut read = String::new();
+                Unprefixed::new(text.repeat(3).as_bytes()).read_to_string(&mut read).unwrap();
+                assert_eq!(read, format!("{line}\n").repeat(3), "{text}");
+            }
+        }
+        assert!(is_prefixed(b"12:{\"log\":\"m\"}\n"));
+        let long = format!("12:{KLOG}{}\n13:{KLOG}", "x".repeat(200_000));
+        let mut read = String::new();
+        Unprefixed::new(long.as_bytes()).read_to_string(&mut read).unwrap();
+        assert_eq!(read, long.replace("12:", "").replace("13:", ""));
+    }
+
+    #[test]
+    fn a_text_that_quotes_a_log_has_no_prefix() {
+        for line in [
+            KLOG.to_owned(),
+            JOURNAL.to_owned(),
+            CRI.to_owned(),
+            format!("user said: {KLOG}"),
+            format!("GET /a {KLOG}"),
+            format!("err=\"{KLOG}"),
+            format!("\"{KLOG}"),
+            format!("{{\"a\":\"{KLOG}\"}}"),
+            format!("  note: {KLOG}"),
+            format!("[pod/a/b] {KLOG}"),
+            format!("evil evil-0 c {KLOG}"),
+            format!("var/log/pods/evil_a_u/c/0.log:12:{CRI}"),
+            "took until 2026-11-21T02:24:47Z to fail, and then to fail once more".to_owned(),
+        ] {
+            assert!(!is_prefixed(format!("{line}\n").repeat(3).as_bytes()), "{line}");
+        }
+        let some = format!("x: {KLOG}\nmore\nx: {KLOG}\nand more\n");
+        assert!(!is_prefixed(some.as_bytes()));
+    }
+}
