@@ -264,7 +264,7 @@ impl<'l> Finder<'l> {
         }
         self.add(opening, kind, shown, stored, problems);
         if let Some(source) = self.bundle.sources.last_mut() {
-            source.parted = of_container.is_some();
+            source.parted = of_container == Some(layout::Certainty::Known);
         }
     }
 

@@ -245,12 +245,27 @@ pub(super) fn names_a_log(heading: &[u8]) -> bool {
     [&b"journalctl"[..], b"logs", b"/log", b".log", b"dmesg"].iter().any(|word| find(heading, word).is_some())
 }
 
-/// A heading behind which the words of a container follow.
+/// A heading behind which the words of a container follow: `kubectl logs -n a b`, `oc -n a logs b`.
 pub(super) fn names_a_container(heading: &[u8]) -> bool {
-    ["kubectl", "oc", "docker", "crictl", "podman", "nerdctl"].iter().any(|program| {
-        let at = find(heading, program.as_bytes()).filter(|_| find(heading, b" logs").is_some());
-        at.is_some_and(|at| heading.get(at + program.len()) == Some(&b' '))
-    })
+    let text = String::from_utf8_lossy(heading);
+    let mut words = text.split_ascii_whitespace();
+    while let Some(word) = words.next() {
+        match word {
+            "stern" | "kubetail" => return true,
+            "kubectl" | "kubectl.exe" | "k" | "oc" | "docker" | "crictl" | "podman" | "nerdctl" => {}
+            _ => continue,
+        }
+        let mut rest = words.clone();
+        while let Some(word) = rest.next() {
+            match word {
+                "logs" => return true,
+                "-n" | "--namespace" | "--context" | "--kubeconfig" => drop(rest.next()),
+                word if word.starts_with('-') => {}
+                _ => break,
+            }
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -323,6 +338,17 @@ mod tests {
             ("Linux cp-1 6.1.0", Line::Other),
         ] {
             assert_eq!(read(text.as_bytes(), Log, false), line, "{text}");
+        }
+        for (heading, expected) in [
+            ("$ kubectl logs -n a b", true),
+            ("=== oc --context x -n a --since=1h logs b ===", true),
+            ("+ sudo crictl logs 0123", true),
+            ("user@localhost:~$ oc logs b", true),
+            ("root@kubectl-host:~# kubectl logs b", true),
+            ("=== kubectl get pods and logs ===", false),
+            ("$ ls /var/log/pods", false),
+        ] {
+            assert_eq!(names_a_container(heading.as_bytes()), expected, "{heading}");
         }
         assert_eq!(read(b"## of a chart", Objects, false), Line::Neutral);
         assert_eq!(read(b"# of a firewall", HostState, false), Line::Other);

@@ -37,12 +37,28 @@ pub(super) struct Mended<R> {
     skips: bool,
     skipped: u64,
     state: State,
+    /// What a command says that is not over.
+    command: Vec<u8>,
+    /// Text that was made, and how much of it was given.
+    out: Vec<u8>,
+    given: usize,
+    block: Vec<u8>,
 }
 
 impl<R: Read> Mended<R> {
     pub(super) fn new(inner: R, mend: Mend) -> Self {
         let inner = BufReader::with_capacity(1 << 18, inner);
-        Self { inner, mend, skips: mend.nuls, skipped: 0, state: State::Text }
+        Self {
+            inner,
+            mend,
+            skips: mend.nuls,
+            skipped: 0,
+            state: State::Text,
+            command: Vec::new(),
+            out: Vec::new(),
+            given: 0,
+            block: Vec::new(),
+        }
     }
 
     /// NULs that were left out.
@@ -69,59 +85,63 @@ impl<R: Read> Mended<R> {
         Ok(())
     }
 
-    /// Makes lines of what carriage returns end, and leaves out what speaks to a terminal; how many bytes are left.
-    fn text(&mut self, bytes: &mut [u8], next: Option<u8>) -> usize {
-        let (mut at, mut kept) = (0, 0);
+    /// Makes lines of what carriage returns end, and leaves out what speaks to a terminal.
+    fn text(&mut self, bytes: &[u8], next: Option<u8>) {
+        let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             if let State::Text = self.state {
                 let plain = memchr::memchr2(b'\r', ESCAPE, rest).unwrap_or(rest.len());
-                bytes.copy_within(at..at + plain, kept);
-                (at, kept) = (at + plain, kept + plain);
+                self.out.extend_from_slice(rest.get(..plain).unwrap_or_default());
+                at += plain;
             }
             let Some(&byte) = bytes.get(at) else { break };
             at += 1;
-            let ends = matches!(bytes.get(at).copied().or(next), Some(b'\r' | b'\n'));
-            if let (Some(byte), Some(place)) = (self.byte(byte, ends), bytes.get_mut(kept)) {
-                *place = byte;
-                kept += 1;
-            }
+            self.byte(byte, bytes.get(at).copied().or(next));
         }
-        kept
     }
 
-    /// What a byte becomes, if anything; `ends`: the next one ends a line.
-    fn byte(&mut self, byte: u8, ends: bool) -> Option<u8> {
-        let before = self.state;
-        self.state = State::Text;
-        match (before, byte) {
-            (State::Text | State::Return | State::Over, ESCAPE) if self.mend.escapes => {
-                self.state = State::Escape;
-                None
-            }
+    /// Takes a byte that may not be plain text; the next one may be known.
+    fn byte(&mut self, byte: u8, next: Option<u8>) {
+        let before = std::mem::replace(&mut self.state, State::Text);
+        self.state = match (before, byte) {
+            (State::Text | State::Return | State::Over, ESCAPE) if self.mend.escapes => State::Escape,
             // a shell goes to the begin of the line behind what it tells a terminal
-            (State::Return, b'\n') | (State::Over, b'\r') => None,
-            (State::Text | State::Return, b'\r') if self.mend.pairs && ends => None,
-            (State::Text | State::Return, b'\r') if self.mend.returns => {
-                self.state = State::Return;
-                Some(b'\n')
+            (State::Return, b'\n') | (State::Over, b'\r') => return,
+            (State::Text | State::Return, b'\r')
+                if self.mend.pairs && matches!(next, Some(b'\r' | b'\n')) =>
+            {
+                return;
             }
-            (State::Text | State::Return | State::Over, byte) => Some(byte),
+            (State::Text | State::Return, b'\r') if self.mend.returns => {
+                self.out.push(b'\n');
+                State::Return
+            }
+            (State::Text | State::Return | State::Over, byte) => return self.out.push(byte),
             // none goes beyond its line
-            (_, b'\n') => Some(byte),
-            (State::Escape, b'[') | (State::Control, b'\x20'..=b'\x3f') => self.goes_on(State::Control),
-            (State::Escape, b']') => self.goes_on(State::Command),
-            (State::Command, ESCAPE) => self.goes_on(State::Escape),
-            (State::Command, b'\x07') | (State::Escape | State::Control, _) => self.goes_on(State::Over),
-            (State::Command, _) => self.goes_on(State::Command),
-        }
-    }
-
-    fn goes_on(&mut self, state: State) -> Option<u8> {
-        self.state = state;
-        None
+            (State::Escape | State::Control, b'\n') => return self.out.push(byte),
+            (State::Escape, b'[') | (State::Control, b'\x20'..=b'\x3f') => State::Control,
+            (State::Escape, b']') => State::Command,
+            (State::Escape | State::Control, _) => State::Over,
+            (State::Command, b'\x07' | ESCAPE) => {
+                self.command.clear();
+                if byte == ESCAPE { State::Escape } else { State::Over }
+            }
+            (State::Command, byte) => {
+                self.command.push(byte);
+                if byte != b'\n' && self.command.len() < MAX_COMMAND {
+                    State::Command
+                } else {
+                    // it never ends: what stands here is text
+                    self.out.append(&mut self.command);
+                    State::Text
+                }
+            }
+        };
     }
 }
 
+/// Bytes of a command to a terminal: the title of a window.
+const MAX_COMMAND: usize = 256;
 const ESCAPE: u8 = 0x1b;
 
 /// What the last byte was of (ECMA-48 §5.4, §8.3.89).
@@ -141,22 +161,40 @@ enum State {
 impl<R: Read> Read for Mended<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.skip()?;
-        loop {
-            let read = self.inner.read(buf)?;
-            let kept = match buf.get_mut(..read) {
-                Some(bytes) if self.mend.is_of_bytes() => {
-                    let next =
-                        if bytes.ends_with(b"\r") { self.inner.fill_buf()?.first().copied() } else { None };
-                    self.text(bytes, next)
+        if !self.mend.is_of_bytes() {
+            return self.inner.read(buf);
+        }
+        while self.given == self.out.len() {
+            self.given = 0;
+            self.out.clear();
+            let mut block = std::mem::take(&mut self.block);
+            block.resize(BLOCK, 0);
+            let read = self.inner.read(&mut block)?;
+            let bytes = block.get(..read).unwrap_or_default();
+            // an error comes again when that is read
+            let next = self.inner.fill_buf().ok().filter(|_| bytes.ends_with(b"\r")).and_then(|b| b.first());
+            let next = next.copied();
+            self.text(bytes, next);
+            self.block = block;
+            if read == 0 {
+                self.out.append(&mut self.command);
+                if self.out.is_empty() {
+                    return Ok(0);
                 }
-                _ => read,
-            };
-            if kept > 0 || read == 0 {
-                return Ok(kept);
             }
         }
+        let rest = self.out.get(self.given..).unwrap_or_default();
+        let n = rest.len().min(buf.len());
+        if let (Some(to), Some(from)) = (buf.get_mut(..n), rest.get(..n)) {
+            to.copy_from_slice(from);
+        }
+        self.given += n;
+        Ok(n)
     }
 }
+
+/// Bytes that are mended at once.
+const BLOCK: usize = 64 << 10;
 
 /// Whether a file that begins so begins with NULs beyond what is looked at.
 pub(super) fn is_nuls(head: &[u8], look: u64) -> bool {

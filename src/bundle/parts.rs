@@ -287,6 +287,8 @@ impl Walk {
                 self.told();
             }
             Line::Logged { enveloped } => self.logged(enveloped),
+            // a program may begin so what it says of something
+            Line::Told if self.trust.log || !self.trust.named && self.titles == 0 => self.other(),
             Line::Told => self.told(),
             Line::Opens(kind, json) => {
                 self.headed = headed;
@@ -525,6 +527,15 @@ mod tests {
     fn what_a_script_says_between_outputs_changes_nothing() {
         let said = "2026-11-21 02:24:45,100 INFO collecting endpoints of all namespaces\n";
         let told = "Warning: v1 Endpoints is deprecated in v1.33+\n";
+        for log in ["", "==> app.log <==\n", "$ tail app.log\n"] {
+            let text = format!("{log}error: of a body:\n{JSON}");
+            assert_eq!(read(Log, &text).len(), 1, "{text}");
+            assert_eq!(
+                of(&mut text.as_bytes(), Log, true).kinds.len(),
+                1 + usize::from(log.is_empty()),
+                "{text}"
+            );
+        }
         for between in [said.to_owned(), said.repeat(2), told.repeat(3)] {
             for first in [JSON, ROUTE] {
                 let kind = if first == JSON { Objects } else { HostState };

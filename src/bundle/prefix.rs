@@ -13,16 +13,25 @@ use super::sniff;
 pub(super) fn is_prefixed(head: &[u8]) -> bool {
     let whole = head.get(..memchr::memrchr(b'\n', head).map_or(head.len(), |n| n + 1)).unwrap_or_default();
     let lines = whole.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty() && *line != b"--");
-    let (prefixed, all) =
-        lines.fold((0, 0), |(some, all), line| (some + usize::from(len(line) > 0), all + 1));
-    prefixed > 0 && prefixed * 5 >= all * 4
+    let (mut headed, mut like, mut all, mut prefix) = (0, 0, 0, &b""[..]);
+    for line in lines {
+        all += 1;
+        let len = len(line);
+        if len > 0 {
+            headed += 1;
+            prefix = line.get(..len).unwrap_or_default();
+        } else if !prefix.is_empty() && len_as(prefix, line).is_some() {
+            like += 1;
+        }
+    }
+    headed * 2 >= all.max(1) && (headed + like) * 5 >= all * 4
 }
 
 /// Bytes in front of the header of a line; none where there is no header behind them.
 fn len(line: &[u8]) -> usize {
     let head = line.get(..line.len().min(MOST)).unwrap_or_default();
     let quoted = head.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'>')).count();
-    if quoted > 0 && is_header(line, quoted, false) {
+    if quoted > 0 && is_header(line, quoted) {
         return quoted;
     }
     let inside = head.get(quoted..).unwrap_or_default();
@@ -36,7 +45,7 @@ fn len(line: &[u8]) -> usize {
     let behind_word = [bar, numbers, named].into_iter().flatten().map(|n| quoted + word + n);
     let places = |(at, b): (usize, &u8)| matches!(b, b':' | b'-').then_some(at + 1);
     let in_word = inside.iter().take(word).enumerate().filter_map(places).map(|n| quoted + n);
-    let found = behind_word.chain(in_word).find(|&at| at > quoted && is_header(line, at, word > 0));
+    let found = behind_word.chain(in_word).find(|&at| at > quoted && is_header(line, at));
     found.filter(|_| !names_a_container(inside)).unwrap_or(0)
 }
 
@@ -47,18 +56,45 @@ const fn is_of_a_word(byte: u8) -> bool {
     !byte.is_ascii_whitespace() && !matches!(byte, b'"' | b'\'' | b'=' | b'{' | b'(' | b'[' | b',' | b'|')
 }
 
-/// Whether a header begins there, or, behind a place in a file, a line of JSON.
-fn is_header(line: &[u8], at: usize, placed: bool) -> bool {
+/// Whether a header begins there, be it of a line of JSON.
+fn is_header(line: &[u8], at: usize) -> bool {
+    const JSON: [&[u8]; 5] = [b"{\"level\":", b"{\"ts\":", b"{\"log\":", b"{\"time", b"{\"msg\":"];
     let text = line.get(at..).unwrap_or_default();
     let head = String::from_utf8_lossy(text.get(..text.len().min(64)).unwrap_or_default());
-    placed && text.starts_with(b"{\"") || sniff::begins_as_logged(&head)
+    JSON.iter().any(|begin| text.starts_with(begin)) || sniff::begins_as_logged(&head)
 }
 
-/// A path that names the container whose words follow: without it nobody would know whose they are.
+/// A path that names the container whose words follow, and none of the cluster's own: without it nobody would know whose
+/// they are.
 fn names_a_container(word: &[u8]) -> bool {
     let text = String::from_utf8_lossy(word);
     let path = text.split(':').next().unwrap_or_default();
-    path.contains('/') && layout::of_container(path).is_some()
+    let own = layout::writer_of(path).is_some_and(|(pod, _)| pod.starts_with("kube-system/"));
+    path.contains('/') && layout::of_container(path).is_some() && !own
+}
+
+/// Bytes of a line without a header that stand where the line before it had such a prefix: numbers and runs of spaces may
+/// differ, and grep writes a dash beside what it looked for.
+fn len_as(prefix: &[u8], line: &[u8]) -> Option<usize> {
+    if prefix.iter().all(|b| *b == b' ') {
+        return line.starts_with(prefix).then_some(prefix.len());
+    }
+    let run = |text: &[u8], is: fn(&u8) -> bool| text.iter().take_while(|b| is(b)).count();
+    let (mut at, mut to) = (0, 0);
+    while let Some(&byte) = prefix.get(at) {
+        let (one, two) = (prefix.get(at..)?, line.get(to..)?);
+        let next = two.first()?;
+        if byte.is_ascii_digit() {
+            (at, to) = (at + run(one, u8::is_ascii_digit), to + run(two, u8::is_ascii_digit));
+            next.is_ascii_digit().then_some(())?;
+        } else if byte == b' ' {
+            (at, to) = (at + run(one, |b| *b == b' '), to + run(two, |b| *b == b' '));
+        } else {
+            (byte == *next || matches!((byte, next), (b':' | b'-', b':' | b'-'))).then_some(())?;
+            (at, to) = (at + 1, to + 1);
+        }
+    }
+    Some(to)
 }
 
 /// Lines without what stands in front of them.
@@ -67,12 +103,25 @@ pub(super) struct Unprefixed<R> {
     line: Vec<u8>,
     given: usize,
     in_line: bool,
+    /// What stood in front of the last header.
+    prefix: Vec<u8>,
 }
 
 impl<R: Read> Unprefixed<R> {
     pub(super) fn new(inner: R) -> Self {
         let inner = BufReader::with_capacity(1 << 18, inner);
-        Self { inner, line: Vec::new(), given: 0, in_line: false }
+        Self { inner, line: Vec::new(), given: 0, in_line: false, prefix: Vec::new() }
+    }
+
+    /// Bytes in front of what the line says.
+    fn len(&mut self) -> usize {
+        let own = len(&self.line);
+        if own == 0 {
+            return len_as(&self.prefix, &self.line).unwrap_or(0);
+        }
+        self.prefix.clear();
+        self.prefix.extend_from_slice(self.line.get(..own).unwrap_or_default());
+        own
     }
 }
 
@@ -81,7 +130,7 @@ impl<R: Read> Read for Unprefixed<R> {
         if self.given == self.line.len() {
             self.line.clear();
             self.inner.by_ref().take(LINE).read_until(b'\n', &mut self.line)?;
-            self.given = if self.in_line { 0 } else { len(&self.line) };
+            self.given = if self.in_line { 0 } else { self.len() };
             self.in_line = self.line.last().is_some_and(|b| *b != b'\n');
         }
         let rest = self.line.get(self.given..).unwrap_or_default();
@@ -122,14 +171,17 @@ mod tests {
                 "    ",
                 "> > ",
             ] {
-                let text = format!("{prefix}{line}\n");
-                assert!(is_prefixed(text.repeat(3).as_bytes()), "{text}");
+                let more = prefix.replace("1204", "99").replace("> > ", "> >  ");
+                let text = format!("{prefix}{line}\n").repeat(4) + &format!("{more}\tmore\n{more}\n");
+                assert!(is_prefixed(text.as_bytes()), "{text}");
                 let mut read = String::new();
-                Unprefixed::new(text.repeat(3).as_bytes()).read_to_string(&mut read).unwrap();
-                assert_eq!(read, format!("{line}\n").repeat(3), "{text}");
+                Unprefixed::new(text.as_bytes()).read_to_string(&mut read).unwrap();
+                assert_eq!(read, format!("{line}\n").repeat(4) + "\tmore\n\n", "{text}");
             }
         }
         assert!(is_prefixed(b"12:{\"log\":\"m\"}\n"));
+        let own = "var/log/pods/kube-system_kube-apiserver-cp-1_u/kube-apiserver/0.log";
+        assert!(is_prefixed(format!("{own}:12:{CRI}\n").as_bytes()));
         let long = format!("12:{KLOG}{}\n13:{KLOG}", "x".repeat(200_000));
         let mut read = String::new();
         Unprefixed::new(long.as_bytes()).read_to_string(&mut read).unwrap();

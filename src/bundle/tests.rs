@@ -246,7 +246,8 @@ fn what_speaks_to_a_terminal_is_left_out() {
         ("\x1b]0;u@h: ~\x07\x1b[01;32mu@h\x1b[00m:\x1b[01;34m~\x1b[00m$ a\n", "u@h:~$ a\n"),
         ("\x1b[?2004hu@h:~$ a\n\x1b[?2004l\rb\n", "u@h:~$ a\nb\n"),
         ("\x1b]0;of a title\x1b\\a\x1b[", "a"),
-        ("a\x1b]0;that never ends\nb\x1b[1\nc\x1b", "a\nb\nc"),
+        ("a\x1b]0;that never ends\nb\x1b[1\nc\x1b", "a0;that never ends\nb\nc"),
+        ("a\x1b]0;nor this", "a0;nor this"),
         ("a\x1bMb\x1b[1mc\r\nd", "abc\r\nd"),
     ] {
         for size in 1..=said.len() {

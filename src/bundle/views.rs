@@ -80,10 +80,11 @@ impl Source {
     }
 }
 
-/// Whether a name is none of a log: `session.txt`, `node-1.out`.
+/// Whether neither a file nor its folder has a name of logs: `session.txt`, `cluster/pods.yaml`.
 fn is_collected(path: &str) -> bool {
-    let name = path.rsplit(['/', '!']).next().unwrap_or_default().to_ascii_lowercase();
-    !name.contains("log") && !name.contains("journal")
+    const LOGS: [&str; 6] = ["log", "journal", "messages", "stdout", "stderr", ".out"];
+    let names = path.rsplit(['/', '!']).take(2).map(str::to_ascii_lowercase);
+    !names.into_iter().any(|name| LOGS.iter().any(|word| name.contains(word)))
 }
 
 /// Says that what shows another kind is read as the log of a container, by where it lies.

@@ -40,15 +40,20 @@ pub(super) fn piece(
     let mut out = Finds::default();
     let mut lines = Lines { piece, source, at: 0, number: 0 };
     let mut hits = framing.hits(events);
-    let items = if framing.is_objects() { items::items(piece) } else { Vec::new() };
+    let items = framing.items(piece);
     let mut at = 0;
     let mut within = 0;
     // what lies before is on a line of which no entry could be read, and in the same block: no entry begins there
     let mut alone = 0;
     let mut orphan = None;
     let mut in_vain = 0;
-    while let Some((start, _)) = hits.find(piece, at) {
-        let item = items::around(&items, start).and_then(|item| Some((item.start, item.end?)));
+    while let Some((start, end)) = hits.find(piece, at) {
+        let item = items.as_deref().and_then(|items| items::around(items, start));
+        if items.is_some() && item.is_none() {
+            at = end; // of a list, and none of its items
+            continue;
+        }
+        let item = item.and_then(|item| Some((item.start, item.end?)));
         let (from, to) = item.unwrap_or_else(|| around(piece, framing, at, start, within));
         within = to;
         let block = piece.get(from..to).unwrap_or_default();

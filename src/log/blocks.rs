@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::csv::Columns;
 use super::envelope::{self, Layer, Peeled};
+use super::items::{self, Item};
 use super::json::{self, epoch_micros};
 use super::records::{self, Record, Records};
 use super::{EventSet, stamp};
@@ -128,9 +129,13 @@ impl Framing {
         matches!(self, Self::Records(_) | Self::Csv(_) | Self::YamlRecords)
     }
 
-    /// Events in JSON: blocks are the objects of a dump.
-    pub(super) fn is_objects(self) -> bool {
-        matches!(self, Self::EventsJson(_) | Self::EventsCompact(_))
+    /// Where the objects of a dump stand that may be events.
+    pub(super) fn items(self, piece: &[u8]) -> Option<Vec<Item>> {
+        match self {
+            Self::EventsJson(_) | Self::EventsCompact(_) => Some(items::items(piece)),
+            Self::EventsYaml(_) => Some(items::yaml_items(piece)),
+            _ => None,
+        }
     }
 
     /// Where the last block begins that begins at or before `at`; 0 where none does.
@@ -253,7 +258,7 @@ impl Framing {
             Self::JsonPretty => json_pretty(block),
             Self::EventsJson(_) => event_json(block),
             Self::EventsCompact(_) => event_compact(block, hit),
-            Self::EventsYaml(indent) => event_yaml(block, indent),
+            Self::EventsYaml(_) => event_yaml(block),
         }
     }
 }
@@ -459,13 +464,13 @@ fn event_compact(block: &[u8], hit: usize) -> Option<Said> {
     Some(Said::record(Record { peeled, start: 0, end }, block, hit, false))
 }
 
-fn event_yaml(block: &[u8], indent: u8) -> Option<Said> {
+fn event_yaml(block: &[u8]) -> Option<Said> {
     let whole = std::str::from_utf8(block).ok()?;
     if !whole.trim_start_matches(' ').starts_with("- ") {
         return event_document(block);
     }
     // what follows the last item of a list belongs to the list
-    let inside = " ".repeat(usize::from(indent) + 1);
+    let inside = " ".repeat(whole.len() - whole.trim_start_matches(' ').len() + 1);
     let own = |(n, line): &(usize, &str)| *n == 0 || line.trim_end().is_empty() || line.starts_with(&inside);
     let len: usize = whole.split_inclusive('\n').enumerate().take_while(own).map(|(_, l)| l.len()).sum();
     let items: Vec<Value> = serde_saphyr::from_str(whole.get(..len)?).ok()?;

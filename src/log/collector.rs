@@ -57,7 +57,7 @@ fn loki<'o>(object: &'o Object, out: &mut Peeled<'_>) -> Option<(&'static str, &
 
 /// `{"preview":false,"result":{"_raw":"…","_time":"…","host":"…"}}`, a line of an export in JSON.
 fn splunk<'o>(object: &'o Object, out: &mut Peeled<'_>) -> Option<(&'static str, &'o str)> {
-    let result = part(object, "result")?;
+    let result = part(object, "result").filter(|_| object.contains_key("preview"))?;
     let line = text_of(result, "_raw")?;
     out.stamps.push(moment(result.get("_time")?)?);
     named(result, ["namespace", "pod", "container_name", "host"], out);

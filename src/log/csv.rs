@@ -46,8 +46,7 @@ const TIME: [&str; 7] = [
     "time",
     "_time",
 ];
-const MESSAGE: [&str; 10] = [
-    "_raw",
+const MESSAGE: [&str; 9] = [
     "@message",
     "message",
     "log_s",
@@ -76,7 +75,10 @@ impl Columns {
             let mut found = header.iter().enumerate().filter(|(_, name)| names.contains(&&***name));
             found.nth(skip).and_then(|(n, _)| u8::try_from(n).ok()).unwrap_or(NONE)
         };
-        let (time, message) = (place(&TIME, 0), [place(&MESSAGE, 0), place(&MESSAGE, 1)]);
+        let time = place(&TIME, 0);
+        let splunk = [place(&["_raw"], 0), NONE];
+        let of_splunk = header.get(usize::from(time)).is_some_and(|name| name == "_time");
+        let message = if of_splunk { splunk } else { [place(&MESSAGE, 0), place(&MESSAGE, 1)] };
         if time == NONE || message[0] == NONE {
             return None;
         }

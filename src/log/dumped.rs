@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::blocks::Framing;
 use super::envelope::Peeled;
-use super::items::{self, Item, Walk};
+use super::items::{self, Item, Lines, Walk};
 use super::json;
 use super::records::{self, Records};
 use crate::bundle::Source;
@@ -28,14 +28,18 @@ fn of(reader: &mut dyn Read) -> Option<Framing> {
     // how much was read before the window, and what of the window was looked through
     let (mut base, mut from) = (0, 0);
     let (mut walk, mut items) = (Walk::default(), Vec::new());
+    let (mut lines, mut yaml, mut lined) = (Lines::default(), Vec::new(), 0);
     loop {
         let walked = window.len();
         let read = reader.take(BLOCK as u64).read_to_end(&mut window);
         let at_end = !read.as_ref().is_ok_and(|n| *n > 0);
         walk.walk(window.get(walked..).unwrap_or_default(), base + walked, &mut items);
+        let whole = if at_end { window.len() } else { memchr::memrchr(b'\n', &window).map_or(0, |n| n + 1) };
+        lines.walk(window.get(lined..whole).unwrap_or_default(), base + lined, &mut yaml);
+        lined = whole.max(lined);
         // what stands near the end is looked at again with what follows
         let to = if at_end { window.len() } else { window.len().saturating_sub(AHEAD) };
-        if let Some(framing) = in_window(&window, base, (from, to), &items) {
+        if let Some(framing) = in_window(&window, base, (from, to), &items, &yaml) {
             return Some(framing);
         }
         if base == 0 {
@@ -50,22 +54,30 @@ fn of(reader: &mut dyn Read) -> Option<Framing> {
         from = from.max(to) - cut;
         base += cut;
         window.drain(..cut);
+        lined -= lined.min(cut);
         items.retain(|item: &Item| item.start >= base);
+        yaml.retain(|item: &Item| item.end.is_none_or(|end| end > base));
     }
 }
 
 /// The framing of the first event of which a key stands in this part of a window.
-fn in_window(window: &[u8], base: usize, (from, to): (usize, usize), items: &[Item]) -> Option<Framing> {
+fn in_window(
+    window: &[u8],
+    base: usize,
+    (from, to): (usize, usize),
+    items: &[Item],
+    yaml: &[Item],
+) -> Option<Framing> {
     // of one object that is no event each key is looked at once
     let mut looked_at = None;
-    let yaml = Yaml::of(window, base == 0);
     keys(window, from, to).into_iter().find_map(|at| {
         if window.get(..at)?.ends_with(b"\"") {
             let item = items::around(items, base + at)
                 .filter(|item| looked_at.replace(item.start) != Some(item.start))?;
             return json(window, item.start.checked_sub(base)?);
         }
-        yaml.framing(window, at)
+        let item = items::around(yaml, base + at)?;
+        in_yaml(window, item.start.checked_sub(base)?, at)
     })
 }
 
@@ -77,8 +89,6 @@ const KEPT: usize = 64 << 10;
 const AHEAD: usize = 32 << 10;
 /// Items that are looked at although no key stands in them.
 const FIRST: usize = 4;
-/// Spaces in front of the items of a list, as some write it.
-const MAX_DASH: usize = 2;
 
 /// Where keys stand that events have, from front to back.
 fn keys(window: &[u8], from: usize, to: usize) -> Vec<usize> {
@@ -119,38 +129,16 @@ fn json(window: &[u8], start: usize) -> Option<Framing> {
     Records::keys(window, start).map(Framing::EventsCompact)
 }
 
-/// What events in YAML can stand in.
-struct Yaml {
-    documents: bool,
-    /// Where the first item of a list is whose dash is indented by so much.
-    items: [Option<usize>; MAX_DASH + 1],
-}
-
-impl Yaml {
-    fn of(window: &[u8], at_start: bool) -> Self {
-        let item = |dash| memmem::find(window, &[b"\n", " ".repeat(dash).as_bytes(), b"- "].concat());
-        let documents = at_start || memmem::find(window, b"\n---\n").is_some();
-        Self { documents, items: std::array::from_fn(item) }
-    }
-
-    /// An item of a list, or a document. What is indented further stands within an object, or is a text of one.
-    fn framing(&self, window: &[u8], key: usize) -> Option<Framing> {
-        let before = window.get(key.saturating_sub(MAX_DASH + 3)..key)?;
-        let line = before
-            .iter()
-            .rposition(|b| *b == b'\n')
-            .map_or(key - before.len(), |n| key - before.len() + n + 1);
-        let indent = key - line;
-        let begins = line == 0 || window.get(line - 1) == Some(&b'\n');
-        if !begins || !window.get(line..key)?.iter().all(|b| matches!(b, b' ' | b'-')) {
-            return None;
-        }
-        let Some(dash) = indent.checked_sub(2) else {
-            return (indent == 0 && self.documents).then_some(Framing::EventsYaml(0));
-        };
-        let of_list = self.items.get(dash)?.is_some_and(|first| first < key);
-        of_list.then_some(Framing::EventsYaml(dash as u8))
-    }
+/// YAML: a key of an item of a list, or of a document. What is indented further stands within an object, or is a text of one.
+fn in_yaml(window: &[u8], start: usize, key: usize) -> Option<Framing> {
+    let item = window.get(start..key)?;
+    let dash = item.iter().take_while(|b| **b == b' ').count();
+    let is_item = item.get(dash..)?.starts_with(b"- ");
+    let line = memchr::memrchr(b'\n', item).map_or(0, |n| n + 1);
+    let before = item.get(line..)?;
+    let deep = if is_item { dash + 2 } else { 0 };
+    let direct = before.len() == deep && (line == 0 || before.iter().all(|b| *b == b' '));
+    direct.then(|| u8::try_from(dash).ok().map(Framing::EventsYaml))?
 }
 
 fn is_event(value: &Value) -> bool {

@@ -1,7 +1,8 @@
-//! Where the objects of a JSON dump begin and end: documents, items of an array of them, items of a List.
+//! Where the objects of a dump begin and end: documents, items of an array of them, items of a List; in JSON and YAML.
 //!
 //! Takes text from front to back, in pieces; gives the places. What lies within an object is none, whatever it looks like:
-//! anybody can write an event into a field of an object of their own. Counts braces and reads no values, in one pass.
+//! anybody can write an event into a field of an object of their own. Counts braces, or spaces, and reads no values, in one
+//! pass.
 
 /// Places in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub(super) struct Walk {
     escaped: bool,
     /// The last byte ended no line.
     in_line: bool,
+    /// The text is of JSON and may begin within a list: what is indented may be an item of it.
+    within: bool,
     /// What stands in front on its line keeps a document from beginning here: it is indented, or a text.
     indented: bool,
     /// The first bytes of the last string of an object that may be a List.
@@ -61,6 +64,7 @@ impl Walk {
                 _ => {}
             }
             self.indented = match byte {
+                _ if self.within => false,
                 b'\n' | b'}' | b']' => false,
                 b' ' | b'\t' => self.indented || !self.in_line,
                 b',' | b'\r' | 0x80.. => self.indented,
@@ -142,7 +146,7 @@ const MIN_BYTES: usize = 48;
 /// All items of a text that begins with one, or with a document.
 pub(super) fn items(text: &[u8]) -> Vec<Item> {
     let mut items = Vec::new();
-    Walk::default().walk(text, 0, &mut items);
+    Walk { within: true, ..Walk::default() }.walk(text, 0, &mut items);
     items
 }
 
@@ -153,13 +157,78 @@ pub(super) fn around(items: &[Item], at: usize) -> Option<Item> {
     Some(last).filter(|item| item.end.is_none_or(|end| end > at))
 }
 
+/// A walk through lines of YAML.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// The list that is open: of a document whose `items` it is, or a document itself.
+    in_list: bool,
+    /// Spaces in front of the dashes of its items.
+    dash: Option<usize>,
+    /// A document has begun.
+    begun: bool,
+}
+
+impl Lines {
+    /// Goes through whole lines, which stand at `base`.
+    pub(super) fn walk(&mut self, text: &[u8], base: usize, items: &mut Vec<Item>) {
+        let mut at = base;
+        for line in text.split_inclusive(|b| *b == b'\n') {
+            self.line(line.trim_ascii_end(), at, items);
+            at += line.len();
+        }
+    }
+
+    fn line(&mut self, line: &[u8], at: usize, items: &mut Vec<Item>) {
+        let indent = line.iter().take_while(|b| **b == b' ').count();
+        let inside = line.get(indent..).unwrap_or_default();
+        let is_item = inside.starts_with(b"- ");
+        if line == b"---" || line.starts_with(b"--- ") {
+            *self = Self { begun: true, ..Self::default() };
+            begin(at, items);
+        } else if inside.is_empty() || inside.starts_with(b"#") {
+        } else if !self.begun {
+            *self = Self { begun: true, in_list: is_item, dash: is_item.then_some(indent) };
+            begin(at, items);
+            self.in_list |= line == b"items:";
+        } else if is_item && self.in_list && self.dash.is_none_or(|dash| dash == indent) {
+            self.dash = Some(indent);
+            begin(at, items);
+        } else if indent == 0 && !is_item {
+            if self.in_list && self.dash.is_some() {
+                end(at, items);
+            }
+            (self.in_list, self.dash) = (line == b"items:", None);
+        }
+    }
+}
+
+fn begin(at: usize, items: &mut Vec<Item>) {
+    end(at, items);
+    items.push(Item { start: at, end: None });
+}
+
+fn end(at: usize, items: &mut [Item]) {
+    if let Some(last) = items.last_mut().filter(|item| item.end.is_none()) {
+        last.end = Some(at);
+    }
+}
+
+/// All items of a text of YAML that begins with one, or with a document; the last goes on to its end.
+pub(super) fn yaml_items(text: &[u8]) -> Vec<Item> {
+    let mut items = Vec::new();
+    Lines::default().walk(text, 0, &mut items);
+    end(text.len(), &mut items);
+    items
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// The items as texts; what has no end goes on to the end of the text.
     fn found(text: &str) -> Vec<&str> {
-        let all = items(text.as_bytes());
+        let mut all = Vec::new();
+        Walk::default().walk(text.as_bytes(), 0, &mut all);
         for size in 1..text.len() {
             let (mut walk, mut pieces, mut base) = (Walk::default(), Vec::new(), 0);
             for piece in text.as_bytes().chunks(size) {
@@ -194,6 +263,28 @@ mod tests {
         }
         let broken = format!("{{\"a\":[\"b\n{a}\n");
         assert_eq!(found(&broken), [&broken, &a], "a line begins another document");
+    }
+
+    #[test]
+    fn items_of_yaml_are_documents_and_what_lists_hold() {
+        let of = |text: &'static str| -> Vec<&str> {
+            yaml_items(text.as_bytes()).iter().map(|item| &text[item.start..item.end.unwrap()]).collect()
+        };
+        assert_eq!(of("a: 1\nb:\n- c: 1\n- d: 1\n"), ["a: 1\nb:\n- c: 1\n- d: 1\n"]);
+        assert_eq!(of("a: 1\n---\nb: 1\n"), ["a: 1\n", "---\nb: 1\n"]);
+        assert_eq!(
+            of("a: 1\nitems:\n- b:\n  - c\n  items:\n  - d\n- e: |\n    - f\nkind: List\n"),
+            ["a: 1\nitems:\n", "- b:\n  - c\n  items:\n  - d\n", "- e: |\n    - f\n"]
+        );
+        assert_eq!(
+            of("items:\n  - a: 1\n  - b:\n    - c\n"),
+            ["items:\n", "  - a: 1\n", "  - b:\n    - c\n"]
+        );
+        assert_eq!(of("- a: 1\n- b: 1\n"), ["- a: 1\n", "- b: 1\n"]);
+        assert_eq!(
+            of("  - a: 1\n  - b: 1\nkind: List\n---\nobjects:\n- c: 1\n"),
+            ["  - a: 1\n", "  - b: 1\n", "---\nobjects:\n- c: 1\n"]
+        );
     }
 
     #[test]

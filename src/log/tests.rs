@@ -824,7 +824,14 @@ fn events_among_other_objects_are_a_log() {
     let documents =
         items.replace("\n  ", "\n").replace("- apiVersion", "---\napiVersion").replacen("---\n", "", 1);
     read("documents.yaml", &documents);
+    let template = format!("---\nkind: Template\nobjects:\n{}parameters:\n- name: dial tcp a\n", item(9));
+    let held = format!("- kind: Template\n  objects:\n  {}\n", item(9).trim_end().replace('\n', "\n  "));
+    read(
+        "held.yaml",
+        &format!("apiVersion: v1\nitems:\n{held}{}{held}{}kind: List\n{template}", item(7), item(8)),
+    );
     let document = |n: usize| item(n).replace("\n  ", "\n").replace("- apiVersion", "---\napiVersion");
+    read("template.yaml", &format!("{template}{}{template}{}", document(7), document(8)));
     read("list-documents.yaml", &format!("apiVersion: v1\nitems:\n{}kind: List\n{}", item(7), document(8)));
     read(
         "documents-list.yaml",
