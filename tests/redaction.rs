@@ -271,8 +271,10 @@ fn mistakes_are_told_without_names() {
     let folder = TempDir::new().expect("a temporary folder");
     let bundle = bundle(SAMPLES[0], folder.path());
     let capture = bundle.join("pcap/cp-1-eth0.pcap");
-    for name in ["worker-9-eth0.pcap", "worker-9-eth1.pcap"] {
-        fs::copy(&capture, bundle.join("pcap").join(name)).expect("writable");
+    for (name, later) in [("worker-9-eth0.pcap", 1), ("worker-9-eth1.pcap", 2)] {
+        let mut bytes = fs::read(&capture).expect("a capture");
+        bytes[28] ^= later; // microseconds of the first frame, without which it is a copy
+        fs::write(bundle.join("pcap").join(name), bytes).expect("writable");
     }
     let run = Command::new(env!("CARGO_BIN_EXE_wirecause"))
         .args(["timeline", "--flow", "0", "--redact"])

@@ -169,13 +169,9 @@ fn views(
 ) -> Views {
     let world = join.world;
     let near = world.flow(near);
-    let far: Vec<&Conversation> = case
-        .flows
-        .iter()
-        .filter(|f| f.role == Role::View)
-        .map(|f| world.flow(f.flow))
-        .filter(|f| f.capture != near.capture)
-        .collect();
+    let views = case.flows.iter().filter(|f| f.role == Role::View).map(|f| world.flow(f.flow));
+    let shown: BTreeSet<_> = views.clone().map(|f| f.capture).chain([near.capture]).collect();
+    let far: Vec<&Conversation> = views.filter(|f| is_elsewhere(join, near, f)).collect();
     let captures: BTreeSet<_> = far.iter().map(|f| f.capture).chain([near.capture]).collect();
     let any = |test: &dyn Fn(&crate::flow::TcpFacts) -> bool| {
         (!far.is_empty()).then(|| far.iter().any(|f| f.tcp.as_deref().is_some_and(test)))
@@ -194,11 +190,26 @@ fn views(
             .as_deref()
             .map(|t| t.synack.resp > 0)
             .filter(|seen| *seen || both_ways(near)),
-        absent_at_far: absent_at_far(join, near, &captures),
+        absent_at_far: absent_at_far(join, near, &shown),
         reset_only_near: reset_there.map(|there| reset_here && !there),
         stops_at_far: far.iter().find_map(|f| stops(join, f, backends)),
         reached: reached(join, near, known, backends),
     }
+}
+
+/// Whether another view of a connection is known to be of another place on its way: routers count TTLs down and translate,
+/// and a capture may tell its host. A host may be captured twice at once, on one interface and on all; a copy of packets
+/// has their times, whatever host it names.
+fn is_elsewhere(join: &Join<'_>, near: &Conversation, view: &Conversation) -> bool {
+    let ttl = |f: &Conversation, dir| f.tcp.as_deref().and_then(|t| t.ttl[dir]);
+    let routed = |dir| ttl(near, dir).zip(ttl(view, dir)).is_some_and(|(a, b)| a != b);
+    let translated = (near.orig, near.resp, near.vni) != (view.orig, view.resp, view.vni);
+    let host = |f: &Conversation| join.world.wire.captures[f.capture.0 as usize].set.host.as_deref();
+    let of_other_host = || host(near).zip(host(view)).is_some_and(|(a, b)| a != b);
+    let together = |a: Moment, b: Moment| (a.time - b.time).abs() < TIME_OF_COPIES;
+    let copied = || together(near.first, view.first) && together(near.last, view.last);
+    let told = translated || [Dir::Orig, Dir::Resp].into_iter().any(routed) || of_other_host() && !copied();
+    view.capture != near.capture && told
 }
 
 /// Whether the packets of a flow were passed on to a pod by its node: there the TTLs of the pod's own packets are as they
@@ -357,6 +368,9 @@ fn unanswered_neighbors(
 
 /// What other calls did within this of a case bears on it.
 const AROUND: TimeDelta = TimeDelta::from_secs(60);
+
+/// A copy may have coarser times than this.
+const TIME_OF_COPIES: TimeDelta = TimeDelta(1_000);
 
 /// TTLs that operating systems send with.
 const INITIAL_TTLS: [u8; 3] = [64, 128, 255];

@@ -366,6 +366,40 @@ fn views_of_two_captures_are_one_connection_and_pair_their_clocks() {
 }
 
 #[test]
+fn a_second_capture_is_of_another_place_only_where_something_tells_so() {
+    let near = flow("10.0.0.1:4010", "10.2.0.8:10250", 10.0, 13.0);
+    let far = |ahead: f64, ttl: u8| view(&near, 1, ahead, ttl);
+    let translated = |mut flow: Conversation| {
+        flow.resp = addr("10.2.9.9:10250");
+        flow
+    };
+    let rows = [
+        ("a copy", far(0.0, 64), ["", ""], None),
+        ("beside it", far(0.000_003, 64), ["", ""], None),
+        ("two interfaces of a host", far(0.000_003, 64), ["cp-1", "cp-1"], None),
+        ("a copy under another name", far(0.0, 64), ["cp-1", "old-cp-1"], None),
+        ("a coarser copy under another name", far(0.000_000_9, 64), ["cp-1", "old-cp-1"], None),
+        ("another host", far(0.000_3, 64), ["cp-1", "worker-1"], Some(true)),
+        ("behind a router", far(0.0, 63), ["", ""], Some(true)),
+        ("behind a router of the host", far(0.0, 63), ["cp-1", "cp-1"], Some(true)),
+        ("behind a translation", translated(far(0.0, 64)), ["cp-1", "cp-1"], Some(true)),
+    ];
+    for (what, view, hosts, syn_at_far) in rows {
+        let line = within(dialled(event("io_timeout", "a.b.svc", 15.0), "10.2.0.8:10250"), 5);
+        let mut world = world(2, vec![near.clone(), view], vec![line]);
+        for (capture, host) in world.wire.captures.iter_mut().zip(hosts) {
+            capture.set.host = Some(host.to_owned()).filter(|h| !h.is_empty());
+        }
+        let found = join(&mut world);
+        let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
+        assert_eq!(case.flows.len(), 2, "{what}");
+        let views = &case.facts.views;
+        let count = if syn_at_far.is_some() { 2 } else { 1 };
+        assert_eq!((views.syn_at_far, views.count), (syn_at_far, count), "{what}");
+    }
+}
+
+#[test]
 fn a_zone_error_is_undone_and_a_clock_error_is_not_called_a_zone() {
     // five hours, Nepal's quarter to six, and two that no zone makes
     for (shift, zone) in [(-18_000.0, true), (20_700.0, true), (40.0, false), (1_200.0, false)] {

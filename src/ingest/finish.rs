@@ -1,6 +1,9 @@
 //! Counts over a whole capture, and the order of its flows.
 
+use std::hash::BuildHasher as _;
 use std::ops::Range;
+
+use foldhash::fast::FixedState;
 
 use super::holes::Files;
 use super::merge::{self, Merged};
@@ -26,13 +29,29 @@ pub(super) struct Tally {
     silence: TimeDelta,
     files: Files,
     frames: u64,
+    /// Sum of what tells each frame from others.
+    digest: u64,
     snaplen_cut: u64,
     backwards: u64,
 }
 
+/// What copies of a capture have in common, in whatever files and format: how many frames, and a digest of them.
+pub(super) type Print = (u64, u64);
+
 impl Tally {
+    /// None of a capture without frames.
+    pub(super) fn print(&self) -> Option<Print> {
+        (self.frames > 0).then_some((self.frames, self.digest))
+    }
+
     /// Counts the frames of `range`, the first that this tally sees.
     pub(super) fn frames(&mut self, window: &Window, range: Range<usize>) {
+        let digest = |n: usize| {
+            let (header, bytes) = (&window.frames[n], window.frame(n));
+            let head = &bytes[..bytes.len().min(HEAD)];
+            FixedState::default().hash_one((header.time, header.captured, header.length, head))
+        };
+        self.digest = range.clone().map(digest).fold(0, u64::wrapping_add);
         let frames = &window.frames[range];
         let (Some(first), Some(last)) = (frames.first(), frames.last()) else { return };
         self.ends = Some((first.time, last.time));
@@ -64,6 +83,7 @@ impl Tally {
         self.ends = joined(self.ends, next.ends, |a, b| (a.0, b.1));
         self.span = joined(self.span, next.span, |a, b| (a.0.min(b.0), a.1.max(b.1)));
         self.frames += next.frames;
+        self.digest = self.digest.wrapping_add(next.digest);
         self.snaplen_cut += next.snaplen_cut;
         self.backwards += next.backwards;
         for link_type in next.link_types {
@@ -143,6 +163,9 @@ fn report(set: CaptureSet, tally: Tally, totals: &Totals, spilled_bytes: u64) ->
         set,
     }
 }
+
+/// Bytes of a frame that tell it from others of its time and length: the headers.
+const HEAD: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,12 @@
 //! Reads every capture: one window is read while the one before is decoded and dealt to the shards.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::finish::{self, Tally};
+use super::finish::{self, Print, Tally};
 use super::keys::Keys;
 use super::observer::AppObserver;
 use super::{Flows, IngestOptions, Ingested};
@@ -26,6 +28,7 @@ fn run_at_most(most: usize, sources: &[Source], options: &IngestOptions) -> Inge
     let records = share_of(options.max_memory, RECORD_SHARE);
     let mut all = Ingested { flows: Flows::with_limit(records), ..Ingested::default() };
     let mut keys = Keys::read(sources, &mut all.inputs);
+    let mut read = HashMap::new();
     for set in capture::group(sources) {
         let index = all.captures.len();
         let Some(index) = u16::try_from(index).ok().filter(|_| index < most).map(CaptureIndex) else {
@@ -33,7 +36,7 @@ fn run_at_most(most: usize, sources: &[Source], options: &IngestOptions) -> Inge
             continue;
         };
         let fragments = super::reassembler(sources);
-        Capture::new(index, set, options, &mut keys, fragments).run(sources, &mut all);
+        Capture::new(index, set, options, &mut keys, fragments).run(sources, &mut read, &mut all);
     }
     all
 }
@@ -45,6 +48,16 @@ fn left_out(source: &Source, most: usize) -> InputReport {
         format!("more than {most} captures, of which this one was not read; give fewer of them at once")
     });
     report
+}
+
+/// Forgets what a copy of a capture held, and says so.
+fn leave_out_copy(copy: &CaptureSet, original: &str, all: &mut Ingested) {
+    all.journals.retain(|(source, _)| !copy.files.contains(source));
+    if let Some(report) = all.inputs.last_mut() {
+        report.problems.note("capture_copy", Place::Whole, || {
+            format!("the frames of {} are those of {original}: they are counted once", copy.name)
+        });
+    }
 }
 
 /// One capture while it is read.
@@ -105,7 +118,8 @@ impl<'o> Capture<'o> {
         capture
     }
 
-    fn run(mut self, sources: &[Source], all: &mut Ingested) {
+    /// `read`: the names of captures that are read already. A copy of one is counted once: it is no second vantage point.
+    fn run(mut self, sources: &[Source], read: &mut HashMap<Print, String>, all: &mut Ingested) {
         for (file, source) in self.set.files.clone().into_iter().enumerate() {
             let source = &sources[source.0 as usize];
             let mut report = InputReport::of(source);
@@ -119,6 +133,12 @@ impl<'o> Capture<'o> {
         }
         if let Some(report) = all.inputs.last_mut() {
             self.reassembler.finish(&mut report.problems);
+        }
+        if let Some(print) = self.tally.print() {
+            match read.entry(print) {
+                Entry::Occupied(original) => return leave_out_copy(&self.set, original.get(), all),
+                Entry::Vacant(place) => _ = place.insert(self.set.name.clone()),
+            }
         }
         let ends = self.shards.into_par_iter().map(Shard::end).collect();
         finish::finish(self.index, self.set, self.tally, ends, self.options.from, all);
@@ -352,13 +372,46 @@ mod tests {
 
     #[test]
     fn captures_beyond_the_limit_are_left_out_and_said() {
-        let file = || pcap(&[b"?"]);
-        let (all, ..) = read(&[("a.pcap", file()), ("b.pcap", file()), ("c.pcap", file())], 2);
+        let file = |byte: u8| pcap(&[&[byte]]);
+        let (all, ..) = read(&[("a.pcap", file(1)), ("b.pcap", file(2)), ("c.pcap", file(3))], 2);
         assert_eq!(all.captures.len(), 2);
         let is_left_out =
             |i: &InputReport| i.problems.iter().any(|w| (w.name, w.loss) == ("limit_captures", true));
         let said: Vec<_> = all.inputs.iter().map(is_left_out).collect();
         assert_eq!(said, [false, false, true]);
+    }
+
+    /// Names, and the frames under each.
+    type Files<'a> = &'a [(&'a str, &'a [u8])];
+
+    /// The same frames in another format, in several files or in another order are a copy as well.
+    #[test]
+    fn a_copy_of_a_capture_is_counted_once_and_said() {
+        let udp = |n: u8| {
+            [
+                &[0x45, 0, 0, 28, 0, n, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2][..],
+                &[3, 232, 7, 208, 0, 8, 0, 0],
+            ]
+            .concat()
+        };
+        let file = |numbers: &[u8]| {
+            let frames: Vec<_> = numbers.iter().map(|n| udp(*n)).collect();
+            pcap(&frames.iter().map(Vec::as_slice).collect::<Vec<_>>())
+        };
+        let rows: [(Files<'_>, usize); 4] = [
+            (&[("b.pcap", &[1, 2, 3])], 1),
+            (&[("b.pcap0", &[2]), ("b.pcap1", &[3, 1])], 1),
+            (&[("b.pcap", &[1, 2])], 2),
+            (&[("b.pcap", &[1, 2, 4])], 2),
+        ];
+        for (others, captures) in rows {
+            let mut files = vec![("a.pcap", file(&[1, 2, 3]))];
+            files.extend(others.iter().map(|(name, numbers)| (*name, file(numbers))));
+            let (all, ..) = read(&files, 9);
+            assert_eq!((all.captures.len(), all.flows.len()), (captures, captures), "{others:?}");
+            let said = all.inputs.iter().flat_map(|i| i.problems.iter()).filter(|w| w.name == "capture_copy");
+            assert_eq!(said.count(), 2 - captures, "{others:?}");
+        }
     }
 
     #[test]
