@@ -191,7 +191,7 @@ fn service_of(fields: &EventFields, map: &ClusterMap) -> Option<(String, String)
 }
 
 /// `name.namespace.svc`, with or without a cluster domain behind it.
-fn service_of_host(host: &str) -> Option<(String, String)> {
+pub(super) fn service_of_host(host: &str) -> Option<(String, String)> {
     let mut labels = host.split('.');
     let (name, namespace, svc) = (labels.next()?, labels.next()?, labels.next()?);
     (svc == "svc" && !name.is_empty()).then(|| (namespace.to_owned(), name.to_owned()))

@@ -16,14 +16,16 @@ use super::trust::Trust;
 use super::tuples;
 use super::{
     Case, CaseFlow, Correlated, JoinOptions, Key, Matching, Role, Target, World, callers, cases, contrary,
-    crowd, lookups,
+    crowd, lookups, probes,
 };
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::{Ending, LogEvent};
 use crate::time::{TimeDelta, Timestamp};
 
-/// Joins everything. The world is changed in one respect: events of a log whose zone was assumed wrongly are shifted.
+/// Joins everything. The world is changed in two respects: events of a log whose zone was assumed wrongly are shifted,
+/// and probes that lead elsewhere than to their pods are marked.
 pub fn correlate(world: &mut World, options: &JoinOptions) -> Correlated {
+    probes::mark(world);
     let table = FlowTable::new(&world.wire.flows, sources(world));
     let connections = Connections::new(world, Some(&table));
     let captures = CaptureOffsets::new(&world.wire.flows, world.wire.captures.len(), &connections);

@@ -41,6 +41,7 @@ mod link;
 mod lists;
 mod lookups;
 mod named;
+mod probes;
 mod questions;
 mod requests;
 mod sources;

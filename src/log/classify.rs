@@ -207,6 +207,7 @@ pub(super) fn field(parsed: &Parsed, name: &str) -> String {
         "apiservice" => f.apiservice.clone(),
         "service" => f.service.clone(),
         "node" => f.node.clone(),
+        "probed" => f.probed.clone(),
         "proxy" => f.proxy.clone(),
         "op" => f.op.clone(),
         "grpc_code" => f.grpc_code.clone(),

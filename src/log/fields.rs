@@ -86,6 +86,8 @@ pub struct EventFields {
     pub service: Option<String>,
     /// Node name.
     pub node: Option<String>,
+    /// `namespace/name` of the pod that a probe was of.
+    pub probed: Option<String>,
     /// Proxy address.
     pub proxy: Option<String>,
     /// Operation of the network error: `dial`, `read`, `write`, `lookup`.
@@ -123,6 +125,7 @@ impl EventFields {
             apiservice,
             service,
             node,
+            probed,
             proxy,
             op,
             grpc_code,
@@ -130,7 +133,8 @@ impl EventFields {
         } = self;
         let url = url.as_ref().map_or(0, |url| url.scheme.len() + url.host.len() + url.path.len());
         let of_x509 = [x509, x509_validity, x509_candidate, x509_valid_for, x509_wanted];
-        let names = [webhook, method, alert, dns_name, apiservice, service, node, proxy, op, grpc_code];
+        let calls = [webhook, method, alert, dns_name, apiservice, service, op, grpc_code];
+        let names = calls.into_iter().chain([node, probed, proxy]);
         let texts = of_x509.into_iter().chain(names).flatten().map(String::len);
         url + reason.len() + texts.sum::<usize>()
     }

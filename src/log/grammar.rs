@@ -13,7 +13,7 @@ use super::envelope::{Layer, Peeled};
 use super::operation::operation;
 use super::structured::{structure, value};
 use super::{Edge, EventFields, Url};
-use super::{denial, edge, foreign, nginx, stamp};
+use super::{denial, edge, foreign, nginx, probe, stamp};
 use crate::time::TimeDelta;
 
 /// Whose words a line repeats, where it is not the first to say them.
@@ -96,7 +96,9 @@ pub(super) fn parse(peeled: &Peeled<'_>) -> Parsed {
     }
     truncate(&mut out.text);
     let by_nginx = peeled.layers.last() == Some(&Layer::Nginx);
-    out.own = denial::end(if by_nginx { nginx::reason(&out.text) } else { &out.text });
+    let told = if by_nginx { nginx::reason(&out.text) } else { &out.text };
+    let quoted = probe::words(told, Some(&*headline).filter(|headline| *headline != out.text));
+    out.own = [denial::end(told), quoted.end].into_iter().flatten().min();
     out.by_dispatcher = by(peeled, DISPATCHER);
     let own = headline.get(..denial::end(&headline).unwrap_or(headline.len())).unwrap_or_default();
     out.copy = copy_of(peeled, own, out.own_text(), &values);
@@ -106,6 +108,12 @@ pub(super) fn parse(peeled: &Peeled<'_>) -> Parsed {
     }
     read_text(&mut out, by_nginx);
     out.edge = edge::edge(peeled, own, &values, &out);
+    if quoted.call {
+        // whatever words its reason quotes
+        out.edge = Edge::Probe;
+        (out.fields.webhook, out.fields.apiservice) = (None, None);
+        out.fields.probed = value(&values, "pod").map(str::to_owned);
+    }
     if out.edge == Edge::AggregatedApi && out.fields.apiservice.is_some() {
         out.fields.deadline.get_or_insert(AVAILABILITY_DEADLINE);
     }

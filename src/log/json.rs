@@ -171,10 +171,19 @@ pub(super) fn event(object: &Map<String, Value>, out: &mut Peeled<'_>) -> Option
     };
     out.ident = from("reportingComponent", "component").or_else(|| from("reportingController", "component"));
     out.host = from("reportingInstance", "host");
+    out.values
+        .extend(probed(object).filter(|_| message.contains(" probe ")).map(|pod| ("pod".to_owned(), pod)));
     let metadata = object.get("metadata").and_then(Value::as_object);
     let count = object.get("count").or_else(|| series?.get("count")).map_or(0, |n| n.as_u64().unwrap_or(0));
     out.id = metadata.and_then(|m| text_of(m, "uid")).map(|uid| format!("{uid} {count}"));
     Some(message.to_owned())
+}
+
+/// The pod that an event is about, as klog names one.
+fn probed(event: &Map<String, Value>) -> Option<String> {
+    let about = ["involvedObject", "regarding"].iter().find_map(|key| event.get(*key)?.as_object())?;
+    let of_pod = text_of(about, "kind") == Some("Pod");
+    Some(format!("{}/{}", text_of(about, "namespace")?, text_of(about, "name")?)).filter(|_| of_pod)
 }
 
 /// An audit event: what the API server answered to a client, with microseconds in UTC.

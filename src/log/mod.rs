@@ -43,6 +43,7 @@ mod nginx;
 mod operation;
 mod origin;
 mod pods;
+mod probe;
 mod quick;
 mod quote;
 mod read;
@@ -98,7 +99,7 @@ pub enum Edge {
     AuthWebhook,
     /// A client (kubelet, controller-manager, scheduler, kubectl, any) → apiserver.
     Apiserver,
-    /// kubelet → pod (probes).
+    /// kubelet → pod (probes, hooks over HTTP).
     Probe,
     /// konnectivity server or agent.
     Konnectivity,

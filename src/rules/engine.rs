@@ -12,7 +12,7 @@ use super::fields::CaseView;
 use super::rule::{Need, Rule};
 use super::{Confidence, Finding, Judgement, RuleSet, Standing};
 use crate::correlate::{Case, Correlated, Key, Missing, Target, World};
-use crate::log::LogEvent;
+use crate::log::{Edge, LogEvent};
 use crate::time::Timestamp;
 
 /// The best judgement of each case that any rule matches, in order of the cases. Cases whose best rule keeps quiet
@@ -226,12 +226,20 @@ fn missing(best: &Match<'_>, case: &Case, view: &CaseView<'_>, standing: Standin
     all
 }
 
-/// Only an API server writes such a line, and none did.
+/// Only an API server writes such a line, and none did; or only a probe of another pod gives such words.
 fn other_writer(event: &LogEvent) -> Missing {
-    let pod = event.pod.as_deref().unwrap_or("another");
-    let detail = format!(
-        "written by pod {pod}, by its names not by an API server, though only an API server writes such words"
-    );
+    let detail = if event.edge == Edge::Probe {
+        let pod =
+            event.fields.probed.as_deref().map_or_else(|| "a pod".to_owned(), |pod| format!("pod {pod}"));
+        format!(
+            "what the kubelet says of a probe of {pod} names what is not that pod's: it may be what a command printed"
+        )
+    } else {
+        let pod = event.pod.as_deref().unwrap_or("another");
+        format!(
+            "written by pod {pod}, by its names not by an API server, though only an API server writes such words"
+        )
+    };
     Missing { what: "writer", detail: detail.into(), command: None }
 }
 
@@ -323,9 +331,8 @@ fn finding(mut occurrences: Vec<Judgement>, correlated: &Correlated) -> Option<F
 }
 
 /// Fields in which the occurrences differ are left out.
-fn common_target(occurrences: &[Judgement], correlated: &Correlated) -> Target {
-    let mut targets =
-        occurrences.iter().filter_map(|j| correlated.cases.get(j.case as usize)).map(|c| &c.target);
+fn common_target<'c>(cases: impl Iterator<Item = &'c Case>) -> Target {
+    let mut targets = cases.map(|c| &c.target);
     let Some(mut common) = targets.next().cloned() else {
         return Target::default();
     };

@@ -44,7 +44,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("log.component", Kind::Text, "Component that wrote the line.", "log.component == \"kube-apiserver\"", |v| v.log(|e| e.component.as_deref().into())),
     Field::new("log.host", Kind::Text, "Host that wrote the line.", "log.host == \"cp-1\"", |v| v.log(|e| e.host.as_deref().into())),
     Field::new("log.pod", Kind::Text, "namespace/pod that wrote the line.", "log.pod contains \"webhook\"", |v| v.log(|e| e.pod.as_deref().into())),
-    Field::new("log.pretends", Kind::Flag, "Only an API server writes such words, and the pod that wrote them is none by its namespace and names.", "!log.pretends", |v| v.log(|e| e.pretends.into())),
+    Field::new("log.pretends", Kind::Flag, "Only an API server writes such words, and the pod that wrote them is none by its namespace and names; or a kubelet says of a probe what only one of another namespace's pods or Services gives.", "!log.pretends", |v| v.log(|e| e.pretends.into())),
     Field::new("log.server_side", Kind::Flag, "The line is a server's view of its client.", "log.server_side", |v| v.log(|e| e.server_side.into())),
     Field::new("log.reason", Kind::Text, "The reason in the message's own words, after all wrappers.", "log.reason contains \"refused\"", |v| fields(v, |f| (&f.reason).into())),
     Field::new("log.op", Kind::Text, "Operation of the network error: dial, read, write, lookup.", "log.op == \"dial\"", |v| text(v, |f| &f.op)),
@@ -73,5 +73,6 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("log.apiservice", Kind::Text, "APIService.", "log.apiservice == \"v1beta1.metrics.k8s.io\"", |v| text(v, |f| &f.apiservice)),
     Field::new("log.service", Kind::Text, "namespace/name of the Service.", "log.service == \"kube-system/metrics-server\"", |v| text(v, |f| &f.service)),
     Field::new("log.node", Kind::Text, "Node name.", "log.node == \"node-1\"", |v| text(v, |f| &f.node)),
+    Field::new("log.probed", Kind::Text, "namespace/name of the pod that a probe was of.", "log.probed == \"shop/web-0\"", |v| text(v, |f| &f.probed)),
     Field::new("log.proxy", Kind::Text, "Proxy address.", "log.proxy", |v| text(v, |f| &f.proxy)),
 ];
