@@ -123,6 +123,65 @@ fn words_of_an_api_server_in_the_log_of_another_pod_are_no_certainty() {
 }
 
 #[test]
+fn a_probe_of_what_is_not_the_pods_is_no_certainty() {
+    let probe = |pod: &str, said: &str| {
+        let line = format!(
+            "I1121 02:00:05.001002     900 prober.go:107] \"Probe failed\" probeType=\"Readiness\" pod=\"{pod}\" podUID=\"a\" containerName=\"c\" probeResult=\"failure\" output=\"{said}\"\n"
+        );
+        let claim = service(
+            "evil",
+            "mine",
+            &json!({ "clusterIP": "10.96.0.8", "externalIPs": ["10.0.0.2"], "ports": [{ "port": 443 }] }),
+            &json!({}),
+        );
+        let items: Vec<Value> = owner("ns", "ab").into_iter().chain([claim]).collect();
+        let objects = json!({ "apiVersion": "v1", "kind": "List", "items": items });
+        refused("kubelet.log", &line, &objects)
+    };
+    let dial = "dial tcp 10.0.0.2:443: connect: connection refused";
+    let dial_service = "dial tcp 10.96.0.7:443: connect: connection refused";
+    let url = "Get \\\"https://ab.ns.svc:443/\\\": dial tcp 10.96.0.7:443: connect: connection refused";
+    for said in [dial, &format!("Get \\\"https://10.0.0.2:443/\\\": {dial}")] {
+        let own = probe("ns/pay-0", said);
+        assert_eq!(
+            (first(&own, "confidence"), first(&own, "edge")),
+            (&json!("high"), &json!("probe")),
+            "{own}"
+        );
+    }
+    for said in [dial, dial_service, url] {
+        let theirs = probe("evil/e-0", said);
+        assert_eq!(first(&theirs, "confidence"), "medium", "{said}: {theirs}");
+        let missing = theirs["findings"][0]["occurrences"][0]["missing"].to_string();
+        assert!(missing.contains("a probe of pod evil/e-0 names what is not that pod's"), "{missing}");
+    }
+}
+
+#[test]
+fn an_event_of_kubernetes_takes_no_connection_from_a_line_of_the_api_server() {
+    let event = |seconds: u32| {
+        json!({ "apiVersion": "v1", "kind": "Event", "metadata": { "name": "e.1", "namespace": "ns", "uid": "u" },
+            "involvedObject": { "kind": "Pod", "namespace": "ns", "name": "pay-0" }, "reason": "Unhealthy",
+            "message": "Readiness probe failed: dial tcp 10.0.0.2:443: connect: connection refused", "count": 1,
+            "source": { "component": "kubelet" }, "lastTimestamp": format!("2026-11-21T02:00:{seconds:02}Z") })
+    };
+    for seconds in [5, 6] {
+        let mut items = owner("ns", "ab").to_vec();
+        items.push(event(seconds));
+        let objects = json!({ "apiVersion": "v1", "kind": "List", "items": items });
+        // a good while after its packets: a stamp of the second fits them better
+        let line = line().replace("02:00:05.001001", "02:00:05.201001");
+        let report = refused("kube-apiserver.log", &line, &objects);
+        let found = report["findings"].as_array().expect("findings");
+        let carried = |f: &&Value| f["occurrences"][0]["flows"].as_array().is_some_and(|f| !f.is_empty());
+        let [carried] = found.iter().filter(carried).collect::<Vec<_>>()[..] else { panic!("{report}") };
+        let told = &carried["occurrences"][0]["logs"][0]["path"];
+        assert_eq!((&carried["edge"], told), (&json!("webhook"), &json!("kube-apiserver.log")), "{report}");
+        assert!(report.to_string().contains("objects.json"), "the event is read");
+    }
+}
+
+#[test]
 fn a_claimed_address_is_called_by_the_name_of_whose_it_is() {
     let ports = json!([{ "port": 443 }]);
     let claims = [

@@ -124,7 +124,11 @@ impl Join<'_> {
         }
         callers::prefer(self, &mut found);
         self.settle(found.into_iter().flatten().collect(), &mut assigned);
-        crowd::settle(self, &mut finder, &calls, crowd::LOOKED_AT, &mut assigned);
+        let (later, first): (Vec<Call>, Vec<Call>) =
+            calls.iter().partition(|c| comes_later(&self.world.logs.events[c.event as usize]));
+        for calls in [&first, &later] {
+            crowd::settle(self, &mut finder, calls, crowd::LOOKED_AT, &mut assigned);
+        }
         contrary::find(self, &mut finder, &calls, &mut assigned);
         self.find_siblings(&mut finder, &mut assigned);
         assigned
@@ -143,14 +147,17 @@ impl Join<'_> {
         calls.collect()
     }
 
-    /// One to one, best first; a server's own view may share the flow with a caller's.
+    /// One to one, best first, and what others say of a call after what its caller says of it; a server's own view may
+    /// share the flow with a caller's.
     fn settle(&self, mut all: Vec<Candidate>, assigned: &mut Assigned) {
         let losers: BTreeMap<u32, Vec<(f64, FlowIndex)>> = all.iter().fold(BTreeMap::new(), |mut map, c| {
             map.entry(c.event).or_insert_with(Vec::new).push((c.score, c.ended.flow));
             map
         });
+        let later = |c: &Candidate| comes_later(&self.world.logs.events[c.event as usize]);
         all.sort_by(|a, b| {
-            b.score.total_cmp(&a.score).then(a.event.cmp(&b.event)).then(a.ended.flow.cmp(&b.ended.flow))
+            let by_score = || b.score.total_cmp(&a.score).then(a.event.cmp(&b.event));
+            later(a).cmp(&later(b)).then_with(by_score).then(a.ended.flow.cmp(&b.ended.flow))
         });
         let mut taken: HashSet<(FlowIndex, u32, bool)> = HashSet::new();
         for candidate in &all {
@@ -367,6 +374,13 @@ impl Join<'_> {
         let pod = event.pod.as_deref().filter(|_| event.server_side).map(str::to_owned);
         Target { pod, ..self.goals.of(n).target(&event.fields) }
     }
+}
+
+/// Whether a connection that a precise line claims is not this line's: others say what it says, or it tells no more than
+/// the second, in which many calls may have failed, and is no API server's.
+fn comes_later(event: &LogEvent) -> bool {
+    let own = event.component.as_deref().is_some_and(|name| name.contains("apiserver"));
+    event.is_hearsay() || event.resolution >= TimeDelta::from_secs(1) && !own
 }
 
 /// What a key says, in words.

@@ -212,6 +212,7 @@ pub(super) fn event(name: &str, host: &str, at: f64) -> LogEvent {
         host: Some("cp-1".into()),
         pod: None,
         pretends: false,
+        of_object: false,
         server_side: false,
         endings: EventSet::builtin().endings(name, false).expect("an event of the built-in files"),
         fields: EventFields { url: Some(url), reason: name.into(), ..EventFields::default() }.into(),

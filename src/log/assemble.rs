@@ -267,7 +267,8 @@ impl Drafter<'_> {
 
     /// Gives the time of the hit; `latest` is the latest time above it in the same file.
     fn draft(&self, hit: Hit, latest: Option<Timestamp>, out: &mut Drafts) -> Option<Timestamp> {
-        let Hit { mut lines, stamps, what, component, host, pod, stranger, began, mark, words } = hit;
+        let Hit { mut lines, stamps, what, component, host, pod, stranger, of_object, began, mark, words } =
+            hit;
         let resolved = self.clock.resolve(&stamps).map(|(t, r)| (self.clock.after(t, latest), r));
         let time = resolved.map(|(t, _)| t);
         for line in &mut lines {
@@ -289,6 +290,7 @@ impl Drafter<'_> {
         let Some(mut event) = self.event(known, lines, component, host) else { return time };
         event.pod = pod.or(event.pod);
         event.pretends = pretends;
+        event.of_object = of_object;
         event.time = time.or(began);
         event.resolution = resolved.map_or(TimeDelta::from_secs(1), |(_, r)| r);
         out.events.push(Draft {
@@ -327,6 +329,7 @@ impl Drafter<'_> {
             host: host.or_else(|| self.host.clone()),
             pod: self.pod.clone(),
             pretends: false,
+            of_object: false,
             server_side: known.server_side,
             endings,
             fields: known.fields,

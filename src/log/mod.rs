@@ -201,14 +201,24 @@ pub struct LogEvent {
     pub host: Option<Arc<str>>,
     /// `namespace/pod` that wrote it, from the path or the envelope.
     pub pod: Option<Arc<str>>,
-    /// Only an API server writes such words, and a pod wrote them that is none.
+    /// Only an API server writes such words, and a pod wrote them that is none; or a kubelet quotes of a probe what only one
+    /// of another namespace's pods or Services gives.
     pub pretends: bool,
+    /// An object of kind Event tells it: whoever may write to a namespace may say so there, in any words and of any moment.
+    pub of_object: bool,
     /// The server's view of a client (its `source` is the client), else the caller's.
     pub server_side: bool,
     /// How the call can have ended, as its words mean it; likeliest first.
     pub endings: Endings,
     /// Typed fields; calls that failed with the same words share them.
     pub fields: SharedFields,
+}
+
+impl LogEvent {
+    /// Whoever is named as its writer need not be: what a component's own log says comes before it.
+    pub fn is_hearsay(&self) -> bool {
+        self.of_object || self.pretends
+    }
 }
 
 /// How sure the time base of a log is, and what from.

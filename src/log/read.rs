@@ -12,7 +12,7 @@ use memchr::memchr;
 
 use super::classify::{self, Known, Told};
 use super::entry::Entry;
-use super::envelope::{self, Peeled};
+use super::envelope::{self, Layer, Peeled};
 use super::grammar;
 use super::memory::Memory;
 use super::quick;
@@ -35,6 +35,8 @@ pub(super) struct Hit {
     pub pod: Option<Arc<str>>,
     /// [`Peeled::stranger`].
     pub stranger: bool,
+    /// An object of kind Event told it.
+    pub of_object: bool,
     /// When the command began whose output this is, for lines without any stamp.
     pub began: Option<Timestamp>,
     /// By which the same line in another source is known.
@@ -179,8 +181,20 @@ pub(super) fn known_line(
         let (what, lines) = (What::Event(known), vec![line()]);
         let mark = twin::mark(quick.inner, quick.pid.unwrap_or_default(), quick.caller, quick.message);
         let words = None; // klog tells microseconds
-        let (pod, stranger, began) = (None, false, None);
-        out.hits.push(Hit { lines, stamps, what, component, host, pod, stranger, began, mark, words });
+        let (pod, stranger, of_object, began) = (None, false, false, None);
+        out.hits.push(Hit {
+            lines,
+            stamps,
+            what,
+            component,
+            host,
+            pod,
+            stranger,
+            of_object,
+            began,
+            mark,
+            words,
+        });
     } else {
         out.count(&told, || Some(line()));
     }
@@ -263,6 +277,7 @@ fn hit(
         host: peeled.host.as_deref().map(|name| memory.name(name)),
         pod: peeled.pod.as_deref().map(|name| memory.name(name)),
         stranger: peeled.stranger,
+        of_object: peeled.layers.contains(&Layer::Event),
         began,
         words: if mark.is_none() { twin::words_of(peeled) } else { None },
         mark,

@@ -163,9 +163,10 @@ fn join_events(events: &mut [Draft], mut slot: Vec<usize>, gone: &mut [bool]) {
         let twin = &mut events[n].event;
         let lines = std::mem::take(&mut twin.lines);
         let (component, host, pod) = (twin.component.clone(), twin.host.clone(), twin.pod.clone());
-        let pretends = twin.pretends;
+        let (pretends, of_object) = (twin.pretends, twin.of_object);
         let event = &mut events[lead].event;
         event.pretends &= pretends;
+        event.of_object &= of_object;
         event.lines.extend(lines);
         event.component = event.component.take().or(component);
         event.host = event.host.take().or(host);

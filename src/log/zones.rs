@@ -183,6 +183,7 @@ mod tests {
             host: None,
             pod: None,
             pretends: false,
+            of_object: false,
             server_side: false,
             endings: endings::none(),
             fields: fields.into(),

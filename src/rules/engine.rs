@@ -168,6 +168,7 @@ fn judgement(
         severity: rule.severity,
         standing,
         confidence: surest(best, case, view),
+        hearsay: view.event.is_some_and(LogEvent::is_hearsay),
         title: rule.title.clone(),
         explanation: rule.explain.render(view).into(),
         next: rule.next.iter().map(|t| t.render_for_shell(view)).collect(),
@@ -313,17 +314,20 @@ fn group_target(target: &Target) -> Target {
 }
 
 fn finding(mut occurrences: Vec<Judgement>, correlated: &Correlated) -> Option<Finding> {
-    let time = |j: &Judgement| correlated.cases.get(j.case as usize).and_then(|c| c.time);
+    let case = |j: &Judgement| correlated.cases.get(j.case as usize);
+    let time = |j: &Judgement| case(j).and_then(|c| c.time);
     occurrences.sort_by_key(|j| (time(j), j.case));
+    let own = occurrences.iter().any(|j| !j.hearsay && case(j).is_some_and(|c| c.event.is_some()));
+    let asked = |j: &Judgement| !(own && j.hearsay);
     let surest = occurrences.iter().max_by_key(|j| {
         let settled = !matches!(j.standing, Standing::Inconclusive | Standing::LogOnly);
-        (settled, j.confidence, Reverse((time(j), j.case)))
+        (asked(j), settled, j.confidence, Reverse((time(j), j.case)))
     })?;
     let times: Vec<Timestamp> = occurrences.iter().filter_map(time).collect();
     Some(Finding {
         id: String::new(),
         judgement: surest.clone(),
-        target: common_target(&occurrences, correlated),
+        target: common_target(occurrences.iter().filter(|j| asked(j)).filter_map(case)),
         first: times.first().copied(),
         last: times.last().copied(),
         occurrences,

@@ -122,6 +122,8 @@ pub struct Judgement {
     pub standing: Standing,
     /// How sure.
     pub confidence: Confidence,
+    /// The line may be another's than its writer's ([`LogEvent::is_hearsay`](crate::log::LogEvent::is_hearsay)).
+    pub hearsay: bool,
     /// The rule's title.
     pub title: Arc<str>,
     /// The rule's explanation with this case's values.
@@ -141,9 +143,10 @@ pub struct Judgement {
 pub struct Finding {
     /// `F1`, `F2`, … worst first.
     pub id: String,
-    /// The judgement that speaks for all: of the surest occurrence, the earliest of those.
+    /// The judgement that speaks for all: of the surest occurrence, the earliest of those, and of none that is hearsay
+    /// where a line is not.
     pub judgement: Judgement,
-    /// What they were to reach; fields in which the occurrences differ are left out.
+    /// What they were to reach; fields in which the occurrences differ are left out, those of hearsay aside.
     pub target: Target,
     /// All occurrences in order of time.
     pub occurrences: Vec<Judgement>,
