@@ -119,9 +119,12 @@ fn is_json_object(text: &str) -> bool {
 /// The first line is an object of its own with a line of a log in it, and does not call itself one of Kubernetes.
 fn is_json_line(text: &str) -> bool {
     const LINE: [&str; 4] = ["log", "message", "msg", "MESSAGE"];
+    const TIME: [&str; 4] = ["ts", "time", "timestamp", "@timestamp"];
     let first = text.lines().next().unwrap_or_default();
     serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(first).is_ok_and(|object| {
-        !object.contains_key("apiVersion")
+        // a logger may say which version and kind it logs of: it tells the time of its line, as no object does
+        let told = !object.contains_key("metadata") && TIME.iter().any(|key| object.contains_key(*key));
+        (told || !object.contains_key("apiVersion"))
             && LINE.iter().any(|key| object.get(*key).is_some_and(serde_json::Value::is_string))
     })
 }

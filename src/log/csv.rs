@@ -22,6 +22,8 @@ pub(super) struct Columns {
     first: First,
     /// Times without a zone are in the zone of who looked, not in UTC.
     local: bool,
+    /// The column of the message, where it is the last: not everybody who writes it there quotes it.
+    last: u8,
 }
 
 /// What the first value of a row looks like, by which a row is told from the middle of one that goes over lines.
@@ -70,7 +72,7 @@ impl Columns {
     /// The columns of a file that begins with `head`, if its first row names those of a log.
     pub(super) fn of(head: &[u8]) -> Option<Self> {
         let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-        let (header, len) = row(head)?;
+        let (header, len) = row(head, MAX_COLUMNS)?;
         let place = |names: &[&str], skip: usize| {
             let mut found = header.iter().enumerate().filter(|(_, name)| names.contains(&&***name));
             found.nth(skip).and_then(|(n, _)| u8::try_from(n).ok()).unwrap_or(NONE)
@@ -82,10 +84,12 @@ impl Columns {
         if time == NONE || message[0] == NONE {
             return None;
         }
-        let (second, _) = row(head.get(len..)?)?;
+        let (second, _) = row(head.get(len..)?, MAX_COLUMNS)?;
         let first = if time == 0 { First::Time } else { First::of(second.first()?) };
         let local = header.get(usize::from(time)).is_some_and(|name| name.ends_with("[Local Time]"));
-        Some(Self { time, message, names: NAMES.map(|names| place(names, 0)), first, local })
+        let ends = header.len() == usize::from(message[0]) + 1;
+        let last = if ends { message[0] } else { MAX_COLUMNS as u8 };
+        Some(Self { time, message, names: NAMES.map(|names| place(names, 0)), first, local, last })
     }
 
     /// Whether a row begins at the line that `rest` begins with.
@@ -105,7 +109,7 @@ impl Columns {
     pub(super) fn around(self, block: &[u8], hit: usize) -> Option<Record> {
         let mut start = 0;
         loop {
-            let (values, len) = row(block.get(start..)?)?;
+            let (values, len) = row(block.get(start..)?, self.last.into())?;
             let end = start + len;
             if hit < end {
                 return Some(Record { peeled: self.peeled(&values)?, start, end });
@@ -204,23 +208,30 @@ fn american(text: &str) -> Option<Stamp> {
     (taken == text.len()).then_some(stamp)
 }
 
-/// The values of the row that `text` begins with, and its bytes with the line end.
-fn row(text: &[u8]) -> Option<(Vec<String>, usize)> {
+/// The values of the row that `text` begins with, and its bytes with the line end; behind `last` commas stands one value,
+/// whatever commas it holds.
+fn row(text: &[u8], last: usize) -> Option<(Vec<String>, usize)> {
     if text.is_empty() {
         return None;
     }
     let mut values = Vec::new();
     let mut value = Vec::new();
-    let (mut at, mut quoted) = (0, false);
+    let (mut at, mut quoted, mut at_start) = (0, false, true);
     while let Some(&byte) = text.get(at) {
         match byte {
             b'"' if quoted && text.get(at + 1) == Some(&b'"') => {
                 value.push(b'"');
                 at += 1;
             }
-            b'"' => quoted = !quoted,
-            b',' if !quoted && values.len() < MAX_COLUMNS => values.push(std::mem::take(&mut value)),
-            b',' if !quoted => value.clear(),
+            // within a value that does not begin with one it is a character of it
+            b'"' if quoted || at_start => quoted = !quoted,
+            b',' if !quoted && values.len() < last => {
+                values.push(std::mem::take(&mut value));
+                at += 1;
+                at_start = true;
+                continue;
+            }
+            b',' if !quoted && last == MAX_COLUMNS => value.clear(),
             b'\n' if !quoted => {
                 at += 1;
                 break;
@@ -228,6 +239,7 @@ fn row(text: &[u8]) -> Option<(Vec<String>, usize)> {
             b'\r' if !quoted => {}
             _ => value.push(byte),
         }
+        at_start = false;
         at += 1;
     }
     values.push(value);
@@ -263,6 +275,7 @@ mod tests {
             format!("@timestamp,@message\n2026-11-21 02:24:47.531,\"{line}\"\n"),
             format!("\"_time\",host,source,\"_raw\"\n\"2026-11-21T02:24:47.531+0000\",cp-1,x,\"{line}\"\n"),
             format!("timestamp,message\r\n1795227887531,\"{line}\"\r\n"),
+            format!("timestamp,message\n1795227887531,{}\n", line.replace("\"\"", "\"")),
             format!("TenantId,TimeGenerated [UTC],log_s\na,\"11/21/2026, 2:24:47.531 AM\",\"{line}\"\n"),
             format!(
                 "insertId,jsonPayload.message,textPayload,timestamp\na,,\"{line}\",2026-11-21T02:24:47.531Z\n"
