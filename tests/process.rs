@@ -107,6 +107,32 @@ fn input_that_nothing_could_read_is_no_success() {
     assert_eq!((code, status("a.journal"), status("a.log")), (3, Some("unreadable"), Some("ok")), "{report}");
 }
 
+#[test]
+fn input_of_which_nothing_is_of_use_is_no_answer() {
+    let gz = b"\x1f\x8b\x08\0\0\0\0\0\0\x03not a true archive";
+    let behind = [&b"Warning: Permanently added host\n"[..], gz].concat();
+    for (name, bytes, words) in [
+        ("a.enc", &b"Salted__\x01\x02\x03\x04\xff\0\x01\x02"[..], "openssl enc -d"),
+        ("a.asc", b"-----BEGIN PGP MESSAGE-----\n\nhQEMA\n-----END PGP MESSAGE-----\n", "gpg -d"),
+        ("a.b64", b"H4sIAAAAAAAAA2FiY2RlZmdoaWprbG1ub3BxcnN0dXZ3eHl6\nH4sIAAAAAAAAA2FiY2Rl\n", "base64 -d"),
+        ("a.tgz", &behind, "behind lines of text"),
+    ] {
+        let folder = bundle(&[(name, bytes)]);
+        let path = folder.path().join(name);
+        for input in [folder.path(), &path] {
+            let run = program(&["analyze", "--format", "table"], input).output().expect("a run");
+            let (said, out) = (said(&run), String::from_utf8_lossy(&run.stdout).into_owned());
+            assert_eq!(run.status.code(), Some(3), "{name}: {said}{out}");
+            assert!(said.contains(words) && said.contains("Send logs as text"), "{name}: {said}");
+            assert!(out.contains("Nothing of the input could be read."), "{name}: {out}");
+            assert!(!out.contains("No transport fault") && !out.contains("all read"), "{name}: {out}");
+        }
+        let both = bundle(&[(name, bytes), ("a.log", line_with("").as_bytes())]);
+        let (code, report) = analyze(&both, &["--year", "2026"]);
+        assert_eq!((code, &report["summary"]["occurrences"]), (0, &Value::from(1)), "{name} beside a log");
+    }
+}
+
 /// Every command that writes one output, with what it must be told, and the folder that it reads; [`batch`] writes several.
 fn commands() -> (TempDir, Vec<Vec<&'static str>>) {
     let calls: String = (0..150).map(|n| line_with(&format!("{n:x}"))).collect();

@@ -138,6 +138,7 @@ mod prefix;
 mod sniff;
 mod spool;
 mod tar;
+mod unread;
 mod views;
 
 pub use codec::{unpacked, unpacked_lz4_block};

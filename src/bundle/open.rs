@@ -57,14 +57,32 @@ pub(super) enum Endian {
     Big,
 }
 
+/// Units of UTF-16 that tell it from other data where no mark does.
+const UNITS: usize = 24;
+
 impl Endian {
     /// The byte order that a byte order mark says.
     pub(super) fn of(head: &[u8]) -> Option<Self> {
         match head {
             [0xff, 0xfe, second, third, ..] if (*second, *third) != (0, 0) => Some(Self::Little),
             [0xfe, 0xff, ..] => Some(Self::Big),
-            _ => None,
+            _ => Self::of_unmarked(head),
         }
+    }
+
+    /// The byte order of text without a mark: of all units of the head one byte is NUL and the other a character of ASCII.
+    fn of_unmarked(head: &[u8]) -> Option<Self> {
+        let units = head.chunks_exact(2).take(UNITS);
+        let is = |high: usize| {
+            let text = |b: u8| matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~');
+            units
+                .clone()
+                .all(|unit| unit.get(high) == Some(&0) && unit.get(1 - high).is_some_and(|b| text(*b)))
+        };
+        if units.len() < UNITS {
+            return None;
+        }
+        if is(1) { Some(Self::Little) } else { is(0).then_some(Self::Big) }
     }
 }
 

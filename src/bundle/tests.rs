@@ -149,6 +149,11 @@ fn kinds_come_from_content() {
         ("j4", b"<!DOCTYPE html>\n<html>\n", SourceKind::Unknown),
         ("j5", b"{\"kind\":\"x\",\"log\":\"E1121 02:24:41.000000 1 main.go:1] x\\n\"}\n", SourceKind::Log),
         ("j6", b"{\"type\":\"Warning\",\"apiVersion\":\"v1\",\"kind\":\"Event\",\"message\":\"m\"}\n", SourceKind::Objects),
+        (
+            "j7",
+            b"{\"type\":\"log\",\"apiVersion\":\"x\",\"kind\":\"y\",\"level\":\"info\",\"ts\":\"2026-11-21T02:24:47.5Z\",\"msg\":\"m\"}\n",
+            SourceKind::Log,
+        ),
         ("j7", b"E1121 02:24:41.000000 1 main.go:1] a\n\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0E1121 02:24:42", SourceKind::Log),
         ("j8", b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", SourceKind::Unknown),
         ("j9", b"I1121 02:24:41.000000 1 log.go:245] http: TLS handshake error: ([\"src= src= x dport=\"])\n", SourceKind::Log),
@@ -857,7 +862,17 @@ fn utf16_text_reads_as_utf8() {
         [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
     let big: Vec<u8> =
         [0xfe, 0xff].into_iter().chain(text.encode_utf16().flat_map(u16::to_be_bytes)).collect();
-    for stored in [little.clone(), big, gzip(&little), gzip(&tar(&[("a", &little)]))] {
+    let unmarked = [little[2..].to_vec(), big[2..].to_vec()];
+    let [little_unmarked, big_unmarked] = unmarked;
+    for stored in [
+        little.clone(),
+        big,
+        gzip(&little),
+        gzip(&tar(&[("a", &little)])),
+        gzip(&tar(&[("a", &little_unmarked)])),
+        little_unmarked,
+        big_unmarked,
+    ] {
         let bundle = of(&[("x", &stored)]);
         assert_eq!(bundle.sources[0].kind, SourceKind::Log);
         let read = String::from_utf8(content(&bundle.sources[0])).unwrap();

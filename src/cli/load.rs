@@ -54,7 +54,39 @@ fn read(
     reading(&bundle, |kind| !kind.is_capture(), "other file", progress);
     let logs = || log::read(&bundle.sources, &settings.events, &log_options(settings, &wire));
     let (logs, cluster) = rayon::join(logs, || cluster::read(&bundle.sources));
-    Ok(World { bundle, wire, logs, cluster })
+    let mut world = World { bundle, wire, logs, cluster };
+    say_unread(&mut world);
+    Ok(world)
+}
+
+/// Inputs that are told of one by one where none is of any use.
+const MAX_UNREAD: usize = 16;
+
+/// Where no input is of any use, says of each what it looks like: that no fault was found in it is no answer.
+fn say_unread(world: &mut World) {
+    if inputs(world).any(|input| !input.skipped && input.status() != "unreadable") {
+        return;
+    }
+    let World { bundle, wire, logs, cluster } = world;
+    let mut reports: Vec<&mut InputReport> =
+        [&mut wire.inputs, &mut logs.inputs, &mut cluster.inputs].into_iter().flatten().collect();
+    for source in bundle.sources.iter_mut().take(MAX_UNREAD) {
+        let mut of_source = reports.iter_mut().filter(|r| r.source == source.index);
+        let report = of_source.next();
+        let problems = report.as_ref().map_or(&source.problems, |r| &r.problems);
+        if problems.any_loss() || source.kind == SourceKind::Empty {
+            continue;
+        }
+        let Some(looks_like) = source.looks_like() else { continue };
+        let problems = match report {
+            Some(report) => {
+                (report.bytes, report.lines) = (0, None);
+                &mut report.problems
+            }
+            None => &mut source.problems,
+        };
+        problems.loss("nothing_readable", Place::Whole, || looks_like);
+    }
 }
 
 /// Reads everything under `inputs`, joins it and judges it.

@@ -18,7 +18,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "# What the packets say\n")?;
     let faults = report.findings.iter().filter(|f| f.severity != "info" && f.standing != "inconclusive");
     if faults.count() == 0 {
-        writeln!(out, "No transport fault found.\n")?;
+        writeln!(out, "{}\n", report.no_fault())?;
     }
     if !report.findings.is_empty() {
         writeln!(

@@ -118,6 +118,17 @@ pub enum Record {
 }
 
 impl Report {
+    /// That no fault was found, in words; that nothing could be read is no such answer.
+    pub fn no_fault(&self) -> &'static str {
+        let lossy = self.inputs.iter().any(Input::is_lossy);
+        let unread = |input: &Input| matches!(input.status.as_str(), "unreadable" | "skipped");
+        if lossy && self.inputs.iter().all(unread) {
+            "Nothing of the input could be read."
+        } else {
+            "No transport fault found."
+        }
+    }
+
     /// The records of the NDJSON form, in order.
     pub fn into_records(self) -> impl Iterator<Item = Record> {
         // No `..`: a new key does not compile until its record is decided.

@@ -59,7 +59,7 @@ fn answer(report: &Report) -> String {
     let calls = faults.iter().map(|f| f.count).sum();
     let open: u64 = open.iter().map(|f| f.count).sum();
     let mut said = vec![if faults.is_empty() {
-        "No transport fault found.".to_owned()
+        report.no_fault().to_owned()
     } else {
         format!("{} in {}.", counted(faults.len() as u64, "fault"), counted(calls, "failed call"))
     }];

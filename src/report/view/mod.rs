@@ -82,7 +82,7 @@ fn headline(
     let faults: Vec<_> = decided.iter().filter(|f| f.severity != "info").collect();
     let calls: u64 = faults.iter().map(|f| f.count).sum();
     let answer = if faults.is_empty() {
-        "No transport fault found.".to_owned()
+        report.no_fault().to_owned()
     } else {
         let count = words::counted(faults.len() as u64, "fault");
         format!("{count} in {}.", words::counted(calls, "failed call"))
