@@ -42,6 +42,7 @@ struct Out<'a, 's> {
 /// One JSON document after another, whatever stands between them.
 fn json(text: &str, limits: &Limits, problems: &mut Weirds, out: &mut Out<'_, '_>) {
     let mut at = 0;
+    let mut in_vain = 0;
     let mut lines = Lines { text, at: 0, line: 1 };
     while let Some(start) = next_json(text, at) {
         between(text, at..start, &mut lines, limits, problems, out);
@@ -65,12 +66,24 @@ fn json(text: &str, limits: &Limits, problems: &mut Weirds, out: &mut Out<'_, '_
                 });
                 salvage(document, Syntax::Json, out);
                 at = end;
+                in_vain +=
+                    memchr::memchr_iter(b'\n', rest.as_bytes()).nth(e.line() - 1).unwrap_or(rest.len());
+                if in_vain > FREE_IN_VAIN + TIMES_IN_VAIN * text.len() {
+                    problems.loss("limit_damage", Place::Line(lines.line_at(at)), || {
+                        "so many objects in front do not end that what follows is not read".to_owned()
+                    });
+                    return;
+                }
             }
             None => break,
         }
     }
     between(text, at..text.len(), &mut lines, limits, problems, out);
 }
+
+/// Bytes of JSON that may be read without a document that ends in them: so many, and all there are so many times over.
+const FREE_IN_VAIN: usize = 1 << 20;
+const TIMES_IN_VAIN: usize = 8;
 
 /// What stands between documents of JSON may be one of YAML.
 fn between(

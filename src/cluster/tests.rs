@@ -266,6 +266,20 @@ fn what_a_log_quotes_is_never_believed() {
     }
 }
 
+/// Lists within lists, none of which ends: each is looked through to the end of the file only so often.
+#[test]
+fn objects_that_never_end_are_not_all_read_to_the_end() {
+    let service =
+        r#"{"kind":"Service","metadata":{"name":"a","namespace":"b"},"spec":{"clusterIP":"10.0.0.9"}}"#;
+    let names = |lists: usize| {
+        let map = of(&[("a.json", &format!("{service}\n{}", "{\"items\":[\n".repeat(lists)))]);
+        assert_eq!(map.services.len(), 1);
+        map.inputs[0].problems.iter().map(|w| w.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(100), ["damaged_object"]);
+    assert_eq!(names(20_000), ["damaged_object", "limit_damage"]);
+}
+
 #[test]
 fn damage_of_one_object_does_not_lose_the_others() {
     let json: String = (0..4)

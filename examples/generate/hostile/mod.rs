@@ -52,6 +52,7 @@ pub(crate) const KINDS: [(&str, Write); 40] = [
     ("yaml-records", records::yaml_records),
     ("nested-events", records::nested_events),
     ("event-keys", records::event_keys),
+    ("nested-lists", records::nested_lists),
     ("backends", join::backends),
     ("one-source", join::one_source),
     ("one-name", join::one_name),

@@ -40,3 +40,14 @@ pub(super) fn event_keys(folder: &Path, count: u64, _: u64) -> io::Result<String
     out.flush()?;
     Ok(format!("{count} objects"))
 }
+
+/// Lists of which each lies within the one before, and none ends.
+pub(super) fn nested_lists(folder: &Path, count: u64, _: u64) -> io::Result<String> {
+    let mut out = file(folder, "lists.json")?;
+    writeln!(out, r#"{{"apiVersion":"v1","kind":"Pod"}}"#)?;
+    for _ in 0..count {
+        writeln!(out, r#"{{"items":["#)?;
+    }
+    out.flush()?;
+    Ok(format!("{count} lists"))
+}
