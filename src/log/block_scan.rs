@@ -61,12 +61,13 @@ pub(super) fn piece(
         let said = if tries { framing.read(block, start - from) } else { None };
         let Some(said) = said else {
             in_vain += if tries { block.len() } else { 0 };
-            at = if item.is_some() { to } else { to.min(framing.next(piece, start)) }.max(start + 1);
             if framing.falls_back() {
                 if start >= alone {
                     alone = line_end(piece, start, to);
                 }
                 at = line_alone(piece, (from, to), start, &mut lines, events, memory, &mut out);
+            } else {
+                at = if item.is_some() { to } else { to.min(framing.next(piece, start)) }.max(start + 1);
             }
             continue;
         };

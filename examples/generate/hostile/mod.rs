@@ -15,7 +15,7 @@ mod wire;
 type Write = fn(&Path, u64, u64) -> io::Result<String>;
 
 /// Name and writer of each.
-pub(crate) const KINDS: [(&str, Write); 40] = [
+pub(crate) const KINDS: [(&str, Write); 42] = [
     ("one-address", wire::one_address),
     ("out-of-order", wire::out_of_order),
     ("retransmissions", wire::retransmissions),
@@ -49,6 +49,7 @@ pub(crate) const KINDS: [(&str, Write); 40] = [
     ("table-quotes", tables::quotes),
     ("table-cells", tables::cells),
     ("table-entries", tables::entries),
+    ("table-row", tables::row),
     ("yaml-records", records::yaml_records),
     ("nested-events", records::nested_events),
     ("event-keys", records::event_keys),

@@ -56,3 +56,9 @@ pub(super) fn cells(folder: &Path, count: u64, _: u64) -> io::Result<String> {
 pub(super) fn entries(folder: &Path, count: u64, _: u64) -> io::Result<String> {
     table(folder, "@timestamp,@message", (0..count).map(|n| format!("{},\"\t{REFUSED} =<\"", time(n))))
 }
+
+/// A row that tells no time, over many lines.
+pub(super) fn row(folder: &Path, count: u64, _: u64) -> io::Result<String> {
+    let lines = format!("{REFUSED}\n").repeat(count as usize);
+    table(folder, "@timestamp,@message", [format!("{},m", time(0)), format!("x,\"{lines}\"")].into_iter())
+}
