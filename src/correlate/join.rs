@@ -154,11 +154,12 @@ impl Join<'_> {
             map.entry(c.event).or_insert_with(Vec::new).push((c.score, c.ended.flow));
             map
         });
-        let later = |c: &Candidate| comes_later(&self.world.logs.events[c.event as usize]);
         all.sort_by(|a, b| {
-            let by_score = || b.score.total_cmp(&a.score).then(a.event.cmp(&b.event));
-            later(a).cmp(&later(b)).then_with(by_score).then(a.ended.flow.cmp(&b.ended.flow))
+            b.score.total_cmp(&a.score).then(a.event.cmp(&b.event)).then(a.ended.flow.cmp(&b.ended.flow))
         });
+        let (later, mut all): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|c| comes_later(&self.world.logs.events[c.event as usize]));
+        all.extend(later);
         let mut taken: HashSet<(FlowIndex, u32, bool)> = HashSet::new();
         for candidate in &all {
             let server = self.world.logs.events[candidate.event as usize].server_side;
@@ -379,8 +380,8 @@ impl Join<'_> {
 /// Whether a connection that a precise line claims is not this line's: others say what it says, or it tells no more than
 /// the second, in which many calls may have failed, and is no API server's.
 fn comes_later(event: &LogEvent) -> bool {
-    let own = event.component.as_deref().is_some_and(|name| name.contains("apiserver"));
-    event.is_hearsay() || event.resolution >= TimeDelta::from_secs(1) && !own
+    let own = || event.component.as_deref().is_some_and(|name| name.contains("apiserver"));
+    event.is_hearsay() || event.resolution >= TimeDelta::from_secs(1) && !own()
 }
 
 /// What a key says, in words.
