@@ -62,6 +62,9 @@ impl Layout {
 pub(super) fn of_container(path: &str) -> Option<Certainty> {
     let name = path.rsplit(['/', '!']).next().unwrap_or_default();
     let folders = || path.rsplit(['/', '!']).skip(1);
+    if name == "logs.txt" && folders().count() > 1 {
+        return Some(Certainty::Likely); // of `kubectl cluster-info dump`, by its first line for certain
+    }
     let in_folder = folders().any(|folder| folder == "pods" || folder == "containers");
     if !name.contains(".log") || !in_folder {
         return None;
@@ -149,7 +152,8 @@ mod tests {
             ("logs/pods/evil/a/c.log.1", Some(Certainty::Likely)),
             ("containers/evil.log", Some(Certainty::Likely)),
             ("namespaces/evil/pods/a/a.yaml", None),
-            ("dump/evil/a/logs.txt", None),
+            ("dump/evil/a/logs.txt", Some(Certainty::Likely)),
+            ("collect/logs.txt", None),
             ("logs/all.log", None),
             ("evil/pods.json", None),
             ("a.log", None),

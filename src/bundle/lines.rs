@@ -190,6 +190,12 @@ pub(super) fn is_heading(line: &[u8]) -> bool {
     }
 }
 
+/// Whether a heading begins as a program may begin what it says.
+pub(super) fn may_be_said(heading: &[u8]) -> bool {
+    let drive = heading.get(1..3) == Some(b":\\");
+    drive || ["# ", "**", "~ ", "/", "PS "].iter().any(|begin| heading.starts_with(begin.as_bytes()))
+}
+
 /// `# ip route`, which elsewhere is a comment.
 fn is_command(line: &[u8]) -> bool {
     line.strip_prefix(b"# ").is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_lowercase))

@@ -280,6 +280,7 @@ impl Walk {
         let headed = std::mem::take(&mut self.headed);
         match lines::read(line, self.kind(), self.json) {
             Line::Dump if self.kind() == SourceKind::Objects => self.whole = true,
+            Line::Heading if self.is_log_alone() && lines::may_be_said(line) => self.other(),
             Line::Dump | Line::Heading => self.heading(line),
             Line::Logged { .. } if self.is_between_outputs() && lines::is_of_kubectl(line) => self.told(),
             Line::Logged { enveloped: Some(false) } if self.may_be_beside(line) => {
@@ -288,7 +289,7 @@ impl Walk {
             }
             Line::Logged { enveloped } => self.logged(enveloped),
             // a program may begin so what it says of something
-            Line::Told if self.trust.log || !self.trust.named && self.titles == 0 => self.other(),
+            Line::Told if self.trust.log || self.is_log_alone() => self.other(),
             Line::Told => self.told(),
             Line::Opens(kind, json) => {
                 self.headed = headed;
@@ -321,6 +322,11 @@ impl Walk {
     /// An output of another kind stands in front: the text is no log of a program alone.
     fn is_between_outputs(&self) -> bool {
         self.parts.len() > 1 || self.kind() != SourceKind::Log
+    }
+
+    /// Nothing but its name has told what the text is, and that is one of a log.
+    fn is_log_alone(&self) -> bool {
+        !self.trust.named && self.titles == 0
     }
 
     /// A script may have written the line between two outputs, as it does with a stamp of its own.
@@ -561,6 +567,12 @@ mod tests {
         };
         assert_eq!(kinds(true), [Log, HostState, Objects]);
         assert_eq!(kinds(false), [Log]);
+        for heading in ["# dump\n", "**dump**\n", "~ > dump\n", "PS C:\\x> dump\n", "/ # dump\n"] {
+            let text = format!("{heading}{JSON}");
+            let kinds = |collected| of(&mut text.as_bytes(), Log, collected).kinds;
+            assert!(kinds(true).iter().any(|(kind, _)| *kind == Objects), "{text}");
+            assert!(kinds(false).iter().all(|(kind, _)| *kind == Log), "a program may say so: {text}");
+        }
         let text = format!("{}{JSON}", "GET / 200\n".repeat(4));
         assert_eq!(of(&mut text.as_bytes(), Log, true).kinds.len(), 1, "a log, whatever its name");
     }

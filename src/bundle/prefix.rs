@@ -41,7 +41,9 @@ fn len(line: &[u8]) -> usize {
     let bar = behind.get(spaces..).is_some_and(|rest| rest.starts_with(b"| ")).then_some(spaces + 2);
     let numbers = (word == 0 || inside.iter().take(word).all(u8::is_ascii_digit))
         .then_some(spaces + usize::from(behind.get(spaces) == Some(&b'\t')));
-    let named = (quoted == 0 && inside.get(word.wrapping_sub(1)) == Some(&b':')).then_some(spaces);
+    // `NAMESPACE/POD: ` would name the writer
+    let is_name = quoted == 0 && inside.get(word.wrapping_sub(1)) == Some(&b':');
+    let named = (is_name && !inside.iter().take(word).any(|b| *b == b'/')).then_some(spaces);
     let behind_word = [bar, numbers, named].into_iter().flatten().map(|n| quoted + word + n);
     let places = |(at, b): (usize, &u8)| matches!(b, b':' | b'-').then_some(at + 1);
     let in_word = inside.iter().take(word).enumerate().filter_map(places).map(|n| quoted + n);
@@ -201,6 +203,7 @@ mod tests {
             format!("{{\"a\":\"{KLOG}\"}}"),
             format!("  note: {KLOG}"),
             format!("[pod/a/b] {KLOG}"),
+            format!("evil/a: {KLOG}"),
             format!("evil evil-0 c {KLOG}"),
             format!("var/log/pods/evil_a_u/c/0.log:12:{CRI}"),
             "took until 2026-11-21T02:24:47Z to fail, and then to fail once more".to_owned(),
