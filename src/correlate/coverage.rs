@@ -113,7 +113,7 @@ fn without_flow(join: &Join<'_>, case: &Case, dialers: &Dialers, seen: &mut Show
     at_place.retain(|n| {
         let (here, both) = *seen.place.entry((event.map_or(u32::MAX, |e| e.log), *n)).or_insert_with(|| {
             let capture = CaptureIndex(*n as u16);
-            let here = hosts.iter().any(|host| join.table.shown(*host, capture));
+            let here = hosts.iter().any(|host| join.table.opens(*host, capture));
             (here, if here { both_directions(join, capture, Some(hosts)) } else { None })
         });
         sides.extend(both);

@@ -22,8 +22,10 @@ pub(super) struct FlowTable {
     by_name: BTreeMap<String, Vec<FlowIndex>>,
     /// Server name → addresses that flows with it went to.
     learnt: BTreeMap<String, BTreeSet<SocketAddr>>,
-    /// Addresses and captures that show packets of them.
+    /// Addresses that a flow was opened to, and captures that show it.
     addresses: HashSet<(IpAddr, CaptureIndex), RandomState>,
+    /// The same of those that opened one.
+    originators: HashSet<(IpAddr, CaptureIndex), RandomState>,
     /// TCP flows that ended before any server name was sent.
     nameless: Vec<FlowIndex>,
     /// Responders in each capture.
@@ -110,7 +112,7 @@ impl FlowTable {
             self.push_nameless(index);
         }
         if self.sided.len() < self.bounds.unanswered {
-            self.addresses.insert((orig.ip(), capture));
+            self.originators.insert((orig.ip(), capture));
             self.sided.entry((capture, orig.ip())).or_default().1 += 1;
             self.sided_of_all.entry(capture).or_default().1 += 1;
         }
@@ -131,7 +133,7 @@ impl FlowTable {
         let answered = flow.packets.resp > 0 || !flow.icmp.is_empty();
         self.addresses.insert((flow.resp.ip(), flow.capture));
         if answered || self.sided.len() < self.bounds.unanswered {
-            self.addresses.insert((flow.orig.ip(), flow.capture));
+            self.originators.insert((flow.orig.ip(), flow.capture));
         }
         self.responders.insert((flow.resp, flow.capture));
         for lookup in flow.app.dns.iter().flat_map(|d| &d.lookups) {
@@ -246,7 +248,12 @@ impl FlowTable {
 
     /// Whether this capture shows a packet to or from this address.
     pub(super) fn shown(&self, address: IpAddr, capture: CaptureIndex) -> bool {
-        self.addresses.contains(&(address, capture))
+        self.addresses.contains(&(address, capture)) || self.opens(address, capture)
+    }
+
+    /// Whether this capture shows a flow that this address opened.
+    pub(super) fn opens(&self, address: IpAddr, capture: CaptureIndex) -> bool {
+        self.originators.contains(&(address, capture))
     }
 
     /// Whether this capture shows a flow to this address and port.

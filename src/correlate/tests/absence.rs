@@ -48,6 +48,21 @@ fn a_capture_taken_elsewhere_is_not_the_place() {
     assert_eq!((case.coverage.time_span, case.coverage.place), (Some(true), Some(false)));
 }
 
+/// A worker's capture shows what its kubelet says to the API server, and nothing of what that dials elsewhere.
+#[test]
+fn a_capture_that_shows_the_callers_host_only_as_a_server_is_not_the_place() {
+    let mut line = dialled(event("connection_reset", "a.b.svc", 5.0), "10.96.0.9:443");
+    line.fields.source = Some(addr("10.0.0.1:4011"));
+    for (orig, resp, place) in
+        [("10.0.1.1:1", "10.0.0.1:6443", Some(false)), ("10.0.0.1:1", "10.0.1.1:10250", Some(true))]
+    {
+        let other = refused(flow(orig, resp, 4.0, 4.1), 4.1);
+        let found = join(&mut world(1, vec![other], vec![line.clone()]));
+        let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
+        assert_eq!((case.coverage.time_span, case.coverage.place), (Some(true), place), "{orig}");
+    }
+}
+
 /// Where no line, object or flow tells the caller's host, no capture is known to be in its place.
 #[test]
 fn the_place_of_an_unknown_caller_is_not_known() {
