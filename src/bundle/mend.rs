@@ -86,7 +86,7 @@ impl<R: Read> Mended<R> {
     }
 
     /// Makes lines of what carriage returns end, and leaves out what speaks to a terminal.
-    fn text(&mut self, bytes: &[u8], next: Option<u8>) {
+    fn text(&mut self, bytes: &[u8]) {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             if let State::Text = self.state {
@@ -96,29 +96,30 @@ impl<R: Read> Mended<R> {
             }
             let Some(&byte) = bytes.get(at) else { break };
             at += 1;
-            self.byte(byte, bytes.get(at).copied().or(next));
+            self.byte(byte);
         }
     }
 
-    /// Takes a byte that may not be plain text; the next one may be known.
-    fn byte(&mut self, byte: u8, next: Option<u8>) {
+    /// Takes a byte that may not be plain text.
+    fn byte(&mut self, byte: u8) {
         let before = std::mem::replace(&mut self.state, State::Text);
         self.state = match (before, byte) {
+            // no sequence goes beyond its line
+            (State::Held | State::Escape | State::Control, b'\n') => return self.out.push(byte),
+            (State::Held, b'\r') => State::Held,
+            (State::Held, _) => {
+                self.out.push(b'\r');
+                return self.byte(byte);
+            }
             (State::Text | State::Return | State::Over, ESCAPE) if self.mend.escapes => State::Escape,
             // a shell goes to the begin of the line behind what it tells a terminal
             (State::Return, b'\n') | (State::Over, b'\r') => return,
-            (State::Text | State::Return, b'\r')
-                if self.mend.pairs && matches!(next, Some(b'\r' | b'\n')) =>
-            {
-                return;
-            }
+            (State::Text | State::Return, b'\r') if self.mend.pairs => State::Held,
             (State::Text | State::Return, b'\r') if self.mend.returns => {
                 self.out.push(b'\n');
                 State::Return
             }
             (State::Text | State::Return | State::Over, byte) => return self.out.push(byte),
-            // none goes beyond its line
-            (State::Escape | State::Control, b'\n') => return self.out.push(byte),
             (State::Escape, b'[') | (State::Control, b'\x20'..=b'\x3f') => State::Control,
             (State::Escape, b']') => State::Command,
             (State::Escape | State::Control, _) => State::Over,
@@ -138,6 +139,15 @@ impl<R: Read> Mended<R> {
             }
         };
     }
+
+    /// What was held back to the end is text; whether there was any.
+    fn ends(&mut self) -> bool {
+        if std::mem::replace(&mut self.state, State::Text) == State::Held {
+            self.out.push(b'\r');
+        }
+        self.out.append(&mut self.command);
+        !self.out.is_empty()
+    }
 }
 
 /// Bytes of a command to a terminal: the title of a window.
@@ -150,6 +160,8 @@ enum State {
     Text,
     /// A carriage return, which has become a line end.
     Return,
+    /// A carriage return of which the next byte tells whether it ends a line.
+    Held,
     /// The first byte of a sequence, of a control sequence and of a command to the operating system.
     Escape,
     Control,
@@ -170,24 +182,13 @@ impl<R: Read> Read for Mended<R> {
             let mut block = std::mem::take(&mut self.block);
             block.resize(BLOCK, 0);
             let read = self.inner.read(&mut block)?;
-            let bytes = block.get(..read).unwrap_or_default();
-            // an error comes again when that is read
-            let next = self.inner.fill_buf().ok().filter(|_| bytes.ends_with(b"\r")).and_then(|b| b.first());
-            let next = next.copied();
-            self.text(bytes, next);
+            self.text(block.get(..read).unwrap_or_default());
             self.block = block;
-            if read == 0 {
-                self.out.append(&mut self.command);
-                if self.out.is_empty() {
-                    return Ok(0);
-                }
+            if read == 0 && !self.ends() {
+                return Ok(0);
             }
         }
-        let rest = self.out.get(self.given..).unwrap_or_default();
-        let n = rest.len().min(buf.len());
-        if let (Some(to), Some(from)) = (buf.get_mut(..n), rest.get(..n)) {
-            to.copy_from_slice(from);
-        }
+        let n = self.out.get(self.given..).unwrap_or_default().read(buf)?;
         self.given += n;
         Ok(n)
     }

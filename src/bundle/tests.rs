@@ -255,15 +255,27 @@ fn what_speaks_to_a_terminal_is_left_out() {
         ("a\x1b]0;nor this", "a0;nor this"),
         ("a\x1bMb\x1b[1mc\r\nd", "abc\r\nd"),
     ] {
-        for size in 1..=said.len() {
-            let pieces = said.as_bytes().chunks(size).map(io::Cursor::new);
-            let whole = pieces.fold(Box::new(io::empty()) as Box<dyn Read>, |a, b| Box::new(a.chain(b)));
-            let escapes = mend::Mend { escapes: true, ..mend::Mend::default() };
-            let mut read = String::new();
-            mend::Mended::new(whole, escapes).read_to_string(&mut read).unwrap();
-            assert_eq!(read, text, "{said:?}");
-        }
+        in_pieces(said, mend::Mend { escapes: true, ..mend::Mend::default() }, text);
     }
+}
+
+/// A text in pieces of any size is mended to this.
+fn in_pieces(said: &str, mend: mend::Mend, text: &str) {
+    for size in 1..=said.len() {
+        let pieces = said.as_bytes().chunks(size).map(io::Cursor::new);
+        let whole = pieces.fold(Box::new(io::empty()) as Box<dyn Read>, |a, b| Box::new(a.chain(b)));
+        let mut read = String::new();
+        mend::Mended::new(whole, mend).read_to_string(&mut read).unwrap();
+        assert_eq!(read, text, "{said:?}");
+    }
+}
+
+#[test]
+fn line_ends_of_windows_are_found_wherever_a_piece_ends() {
+    let pairs = mend::Mend { pairs: true, ..mend::Mend::default() };
+    in_pieces("a\r\nb\rc\r\r\n\r\nd\r", pairs, "a\nb\rc\n\nd\r");
+    let both = mend::Mend { escapes: true, ..pairs };
+    in_pieces("\x1b[1ma\x1b[0m\r\nb\r\x1b[1mc\r\n", both, "a\nb\rc\n");
 }
 
 #[test]
