@@ -281,9 +281,8 @@ impl<'l> Finder<'l> {
         if claims_capture(&path) && !kind.is_capture() {
             problems.loss("not_a_capture", Place::Whole, || not_a_capture(kind));
         }
-        let (written, parted) = (self.written, false);
         let source = self.bundle.next_source(path, kind, stored_bytes, opening);
-        self.bundle.sources.push(Source { written, problems, parted, ..source });
+        self.bundle.sources.push(Source { written: self.written, problems, parted: false, ..source });
         self.input_of.push(self.input);
     }
 

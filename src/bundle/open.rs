@@ -297,11 +297,7 @@ impl<R: Read> Read for Utf16<R> {
                 return Ok(0);
             }
         }
-        let ready = self.out.get(self.given..).unwrap_or_default();
-        let n = ready.len().min(buf.len());
-        if let (Some(to), Some(from)) = (buf.get_mut(..n), ready.get(..n)) {
-            to.copy_from_slice(from);
-        }
+        let n = self.out.get(self.given..).unwrap_or_default().read(buf)?;
         self.given += n;
         Ok(n)
     }

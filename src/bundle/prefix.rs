@@ -135,11 +135,7 @@ impl<R: Read> Read for Unprefixed<R> {
             self.given = if self.in_line { 0 } else { self.len() };
             self.in_line = self.line.last().is_some_and(|b| *b != b'\n');
         }
-        let rest = self.line.get(self.given..).unwrap_or_default();
-        let n = rest.len().min(buf.len());
-        if let (Some(to), Some(from)) = (buf.get_mut(..n), rest.get(..n)) {
-            to.copy_from_slice(from);
-        }
+        let n = self.line.get(self.given..).unwrap_or_default().read(buf)?;
         self.given += n;
         Ok(n)
     }

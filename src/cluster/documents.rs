@@ -22,9 +22,11 @@ pub(super) fn read(text: &str, limits: &Limits, problems: &mut Weirds, sink: &mu
     let text = text.trim_start_matches('\u{feff}');
     let mut out = Out { sink, cut: 0 };
     if text.trim_start().starts_with(['{', '[']) {
-        json(text, limits, problems, &mut out);
+        json(text, problems, &mut out);
     } else {
-        yaml_from(text, 1, limits, problems, &mut out);
+        for (line, document) in yaml_documents(text) {
+            yaml(document, line, limits, problems, &mut out);
+        }
     }
     if out.cut > 0 {
         problems.add("limit_object_values", Place::Whole, out.cut, true, || {
@@ -40,12 +42,11 @@ struct Out<'a, 's> {
 }
 
 /// One JSON document after another, whatever stands between them.
-fn json(text: &str, limits: &Limits, problems: &mut Weirds, out: &mut Out<'_, '_>) {
+fn json(text: &str, problems: &mut Weirds, out: &mut Out<'_, '_>) {
     let mut at = 0;
     let mut in_vain = 0;
     let mut lines = Lines { text, at: 0, line: 1 };
     while let Some(start) = next_json(text, at) {
-        between(text, at..start, &mut lines, limits, problems, out);
         let rest = text.get(start..).unwrap_or_default();
         let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
         match stream.next() {
@@ -78,36 +79,11 @@ fn json(text: &str, limits: &Limits, problems: &mut Weirds, out: &mut Out<'_, '_
             None => break,
         }
     }
-    between(text, at..text.len(), &mut lines, limits, problems, out);
 }
 
 /// Bytes of JSON that may be read without a document that ends in them: so many, and all there are so many times over.
 const FREE_IN_VAIN: usize = 1 << 20;
 const TIMES_IN_VAIN: usize = 8;
-
-/// What stands between documents of JSON may be one of YAML.
-fn between(
-    text: &str,
-    range: std::ops::Range<usize>,
-    lines: &mut Lines<'_>,
-    limits: &Limits,
-    problems: &mut Weirds,
-    out: &mut Out<'_, '_>,
-) {
-    let start = range.start;
-    let text = text.get(range).unwrap_or_default();
-    if let Some(at) = text.find("\napiVersion: ") {
-        let line = lines.line_at(start + at + 1);
-        yaml_from(text.get(at + 1..).unwrap_or_default(), line, limits, problems, out);
-    }
-}
-
-/// The documents of a text that begins at this line.
-fn yaml_from(text: &str, line: u64, limits: &Limits, problems: &mut Weirds, out: &mut Out<'_, '_>) {
-    for (at, document) in yaml_documents(text) {
-        yaml(document, line + at - 1, limits, problems, out);
-    }
-}
 
 /// Where the next document begins: at once, or at the next line that opens one.
 fn next_json(text: &str, at: usize) -> Option<usize> {

@@ -199,11 +199,7 @@ impl Read for JournalText {
         if buf.is_empty() || (self.taken >= self.out.len() && !self.refill()) {
             return Ok(0);
         }
-        let ready = self.out.get(self.taken..).unwrap_or_default();
-        let n = ready.len().min(buf.len());
-        if let (Some(to), Some(from)) = (buf.get_mut(..n), ready.get(..n)) {
-            to.copy_from_slice(from);
-        }
+        let n = self.out.get(self.taken..).unwrap_or_default().read(buf)?;
         self.taken += n;
         Ok(n)
     }
