@@ -215,7 +215,7 @@ pub struct TcpFacts {
     pub last_segment: PerDir<Option<Moment>>,
     /// Last acknowledgment by each side that took in new bytes of the other.
     pub last_new_ack: PerDir<Option<Moment>>,
-    /// First FIN of each side.
+    /// First FIN of each side; of one that the capture shows behind the FIN that acknowledges it, the time just before that.
     pub first_fin: PerDir<Option<Moment>>,
     /// First RST.
     pub reset: Option<Reset>,
@@ -253,7 +253,8 @@ impl TcpFacts {
     pub fn closed_by(&self) -> Option<Dir> {
         let reset = self.reset.map(|reset| (reset.at, reset.from));
         let fin = |dir: Dir| self.first_fin[dir].map(|at| (at, dir));
-        [fin(Dir::Orig), fin(Dir::Resp), reset].into_iter().flatten().min().map(|(_, dir)| dir)
+        let ends = [fin(Dir::Orig), fin(Dir::Resp), reset].into_iter().flatten();
+        ends.min_by_key(|(at, dir)| (at.time, at.frame, *dir)).map(|(_, dir)| dir)
     }
 
     /// Forgets the facts, keeps their memory, and gives that of the history.

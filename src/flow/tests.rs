@@ -216,10 +216,27 @@ fn resets() {
 }
 
 #[test]
+fn a_fin_that_stands_behind_the_one_that_acknowledges_it_was_first() {
+    let closed_by =
+        |fins: &str| tcp(&format!("0 > S \n 0.1 < SA ack=1 \n 0.2 > A seq=1 ack=1 \n {fins}")).closed_by();
+    assert_eq!(closed_by("1 < FA seq=1 ack=1 \n 1.1 > FA seq=1 ack=2"), Some(Dir::Resp));
+    assert_eq!(closed_by("1 < FA seq=1 ack=2 \n 1.1 > FA seq=1 ack=1"), Some(Dir::Orig));
+    assert_eq!(
+        closed_by("1 < FA seq=1 ack=1 \n 1.1 < A seq=2 ack=2 \n 1.2 > FA seq=1 ack=2"),
+        Some(Dir::Resp)
+    );
+}
+
+#[test]
 fn a_reset_that_stands_before_the_syn_it_answers() {
     let answers = |segments: &str| tcp(segments).reset.map(|r| (r.from, r.to_syn));
-    let (swapped, older) = ("0.0001 < RA seq=0 ack=1 \n 0 > S", "0 < RA seq=0 ack=1 \n 0.0001 > S");
-    assert_eq!(answers(swapped), Some((Dir::Resp, true)));
+    assert_eq!(answers("0.0001 < RA seq=0 ack=1 \n 0 > S"), Some((Dir::Resp, true)));
+    assert_eq!(
+        answers("0 < RA seq=0 ack=1 \n 0.0001 > S"),
+        Some((Dir::Resp, true)),
+        "the SYN was shown late"
+    );
+    let older = "0 < RA seq=0 ack=1 \n 0.1 > S";
     assert_eq!(answers(older), Some((Dir::Resp, false)), "a reset of something older");
 }
 

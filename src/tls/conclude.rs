@@ -27,7 +27,7 @@ pub(super) fn conclude(mut tracker: Tracker, end: &FlowEnd) -> TlsFacts {
         facts.client_certificate = Some(ClientCertificate::Absent);
         facts.client_certificate_confidence = facts.certificate_request_confidence;
     }
-    facts.alerts.sort_by_key(|a| (a.at, a.from));
+    facts.alerts.sort_by_key(|a| (a.at.time, a.at.frame, a.from));
     facts.midstream = facts.client_hello.is_none() && facts.server_hello.is_none() && any_record;
     facts.phase = phase(&facts, client, end);
     (facts.waits_for, facts.waits_since) = waits(&facts, client, end);

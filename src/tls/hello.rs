@@ -152,6 +152,13 @@ pub(super) const RETRY_RANDOM: [u8; 32] = [
     0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
 
+/// Whether the body of a ServerHello is that of a HelloRetryRequest, cut as it may be: eight bytes tell.
+pub(super) fn is_retry(body: &[u8]) -> bool {
+    let random = body.get(2..).unwrap_or_default();
+    let shown = random.get(..RETRY_RANDOM.len()).unwrap_or(random);
+    shown.len() >= 8 && RETRY_RANDOM.starts_with(shown)
+}
+
 /// Writes what the shape of a hello is made of, and nothing that differs from hello to hello of one client.
 pub(super) fn shape_key(hello: &RawClientHello<'_>, key: &mut Vec<u8>) {
     key.clear();

@@ -162,6 +162,10 @@ impl Walker {
         if self.record.kind == content::HANDSHAKE && !self.opaque && self.left > 0 {
             self.hide(hidden, sent, near, sink);
         }
+        if self.record.kind == content::APPLICATION_DATA && sent && hidden > 0 {
+            let end = near.offset + near.data.len() as i64 + i64::from(hidden);
+            sink.application(hidden, end, near.at);
+        }
         self.left -= hidden;
         sink.missing(inside, self.record.at);
         if self.left == 0 && hidden == 0 && self.header_have == 0 {

@@ -545,6 +545,22 @@ fn a_retry_is_followed_by_the_real_hello() {
 }
 
 #[test]
+fn a_cut_retry_is_known_by_the_start_of_its_random() {
+    let retry = record(22, &handshake(2, &server_hello_body(0x1301, true, hello::RETRY_RANDOM)));
+    let again = [record(20, &[1]), client_hello("svc.ns.svc", &[])].concat();
+    let mut play = Play::default();
+    play.send(Dir::Orig, &client_hello("svc.ns.svc", &[]));
+    play.segment(Dir::Resp, 0, &retry, 30);
+    play.sent.resp = retry.len() as i64;
+    play.send(Dir::Resp, &record(20, &[1]));
+    let offset = play.sent.orig;
+    play.segment(Dir::Orig, offset, &again, 30);
+    let facts = play.finish().tls.unwrap();
+    assert!(facts.hello_retry.is_some());
+    assert_eq!((facts.client_finished, facts.phase), (None, Phase::ServerFlightPartial));
+}
+
+#[test]
 fn tls_is_found_behind_plaintext() {
     let hello = client_hello("db", &[]);
     for (banner, request, client_bytes, status) in [

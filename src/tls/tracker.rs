@@ -180,7 +180,7 @@ impl Tracker {
         self.ccs[dir] = true;
         let server = dir != self.client();
         let abbreviated = self.facts.certificates.is_empty() && self.facts.server_flight_done.is_none();
-        if server && !self.thirteen && abbreviated {
+        if server && !self.thirteen && abbreviated && self.facts.hello_retry.is_none() {
             // RFC 5246 §7.3, figure 2: a resumed session's server goes from ServerHello to ChangeCipherSpec.
             self.facts.server_flight_done = Some(at);
             self.resumed = true;

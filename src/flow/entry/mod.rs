@@ -4,7 +4,7 @@ use super::ages::Age;
 use super::copies::Copies;
 use super::key::FlowKey;
 use super::listener::{App, Listener};
-use super::tcp::{Connection, Segment};
+use super::tcp::{Connection, SHOWN_LATE, Segment};
 use super::{Dir, FrameRef, IcmpError, Moment, Observer, Part, Payload, PerDir, Proto};
 use crate::capture::Window;
 use crate::packet::tcp_flag::{ACK, RST, SYN};
@@ -155,8 +155,12 @@ impl<O: Observer> Entry<O> {
                     ports: self.key.ports(),
                 };
                 let copy = connection.segment(&segment, &mut Listener::of(observer, &mut self.app));
-                if arrival.packet.has(SYN) && !self.icmp.is_empty() {
-                    self.part_with_strays();
+                if arrival.packet.has(SYN) {
+                    // The start is there, behind what came of it.
+                    self.midstream &= arrival.at.time - self.first.time > SHOWN_LATE;
+                    if !self.icmp.is_empty() {
+                        self.part_with_strays();
+                    }
                 }
                 copy
             }

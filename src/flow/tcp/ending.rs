@@ -76,6 +76,9 @@ impl Connection {
             begun,
             shown_completeness,
             doubtful: _,
+            refused: _,
+            fin_acks: _,
+            ahead: _,
             facts: _,
         } = self;
         latest.code(codec);

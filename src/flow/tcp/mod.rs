@@ -70,6 +70,12 @@ pub(super) struct Connection {
     shown_completeness: u8,
     /// A RST out of reach, as long as the connection does not go on.
     doubtful: Option<Box<Reset>>,
+    /// What a RST acknowledged before which nothing was shown.
+    refused: Option<Seq>,
+    /// What the first FIN of each side acknowledged.
+    fin_acks: PerDir<Option<Seq>>,
+    /// Of each side's stream, the last acknowledgment of bytes that were not shown by then, and up to where.
+    ahead: PerDir<Option<(Place, Moment)>>,
     pub(super) facts: TcpFacts,
 }
 
@@ -87,6 +93,9 @@ impl Connection {
         self.begun = false;
         self.shown_completeness = 0;
         self.doubtful = None;
+        self.refused = None;
+        self.fin_acks = PerDir::default();
+        self.ahead = PerDir::default();
     }
 
     /// Another epoch was on the same endpoints before (Wireshark `tcp.analysis.reused_ports`): the SYN that opens this
@@ -152,10 +161,7 @@ impl Connection {
         } else if packet.payload_length > 0 && !segment.has(RST) {
             self.payload(segment, labels, listener);
         }
-        if segment.has(FIN) {
-            self.streams[segment.dir].finish(segment.seq().plus(packet.payload_length));
-            self.facts.first_fin[segment.dir].get_or_insert(segment.at);
-        }
+        self.note_fin(segment);
         self.note_sender(segment);
         false
     }
@@ -225,7 +231,7 @@ impl Connection {
             push_bounded(&mut facts.synack_times, segment.at);
         } else {
             facts.simultaneous_open |= dir == Dir::Resp;
-            answered_before(facts, segment.at);
+            answered_before(facts, self.refused, segment);
             facts.syn_payload_bytes = facts.syn_payload_bytes.max(segment.packet.payload_length);
             push_bounded(&mut facts.syn_times, segment.at);
         }
@@ -264,6 +270,9 @@ impl Connection {
             return;
         }
         self.note_reset_ack(segment);
+        if self.latest.is_none() && segment.has(ACK) {
+            self.refused = Some(Seq(segment.packet.ack));
+        }
         let reset = self.reset(segment);
         let asks = |first: &Reset| !first.is_taken() && reset.is_taken();
         if self.facts.reset.as_ref().is_none_or(asks) {
@@ -303,7 +312,10 @@ impl Connection {
         let loss = &mut self.facts.loss[dir.other()];
         loss.largest_delivered_bytes = loss.largest_delivered_bytes.max(acked.delivered);
         loss.unseen_bytes = loss.unseen_bytes.max(acked.unseen);
-        if acked.data.is_some() {
+        if let Some(place) = acked.data {
+            if acked.unseen > 0 {
+                self.ahead[dir.other()] = Some((place, segment.at));
+            }
             loss.vain_segments = 0;
             self.facts.last_new_ack[dir] = Some(segment.at);
         } else if segment.packet.payload_length == 0 && stream.in_flight() > 0 {
@@ -370,7 +382,11 @@ impl Connection {
         let most = &mut self.facts.max_bytes_in_flight[dir];
         *most = in_flight.max(*most);
         let acked = self.acked_before(segment, sent);
-        let behind_its_ack = acked.is_some() && self.follows_ack(segment);
+        let ack_shown = acked.and_then(|_| self.ack_just_before(segment, sent));
+        let (behind_its_ack, mut at) = (ack_shown.is_some(), segment.at);
+        if let Some(ack) = ack_shown {
+            at.time = at.time.min(ack.time - TimeDelta(1));
+        }
         let loss = &mut self.facts.loss[dir];
         let lost = sent.again || sent.late && !labels.has(Labels::OUT_OF_ORDER) && !behind_its_ack;
         if lost && !labels.has(Labels::ZERO_WINDOW_PROBE) {
@@ -385,8 +401,8 @@ impl Connection {
             loss.largest_delivered_bytes = loss.largest_delivered_bytes.max(packet.payload_length);
         }
         if sent.new {
-            self.facts.first_payload[dir].get_or_insert(segment.at);
-            self.facts.last_payload[dir] = Some(segment.at);
+            self.facts.first_payload[dir].get_or_insert(at);
+            self.facts.last_payload[dir] = Some(at);
         }
         listener.payload(dir, || Payload {
             proto: Proto::Tcp,
@@ -394,12 +410,33 @@ impl Connection {
             offset: sent.place,
             length: packet.payload_length,
             data: packet.payload(segment.window),
-            at: segment.at,
+            at,
             ports: segment.ports,
         });
         if let Some(place) = acked {
             listener.acked(dir.other(), place, segment.at);
         }
+    }
+
+    /// RFC 9293 §3.6: the first FIN. Where the other side's acknowledges it already, it was sent before that one, however
+    /// late the capture shows it.
+    fn note_fin(&mut self, segment: &Segment<'_>) {
+        if !segment.has(FIN) {
+            return;
+        }
+        let (dir, end) = (segment.dir, segment.seq().plus(segment.packet.payload_length));
+        self.streams[dir].finish(end);
+        if self.facts.first_fin[dir].is_some() {
+            return;
+        }
+        let mut at = segment.at;
+        let answer =
+            self.facts.first_fin[dir.other()].filter(|_| self.fin_acks[dir.other()] == Some(end.plus(1)));
+        if let Some(answer) = answer {
+            at.time = at.time.min(answer.time - TimeDelta(1));
+        }
+        self.facts.first_fin[dir] = Some(at);
+        self.fin_acks[dir] = segment.has(ACK).then_some(Seq(segment.packet.ack));
     }
 
     /// Up to where the other side had acknowledged what this segment brings, where that covers all of it: a capture of two
@@ -410,10 +447,13 @@ impl Connection {
         (sent.new && end <= acked).then_some(acked)
     }
 
-    /// It comes so shortly after an acknowledgment that nobody can have sent it again meanwhile.
-    fn follows_ack(&self, segment: &Segment<'_>) -> bool {
-        let ack = self.facts.last_new_ack[segment.dir.other()];
-        ack.is_some_and(|ack| (segment.at.time - ack.time).abs() <= SHOWN_LATE)
+    /// The acknowledgment of it, where it follows that so shortly that nobody can have sent it again meanwhile: it was sent
+    /// before.
+    fn ack_just_before(&self, segment: &Segment<'_>, sent: Sent) -> Option<Moment> {
+        let end = sent.place.saturating_add(i64::from(segment.packet.payload_length));
+        let first = self.ahead[segment.dir].filter(|(place, _)| end <= *place).map(|(_, at)| at);
+        let ack = first.or(self.facts.last_new_ack[segment.dir.other()]);
+        ack.filter(|ack| (segment.at.time - ack.time).abs() <= SHOWN_LATE)
     }
 
     /// What each segment says of its sender.
@@ -435,6 +475,8 @@ impl Connection {
         let streams = std::mem::take(&mut self.streams);
         self.streams = streams.reversed();
         self.copies = self.copies.reversed();
+        self.fin_acks = self.fin_acks.reversed();
+        self.ahead = self.ahead.reversed();
         self.facts.swap();
     }
 }
@@ -449,11 +491,14 @@ fn drops_the_handshake(facts: &TcpFacts, now: Moment) -> bool {
     is_timer && !ended && facts.established.is_some_and(|at| !dialled_again(at))
 }
 
-/// A capture whose frames are not in order of time shows the RST before the SYN that it answers.
-fn answered_before(facts: &mut TcpFacts, syn: Moment) {
+/// A capture whose frames are not in order of time, or come from two queues, shows the RST before the SYN that it answers.
+/// `refused`: what that RST acknowledged.
+fn answered_before(facts: &mut TcpFacts, refused: Option<Seq>, syn: &Segment<'_>) {
     let first_from_orig = facts.syn_times.is_empty() && facts.last_segment.orig.is_none();
     if let Some(reset) = facts.reset.as_mut().filter(|r| first_from_orig && r.from == Dir::Resp) {
-        reset.to_syn |= syn.time <= reset.at.time;
+        let end = syn.seq().plus(1 + syn.packet.payload_length);
+        let late = refused == Some(end) && syn.at.time - reset.at.time <= SHOWN_LATE;
+        reset.to_syn |= syn.at.time <= reset.at.time || late;
     }
 }
 
@@ -471,7 +516,7 @@ const SYNACK_TIMER: TimeDelta = TimeDelta::from_millis(150);
 
 /// Packets of two queues, or of two mirror ports, are out of order by less than this; a segment is sent again 10 ms after it
 /// was sent at the earliest (a tail loss probe, RFC 8985 §7.2), and not once it was acknowledged.
-const SHOWN_LATE: TimeDelta = TimeDelta::from_millis(3);
+pub(super) const SHOWN_LATE: TimeDelta = TimeDelta::from_millis(3);
 
 /// Times kept of SYNs and SYN-ACKs.
 const TIMES: usize = 16;

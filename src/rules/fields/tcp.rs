@@ -126,7 +126,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("tcp.rst.ttl", Kind::Number, "TTL or hop limit of the first RST.", "tcp.rst.ttl == 255", |v| reset(v, |_, r| r.ttl.into())),
     Field::new("tcp.rst.ttl_odd", Kind::Flag, "No other packet of the sender's address, on any flow, came with the TTL of the RST.", "tcp.rst.ttl_odd", odd_ttl),
     Field::new("tcp.rst.after_data", Kind::Span, "From the last payload of the other side to the first RST.", "tcp.rst.after_data < 10ms", |v| reset(v, |t, r| since_data(t, r).into())),
-    Field::new("tcp.rst.after_syn", Kind::Span, "From the first SYN to the first RST.", "tcp.rst.after_syn < 5ms", |v| reset(v, |t, r| t.syn_times.first().map(|s| r.at.time - s.time).into())),
+    Field::new("tcp.rst.after_syn", Kind::Span, "From the first SYN to the first RST; 0 where the capture shows the RST first.", "tcp.rst.after_syn < 5ms", |v| reset(v, |t, r| t.syn_times.first().map(|s| (r.at.time - s.time).max(TimeDelta(0))).into())),
     Field::new("tcp.rst.in_sequence", Kind::Flag, "The number of the first RST is the next one of its sender; one that is not was made by someone who had not seen the last segments.", "not tcp.rst.in_sequence", |v| reset(v, |_, r| r.in_sequence.into())),
     Field::new("tcp.rst.payload", Kind::Bytes, "Payload in the first RST.", "tcp.rst.payload > 0", |v| reset(v, |_, r| r.payload_bytes.into())),
     Field::new("tcp.closed_by", Kind::Word(SIDES), "Whose FIN or RST came first.", "tcp.closed_by == resp", |v| tcp(v, |t| t.closed_by().map(Dir::name).into())),

@@ -88,19 +88,16 @@ impl Tracker {
     }
 
     fn server_hello(&mut self, dir: Dir, message: &Message<'_>, interner: &Interner) {
-        let Some(raw) = hello::server_hello(message.body) else {
-            self.note(dir, b's');
-            return;
-        };
-        if raw.random == hello::RETRY_RANDOM {
+        if hello::is_retry(message.body) {
             self.note(dir, b'j');
             self.facts.hello_retry.get_or_insert(message.span.last);
             return;
         }
         self.note(dir, b's');
-        if self.facts.server_hello.is_some() {
+        let Some(raw) = hello::server_hello(message.body).filter(|_| self.facts.server_hello.is_none())
+        else {
             return;
-        }
+        };
         self.thirteen = is_thirteen(raw.version);
         self.lengths = Lengths::of(CipherSuite(raw.cipher));
         self.resumed = raw.pre_shared_key;
