@@ -2,7 +2,9 @@
 //!
 //! Takes what was gathered and how the flow ended; gives the facts. Pure: the same in gives the same out.
 
-use super::infer::{self, Inference, Setting};
+use std::borrow::Cow;
+
+use super::infer::{self, Inference, Sealed, Setting};
 use super::tracker::Tracker;
 use super::{Alert, Burst, ClientCertificate, Phase, TlsFacts};
 use crate::flow::{Dir, FlowEnd, Moment, PerDir};
@@ -47,11 +49,23 @@ fn steps_of_thirteen(tracker: &mut Tracker, end: &FlowEnd) -> Inference {
         closed: PerDir { orig: closed(Dir::Orig), resp: closed(Dir::Resp) },
         last: tracker.last,
     };
-    let mut inference = infer::infer(&tracker.timeline, &setting);
+    let mut inference = infer::infer(&in_order(tracker), &setting);
     if let Some(reveal) = &mut tracker.reveal {
         reveal.correct(&mut inference);
     }
     inference
+}
+
+/// The records as they were sent: nobody encrypts to a server before its flight.
+fn in_order(tracker: &Tracker) -> Cow<'_, [Sealed]> {
+    let Tracker { timeline, early, lengths, .. } = tracker;
+    if early.is_empty() {
+        return Cow::Borrowed(timeline);
+    }
+    let server = timeline.iter().take_while(|r| r.dir != tracker.client());
+    let finished = server.clone().skip(1).position(|r| r.length == lengths.finished);
+    let (flight, rest) = timeline.split_at(finished.map_or(server.count(), |place| place + 2));
+    Cow::Owned([flight, early, rest].concat())
 }
 
 /// Takes over what the lengths show. The steps of TLS 1.3 come from there alone.

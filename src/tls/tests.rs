@@ -561,6 +561,15 @@ fn a_cut_retry_is_known_by_the_start_of_its_random() {
 }
 
 #[test]
+fn a_server_flight_that_is_shown_late_came_first() {
+    let facts = tls("> hello CCS APP53 APP900 < hello13 CCS APP42 APP424 APP95 APP53");
+    assert!(facts.client_finished.is_some() && facts.request.is_some());
+    assert_eq!((facts.phase, facts.response), (Phase::RequestSent, None));
+    let answered = tls("> hello CCS APP53 APP900 < hello13 CCS APP42 APP424 APP95 APP53 APP300");
+    assert_eq!(answered.phase, Phase::ResponseBegun);
+}
+
+#[test]
 fn tls_is_found_behind_plaintext() {
     let hello = client_hello("db", &[]);
     for (banner, request, client_bytes, status) in [

@@ -23,6 +23,9 @@ pub(super) struct Tracker {
     pub(super) bursts: Bursts,
     /// Records after a TLS 1.3 ServerHello, the first [`MAX_TIMELINE`].
     pub(super) timeline: Vec<Sealed>,
+    /// Records of the client behind its ChangeCipherSpec, before any ServerHello: a capture of two queues or mirror ports may
+    /// show that later.
+    pub(super) early: Vec<Sealed>,
     /// Last record of each side.
     pub(super) last: PerDir<Option<Sealed>>,
     /// The version chosen is TLS 1.3: handshake messages look like application data.
@@ -123,7 +126,7 @@ impl Tracker {
         facts.alerts.iter_mut().for_each(|a| a.from = a.from.other());
         turn(&mut facts.bytes);
         self.bursts.swap();
-        self.timeline.iter_mut().for_each(|r| r.dir = r.dir.other());
+        self.timeline.iter_mut().chain(&mut self.early).for_each(|r| r.dir = r.dir.other());
         turn(&mut self.last);
         let last = [&mut self.last.orig, &mut self.last.resp];
         last.into_iter().flatten().for_each(|r| r.dir = r.dir.other());
@@ -225,6 +228,10 @@ impl Tracker {
         }
         if !self.thirteen {
             self.counts[dir] = true;
+            if self.awaits_hello() && dir == self.client() && self.early.len() < MAX_TIMELINE {
+                self.early.push(record);
+                self.client_done = true;
+            }
             return;
         }
         if self.timeline.len() < MAX_TIMELINE {
@@ -239,6 +246,12 @@ impl Tracker {
             self.client_done = true;
             self.counts[dir] = true;
         }
+    }
+
+    /// The ServerHello was not shown yet, and the client has no reason to encrypt anything.
+    fn awaits_hello(&self) -> bool {
+        let hello = self.facts.client_hello.as_deref();
+        self.facts.server_hello.is_none() && hello.is_some_and(|h| !h.shape.early_data)
     }
 
     fn last_of_client_is_no_alert(&self) -> bool {
