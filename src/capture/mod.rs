@@ -15,7 +15,7 @@ mod reader;
 mod sets;
 
 pub use reader::{CaptureReader, first_frame};
-pub use sets::group;
+pub use sets::{group, number_of};
 
 /// Link-layer header type, a number of the tcpdump.org registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

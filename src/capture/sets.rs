@@ -53,7 +53,7 @@ fn rotation_base(path: &str, plain: &BTreeMap<&str, usize>) -> Option<String> {
     let path = without_compression(path);
     let (directory, name) = path.split_at(path.rfind(['/', '!']).map_or(0, |at| at + 1));
     if let Some(ring) = DUMPCAP.captures(name) {
-        return Some(format!("{directory}{}{}", &ring[1], &ring[2]));
+        return Some(format!("{directory}{}{}", &ring[1], ring.get(3).map_or("", |m| m.as_str())));
     }
     let unnumbered = NUMBERED.captures(name).map_or(name, |c| c.get(1).map_or(name, |m| m.as_str()));
     let unstamped = STAMP.replace(unnumbered, "$2");
@@ -63,6 +63,14 @@ fn rotation_base(path: &str, plain: &BTreeMap<&str, usize>) -> Option<String> {
     // `trace`, `trace1`, `trace2`: a number alone is a mark only if the name without it is a capture too.
     let stem = path.trim_end_matches(|c: char| c.is_ascii_digit());
     (stem != path && plain.contains_key(stem)).then(|| stem.to_owned())
+}
+
+/// The number that tcpdump's `-C` or dumpcap gave a file of a rotated capture.
+pub fn number_of(path: &str) -> Option<u32> {
+    let path = without_compression(path);
+    let name = &path[path.rfind(['/', '!']).map_or(0, |at| at + 1)..];
+    let number = NUMBERED.captures(name).and_then(|c| c.get(2)).or_else(|| DUMPCAP.captures(name)?.get(2));
+    number?.as_str().parse().ok()
 }
 
 fn without_compression(path: &str) -> &str {
@@ -147,13 +155,13 @@ const MAX_FILES: usize = u16::MAX as usize;
 
 /// tcpdump `-C` and `-W`: `x.pcap0`, `x.pcap07`; also `x.pcap.1`, as logrotate writes.
 static NUMBERED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)^(.*\.(?:pcap|pcapng|cap|dmp|dump|trc|trace))[._-]?[0-9]{1,6}$")
+    Regex::new(r"(?i)^(.*\.(?:pcap|pcapng|cap|dmp|dump|trc|trace))[._-]?([0-9]{1,6})$")
         .expect("a valid pattern")
 });
 
 /// dumpcap `-b`: `x_00001_20261121021030.pcapng`.
 static DUMPCAP: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^(.*)_[0-9]{5}_[0-9]{14}(\.[a-z]+)?()$").expect("a valid pattern"));
+    LazyLock::new(|| Regex::new(r"^(.*)_([0-9]{5})_[0-9]{14}(\.[a-z]+)?$").expect("a valid pattern"));
 
 /// tcpdump `-G` with strftime: `2026-11-21T02:10:30`, `20261121_021030`, `021030`, `1795227030`; also `…UTC`.
 static STAMP: LazyLock<Regex> = LazyLock::new(|| {
@@ -211,6 +219,20 @@ mod tests {
         ];
         for (path, base) in rows {
             assert_eq!(rotation_base(path, &plain).as_deref(), base, "{path}");
+        }
+    }
+
+    #[test]
+    fn rotated_files_are_numbered() {
+        let rows = [
+            ("d/x.pcap0", Some(0)),
+            ("d/x.pcap07.gz", Some(7)),
+            ("d/x_00012_20261121021030.pcapng", Some(12)),
+            ("d/x-021030.pcap", None),
+            ("d/node-3.pcap", None),
+        ];
+        for (path, number) in rows {
+            assert_eq!(number_of(path), number, "{path}");
         }
     }
 

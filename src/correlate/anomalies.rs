@@ -196,12 +196,12 @@ fn one_sided(share: f64) -> (u64, String) {
     (u64::from(share > ONE_SIDED), text)
 }
 
-/// Silence between files that is far longer than any within one.
+/// Silence between files that a missing one explains.
 fn holes(capture: &CaptureReport) -> (u64, String) {
     let longest = capture.holes.iter().max_by_key(|(from, to)| (*to - *from, Reverse(*from)));
     let text = longest.map_or_else(String::new, |(from, to)| {
         format!(
-            "between two of its files {} are without a frame, from {from} on, far longer than within any: a file seems to be missing",
+            "between two of its files {} are without a frame, from {from} on: a file seems to be missing",
             *to - *from
         )
     });

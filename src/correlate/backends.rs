@@ -161,6 +161,13 @@ pub(super) struct Destinations<'w> {
     pub(super) nodes: BTreeSet<&'w str>,
 }
 
+/// What a capture shows of the way to a host.
+#[derive(Debug, Default)]
+struct Way {
+    originators: BTreeSet<IpAddr>,
+    is_beside: bool,
+}
+
 /// Addresses with what is known of them.
 type Answering = Rc<[(SocketAddr, Rc<Backend>)]>;
 
@@ -172,6 +179,7 @@ pub(super) struct Backends<'w> {
     known: HashMap<SocketAddr, Rc<Backend>>,
     ttls: HashMap<(CaptureIndex, IpAddr), BTreeSet<u8>>,
     forwards: HashMap<(CaptureIndex, SocketAddr), bool>,
+    ways: HashMap<(CaptureIndex, IpAddr), Way>,
     /// Endpoints of a Service, and ready ones among them.
     endpoints: HashMap<(String, String), (u32, u32)>,
     /// Of each goal the backends that got bytes back, and the hosts that its packets go to.
@@ -189,6 +197,7 @@ impl<'w> Backends<'w> {
             known: HashMap::new(),
             ttls: HashMap::new(),
             forwards: HashMap::new(),
+            ways: HashMap::new(),
             endpoints: HashMap::new(),
             answering: HashMap::new(),
             hosts: HashMap::new(),
@@ -261,6 +270,34 @@ impl<'w> Backends<'w> {
             let flows = table.of_host(host).take(MAX_COMPARED).map(|f| world.read(f));
             let same = flows.filter(|f| f.capture == capture);
             same.filter_map(|f| f.tcp.as_deref().and_then(|t| t.ttl.resp)).collect()
+        })
+    }
+
+    /// Whether a capture is at a host: its packets have the TTLs that hosts send, and those of several come in.
+    pub(super) fn is_beside(&mut self, capture: CaptureIndex, host: IpAddr) -> bool {
+        self.way(capture, host).is_beside
+    }
+
+    /// Whether the packets from one host to another pass a capture: it shows other connections of both, or is at the second.
+    pub(super) fn is_on_way(&mut self, capture: CaptureIndex, orig: IpAddr, resp: IpAddr) -> bool {
+        let way = self.way(capture, resp);
+        way.is_beside || way.originators.contains(&orig)
+    }
+
+    fn way(&mut self, capture: CaptureIndex, host: IpAddr) -> &Way {
+        let (world, table) = (self.world, self.table);
+        self.ways.entry((capture, host)).or_insert_with(|| {
+            let (mut way, mut as_sent, mut routed) = (Way::default(), false, false);
+            let flows = table.of_host(host).take(MAX_COMPARED).map(|f| world.read(f));
+            for flow in flows.filter(|f| f.capture == capture) {
+                let ttl = |dir| flow.tcp.as_deref().and_then(|t| t.ttl[dir]);
+                let is_first = |ttl: u8| INITIAL_TTLS.contains(&ttl);
+                way.originators.insert(flow.orig.ip());
+                as_sent |= ttl(Dir::Resp).is_some_and(is_first);
+                routed |= ttl(Dir::Orig).is_some_and(|ttl| !is_first(ttl));
+            }
+            way.is_beside = as_sent && (routed || way.originators.len() > 1);
+            way
         })
     }
 
@@ -367,6 +404,9 @@ const MAX_KNOWN: usize = 4_096;
 
 /// Backends of one goal that answered others and are looked at for each of its cases.
 const MAX_ANSWERING: usize = 1_024;
+
+/// TTLs that operating systems send with.
+pub(super) const INITIAL_TTLS: [u8; 3] = [64, 128, 255];
 
 /// Flows of one address whose TTLs are compared with a case's.
 pub(super) const MAX_COMPARED: usize = 256;

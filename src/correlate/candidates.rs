@@ -161,12 +161,21 @@ impl<'w> Finder<'w> {
         if found.is_empty() && !(event.server_side && event.fields.source.is_some()) {
             let near = self.ends(call.goal, event, clock).near(call.at);
             found.extend(near.iter().filter_map(|ended| self.scored(call, event, ended)));
+            found.retain(|candidate| !self.is_of_other_port(event, candidate));
         }
         if found.is_empty() && !event.server_side && event.fields.source.is_none() {
             found = self.by_time(call, alike, event, goal, clock);
         }
         found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.ended.flow.cmp(&b.ended.flow)));
         found
+    }
+
+    /// The line names its own end, and the connection came from another port of that host.
+    fn is_of_other_port(&self, event: &LogEvent, candidate: &Candidate) -> bool {
+        event.fields.source.is_some_and(|source| {
+            source.ip() == candidate.ended.orig
+                && self.world.read(candidate.ended.flow).orig.port() != source.port()
+        })
     }
 
     /// How well an ending of the call's goal fits the call, if at all.

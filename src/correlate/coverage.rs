@@ -172,7 +172,8 @@ fn both_directions(join: &Join<'_>, capture: CaptureIndex, hosts: Option<&BTreeS
     (both + one > 0).then_some(both > 0)
 }
 
-fn no_drops(report: &CaptureReport) -> Option<bool> {
+/// Whether a capture is known to have lost no packet; unknown where it seems so and nothing counted them.
+pub(super) fn no_drops(report: &CaptureReport) -> Option<bool> {
     match report.drops {
         Some(n) => Some(n == 0),
         None if report.ack_lost_segments > 0 => None,

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use super::askers::Askers;
-use super::backends::{Backend, Backends, MAX_COMPARED, passed_over};
+use super::backends::{Backend, Backends, INITIAL_TTLS, MAX_COMPARED, passed_over};
+use super::coverage;
 use super::dialers::Dialers;
 use super::endings;
 use super::goal::Goal;
@@ -190,7 +191,7 @@ fn views(
             .as_deref()
             .map(|t| t.synack.resp > 0)
             .filter(|seen| *seen || both_ways(near)),
-        absent_at_far: absent_at_far(join, near, &shown),
+        absent_at_far: absent_at_far(join, near, &shown, backends),
         reset_only_near: reset_there.map(|there| reset_here && !there),
         stops_at_far: far.iter().find_map(|f| stops(join, f, backends)),
         reached: reached(join, near, known, backends),
@@ -232,19 +233,40 @@ fn stops(join: &Join<'_>, flow: &Conversation, backends: &mut Backends<'_>) -> O
     backends.forwards(flow.capture, flow.resp, hosts).then_some(flow.duplicates == 0)
 }
 
-/// Whether a capture that spans the flow and shows its responder's other packets does not show this connection.
-fn absent_at_far(join: &Join<'_>, near: &Conversation, shown: &BTreeSet<CaptureIndex>) -> Option<bool> {
+/// Whether a capture on the flow's way that spans it, and lacks nothing meanwhile, does not show this connection; not so
+/// where one at the responder does.
+fn absent_at_far(
+    join: &Join<'_>,
+    near: &Conversation,
+    shown: &BTreeSet<CaptureIndex>,
+    backends: &mut Backends<'_>,
+) -> Option<bool> {
+    let (orig, resp) = (near.orig.ip(), near.resp.ip());
+    let far = || shown.iter().filter(|capture| **capture != near.capture);
+    if far().any(|capture| backends.is_beside(*capture, resp)) {
+        return Some(false);
+    }
     let start = join.clocks.of_packet(near, near.first.time);
     let end = join.clocks.of_packet(near, near.last.time);
-    let mut known = None;
+    let (mut known, mut looked_at) = (None, 0);
     join.spanning.each_over(start, end, |n| {
+        looked_at += 1;
         let (report, index) = (&join.world.wire.captures[n], CaptureIndex(n as u16));
-        let spans = report.first.is_some_and(|t| t <= join.clocks.in_capture(n, start))
-            && report.last.is_some_and(|t| t >= join.clocks.in_capture(n, end));
-        if spans && index != near.capture && join.table.shown(near.resp.ip(), index) {
+        let (from, to) = (join.clocks.in_capture(n, start), join.clocks.in_capture(n, end));
+        let spans = report.first.is_some_and(|t| t <= from) && report.last.is_some_and(|t| t >= to);
+        let whole = report.hole_in(from, to).is_none() && coverage::no_drops(report) == Some(true);
+        let candidate = spans && whole && index != near.capture && join.table.shown(resp, index);
+        let of_node = || {
+            report.set.host.as_deref().is_some_and(|host| join.world.cluster.node_of(near.resp) == Some(host))
+        };
+        if candidate && (shown.contains(&index) || of_node() || backends.is_on_way(index, orig, resp)) {
             known = Some(known.unwrap_or(false) || !shown.contains(&index));
         }
-        if known == Some(true) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if known == Some(true) || looked_at == MAX_LACKING {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     });
     known
 }
@@ -372,8 +394,8 @@ const AROUND: TimeDelta = TimeDelta::from_secs(60);
 /// A copy may have coarser times than this.
 const TIME_OF_COPIES: TimeDelta = TimeDelta(1_000);
 
-/// TTLs that operating systems send with.
-const INITIAL_TTLS: [u8; 3] = [64, 128, 255];
+/// Captures of a flow's time that are looked at for one that lacks it.
+const MAX_LACKING: usize = 64;
 
 /// A call sends its request this soon after its timer starts; what was sent earlier is another's.
 const WAITED: TimeDelta = TimeDelta::from_secs(1);

@@ -290,9 +290,20 @@ impl View {
 
     fn may_be(&self, other: &Self) -> bool {
         self.random == other.random
-            && self.dial == other.dial
+            && self.is_same_dial(other)
             && !self.is_relay_of(other)
             && self.place.may_be(&other.place)
+    }
+
+    /// The same number, and timestamps that SYNs of one dial may have: each that is sent again has a later one.
+    fn is_same_dial(&self, other: &Self) -> bool {
+        match (self.dial, other.dial) {
+            (Some((isn, Some(stamp), _)), Some((isn_there, Some(stamp_there), _))) => {
+                let apart = stamp.wrapping_sub(stamp_there);
+                isn == isn_there && apart.min(apart.wrapping_neg()) <= MAX_DIAL
+            }
+            (dial, dial_there) => dial == dial_there,
+        }
     }
 
     /// A proxy hands the hello on over a connection of its own: two connections, which end apart.
@@ -325,6 +336,9 @@ impl Place {
         self.capture != other.capture || elsewhere && apart < TimeDelta::from_secs(5)
     }
 }
+
+/// Linux dials for 127 s, and a timestamp counts milliseconds at most (RFC 7323 §5.4).
+const MAX_DIAL: u32 = 1 << 17;
 
 /// Flows that are one connection, at most: no network has as many vantage points, and each is looked at for every line
 /// about the connection. What is beyond stands for itself.

@@ -8,6 +8,7 @@ mod hosts;
 mod others;
 mod requests;
 mod steps;
+mod views;
 
 use super::made::{
     addr, event, flow, icmp, join, lookup, refused, sec, server_event, service, stalled, view, world,

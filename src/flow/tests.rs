@@ -564,6 +564,12 @@ fn what_was_sent_again_in_vain() {
         (format!("{again} \n 2 < A seq=1 ack=10 id=1 \n 2.1 < A seq=1 ack=10 id=2"), (2, 0, 1)),
         (format!("1.1 < A seq=1 ack=10 \n {again}"), (2, 0, 0)),
         (format!("{again} \n 2 < A seq=1 ack=5 \n 3 > PA seq=1 ack=1 len=9 id=4"), (3, 1, 0)),
+        // what was sent before it fell into a hole
+        (
+            "2 > PA seq=99 ack=1 len=9 id=2 \n 2.3 > PA seq=99 ack=1 len=9 id=3 \n 3 < A seq=1 ack=99"
+                .to_owned(),
+            (1, 1, 0),
+        ),
     ] {
         assert_eq!(loss(&segments), expected, "{segments}");
     }

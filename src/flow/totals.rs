@@ -60,11 +60,10 @@ impl TcpSum {
     }
 }
 
-/// Digest of an initial sequence number and a timestamp value.
-pub(super) fn dial_print((isn, stamp): (u32, Option<u32>)) -> u32 {
-    let mixed =
-        (u64::from(isn) << 32 | u64::from(stamp.unwrap_or_default())).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 32) as u32
+/// Digest of an initial sequence number. A timestamp value is another in each SYN that is sent again, and two captures
+/// need not show the same ones.
+pub(super) fn dial_print((isn, _): (u32, Option<u32>)) -> u32 {
+    (u64::from(isn).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
 }
 
 impl Totals {

@@ -93,10 +93,10 @@ impl Tally {
         }
     }
 
-    /// Takes the interfaces of a file that is read.
-    pub(super) fn end_of_file(&mut self, interfaces: Vec<Interface>) {
+    /// Takes the interfaces of a file that is read, and its number among those of the capture.
+    pub(super) fn end_of_file(&mut self, interfaces: Vec<Interface>, number: Option<u32>) {
         if let Some(ends) = self.ends.take() {
-            self.files.end_of_file(ends, std::mem::take(&mut self.silence));
+            self.files.end_of_file(ends, std::mem::take(&mut self.silence), number);
         }
         self.interfaces.extend(interfaces);
     }

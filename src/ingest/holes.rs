@@ -1,4 +1,5 @@
-//! Where a file of a rotated capture is missing: silence between two files, far longer than any within one.
+//! Where a file of a rotated capture is missing: its number is left out, or the silence between two files is far longer
+//! than any within one.
 
 use crate::time::{TimeDelta, Timestamp};
 
@@ -6,30 +7,45 @@ use crate::time::{TimeDelta, Timestamp};
 #[derive(Default)]
 pub(super) struct Files {
     spans: Vec<(Timestamp, Timestamp)>,
+    /// What tcpdump or dumpcap numbered each as.
+    numbers: Vec<Option<u32>>,
     silence: TimeDelta,
 }
 
 impl Files {
-    /// Takes a file that was read: first and last frame as they stand in it, and the longest time between two frames.
-    pub(super) fn end_of_file(&mut self, ends: (Timestamp, Timestamp), silence: TimeDelta) {
+    /// Takes a file that was read: first and last frame as they stand in it, the longest time between two frames, and its
+    /// number.
+    pub(super) fn end_of_file(
+        &mut self,
+        ends: (Timestamp, Timestamp),
+        silence: TimeDelta,
+        number: Option<u32>,
+    ) {
         self.spans.push(ends);
+        self.numbers.push(number);
         self.silence = self.silence.max(silence);
     }
 
-    /// Spans without a frame that a missing file explains, in order of time.
+    /// Spans without a frame that a missing file explains, in order of time: where a number is left out, and where the
+    /// capture is silent for too long.
     ///
     /// A capture of little traffic is silent between files as it is within them, and as often: only what is far
     /// longer than either is a hole.
     pub(super) fn holes(&self) -> Vec<(Timestamp, Timestamp)> {
-        let between = self.spans.windows(2).map(|pair| (pair[0].1, pair[1].0));
-        let between: Vec<_> = between.filter(|(last, first)| last < first).collect();
-        let mut lengths: Vec<TimeDelta> = between.iter().map(|(last, first)| *first - *last).collect();
+        let skips = self.numbers.windows(2).map(|pair| {
+            let (before, after) = (pair[0], pair[1]);
+            before.zip(after).is_some_and(|(before, after)| after > before.saturating_add(1))
+        });
+        let between = self.spans.windows(2).map(|pair| (pair[0].1, pair[1].0)).zip(skips);
+        let between: Vec<_> = between.filter(|((last, first), _)| last < first).collect();
+        let mut lengths: Vec<TimeDelta> = between.iter().map(|((last, first), _)| *first - *last).collect();
         lengths.sort_unstable();
         let usual =
             if self.spans.len() > 2 { lengths.get(lengths.len().saturating_sub(1) / 4) } else { None };
         let usual = self.silence.max(usual.copied().unwrap_or_default());
         let least = MIN_HOLE.max(usual + usual);
-        between.into_iter().filter(|(last, first)| *first - *last > least).collect()
+        let holes = between.into_iter().filter(|((last, first), skips)| *skips || *first - *last > least);
+        holes.map(|(between, _)| between).collect()
     }
 }
 
@@ -45,7 +61,7 @@ mod tests {
         let at = |second: i64| Timestamp(second * 1_000_000_000);
         let mut all = Files::default();
         for (first, last) in files {
-            all.end_of_file((at(*first), at(*last)), TimeDelta::from_secs(silence));
+            all.end_of_file((at(*first), at(*last)), TimeDelta::from_secs(silence), None);
         }
         let seconds = |t: Timestamp| t.0 / 1_000_000_000;
         all.holes().into_iter().map(|(from, to)| (seconds(from), seconds(to))).collect()
@@ -74,5 +90,20 @@ mod tests {
         assert_eq!(holes(&[(0, 10), (5, 20), (20, 30)], 1), [], "files that overlap");
         assert_eq!(holes(&[(0, 10)], 1), []);
         assert_eq!(holes(&[], 0), []);
+    }
+
+    #[test]
+    fn a_number_that_is_left_out_is_a_hole_however_short() {
+        let at = |tenths: i64| Timestamp(tenths * 100_000_000);
+        let holes = |numbers: [u32; 3]| {
+            let mut all = Files::default();
+            for (n, number) in (0..).zip(numbers) {
+                all.end_of_file((at(n * 10), at(n * 10 + 9)), TimeDelta::from_secs(1), Some(number));
+            }
+            all.holes()
+        };
+        assert_eq!(holes([0, 1, 3]), [(at(19), at(20))]);
+        assert_eq!(holes([8, 9, 0]), [], "a ring begins anew");
+        assert_eq!(holes([3, 2, 1]), [], "the newest is the first");
     }
 }

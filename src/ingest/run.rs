@@ -170,7 +170,7 @@ impl<'o> Capture<'o> {
         report.frames = Some(summary.frames);
         report.problems.merge(summary.problems);
         report.problems.merge(std::mem::take(&mut self.tally.problems));
-        self.tally.end_of_file(summary.interfaces);
+        self.tally.end_of_file(summary.interfaces, capture::number_of(&source.path));
         self.keys.end_of_file();
         if !summary.journal_entries.is_empty() {
             all.journals.push((report.source, summary.journal_entries));

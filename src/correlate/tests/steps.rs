@@ -195,7 +195,7 @@ fn captures_with_a_connection_each() {
             };
             world(all as u16, (0..all).map(of).collect(), Vec::new())
         },
-        40,
+        70,
     );
 }
 

@@ -79,6 +79,7 @@ impl Connection {
             refused: _,
             fin_acks: _,
             ahead: _,
+            vain_from: _,
             facts: _,
         } = self;
         latest.code(codec);

@@ -76,6 +76,8 @@ pub(super) struct Connection {
     fin_acks: PerDir<Option<Seq>>,
     /// Of each side's stream, the last acknowledgment of bytes that were not shown by then, and up to where.
     ahead: PerDir<Option<(Place, Moment)>>,
+    /// Where the first of what each side sent again in vain begins.
+    vain_from: PerDir<Place>,
     pub(super) facts: TcpFacts,
 }
 
@@ -96,6 +98,7 @@ impl Connection {
         self.refused = None;
         self.fin_acks = PerDir::default();
         self.ahead = PerDir::default();
+        self.vain_from = PerDir::default();
     }
 
     /// Another epoch was on the same endpoints before (Wireshark `tcp.analysis.reused_ports`): the SYN that opens this
@@ -316,7 +319,9 @@ impl Connection {
             if acked.unseen > 0 {
                 self.ahead[dir.other()] = Some((place, segment.at));
             }
-            loss.vain_segments = 0;
+            if place > self.vain_from[dir.other()] {
+                loss.vain_segments = 0;
+            }
             self.facts.last_new_ack[dir] = Some(segment.at);
         } else if segment.packet.payload_length == 0 && stream.in_flight() > 0 {
             let sacked = options::sacked(segment.packet.tcp_options(segment.window), ack);
@@ -395,7 +400,11 @@ impl Connection {
             }
             loss.segments = loss.segments.saturating_add(1);
             let vain = self.streams[dir].is_unacked(seq.plus(packet.payload_length));
-            loss.vain_segments = loss.vain_segments.saturating_add(u32::from(vain));
+            if vain {
+                let from = &mut self.vain_from[dir];
+                *from = if loss.vain_segments == 0 { sent.place } else { sent.place.min(*from) };
+                loss.vain_segments = loss.vain_segments.saturating_add(1);
+            }
             loss.largest_bytes = loss.largest_bytes.max(packet.payload_length);
         } else if behind_its_ack {
             loss.largest_delivered_bytes = loss.largest_delivered_bytes.max(packet.payload_length);
@@ -477,6 +486,7 @@ impl Connection {
         self.copies = self.copies.reversed();
         self.fin_acks = self.fin_acks.reversed();
         self.ahead = self.ahead.reversed();
+        self.vain_from = self.vain_from.reversed();
         self.facts.swap();
     }
 }
