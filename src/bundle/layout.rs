@@ -65,14 +65,16 @@ pub(super) fn of_container(path: &str) -> Option<Certainty> {
     if name == "logs.txt" && folders().count() > 1 {
         return Some(Certainty::Likely); // of `kubectl cluster-info dump`, by its first line for certain
     }
-    let in_folder = folders().any(|folder| folder == "pods" || folder == "containers");
-    if !name.contains(".log") || !in_folder {
+    if !name.contains(".log") {
         return None;
     }
+    if writer_of(path).is_some() {
+        return Some(Certainty::Known);
+    }
+    let in_folder = folders().any(|folder| folder == "pods" || folder == "containers");
     let linked = folders().next() == Some("containers") && name.matches('_').count() > 1;
     let cut_out = folders().next() == Some("logs");
-    let known = linked || cut_out || writer_of(path).is_some();
-    Some(if known { Certainty::Known } else { Certainty::Likely })
+    in_folder.then_some(if linked || cut_out { Certainty::Known } else { Certainty::Likely })
 }
 
 /// How certain a path is.
@@ -85,8 +87,8 @@ pub(super) enum Certainty {
 /// How the logs of a pod begin that `kubectl cluster-info dump` writes.
 pub const LOGS_OF: &str = "==== START logs for container ";
 
-/// `namespace/pod` and container of a path: `…/pods/NS_POD_UID/CONTAINER/0.log`, `…/namespaces/NS/pods/POD/…`,
-/// `…/pods/logs/NS/POD/CONTAINER.log`, `…/containers/POD_NS_CONTAINER-ID.log`.
+/// `namespace/pod` and container of a path: `…/NS_POD_UID/CONTAINER/0.log`, `…/namespaces/NS/pods/POD/…`,
+/// `…/pods/logs/NS/POD/CONTAINER.log`, `POD_NS_CONTAINER-ID.log`. Names that the kubelet gives are known in any folder.
 pub fn writer_of(path: &str) -> Option<(String, Option<String>)> {
     let name = path.rsplit(['/', '!']).next()?;
     linked(name).or_else(|| collected(path)).or_else(|| {
@@ -121,19 +123,24 @@ fn is_file_part(part: &str) -> bool {
 fn pod_of_directory(path: &str) -> Option<String> {
     let parts: Vec<_> = path.split(['/', '!']).collect();
     for (n, part) in parts.iter().enumerate() {
-        if *part != "pods" {
-            continue;
-        }
-        let next = parts.get(n + 1)?;
-        let mut names = next.splitn(3, '_');
-        if let (Some(ns), Some(pod), Some(_)) = (names.next(), names.next(), names.next()) {
+        let in_pods = n > 0 && parts.get(n - 1) == Some(&"pods");
+        let mut names = part.splitn(3, '_');
+        if let (Some(ns), Some(pod), Some(uid)) = (names.next(), names.next(), names.next())
+            && (in_pods || is_uid(uid))
+        {
             return Some(format!("{ns}/{pod}"));
         }
-        if n >= 2 && parts.get(n - 2) == Some(&"namespaces") {
-            return parts.get(n - 1).map(|ns| format!("{ns}/{next}"));
+        if in_pods && n >= 3 && parts.get(n - 3) == Some(&"namespaces") {
+            return parts.get(n - 2).map(|ns| format!("{ns}/{part}"));
         }
     }
     None
+}
+
+/// A UUID, or the hash that a static pod has in its place: 32 digits with or without dashes.
+fn is_uid(text: &str) -> bool {
+    let digits = || text.bytes().filter(|b| *b != b'-');
+    matches!(text.len(), 32 | 36) && digits().count() == 32 && digits().all(|b| b.is_ascii_hexdigit())
 }
 
 #[cfg(test)]
@@ -142,7 +149,12 @@ mod tests {
 
     #[test]
     fn paths_of_containers_are_told() {
+        let linked = format!("x/a_evil_c-{}.log", "0123456789abcdef".repeat(4));
         for (path, expected) in [
+            ("evil_a_9a6abc05-c272-55d3-a421-a5cbcb13f927/c/0.log", Some(Certainty::Known)),
+            ("p.tgz!./evil_a_0123456789abcdef0123456789abcdef/c/0.log", Some(Certainty::Known)),
+            ("a_b_c/d/0.log", None),
+            (&linked, Some(Certainty::Known)),
             ("x.tgz!var/log/pods/evil_a_uid/c/0.log.20261121-020000.gz", Some(Certainty::Known)),
             ("var/log/containers/a_evil_c-0123.log", Some(Certainty::Known)),
             ("m/namespaces/evil/pods/a/c/c/logs/current.log", Some(Certainty::Known)),

@@ -246,34 +246,6 @@ fn asks(shell: &str) -> bool {
 /// Bytes of a shell's prompt.
 const PROMPT: usize = 96;
 
-/// A heading behind which a log follows: `journalctl -u kubelet`, `kubectl logs …`, `/var/log/syslog`.
-pub(super) fn names_a_log(heading: &[u8]) -> bool {
-    [&b"journalctl"[..], b"logs", b"/log", b".log", b"dmesg"].iter().any(|word| find(heading, word).is_some())
-}
-
-/// A heading behind which the words of a container follow: `kubectl logs -n a b`, `oc -n a logs b`.
-pub(super) fn names_a_container(heading: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(heading);
-    let mut words = text.split_ascii_whitespace();
-    while let Some(word) = words.next() {
-        match word {
-            "stern" | "kubetail" => return true,
-            "kubectl" | "kubectl.exe" | "k" | "oc" | "docker" | "crictl" | "podman" | "nerdctl" => {}
-            _ => continue,
-        }
-        let mut rest = words.clone();
-        while let Some(word) = rest.next() {
-            match word {
-                "logs" => return true,
-                "-n" | "--namespace" | "--context" | "--kubeconfig" => drop(rest.next()),
-                word if word.starts_with('-') => {}
-                _ => break,
-            }
-        }
-    }
-    false
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -344,17 +316,6 @@ mod tests {
             ("Linux cp-1 6.1.0", Line::Other),
         ] {
             assert_eq!(read(text.as_bytes(), Log, false), line, "{text}");
-        }
-        for (heading, expected) in [
-            ("$ kubectl logs -n a b", true),
-            ("=== oc --context x -n a --since=1h logs b ===", true),
-            ("+ sudo crictl logs 0123", true),
-            ("user@localhost:~$ oc logs b", true),
-            ("root@kubectl-host:~# kubectl logs b", true),
-            ("=== kubectl get pods and logs ===", false),
-            ("$ ls /var/log/pods", false),
-        ] {
-            assert_eq!(names_a_container(heading.as_bytes()), expected, "{heading}");
         }
         assert_eq!(read(b"## of a chart", Objects, false), Line::Neutral);
         assert_eq!(read(b"# of a firewall", HostState, false), Line::Other);

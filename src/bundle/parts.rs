@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use memchr::memchr;
 
-use super::SourceKind;
 use super::lines::{self, Line};
+use super::{SourceKind, headings};
 
 /// Stretches of bytes, while they are found and when all are.
 pub(super) type Stretches = Vec<(u64, u64)>;
@@ -297,17 +297,21 @@ impl Walk {
             }
             Line::Brace => (self.brace, self.headed) = (Some(here), headed),
             Line::Neutral => self.said(),
-            Line::Other => self.other(),
+            Line::Other => {
+                // a shell that asks for the rest of a command: `> kubectl logs $p`
+                self.trust.lost |= line.starts_with(b"> ") && headings::names_a_container(line);
+                self.other();
+            }
         }
     }
 
     fn heading(&mut self, line: &[u8]) {
         self.open(SourceKind::Log, (self.line_at, self.line), false);
         self.headed = true;
-        let log = lines::names_a_log(line);
+        let log = headings::names_a_log(line);
         let beside = if log { BESIDE } else { self.trust.beside };
         // what a container says has no header that could be told from its own words
-        let lost = self.trust.lost || lines::names_a_container(line);
+        let lost = self.trust.lost || headings::names_a_container(line);
         self.trust = Trust { lost, named: true, log, bare: 0, beside };
     }
 
@@ -497,14 +501,25 @@ mod tests {
             }
             // what a container says may look like anything
             for lure in ["", JOURNAL, "[pod/a/b] m\n", "{\"log\":\"m\"}\n"] {
-                for command in ["kubectl logs -n a b", "oc logs b", "docker logs b", "crictl logs b"] {
-                    let text = format!("{ROUTE}$ {command}\n{lure}{quoted}$ kubectl get -A a\n{quoted}");
+                for heading in [
+                    "$ kubectl logs -n a b",
+                    "$ oc -n a exec b -- c",
+                    "$ for p in a b; do\n> kubectl logs $p\n> done",
+                    "$ cat dump/a/b/logs.txt",
+                    "==> dump/a/b/logs.txt <==",
+                    "==== START logs for container c of pod a/b ====",
+                ] {
+                    let text = format!("{ROUTE}{heading}\n{lure}{quoted}$ kubectl get -A a\n{quoted}");
                     let read = read(HostState, &text);
                     assert_eq!(read.first(), Some(&(HostState, ROUTE.to_owned())), "{text}");
                     assert!(read.iter().skip(1).all(|(kind, _)| *kind == Log), "{text}");
                     assert!(parts(HostState, &text).unread.is_some(), "{text}");
                 }
             }
+            let dumped = "==== START logs for container c of pod a/b ====\n";
+            let text = format!("{JSON}Warning: v1 Endpoints is deprecated\n{dumped}{quoted}");
+            assert_eq!(read(Objects, &text).len(), 2, "{text}");
+            assert!(parts(Objects, &text).unread.is_some(), "{text}");
             // lines of an application that has no stamps
             let text = format!("=== kubectl logs a ===\nlistening\n{quoted}");
             assert_eq!(read(Log, &text).len(), 1, "{text}");

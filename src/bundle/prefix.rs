@@ -72,7 +72,7 @@ fn names_a_container(word: &[u8]) -> bool {
     let text = String::from_utf8_lossy(word);
     let path = text.split(':').next().unwrap_or_default();
     let own = layout::writer_of(path).is_some_and(|(pod, _)| pod.starts_with("kube-system/"));
-    path.contains('/') && layout::of_container(path).is_some() && !own
+    layout::of_container(path).is_some() && !own
 }
 
 /// Bytes of a line without a header that stand where the line before it had such a prefix: numbers and runs of spaces may
@@ -202,6 +202,8 @@ mod tests {
             format!("evil/a: {KLOG}"),
             format!("evil evil-0 c {KLOG}"),
             format!("var/log/pods/evil_a_u/c/0.log:12:{CRI}"),
+            format!("./evil_a_9a6abc05-c272-55d3-a421-a5cbcb13f927/c/0.log:12:{CRI}"),
+            format!("a_evil_c-{}.log:{CRI}", "0123456789abcdef".repeat(4)),
             "took until 2026-11-21T02:24:47Z to fail, and then to fail once more".to_owned(),
         ] {
             assert!(!is_prefixed(format!("{line}\n").repeat(3).as_bytes()), "{line}");
