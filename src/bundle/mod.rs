@@ -127,6 +127,7 @@ mod allowance;
 mod archive;
 mod codec;
 mod discover;
+mod dump;
 mod headings;
 mod layout;
 mod lines;

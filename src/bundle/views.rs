@@ -41,13 +41,18 @@ pub(super) fn split(source: &mut Source) -> Vec<Source> {
     if let Some((kind, line)) = parts.unread {
         note(&mut source.problems, kind, line, parts.unread_count, !parts.unread_is_text);
     }
+    if let Some(first) = parts.logs.first() {
+        let count = parts.logs.len() as u64;
+        source.problems.add("logs_among_objects", Place::Line(first.line), count, true, || LOGS.to_owned());
+    }
     if parts.limited {
         let most = parts::MAX_PARTS;
         source.problems.loss("limit_parts", Place::Whole, || {
             format!("it changes its kind more than {most} times: what follows is read as the last one")
         });
     }
-    if parts.kinds.len() < 2 && parts.kinds.iter().all(|(kind, _)| *kind == source.kind) {
+    let one = parts.kinds.len() < 2 && parts.kinds.iter().all(|(kind, _)| *kind == source.kind);
+    if one && parts.logs.is_empty() {
         return Vec::new();
     }
     let views = parts.kinds.into_iter().enumerate().map(|(n, (kind, ranges))| {
@@ -66,6 +71,9 @@ pub(super) fn split(source: &mut Source) -> Vec<Source> {
     }
     others
 }
+
+/// `kubectl cluster-info dump` without a directory prints logs between the objects, where nobody reads them.
+const LOGS: &str = "logs that stand between objects are not read, nor is what follows those of pods outside of kube-system, which could write it; give kubectl cluster-info dump an --output-directory";
 
 impl Source {
     /// Names the parts of a log that are of another kind, which nobody has looked for before the log was read.

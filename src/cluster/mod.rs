@@ -17,7 +17,6 @@ mod chains;
 mod conflicts;
 mod conntrack;
 mod documents;
-mod dump;
 mod host;
 mod index;
 mod ipvs;

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use super::build::{Builder, FREE_OFFERS, MAX_ADDRESSES};
 use super::text::HostText;
-use super::{ClusterMap, Holder, chains, conflicts, documents, dump, host, objects};
+use super::{ClusterMap, Holder, chains, conflicts, documents, host, objects};
 use crate::bundle::{InputReport, Source, SourceKind};
 use crate::error::Place;
 
@@ -37,9 +37,8 @@ pub(super) fn read(sources: &[Source]) -> ClusterMap {
 }
 
 fn read_objects(b: &mut Builder<'_>, source: &Source, report: &mut InputReport) -> io::Result<()> {
-    let (mut text, read) = whole(source, report);
+    let (text, read) = whole(source, report);
     b.room.read(report.bytes);
-    note_logs(&dump::blank_logs(&mut text), report);
     let mut used = 0_u64;
     documents::read(&text, source.limits(), &mut report.problems, &mut |object| {
         used += u64::from(objects::add(b, &object, source.index));
@@ -47,15 +46,6 @@ fn read_objects(b: &mut Builder<'_>, source: &Source, report: &mut InputReport) 
     report.lines = Some(lines_of(&text));
     report.skipped = used == 0;
     read
-}
-
-/// `kubectl cluster-info dump` without a directory prints logs between the objects, where nobody reads them.
-fn note_logs(begins: &[u64], report: &mut InputReport) {
-    let Some(&first) = begins.first() else { return };
-    report.problems.add("logs_among_objects", Place::Line(first), begins.len() as u64, true, || {
-        "logs that stand between objects are not read, nor is what follows those of pods outside of kube-system, which could write it; give kubectl cluster-info dump an --output-directory"
-            .to_owned()
-    });
 }
 
 /// How many lines a text has.

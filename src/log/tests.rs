@@ -852,10 +852,19 @@ fn events_that_objects_quote_are_none() {
     for text in [quoting.to_string(), serde_json::to_string_pretty(&quoting).unwrap(), yaml] {
         assert!(read_files(&[("a.txt", &text)]).events.is_empty(), "{text}");
     }
-    let text = format!(r#"{{"apiVersion":"v1","items":[{quoting},{real},{quoting}],"kind":"List"}}"#);
-    let found = read_files(&[("a.json", &text)]).events;
-    assert_eq!(found.len(), 1, "{text}");
-    assert_eq!(found[0].fields.destination.unwrap().to_string(), "10.244.1.9:8443");
+    let dumped = |of: &str| {
+        format!(
+            "==== START logs for container c of pod {of} ====\n{event}\n==== END logs for container c of pod {of} ====\n"
+        )
+    };
+    for text in [
+        format!(r#"{{"apiVersion":"v1","items":[{quoting},{real},{quoting}],"kind":"List"}}"#),
+        format!("{quoting}\n{}{real}\n{}", dumped("kube-system/p"), dumped("tenant/p")),
+    ] {
+        let found = read_files(&[("a.json", &text)]).events;
+        assert_eq!(found.len(), 1, "{text}");
+        assert_eq!(found[0].fields.destination.unwrap().to_string(), "10.244.1.9:8443");
+    }
 }
 
 /// A log behind other outputs is read, with the lines of the file.
