@@ -37,6 +37,8 @@ pub(super) struct Ended {
     pub(super) turn: u32,
     /// Every call on the connection had been answered for a while when the responder ended it.
     pub(super) idle: bool,
+    /// When the originator ended the connection itself: of an ending that no packet marks, by then the wait was over.
+    pub(super) over: Option<Timestamp>,
 }
 
 /// A flow that an event could be about.

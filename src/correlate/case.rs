@@ -252,7 +252,7 @@ pub struct CaseFacts {
     /// The capture ends before the caller gave up.
     pub capture_ends_first: Option<bool>,
     /// Of the deadline when the last step forward was made: deadline minus what had been spent, and at most what the
-    /// caller then waited until it gave up or the line was written.
+    /// caller then waited until the line was written.
     pub deadline_left: Option<TimeDelta>,
     /// Request sent to first response byte, where there is one (after the deadline too).
     pub response_after: Option<TimeDelta>,

@@ -349,7 +349,7 @@ fn failed_lookups<'w>(
             let at = base(&flow, l.answer?.time);
             let (key, orig, resp) = (Key::DnsName, flow.orig.ip(), flow.resp);
             let (ending, turn) = (Ending::Response, turn as u32);
-            Some(Ended { at, start: at, flow: *f, ending, key, orig, resp, turn, idle: false })
+            Some(Ended { at, start: at, flow: *f, ending, key, orig, resp, turn, idle: false, over: None })
         });
         ended.collect::<Vec<_>>()
     });

@@ -54,12 +54,13 @@ pub(super) fn moment(flow: &Conversation, ending: Ending) -> Option<Timestamp> {
     }
 }
 
-/// Start of a connection whose handshake did not finish and that the responder did not end.
+/// Start of a connection whose handshake did not finish, and that neither the responder nor a fatal alert ended.
 fn stalled(flow: &Conversation) -> Option<Timestamp> {
     let tcp = flow.tcp.as_deref()?;
     let tls = flow.app.session.tls.as_deref();
     let answered = flow.app.session.first_bytes.resp.is_some() && !in_tunnel(flow);
-    let unfinished = tls.is_none_or(|t| t.phase < Phase::ClientFinished) && !answered;
+    let failed = |t: &TlsFacts| t.alerts.iter().any(|a| a.fatal);
+    let unfinished = tls.is_none_or(|t| t.phase < Phase::ClientFinished && !failed(t)) && !answered;
     (tcp.established.is_some() && unfinished && ended_by_peer(tcp).is_none()).then(|| start(flow))
 }
 

@@ -127,7 +127,7 @@ fn timing(
     facts.reused_connection = Some(step.reused);
     facts.idle_before = step.idle;
     // The caller's timer may have started before its first packet, so what was left is at most what it waited.
-    let waited = here.map(|_| stop - step.at.time);
+    let waited = here.map(|line| line - step.at.time);
     facts.deadline_left =
         facts.deadline.map(|d| d - (step.at.time - step.start)).into_iter().chain(waited).min();
     facts.deadline_left = facts.deadline_left.map(|left| left.max(TimeDelta(0)));

@@ -275,8 +275,8 @@ fn last_packet(
 ) -> Ended {
     let flow = &world.read(root);
     let (start, at) = (clock(flow, endings::start(flow)), clock(flow, flow.last.time));
-    let (key, orig, resp) = (Key::Tuple, flow.orig.ip(), flow.resp);
-    Ended { at, start, flow: root, ending: Ending::GaveUp, key, orig, resp, turn: 0, idle: false }
+    let (key, orig, resp, ending) = (Key::Tuple, flow.orig.ip(), flow.resp, Ending::GaveUp);
+    Ended { at, start, flow: root, ending, key, orig, resp, turn: 0, idle: false, over: None }
 }
 
 /// A line follows the last packet of its connection within this where nothing else tells the connection's end.

@@ -6,8 +6,10 @@ use crate::capture::CaptureIndex;
 use crate::cluster::{HeldCertificates, Holder, Node, Pod};
 use crate::correlate::trust::Trust;
 use crate::correlate::{Case, Key, World};
-use crate::flow::{FrameRef, Moment};
+use crate::flow::{Dir, FrameRef, Moment};
 use crate::ingest::{Conversation, NeighborFact};
+use crate::time::TimeDelta;
+use crate::tls::Alert;
 
 /// The case of the one line.
 fn of_line(world: &mut World) -> Case {
@@ -20,6 +22,42 @@ fn behind_a_silent_call(later: &[Conversation]) -> Case {
     let silent = stalled(flow("10.0.0.1:4002", "10.2.0.8:443", 10.0, 15.0), "a.b.svc", 1);
     let line = within(event("deadline_exceeded", "a.b.svc", 15.001), 5);
     of_line(&mut world(1, [&[silent], later].concat(), vec![line]))
+}
+
+/// A call is dialled in vain; the host has a connection to the same server as well that is over at once, or not.
+#[test]
+fn what_was_over_long_before_a_line_did_not_wait_for_it() {
+    let alert = |mut flow: Conversation| {
+        let (at, session) = (flow.first, flow.app.session.tls.as_mut().expect("a session"));
+        session.alerts.push(Alert { from: Dir::Resp, at, fatal: true, ..Alert::default() });
+        flow
+    };
+    let other = |until| stalled(flow("10.0.0.1:4002", "10.2.0.8:443", 10.0, until), "a.b.svc", 1);
+    for (other, deadline, port) in [
+        (other(15.0), Some(5), 4002),
+        (other(20.0), Some(5), 4002),
+        (other(10.01), Some(5), 4003),
+        (alert(other(20.0)), Some(5), 4003),
+        (other(15.0), None, 4002),
+        (other(20.0), None, 4002),
+        (other(10.01), None, 4003),
+    ] {
+        let mut line = event("deadline_exceeded", "a.b.svc", 15.001);
+        line.fields.deadline = deadline.map(TimeDelta::from_secs);
+        let mut world = world(1, vec![other, flow("10.0.0.1:4003", "10.2.0.8:443", 10.04, 14.0)], vec![line]);
+        let case = of_line(&mut world);
+        assert_eq!(orig_port(&world, &case), Some(port), "{deadline:?}");
+    }
+}
+
+#[test]
+fn that_a_caller_went_early_leaves_no_less_of_the_deadline() {
+    let left = |until| {
+        let flow = stalled(flow("10.0.0.1:4002", "10.2.0.8:443", 10.0, until), "a.b.svc", 1);
+        let line = within(event("deadline_exceeded", "a.b.svc", 12.0), 5);
+        of_line(&mut world(1, vec![flow], vec![line])).facts.deadline_left
+    };
+    assert_eq!([left(11.0), left(12.0), left(14.0)], [Some(TimeDelta::from_secs(2)); 3]);
 }
 
 fn dialled_twice(mut dial: Conversation) -> Conversation {
