@@ -19,7 +19,7 @@ use super::name;
 use super::open::{NULS, Opening, Origin};
 use super::spool::Region;
 use super::tar::{Member, TarReader};
-use super::{SourceKind, SourceReader, sniff, tar};
+use super::{SourceKind, SourceReader, sniff, tar, wide};
 use crate::error::{Place, Weirds};
 use crate::time::Timestamp;
 
@@ -261,7 +261,8 @@ impl Finder<'_> {
         let mut read = from.take(sniff::LOOK).read_to_end(&mut head);
         let behind = self.behind_nuls(from, path, &mut head, &mut read);
         let archive = Codec::of(&head).is_some() || tar::is_header(&head) || head.starts_with(b"PK");
-        if read.is_ok() && !archive && !is_utf16(&head) && sniff::kind(&head) == SourceKind::Unknown {
+        if read.is_ok() && !archive && !wide::begins_text(&head) && sniff::kind(&head) == SourceKind::Unknown
+        {
             let opening = Opening::new(Origin::Left, self.limits);
             let mut problems = Weirds::default();
             note_packed(&head, &mut problems);
@@ -422,7 +423,3 @@ fn written_at(member: &Member) -> Option<Timestamp> {
 /// whose end has to be searched for.
 const DIRECTORY_ENTRY_BYTES: u64 = 256;
 const DIRECTORY_BYTES: u64 = 1 << 20;
-
-fn is_utf16(head: &[u8]) -> bool {
-    super::open::Endian::of(head).is_some()
-}

@@ -71,7 +71,8 @@ const TOLD: [&str; 7] = [
     "The connection to the server ",
 ];
 
-/// What client-go says on standard error: warnings of the API server, discovery that failed, a configuration it cannot read.
+/// What client-go says on standard error: warnings of the API server, discovery that failed, a configuration it cannot read,
+/// a request that waits.
 pub(super) fn is_of_kubectl(line: &[u8]) -> bool {
     let head = line.get(..line.len().min(PROMPT)).unwrap_or_default();
     let by = |file: &&str| find(head, file.as_bytes()).is_some();
@@ -79,7 +80,7 @@ pub(super) fn is_of_kubectl(line: &[u8]) -> bool {
 }
 
 /// Files of client-go that write so, with what stands around their names in a head of klog.
-const KUBECTL: [&str; 3] = [" warnings.go:", " memcache.go:", " loader.go:"];
+const KUBECTL: [&str; 4] = [" warnings.go:", " memcache.go:", " loader.go:", " request.go:"];
 
 /// `2026/11/21 02:24:45 message`.
 fn is_go_log(line: &str) -> bool {

@@ -7,6 +7,8 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
+use super::sniff;
+
 /// What is mended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Mend {
@@ -20,12 +22,20 @@ pub(super) struct Mend {
     pub(super) prefixes: bool,
     /// What colours a text, and names the window that it stands in, is left out.
     pub(super) escapes: bool,
+    /// What stands at the begin of a line without being of it is left out: byte order marks of files that were put one behind
+    /// the other, form feeds, the RS of RFC 7464.
+    pub(super) marks: bool,
 }
 
 impl Mend {
     /// Bytes behind those in front are changed, too.
     const fn is_of_bytes(self) -> bool {
-        self.returns || self.pairs || self.escapes
+        self.returns || self.pairs || self.escapes || self.marks
+    }
+
+    /// For a text that is looked through before it is read: whatever there may be further on.
+    pub(super) const fn of_any(self) -> Self {
+        Self { pairs: self.pairs || !self.returns, escapes: true, marks: true, ..self }
     }
 }
 
@@ -37,6 +47,8 @@ pub(super) struct Mended<R> {
     skips: bool,
     skipped: u64,
     state: State,
+    /// What was given last ended a line.
+    begins: bool,
     /// What a command says that is not over.
     command: Vec<u8>,
     /// Text that was made, and how much of it was given.
@@ -54,6 +66,7 @@ impl<R: Read> Mended<R> {
             skips: mend.nuls,
             skipped: 0,
             state: State::Text,
+            begins: true,
             command: Vec::new(),
             out: Vec::new(),
             given: 0,
@@ -87,10 +100,14 @@ impl<R: Read> Mended<R> {
 
     /// Makes lines of what carriage returns end, and leaves out what speaks to a terminal.
     fn text(&mut self, bytes: &[u8]) {
+        let marked = self.mend.marks && memchr::memchr3(FORM_FEED, RECORD, MARK[0], bytes).is_some();
+        let odd = |b: &u8| matches!(*b, b'\r' | ESCAPE | FORM_FEED | RECORD) || *b == MARK[0];
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             if let State::Text = self.state {
-                let plain = memchr::memchr2(b'\r', ESCAPE, rest).unwrap_or(rest.len());
+                let plain =
+                    if marked { rest.iter().position(odd) } else { memchr::memchr2(b'\r', ESCAPE, rest) };
+                let plain = plain.unwrap_or(rest.len());
                 self.out.extend_from_slice(rest.get(..plain).unwrap_or_default());
                 at += plain;
             }
@@ -111,7 +128,22 @@ impl<R: Read> Mended<R> {
                 self.out.push(b'\r');
                 return self.byte(byte);
             }
+            (State::Mark(n), byte) if MARK.get(n) == Some(&byte) => {
+                if n + 1 == MARK.len() {
+                    State::Text
+                } else {
+                    State::Mark(n + 1)
+                }
+            }
+            (State::Mark(n), _) => {
+                self.out.extend_from_slice(MARK.get(..n).unwrap_or_default());
+                return self.byte(byte);
+            }
             (State::Text | State::Return | State::Over, ESCAPE) if self.mend.escapes => State::Escape,
+            (State::Text | State::Return | State::Over, FORM_FEED | RECORD) if self.may_be_marked() => return,
+            (State::Text | State::Return | State::Over, byte) if byte == MARK[0] && self.may_be_marked() => {
+                State::Mark(1)
+            }
             // a shell goes to the begin of the line behind what it tells a terminal
             (State::Return, b'\n') | (State::Over, b'\r') => return,
             (State::Text | State::Return, b'\r') if self.mend.pairs => State::Held,
@@ -140,10 +172,17 @@ impl<R: Read> Mended<R> {
         };
     }
 
+    /// A line begins.
+    fn may_be_marked(&self) -> bool {
+        self.mend.marks && self.out.last().map_or(self.begins, |b| *b == b'\n')
+    }
+
     /// What was held back to the end is text; whether there was any.
     fn ends(&mut self) -> bool {
-        if std::mem::replace(&mut self.state, State::Text) == State::Held {
-            self.out.push(b'\r');
+        match std::mem::replace(&mut self.state, State::Text) {
+            State::Held => self.out.push(b'\r'),
+            State::Mark(n) => self.out.extend_from_slice(MARK.get(..n).unwrap_or_default()),
+            _ => {}
         }
         self.out.append(&mut self.command);
         !self.out.is_empty()
@@ -153,6 +192,10 @@ impl<R: Read> Mended<R> {
 /// Bytes of a command to a terminal: the title of a window.
 const MAX_COMMAND: usize = 256;
 const ESCAPE: u8 = 0x1b;
+const FORM_FEED: u8 = 0x0c;
+const RECORD: u8 = 0x1e;
+/// A byte order mark in UTF-8.
+const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// What the last byte was of (ECMA-48 §5.4, §8.3.89).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,7 +209,9 @@ enum State {
     Escape,
     Control,
     Command,
-    /// The last byte of one.
+    /// So many bytes of a byte order mark.
+    Mark(usize),
+    /// The last byte of a sequence.
     Over,
 }
 
@@ -177,6 +222,7 @@ impl<R: Read> Read for Mended<R> {
             return self.inner.read(buf);
         }
         while self.given == self.out.len() {
+            self.begins = self.out.last().map_or(self.begins, |b| *b == b'\n');
             self.given = 0;
             self.out.clear();
             let mut block = std::mem::take(&mut self.block);
@@ -202,20 +248,39 @@ pub(super) fn is_nuls(head: &[u8], look: u64) -> bool {
     head.len() as u64 == look && head.iter().all(|b| *b == 0)
 }
 
-/// What is to be mended in a text that begins so: most of its lines end in carriage returns, alone or before line feeds, or
-/// there are escape sequences in it.
-pub(super) fn of_text(head: &[u8]) -> Mend {
+/// Whether what begins so may be a text behind NULs.
+pub(super) fn may_begin_behind_nuls(head: &[u8], look: u64) -> bool {
+    let text = head.iter().position(|b| *b != 0).filter(|nuls| *nuls > 0);
+    is_nuls(head, look)
+        || text.and_then(|nuls| head.get(nuls..)).is_some_and(|text| sniff::kind(text).is_text())
+}
+
+/// What is to be mended in a text that begins and ends so: most of its lines end in carriage returns, alone or before line
+/// feeds, or there are escape sequences in it.
+pub(super) fn of_text(head: &[u8], tail: &[u8]) -> Mend {
     let returns = memchr::memchr_iter(b'\r', head).count();
     let feeds = memchr::memchr_iter(b'\n', head).count();
     let pairs = memchr::memmem::find_iter(head, b"\r\n").count();
-    let escapes = [b"\x1b[", b"\x1b]"].iter().any(|begin| memchr::memmem::find(head, *begin).is_some());
+    let begins = |text: &[u8], begin: &[u8]| memchr::memmem::find(text, begin).is_some();
+    let escapes = [head, tail].iter().any(|text| begins(text, b"\x1b[") || begins(text, b"\x1b]"));
     Mend {
-        nuls: false,
-        prefixes: false,
         returns: returns > 0 && feeds == 0,
         pairs: pairs > 0 && pairs * 2 > feeds,
         escapes,
+        ..Mend::default()
     }
+}
+
+/// A line without what is no part of it.
+pub(super) fn unmarked(mut line: &[u8]) -> &[u8] {
+    while let Some(rest) = line
+        .strip_prefix(&MARK)
+        .or_else(|| line.strip_prefix(&[FORM_FEED]))
+        .or_else(|| line.strip_prefix(&[RECORD]))
+    {
+        line = rest;
+    }
+    line
 }
 
 /// NULs in front of a log that are looked behind: a sparse file may have more of them than any disk has bytes.

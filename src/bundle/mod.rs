@@ -142,6 +142,7 @@ mod spool;
 mod tar;
 mod unread;
 mod views;
+mod wide;
 
 pub use codec::{unpacked, unpacked_lz4_block};
 pub use layout::{LOGS_OF, Layout, writer_of};

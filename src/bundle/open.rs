@@ -1,10 +1,10 @@
 //! Opens a source for one pass, decompressed and bounded.
 //!
-//! A plain file is opened as it is, for reads of large blocks; compressed ones go through their decoders; UTF-16 text
-//! (what PowerShell writes) becomes UTF-8 on the way.
+//! A plain file is opened as it is, for reads of large blocks; compressed ones go through their decoders, and text that is
+//! not as it was meant is mended on the way.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
+use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -15,7 +15,8 @@ use super::mend::{self, Mend, Mended};
 use super::parts::Ranges;
 use super::prefix::{self, Unprefixed};
 use super::spool::{Region, Spool};
-use super::{Limits, SourceKind, SourceReader, sniff};
+use super::wide::{self, Narrowed};
+use super::{Limits, SourceKind, SourceReader, sniff, views};
 use crate::error::{Place, Weirds};
 
 /// Where the bytes of a source are.
@@ -37,7 +38,8 @@ pub(super) struct Opening {
     pub(super) origin: Origin,
     /// Compressions, outermost first.
     pub(super) codecs: Vec<Codec>,
-    pub(super) utf16: Option<Endian>,
+    /// Lines of it are in UTF-16.
+    pub(super) wide: bool,
     pub(super) mend: Mend,
     /// Stored bytes in front that are not read.
     pub(super) skip: u64,
@@ -48,42 +50,6 @@ pub(super) struct Opening {
     pub(super) share: u64,
     /// What may come out of its decompressors.
     pub(super) allowed: Allowed,
-}
-
-/// Byte order of UTF-16.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Endian {
-    Little,
-    Big,
-}
-
-/// Units of UTF-16 that tell it from other data where no mark does.
-const UNITS: usize = 24;
-
-impl Endian {
-    /// The byte order that a byte order mark says.
-    pub(super) fn of(head: &[u8]) -> Option<Self> {
-        match head {
-            [0xff, 0xfe, second, third, ..] if (*second, *third) != (0, 0) => Some(Self::Little),
-            [0xfe, 0xff, ..] => Some(Self::Big),
-            _ => Self::of_unmarked(head),
-        }
-    }
-
-    /// The byte order of text without a mark: of all units of the head one byte is NUL and the other a character of ASCII.
-    fn of_unmarked(head: &[u8]) -> Option<Self> {
-        let units = head.chunks_exact(2).take(UNITS);
-        let is = |high: usize| {
-            let text = |b: u8| matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~');
-            units
-                .clone()
-                .all(|unit| unit.get(high) == Some(&0) && unit.get(1 - high).is_some_and(|b| text(*b)))
-        };
-        if units.len() < UNITS {
-            return None;
-        }
-        if is(1) { Some(Self::Little) } else { is(0).then_some(Self::Big) }
-    }
 }
 
 impl Origin {
@@ -113,7 +79,7 @@ impl Opening {
 
     fn of(origin: Origin, limits: &Limits, share: u64, allowed: Allowed) -> Self {
         let (codecs, mend, limits) = (Vec::new(), Mend::default(), *limits);
-        Self { origin, codecs, utf16: None, mend, skip: 0, only: None, limits, share, allowed }
+        Self { origin, codecs, wide: false, mend, skip: 0, only: None, limits, share, allowed }
     }
 
     pub(super) fn open(&self) -> io::Result<SourceReader> {
@@ -134,8 +100,8 @@ impl Opening {
             let stored = if outer == 0 { Arc::clone(&used) } else { Arc::default() };
             reader = codec.decode(reader, &self.limits, from.clone(), stored);
         }
-        if let Some(endian) = self.utf16 {
-            reader = Box::new(Utf16::new(reader, endian));
+        if self.wide {
+            reader = Box::new(Narrowed::new(reader));
         }
         if self.mend != Mend::default() {
             reader = Box::new(Mended::new(reader, self.mend));
@@ -160,7 +126,7 @@ impl Opening {
     /// The bytes as a region of a file: in place where they are stored as they are, else written to a temporary one.
     pub(super) fn by_offset(&self) -> io::Result<(Region, Option<io::Error>)> {
         match super::discover::in_place(self)
-            .filter(|_| self.mend == Mend::default() && self.utf16.is_none() && self.only.is_none())
+            .filter(|_| self.mend == Mend::default() && !self.wide && self.only.is_none())
         {
             Some(region) => Ok((region, None)),
             None => Spool::default().write(&mut *self.open()?, self.limits.member_bytes),
@@ -183,15 +149,15 @@ pub(super) fn look(opening: &mut Opening, problems: &mut Weirds, keep: &mut Keep
             && opening.codecs.len() < MAX_CODECS
         {
             opening.codecs.push(codec);
-        } else if let (Some(endian), None) = (Endian::of(&head), opening.utf16) {
-            opening.utf16 = Some(endian);
+        } else if !opening.wide && wide::begins_text(&head) {
+            opening.wide = true;
         } else {
             if Codec::of(&head).is_some() {
                 problems.loss("limit_compressions", Place::Whole, || {
                     format!("it is compressed more than {MAX_CODECS} times over, which is not unpacked")
                 });
             }
-            if mend::is_nuls(&head, sniff::LOOK) {
+            if mend::may_begin_behind_nuls(&head, sniff::LOOK) {
                 head = behind_nuls(opening, problems, keep).unwrap_or(head);
             }
             return as_text(opening, head);
@@ -202,35 +168,43 @@ pub(super) fn look(opening: &mut Opening, problems: &mut Weirds, keep: &mut Keep
 /// Writes a stream to where it can be read again.
 pub(super) type Keep<'k> = dyn FnMut(&mut dyn Read) -> Option<Region> + 'k;
 
-/// The first bytes of a log behind nothing but NULs, which are passed once.
+/// The first bytes of a text behind NULs, which are passed once.
 fn behind_nuls(opening: &mut Opening, problems: &mut Weirds, keep: &mut Keep<'_>) -> Option<Vec<u8>> {
     let mut head = Vec::new();
     let mut behind = Mended::new(opening.open().ok()?, Mend { nuls: true, ..Mend::default() });
     let stopped = behind.by_ref().take(sniff::LOOK).read_to_end(&mut head).err();
-    if sniff::kind(&head) != SourceKind::Log {
+    if !sniff::kind(&head).is_text() {
         if let Some(e) = stopped {
             problems.loss("limit_leading_nuls", Place::Whole, || e.to_string());
         }
         return None;
     }
     problems.note("leading_nuls", Place::Whole, || NULS.to_owned());
-    if opening.codecs.is_empty() && opening.utf16.is_none() {
+    if opening.codecs.is_empty() && !opening.wide {
         opening.skip = behind.skipped();
     } else {
         let kept = keep(&mut head.as_slice().chain(behind))?;
         opening.origin = Origin::Region(kept);
-        (opening.codecs, opening.utf16) = (Vec::new(), None);
+        (opening.codecs, opening.wide) = (Vec::new(), false);
     }
     Some(head)
 }
 
-/// The first bytes of a text as it is mended.
+/// The first bytes of a text as it is mended. A log, which is not looked through before it is read, may go on in another
+/// way than it begins: its end tells.
 fn as_text(opening: &mut Opening, head: Vec<u8>) -> Vec<u8> {
     let kind = sniff::kind(&head);
-    let mend = if kind.is_text() { mend::of_text(&head) } else { Mend::default() };
+    if !kind.is_text() {
+        return again(opening, Mend::default(), head);
+    }
+    let tail = if kind == SourceKind::Log { views::tail(opening, head.len()) } else { None };
+    let tail = tail.unwrap_or_default();
+    opening.wide |= wide::has_wide(&tail);
+    let mend = mend::of_text(&head, &tail);
     let head = again(opening, mend, head);
-    let mend = Mend { prefixes: kind == SourceKind::Log && prefix::is_prefixed(&head), ..mend };
-    again(opening, mend, head)
+    let lines = tail.get(memchr::memchr(b'\n', &tail).map_or(0, |n| n + 1)..).unwrap_or_default();
+    let prefixed = kind == SourceKind::Log && [&head, lines].into_iter().any(prefix::is_prefixed);
+    again(opening, Mend { prefixes: prefixed, ..mend }, head)
 }
 
 /// The first bytes of what is mended so.
@@ -247,61 +221,6 @@ fn again(opening: &mut Opening, mend: Mend, head: Vec<u8>) -> Vec<u8> {
 
 /// What NULs in front of a log are.
 pub(super) const NULS: &str = "it begins with NULs, as a log does that was cut to nothing while it was written; it is read from behind them";
-
-/// UTF-16 in, UTF-8 out.
-pub(super) struct Utf16<R> {
-    inner: BufReader<R>,
-    endian: Endian,
-    /// A first half of a pair that waits for its second.
-    high: Option<u16>,
-    out: Vec<u8>,
-    given: usize,
-}
-
-impl<R: Read> Utf16<R> {
-    pub(super) fn new(inner: R, endian: Endian) -> Self {
-        let inner = BufReader::with_capacity(1 << 16, inner);
-        Self { inner, endian, high: None, out: Vec::new(), given: 0 }
-    }
-
-    /// Decodes the next few thousand units; whether there were any.
-    fn refill(&mut self) -> io::Result<bool> {
-        let mut bytes = Vec::new();
-        self.inner.by_ref().take(1 << 13).read_to_end(&mut bytes)?;
-        let units = bytes.chunks_exact(2).map(|pair| {
-            let pair = [pair.first().copied().unwrap_or(0), pair.get(1).copied().unwrap_or(0)];
-            match self.endian {
-                Endian::Little => u16::from_le_bytes(pair),
-                Endian::Big => u16::from_be_bytes(pair),
-            }
-        });
-        let mut units: Vec<u16> = self.high.take().into_iter().chain(units).collect();
-        if bytes.len() == 1 << 13 && units.last().is_some_and(|u| (0xd800..0xdc00).contains(u)) {
-            self.high = units.pop();
-        }
-        self.out.clear();
-        self.given = 0;
-        for c in char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)) {
-            if c != '\u{feff}' {
-                self.out.extend(c.encode_utf8(&mut [0; 4]).bytes());
-            }
-        }
-        Ok(!bytes.is_empty())
-    }
-}
-
-impl<R: Read> Read for Utf16<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        while self.given >= self.out.len() {
-            if !self.refill()? {
-                return Ok(0);
-            }
-        }
-        let n = self.out.get(self.given..).unwrap_or_default().read(buf)?;
-        self.given += n;
-        Ok(n)
-    }
-}
 
 /// Some stretches of a text, and the line ends of all of it.
 struct Only {

@@ -12,6 +12,8 @@ use memchr::memchr;
 
 use super::dump::{self, Logs};
 use super::lines::{self, Line};
+use super::mend;
+use super::wide::is_wide;
 use super::{SourceKind, headings};
 
 /// Stretches of bytes, while they are found and when all are.
@@ -32,6 +34,8 @@ pub(super) struct Parts {
     pub first_other: Option<(SourceKind, u64)>,
     /// Logs between objects, which are no part of these.
     pub logs: Vec<dump::Log>,
+    /// The first line in UTF-16, of which nothing can be told.
+    pub wide: Option<u64>,
     /// Beyond so many stretches all is of the kind of the last one.
     pub limited: bool,
 }
@@ -106,14 +110,15 @@ fn is_of_a_log(line: &[u8]) -> bool {
 fn opens(piece: &[u8]) -> bool {
     let mut brace = false;
     piece.split(|&b| b == b'\n').map(short).any(|line| {
+        let line = mend::unmarked(line);
         let object = if brace { lines::begins_object(line) } else { Some(false) };
         brace &= object.is_none();
         if object != Some(false) || is_inside(line) {
             return object == Some(true);
         }
-        let line = lines::read(line, SourceKind::Log, false);
-        brace = line == Line::Brace;
-        matches!(line, Line::Opens(..))
+        let read = lines::read(line, SourceKind::Log, false);
+        brace = read == Line::Brace;
+        matches!(read, Line::Opens(..)) || is_wide(line)
     })
 }
 
@@ -165,6 +170,7 @@ struct Walk {
     unread_is_text: bool,
     /// Logs between objects, of which the last part has all that is left.
     logs: Option<Logs>,
+    wide: Option<u64>,
     /// Nothing is told apart any more.
     whole: bool,
     limited: bool,
@@ -223,6 +229,7 @@ impl Walk {
             unread_count: 0,
             unread_is_text: true,
             logs: None,
+            wide: None,
             whole: false,
             limited: false,
         }
@@ -260,7 +267,10 @@ impl Walk {
 
     /// Takes the first bytes of a line.
     fn line(&mut self, line: &[u8]) {
-        let line = if self.line == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
+        if self.wide.is_none() && is_wide(line) {
+            self.wide = Some(self.line);
+        }
+        let line = mend::unmarked(line);
         if let Some(logs) = &mut self.logs {
             return logs.line(line, (self.line_at, self.offset), self.line);
         }
@@ -443,6 +453,7 @@ impl Walk {
             unread_is_text: self.unread_is_text && self.unread_count > 0,
             first_other: other.map(|p| (p.kind, p.line)),
             logs,
+            wide: self.wide,
             limited: self.limited,
         }
     }
@@ -553,7 +564,9 @@ mod tests {
         let warning = "W1121 02:00:05.000001       7 warnings.go:70] v1 Endpoints is deprecated in v1.33+\n";
         let error =
             "E1121 02:00:05.000001       7 memcache.go:265] couldn't get current server API group list\n";
-        let text = format!("{JSON}{warning}{warning}{JSON}{error}{ROUTE}{KLOG}");
+        let waits =
+            "I1121 02:00:05.000001       7 request.go:697] Waited for 1.03s due to client-side throttling\n";
+        let text = format!("{JSON}{warning}{warning}{waits}{JSON}{error}{ROUTE}{KLOG}");
         let parts = parts(Objects, &text);
         let kinds: Vec<_> = parts.kinds.iter().map(|(kind, ranges)| (*kind, ranges.len())).collect();
         assert_eq!((kinds, parts.unread), (vec![(Objects, 2), (Log, 3), (HostState, 1)], None), "{text}");

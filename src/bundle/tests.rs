@@ -5,6 +5,7 @@ use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::error::Place;
 
 fn pcap() -> Vec<u8> {
     let mut bytes = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0];
@@ -219,6 +220,20 @@ fn a_log_behind_many_nuls_is_read_from_where_it_begins() {
 }
 
 #[test]
+fn a_text_behind_a_few_nuls_is_read_from_where_it_begins() {
+    for nuls in [1, 15, 16, 5000, 8191, 8192, 20_000] {
+        for (text, kind) in [(LOG, SourceKind::Log), (SERVICE, SourceKind::Objects)] {
+            let bundle = of(&[("a", &[&vec![0; nuls], text].concat())]);
+            assert_eq!(
+                (bundle.sources[0].kind, text_of(&content(&bundle.sources[0]))),
+                (kind, text_of(text))
+            );
+            assert_eq!(problem_names(&bundle), ["leading_nuls"]);
+        }
+    }
+}
+
+#[test]
 fn lines_that_end_in_carriage_returns_are_lines() {
     let line = text_of(LOG);
     let line = line.trim_end();
@@ -267,6 +282,48 @@ fn in_pieces(said: &str, mend: mend::Mend, text: &str) {
         let mut read = String::new();
         mend::Mended::new(whole, mend).read_to_string(&mut read).unwrap();
         assert_eq!(read, text, "{said:?}");
+    }
+}
+
+/// Byte order marks of files that were put one behind the other, and what separates records, wherever a line begins.
+#[test]
+fn what_marks_the_begin_of_a_line_is_left_out() {
+    let marks = mend::Mend { marks: true, ..mend::Mend::default() };
+    in_pieces(
+        "\u{feff}a\u{feff}\n\u{feff}\u{c}\u{1e}b\u{c}\n\u{fefe}\n",
+        marks,
+        "a\u{feff}\nb\u{c}\n\u{fefe}\n",
+    );
+    let object = "{\n  \"apiVersion\": \"v1\"\n}\n";
+    let route = "default via 10.0.0.1 dev eth0\n";
+    for mark in ["\u{feff}", "\u{c}", "\u{1e}"] {
+        let text = format!("{mark}{object}{mark}{object}");
+        let bundle = of(&[("a.json", text.as_bytes())]);
+        assert_eq!(shown(&bundle), ["a.json objects"], "{text}");
+        assert_eq!(text_of(&content(&bundle.sources[0])), object.repeat(2));
+        let text = format!("{mark}{route}{mark}{object}");
+        let bundle = of(&[("a.txt", text.as_bytes())]);
+        assert_eq!(shown(&bundle), ["a.txt host_state", "a.txt objects"], "{text}");
+        assert_eq!(text_of(&content(&bundle.sources[1])), format!("\n{object}"));
+    }
+}
+
+/// What a log, or a text of several outputs, goes on with that its first bytes do not show.
+#[test]
+fn a_text_that_goes_on_in_another_way_is_read_so() {
+    let (routes, line) = ("10.0.0.0/8 via 10.0.0.1 dev eth0\n".repeat(300), text_of(LOG));
+    let long = line.repeat(200);
+    let coloured =
+        format!("\u{1b}[01;32mu@h\u{1b}[00m:\u{1b}[01;34m~\u{1b}[00m$ cat a.log\n\u{1b}[31m{line}");
+    let bundle = of(&[("a.txt", format!("{routes}{coloured}").as_bytes())]);
+    assert_eq!(shown(&bundle), ["a.txt host_state", "a.txt log"]);
+    let ends = "\n".repeat(300);
+    assert_eq!(text_of(&content(&bundle.sources[1])), format!("{ends}u@h:~$ cat a.log\n{line}"));
+    for (more, read) in
+        [(coloured, format!("u@h:~$ cat a.log\n{line}")), (format!("12:{line}").repeat(200), long.clone())]
+    {
+        let bundle = of(&[("a.log", format!("{long}{more}").as_bytes())]);
+        assert_eq!(text_of(&content(&bundle.sources[0])), format!("{long}{read}"));
     }
 }
 
@@ -889,6 +946,32 @@ fn utf16_text_reads_as_utf8() {
         assert_eq!(bundle.sources[0].kind, SourceKind::Log);
         let read = String::from_utf8(content(&bundle.sources[0])).unwrap();
         assert!(read == text.replace('\r', ""), "{}", read.len());
+    }
+}
+
+/// PowerShell appends UTF-16 to what another program wrote, and another program what it writes behind UTF-16.
+#[test]
+fn utf16_and_utf8_in_one_file_are_read() {
+    let log = text_of(LOG).repeat(200);
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let route = "default via 10.0.0.1 dev eth0\n";
+    for mark in ["", "\u{feff}"] {
+        let text = wide(&format!("{mark}{log}"));
+        for bytes in [[log.as_bytes(), &text].concat(), [&text, log.as_bytes()].concat()] {
+            let bundle = of(&[("a.log", &bytes)]);
+            assert_eq!(text_of(&content(&bundle.sources[0])), log.repeat(2));
+            assert_eq!(problem_names(&bundle), Vec::<&str>::new());
+        }
+        let bundle = of(&[("a.txt", &[route.as_bytes(), &text].concat())]);
+        assert_eq!(shown(&bundle), ["a.txt host_state", "a.txt log"]);
+        // amid a log nothing looks for it before that is read
+        let bundle = of(&[("a.log", &[log.as_bytes(), &text, log.as_bytes()].concat())]);
+        let log = &bundle.sources[0];
+        assert!(log.suspects(&content(log), 4 << 10));
+        let mut problems = Weirds::default();
+        log.name_parts(&mut problems);
+        let said: Vec<_> = problems.iter().map(|w| (w.name, w.at, w.loss)).collect();
+        assert_eq!(said, [("part_not_read", Place::Line(201), true)]);
     }
 }
 

@@ -6,7 +6,8 @@
 use std::io::Read as _;
 
 use super::open::Opening;
-use super::{Source, SourceKind, discover, parts};
+use super::parts::{self, Parts};
+use super::{Source, SourceKind, discover};
 use crate::error::{Place, Weirds};
 
 /// Whether a source is to be looked at as a whole: what is no log is read whole and at once in any case. A log is not,
@@ -15,15 +16,17 @@ pub(super) fn may_be_several(opening: &Opening, kind: SourceKind, head: &[u8]) -
     match kind {
         SourceKind::Objects | SourceKind::HostState | SourceKind::Pem => true,
         SourceKind::Log => {
-            parts::several(head) || tail(opening, head.len()).is_some_and(|tail| parts::differs(head, &tail))
+            opening.wide
+                || parts::several(head)
+                || tail(opening, head.len()).is_some_and(|tail| parts::differs(head, &tail))
         }
         _ => false,
     }
 }
 
 /// The last bytes of what is longer than its head and not compressed.
-fn tail(opening: &Opening, head: usize) -> Option<Vec<u8>> {
-    let region = discover::in_place(opening).filter(|r| opening.utf16.is_none() && r.len() > head as u64)?;
+pub(super) fn tail(opening: &Opening, head: usize) -> Option<Vec<u8>> {
+    let region = discover::in_place(opening).filter(|r| !opening.wide && r.len() > head as u64)?;
     let len = region.len().min(TAIL);
     let mut bytes = Vec::new();
     region.part(region.len() - len, len).read_to_end(&mut bytes).ok()?;
@@ -35,8 +38,13 @@ const TAIL: u64 = 8 << 10;
 
 /// Cuts a source to what is of its kind; gives what is of others.
 pub(super) fn split(source: &mut Source) -> Vec<Source> {
-    let Ok(mut reader) = source.opening.open() else { return Vec::new() };
-    let parts = parts::of(&mut *reader, source.kind, is_collected(&source.path));
+    let plain = source.opening.mend;
+    source.opening.mend = plain.of_any();
+    let Some(mut parts) = parts_of(&source.opening, source.kind, &source.path) else { return Vec::new() };
+    if parts.wide.is_some() {
+        source.opening.wide = true;
+        parts = parts_of(&source.opening, source.kind, &source.path).unwrap_or(parts);
+    }
     source.parted = true;
     if let Some((kind, line)) = parts.unread {
         note(&mut source.problems, kind, line, parts.unread_count, !parts.unread_is_text);
@@ -53,6 +61,9 @@ pub(super) fn split(source: &mut Source) -> Vec<Source> {
     }
     let one = parts.kinds.len() < 2 && parts.kinds.iter().all(|(kind, _)| *kind == source.kind);
     if one && parts.logs.is_empty() {
+        if source.kind == SourceKind::Log {
+            source.opening.mend = plain; // lines of a log are mended where one is read
+        }
         return Vec::new();
     }
     let views = parts.kinds.into_iter().enumerate().map(|(n, (kind, ranges))| {
@@ -78,14 +89,23 @@ const LOGS: &str = "logs that stand between objects are not read, nor is what fo
 impl Source {
     /// Names the parts of a log that are of another kind, which nobody has looked for before the log was read.
     pub fn name_parts(&self, problems: &mut Weirds) {
-        let Some(mut reader) = self.opening.open().ok().filter(|_| !self.parted) else { return };
-        let parts = parts::of(&mut *reader, self.kind, is_collected(&self.path));
+        let opening = Opening { mend: self.opening.mend.of_any(), ..self.opening.clone() };
+        let Some(parts) = parts_of(&opening, self.kind, &self.path).filter(|_| !self.parted) else { return };
+        if let Some(line) = parts.wide {
+            problems.loss("part_not_read", Place::Line(line), || WIDE.to_owned());
+        }
         let first = parts.first_other.or(parts.unread);
         if let Some((kind, line)) = first {
             let lost = parts.first_other.is_some() || !parts.unread_is_text;
             note(problems, kind, line, parts.kinds.len() as u64 - 1 + parts.unread_count, lost);
         }
     }
+}
+
+const WIDE: &str = "text in UTF-16 begins here, as PowerShell appends it to a file of UTF-8: not read; put it in a file of its own";
+
+fn parts_of(opening: &Opening, kind: SourceKind, path: &str) -> Option<Parts> {
+    Some(parts::of(&mut *opening.open().ok()?, kind, is_collected(path)))
 }
 
 /// Whether neither a file nor its folder has a name of logs: `session.txt`, `cluster/pods.yaml`.

@@ -88,7 +88,8 @@ const TIMES_IN_VAIN: usize = 8;
 /// Where the next document begins: at once, or at the next line that opens one.
 fn next_json(text: &str, at: usize) -> Option<usize> {
     let rest = text.get(at..)?;
-    let skipped = rest.len() - rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',').len();
+    let between = |c: char| c.is_whitespace() || matches!(c, ',' | '\u{feff}' | '\x1e');
+    let skipped = rest.len() - rest.trim_start_matches(between).len();
     match rest.get(skipped..)?.chars().next()? {
         '{' | '[' => Some(at + skipped),
         _ => rest.find("\n{").map(|n| at + n + 1),

@@ -189,6 +189,7 @@ fn every_shape_of_json_and_yaml_gives_its_objects() {
         ("a YAML List", "apiVersion: v1\nkind: List\nitems:\n- kind: Node\n  metadata: {name: a}\n- kind: Node\n  metadata: {name: b}\n".to_owned(), 2),
         ("a typed YAML list", "---\napiVersion: v1\nitems:\n- metadata:\n    name: a\nkind: NodeList\n".to_owned(), 1),
         ("JSON after a byte order mark", format!("\u{feff}{a}"), 1),
+        ("JSON behind byte order marks", format!("\u{feff}{a}\u{feff}{b}"), 2),
         ("JSON in a YAML stream", format!("---\n{a}\n---\n{}", yaml("b")), 2),
     ];
     for (name, text, nodes) in table {

@@ -159,8 +159,9 @@ const MAX_LAYERS: usize = 6;
 
 /// Peels `line` (without its line end).
 pub(super) fn peel(line: &str) -> Peeled<'_> {
-    // RFC 7464 begins a record with RS, an event stream (`json-sse`) a line with `data: `
-    let line = line.strip_suffix('\r').unwrap_or(line).trim_start_matches('\x1e');
+    // RFC 7464 begins a record with RS, an event stream (`json-sse`) a line with `data: `, one file behind another
+    // with a byte order mark, and a hole in a file is NULs
+    let line = line.strip_suffix('\r').unwrap_or(line).trim_start_matches(['\x1e', '\x0c', '\u{feff}', '\0']);
     let line = line.strip_prefix("data: ").unwrap_or(line);
     if line.starts_with('\x1b') {
         return peel_on(Cow::Owned(pods::uncoloured(line)), Peeled::default());
