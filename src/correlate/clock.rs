@@ -5,12 +5,14 @@
 //! whose zone was assumed is a zone, not a clock. A clock that runs fast or slow is a line through its pairs, where many
 //! pairs over a long time lie nearer to that line than to one offset.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use super::candidates::CLOSE_BY;
 use super::link::Connections;
 use super::{ClockModel, Drift};
 use crate::capture::CaptureIndex;
+use crate::flow::Moment;
 use crate::ingest::{Conversation, FlowIndex, Flows};
 use crate::log::{QUARTER, zone_quarters};
 use crate::time::{TimeDelta, Timestamp};
@@ -188,11 +190,29 @@ fn spread(captures: usize, edges: &Edges) -> Vec<OfCapture> {
 /// When two views of a connection show the same packet, each by its own clock.
 fn same_instant(a: &Conversation, b: &Conversation) -> Option<(Timestamp, Timestamp)> {
     let (x, y) = (a.tcp.as_deref()?, b.tcp.as_deref()?);
-    let syn = x.syn_times.first().zip(y.syn_times.first());
-    let hello = |f: &Conversation| Some(f.app.session.tls.as_ref()?.client_hello.as_ref()?.at);
-    let (first, second) = syn.map(|(s, t)| (*s, *t)).or_else(|| hello(a).zip(hello(b)))?;
-    Some((first.time, second.time))
+    let (syns, there) = (times(&x.syn_times), times(&y.syn_times));
+    let hello = |f: &Conversation| Some(f.app.session.tls.as_ref()?.client_hello.as_ref()?.at.time);
+    let first = || syns.first().copied().zip(there.first().copied());
+    let all = if syns.len() == there.len() { first() } else { None };
+    all.or_else(|| hello(a).zip(hello(b))).or_else(|| same_syn(&syns, &there))
 }
+
+fn times(moments: &[Moment]) -> Vec<Timestamp> {
+    moments.iter().map(|m| m.time).collect()
+}
+
+/// A SYN that two captures show of which one lacks some: that by which most of the others lie one upon the other.
+fn same_syn(here: &[Timestamp], there: &[Timestamp]) -> Option<(Timestamp, Timestamp)> {
+    let pairs = here.iter().flat_map(|a| there.iter().map(move |b| (*a, *b)));
+    pairs.max_by_key(|(a, b)| {
+        let ahead = *b - *a;
+        let lies = |t: &&Timestamp| there.iter().any(|other| (*other - **t - ahead).abs() <= SAME_SYN);
+        (here.iter().filter(lies).count(), Reverse(ahead.abs()), Reverse(*a))
+    })
+}
+
+/// Packets of one dial are no nearer to each other; on the way between two captures they are not delayed by more.
+const SAME_SYN: TimeDelta = TimeDelta::from_millis(20);
 
 /// One possible pair: an event, a flow, and the log's stamp minus the packet's time.
 #[derive(Clone, Copy, Debug)]
@@ -425,3 +445,23 @@ const MOST_DRIFT: f64 = 1e-3;
 
 /// Pairs of one cluster that are looked at.
 const MAX_CLUSTER: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_syn_is_the_same_where_the_others_lie_one_upon_the_other() {
+        let at = |seconds: &[i64]| seconds.iter().map(|s| Timestamp(*s * 1_000_000_000)).collect::<Vec<_>>();
+        for (here, there, ahead) in [
+            (&[10, 11, 13, 17][..], &[11, 13, 17][..], 0),
+            (&[11, 13, 17], &[10, 11, 13, 17], 0),
+            (&[10, 13, 17], &[10, 11, 13, 17], 0),
+            (&[10, 11, 13, 17], &[101, 103, 107], 90),
+            (&[10], &[10, 11], 0),
+        ] {
+            let (first, second) = same_syn(&at(here), &at(there)).expect("SYNs");
+            assert_eq!((second - first).as_secs_f64() as i64, ahead, "{here:?} {there:?}");
+        }
+    }
+}
