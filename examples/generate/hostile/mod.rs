@@ -15,7 +15,7 @@ mod wire;
 type Write = fn(&Path, u64, u64) -> io::Result<String>;
 
 /// Name and writer of each.
-pub(crate) const KINDS: [(&str, Write); 42] = [
+pub(crate) const KINDS: [(&str, Write); 43] = [
     ("one-address", wire::one_address),
     ("out-of-order", wire::out_of_order),
     ("retransmissions", wire::retransmissions),
@@ -54,6 +54,7 @@ pub(crate) const KINDS: [(&str, Write); 42] = [
     ("nested-events", records::nested_events),
     ("event-keys", records::event_keys),
     ("nested-lists", records::nested_lists),
+    ("open-strings", records::open_strings),
     ("backends", join::backends),
     ("one-source", join::one_source),
     ("one-name", join::one_name),

@@ -51,3 +51,20 @@ pub(super) fn nested_lists(folder: &Path, count: u64, _: u64) -> io::Result<Stri
     out.flush()?;
     Ok(format!("{count} lists"))
 }
+
+/// Objects of which each begins a text that its line ends, and names what events have.
+pub(super) fn open_strings(folder: &Path, count: u64, _: u64) -> io::Result<String> {
+    let event = r#"{"apiVersion":"v1","involvedObject":{},"kind":"Event","message":"m","reason":"r"}"#;
+    for (name, first, line) in [
+        ("keys.json", r#"{"apiVersion":"v1","kind":"Pod"}"#, r#"{"involvedObject":1 \""#),
+        ("hits.json", event, r#"{"apiVersion":"connection refused" \","#),
+    ] {
+        let mut out = file(folder, name)?;
+        writeln!(out, "{first}")?;
+        for _ in 0..count {
+            writeln!(out, "{line}")?;
+        }
+        out.flush()?;
+    }
+    Ok(format!("{count} objects in each of two files"))
+}
