@@ -1,6 +1,7 @@
 //! The scan of logs whose entries are blocks of lines.
 //!
-//! Takes a piece that begins and ends with whole blocks; gives what its hits say, each with the line of its message.
+//! Takes a piece that begins and ends with whole blocks, and where they stand if they were walked through; gives what its
+//! hits say, each with the line of its message.
 //! A message that klog wrote over several lines stands in as many entries of a journal: they are put together again.
 //! Never looks for blocks that hold no trigger.
 
@@ -8,8 +9,9 @@ use memchr::memchr_iter;
 
 use super::blocks::{Framing, Said};
 use super::envelope::{self, Peeled};
-use super::items;
+use super::items::{self, Item};
 use super::memory::Memory;
+use super::outputs::field_name;
 use super::read::{self, Finds};
 use super::{EventSet, LogLine};
 use crate::bundle::SourceIndex;
@@ -29,52 +31,63 @@ struct Block {
     said: Said,
 }
 
+/// A piece of a log.
+#[derive(Clone, Copy)]
+pub(super) struct Piece<'p> {
+    pub bytes: &'p [u8],
+    pub framing: Framing,
+    /// Its blocks, where they are walked through.
+    pub items: &'p [Item],
+}
+
 /// Scans one piece.
-pub(super) fn piece(
-    piece: &[u8],
-    framing: Framing,
-    memory: &mut Memory,
-    source: SourceIndex,
-    events: &EventSet,
-) -> Finds {
+pub(super) fn piece(piece: Piece<'_>, memory: &mut Memory, source: SourceIndex, events: &EventSet) -> Finds {
     let mut out = Finds::default();
-    let mut lines = Lines { piece, source, at: 0, number: 0 };
+    let Piece { bytes, framing, .. } = piece;
+    let mut lines = Lines { piece: bytes, source, at: 0, number: 0 };
     let mut hits = framing.hits(events);
-    let items = framing.items(piece);
     let mut at = 0;
     let mut within = 0;
     // what lies before is on a line of which no entry could be read, and in the same block: no entry begins there
     let mut alone = 0;
     let mut orphan = None;
     let mut in_vain = 0;
-    while let Some((start, end)) = hits.find(piece, at) {
-        let item = items.as_deref().and_then(|items| items::around(items, start));
-        if items.is_some() && item.is_none() {
-            at = end; // of a list, and none of its items
-            continue;
-        }
-        let item = item.and_then(|item| Some((item.start, item.end?)));
-        let (from, to) = item.unwrap_or_else(|| around(piece, framing, at, start, within));
+    while let Some((start, end)) = hits.find(bytes, at) {
+        let (from, to) = match piece.around(at, start, within) {
+            Around::Block(from, to) => (from, to),
+            Around::Torn(to) => {
+                at = to.max(end);
+                continue;
+            }
+            Around::Text(from, to) => {
+                at = if framing.falls_back() && !is_field(bytes, start) {
+                    line_alone(bytes, (from, to), start, &mut lines, events, memory, &mut out)
+                } else {
+                    end
+                };
+                continue;
+            }
+        };
         within = to;
-        let block = piece.get(from..to).unwrap_or_default();
-        let tries = start >= alone && in_vain <= FREE_IN_VAIN + TIMES_IN_VAIN * piece.len();
+        let block = bytes.get(from..to).unwrap_or_default();
+        let tries = start >= alone && in_vain <= FREE_IN_VAIN + TIMES_IN_VAIN * bytes.len();
         let said = if tries { framing.read(block, start - from) } else { None };
         let Some(said) = said else {
             in_vain += if tries { block.len() } else { 0 };
-            if framing.falls_back() {
-                if start >= alone {
-                    alone = line_end(piece, start, to);
-                }
-                at = line_alone(piece, (from, to), start, &mut lines, events, memory, &mut out);
+            if piece.is_walked() {
+                at = to.max(end);
             } else {
-                at = if item.is_some() { to } else { to.min(framing.next(piece, start)) }.max(start + 1);
+                if start >= alone {
+                    alone = line_end(bytes, start, to);
+                }
+                at = line_alone(bytes, (from, to), start, &mut lines, events, memory, &mut out);
             }
             continue;
         };
         let to = from + said.end;
         at = to.max(start + 1);
         let mut group = vec![Block { start: from, end: to, said }];
-        if !complete(&mut group, piece, framing, orphan) {
+        if !complete(&mut group, piece, orphan) {
             orphan = Some(from);
         }
         let long = group.len() >= MAX_ENTRIES;
@@ -86,21 +99,75 @@ pub(super) fn piece(
             .collect();
         out.count_long(long, false, kept.first().map_or(0, |line| line.number));
         let Some(peeled) = joined(group) else { continue };
-        read::tell(&peeled, kept, (piece, to), events, memory, &mut out);
+        read::tell(&peeled, kept, (bytes, to), events, memory, &mut out);
     }
     // blocks need not end with their lines: what is behind the last line end is counted with what follows
-    out.lines = memchr_iter(b'\n', piece).count() as u64;
+    out.lines = memchr_iter(b'\n', bytes).count() as u64;
     out
 }
 
-/// The block around a hit; nothing before `at` is looked at again where a block may hold several entries, and its end
-/// stays the same as long as hits lie before it.
-fn around(piece: &[u8], framing: Framing, at: usize, hit: usize, within: usize) -> (usize, usize) {
-    if !framing.falls_back() {
-        return framing.around(piece, hit);
+/// What stands around a hit.
+enum Around {
+    Block(usize, usize),
+    /// A block that is not all there, and ends here.
+    Torn(usize),
+    /// Text between blocks.
+    Text(usize, usize),
+}
+
+impl Piece<'_> {
+    fn is_walked(self) -> bool {
+        self.framing.walker().is_some()
     }
-    let from = at + framing.start(piece.get(at..).unwrap_or_default(), hit - at);
-    (from, if hit < within { within } else { framing.end(piece, hit) })
+
+    /// Nothing before `at` is looked at again where a block may hold several entries, and its end stays the same as long
+    /// as hits lie before it.
+    fn around(self, at: usize, hit: usize, within: usize) -> Around {
+        if !self.is_walked() {
+            let from = at + self.framing.start(self.bytes.get(at..).unwrap_or_default(), hit - at);
+            return Around::Block(
+                from,
+                if hit < within { within } else { self.framing.end(self.bytes, hit) },
+            );
+        }
+        if let Some(item) = items::around(self.items, hit) {
+            let (from, to) = (item.start, item.end.unwrap_or(self.bytes.len()));
+            return if item.range().is_some() { Around::Block(from, to) } else { Around::Torn(to) };
+        }
+        let next = self.items.partition_point(|item| item.start <= hit);
+        let before = next.checked_sub(1).and_then(|n| self.items.get(n)?.end);
+        Around::Text(before.unwrap_or(0), self.items.get(next).map_or(self.bytes.len(), |item| item.start))
+    }
+
+    fn before(self, block: &Block) -> Option<(usize, usize)> {
+        if !self.is_walked() {
+            let before = block.start.checked_sub(1)?;
+            return Some((self.framing.start(self.bytes, before), block.start));
+        }
+        let next = self.items.partition_point(|item| item.start < block.start);
+        self.items.get(next.checked_sub(1)?)?.range()
+    }
+
+    fn behind(self, block: &Block) -> Option<(usize, usize)> {
+        if !self.is_walked() {
+            let behind = block.end < self.bytes.len();
+            return behind.then(|| (block.end, self.framing.end(self.bytes, block.end)));
+        }
+        self.items.get(self.items.partition_point(|item| item.start < block.end))?.range()
+    }
+
+    fn block(self, (start, end): (usize, usize)) -> Option<Block> {
+        let said = self.framing.read(self.bytes.get(start..end)?, 0)?;
+        Some(Block { start, end, said })
+    }
+}
+
+/// The line of a hit is a field of an entry whose other fields are not there.
+fn is_field(bytes: &[u8], hit: usize) -> bool {
+    let from = hit.saturating_sub(ALONE);
+    let before = bytes.get(from..hit).unwrap_or_default();
+    let start = memchr::memrchr(b'\n', before).map_or(from, |n| from + n + 1);
+    field_name(bytes.get(start..).unwrap_or_default().trim_ascii_start()).is_some()
 }
 
 /// Where the line of a hit ends, or its block before that.
@@ -119,8 +186,9 @@ fn line_alone(
     memory: &mut Memory,
     out: &mut Finds,
 ) -> usize {
+    let from = from.max(hit.saturating_sub(ALONE));
     let before = piece.get(from..hit).unwrap_or_default();
-    let start = memchr::memrchr(b'\n', before).map_or(from, |n| from + n + 1).max(hit.saturating_sub(ALONE));
+    let start = memchr::memrchr(b'\n', before).map_or(from, |n| from + n + 1);
     let end = line_end(piece, hit, to.min(hit + ALONE));
     let text = String::from_utf8_lossy(piece.get(start..end).unwrap_or_default());
     let kept = vec![lines.line(start, Some(end))];
@@ -132,17 +200,26 @@ fn line_alone(
 const ALONE: usize = 4 << 10;
 
 /// What the first blocks of a piece say, or the last ones, latest first.
-pub(super) fn sample(piece: &[u8], framing: Framing, most: usize, from_end: bool) -> Vec<Peeled<'static>> {
+pub(super) fn sample(piece: Piece<'_>, most: usize, from_end: bool) -> Vec<Peeled<'static>> {
+    let Piece { bytes, framing, items } = piece;
+    let read = |(start, end)| Some(framing.read(bytes.get(start..end)?, 0)?.peeled);
+    if piece.is_walked() {
+        let ranges = items.iter().filter_map(|item| item.range());
+        return if from_end {
+            ranges.rev().take(most).filter_map(read).collect()
+        } else {
+            ranges.take(most).filter_map(read).collect()
+        };
+    }
     let mut out = Vec::new();
-    let (mut start, mut end) = (0, piece.len());
+    let (mut start, mut end) = (0, bytes.len());
     for _ in 0..most {
         if start >= end {
             break;
         }
         let range =
-            if from_end { (framing.start(piece, end - 1), end) } else { (start, framing.end(piece, start)) };
-        let read = framing.read(piece.get(range.0..range.1).unwrap_or_default(), 0);
-        out.extend(read.map(|said| said.peeled));
+            if from_end { (framing.start(bytes, end - 1), end) } else { (start, framing.end(bytes, start)) };
+        out.extend(read(range));
         (start, end) = if from_end { (start, range.0) } else { (range.1, end) };
     }
     out
@@ -150,16 +227,11 @@ pub(super) fn sample(piece: &[u8], framing: Framing, most: usize, from_end: bool
 
 /// Adds the blocks before and after that the message goes over; `false` where it goes on what is not there. `orphan`: a
 /// block in front that is such a one, which what goes on it is, too.
-fn complete(group: &mut Vec<Block>, piece: &[u8], framing: Framing, orphan: Option<usize>) -> bool {
+fn complete(group: &mut Vec<Block>, piece: Piece<'_>, orphan: Option<usize>) -> bool {
     let Some(hit) = group.first().map(|b| b.start) else { return true };
-    while let Some(first) =
-        group.first().filter(|b| group.len() < MAX_ENTRIES && b.continues() && b.start > 0)
-    {
-        let start = framing.start(piece, first.start - 1);
-        if orphan == Some(start) {
-            break;
-        }
-        let before = block(piece, framing, start, first.start);
+    while let Some(first) = group.first().filter(|b| group.len() < MAX_ENTRIES && b.continues()) {
+        let range = piece.before(first).filter(|(start, _)| orphan != Some(*start));
+        let before = range.and_then(|range| piece.block(range));
         let Some(before) = before.filter(|b| b.said.pid == first.said.pid) else { break };
         group.insert(0, before);
     }
@@ -168,8 +240,8 @@ fn complete(group: &mut Vec<Block>, piece: &[u8], framing: Framing, orphan: Opti
         group.retain(|b| b.start == hit);
         return false;
     }
-    while let Some(last) = group.last().filter(|b| group.len() < MAX_ENTRIES && b.end < piece.len()) {
-        let Some(after) = block(piece, framing, last.end, framing.end(piece, last.end)) else { break };
+    while let Some(last) = group.last().filter(|_| group.len() < MAX_ENTRIES) {
+        let Some(after) = piece.behind(last).and_then(|range| piece.block(range)) else { break };
         if after.said.pid != last.said.pid || !(after.continues() || after.closes()) {
             break;
         }
@@ -180,11 +252,6 @@ fn complete(group: &mut Vec<Block>, piece: &[u8], framing: Framing, orphan: Opti
         }
     }
     true
-}
-
-fn block(piece: &[u8], framing: Framing, start: usize, end: usize) -> Option<Block> {
-    let said = framing.read(piece.get(start..end)?, 0)?;
-    Some(Block { start, end, said })
 }
 
 impl Block {

@@ -1,19 +1,18 @@
 //! Logs whose entries are blocks of lines: `journalctl -o export`, `verbose` and `json-pretty`, events of Kubernetes as
 //! `kubectl get events -o json` and `-o yaml` print them, records of a JSON document (`records`), rows of a table (`csv`).
 //!
-//! Takes the head of a file and names its [`Framing`]; takes pieces of it and gives the block around a byte, and what
-//! the block says as a [`Said`]. Export: fields one a line, those with line ends in them behind their length, an empty
-//! line between entries (systemd.io/JOURNAL_EXPORT_FORMATS). Never reads files and never joins entries.
-
-use std::borrow::Cow;
+//! Takes the head of a file and names its [`Framing`]; takes pieces of it and gives the block around a byte where blocks
+//! are looked for (others are walked through, in `items`), and what a block says as a [`Said`]. Never reads files and never
+//! joins entries.
 
 use memchr::memmem;
 use serde_json::Value;
 
 use super::csv::Columns;
 use super::envelope::{self, Layer, Peeled};
-use super::items::{self, Item};
+use super::items::{Lines, Walk, Walker};
 use super::json::{self, epoch_micros};
+use super::outputs::{Export, field_name, is_verbose_head};
 use super::records::{self, Record, Records};
 use super::{EventSet, stamp};
 use crate::tree;
@@ -29,12 +28,9 @@ pub(super) enum Framing {
     Export,
     Verbose,
     JsonPretty,
-    /// Events, the braces of each indented by so much.
-    EventsJson(u8),
-    /// Events of which several may stand on a line, by the key that they begin with.
-    EventsCompact(Records),
-    /// Events, the dashes of each indented by so much, or a document of YAML for each.
-    EventsYaml(u8),
+    /// Objects of which some are events.
+    EventsJson,
+    EventsYaml,
     /// Objects of a JSON document.
     Records(Records),
     /// Rows of a table.
@@ -72,15 +68,6 @@ impl Said {
     }
 }
 
-/// Objects that may lie around a byte and be over, or have been, before the one that holds it.
-const MAX_WITHIN: usize = 8;
-
-/// Whether an item of a list of YAML begins here, or a document.
-fn begins_event(text: &[u8], dash: u8) -> bool {
-    let (indent, rest) = text.split_at_checked(dash.into()).unwrap_or((text, b""));
-    text.starts_with(b"---\n") || rest.starts_with(b"- ") && indent.iter().all(|b| *b == b' ')
-}
-
 /// Bytes of a file that tell its framing.
 pub(super) const HEAD: usize = 8 << 10;
 
@@ -109,11 +96,9 @@ impl Framing {
             () if let Some(records) = Records::of(window) => Self::Records(records),
             () if let Some(columns) = Columns::of(head) => Self::Csv(columns),
             () if records::is_yaml(head) => Self::YamlRecords,
-            () if is_json(first) && has(b"\"kind\": \"Event") && !has(b"audit.k8s.io/") => {
-                Self::EventsJson(json_indent(head).unwrap_or(0))
-            }
+            () if is_json(first) && has(b"\"kind\": \"Event") && !has(b"audit.k8s.io/") => Self::EventsJson,
             () if is_object(first) && (has(b"\nkind: Event\n") || has(b"\n  kind: Event\n")) => {
-                Self::EventsYaml(0)
+                Self::EventsYaml
             }
             () => Self::Lines,
         }
@@ -124,75 +109,42 @@ impl Framing {
         !matches!(self, Self::Lines | Self::JournalJson)
     }
 
-    /// What cannot be read as an entry is read as a line: a document may be cut, or hold what is no record.
-    pub(super) fn falls_back(self) -> bool {
-        matches!(self, Self::Records(_) | Self::Csv(_) | Self::YamlRecords)
+    /// How a text is walked through whose blocks could be forged in what they hold; others are looked for.
+    pub(super) fn walker(self) -> Option<Walker> {
+        match self {
+            Self::EventsJson | Self::JsonPretty => Some(Walker::Json(Walk::default())),
+            Self::EventsYaml => Some(Walker::Yaml(Lines::default())),
+            Self::Export => Some(Walker::Export(Export::default())),
+            Self::Verbose => Some(Walker::Verbose),
+            Self::Lines | Self::JournalJson | Self::Records(_) | Self::Csv(_) | Self::YamlRecords => None,
+        }
     }
 
-    /// Where the objects of a dump stand that may be events.
-    pub(super) fn items(self, piece: &[u8]) -> Option<Vec<Item>> {
-        match self {
-            Self::EventsJson(_) | Self::EventsCompact(_) => Some(items::items(piece)),
-            Self::EventsYaml(_) => Some(items::yaml_items(piece)),
-            _ => None,
-        }
+    /// What is no entry is read as a line: a document may be cut, or hold what is no record, and a log may stand behind a
+    /// journal. What stands between objects is none.
+    pub(super) fn falls_back(self) -> bool {
+        !matches!(self, Self::EventsJson | Self::EventsYaml)
     }
 
     /// Where the last block begins that begins at or before `at`; 0 where none does.
     pub(super) fn start(self, piece: &[u8], at: usize) -> usize {
-        if let Self::EventsCompact(_) = self {
-            return self.within(piece, at).0;
-        }
-        self.start_before(piece, at).unwrap_or(0)
-    }
-
-    /// The block that `at` lies in: where it begins, and where it ends.
-    pub(super) fn around(self, piece: &[u8], at: usize) -> (usize, usize) {
-        if let Self::EventsCompact(_) = self {
-            let (start, end) = self.within(piece, at);
-            return (start, end.unwrap_or_else(|| self.next(piece, at)));
-        }
-        (self.start(piece, at), self.next(piece, at))
-    }
-
-    /// Where blocks may lie within blocks: the last of the nearest that is not over at `at`, and its end if it has one.
-    fn within(self, piece: &[u8], at: usize) -> (usize, Option<usize>) {
-        let nearest = self.start_before(piece, at);
-        let mut next = nearest;
-        for _ in 0..MAX_WITHIN {
-            let Some(start) = next else { break };
-            let end = records::shallow_extent(piece, start);
-            if end.is_none_or(|end| end > at) {
-                return (start, end);
-            }
-            next = start.checked_sub(1).and_then(|before| self.start_before(piece, before));
-        }
-        (nearest.unwrap_or(0), None)
-    }
-
-    fn start_before(self, piece: &[u8], at: usize) -> Option<usize> {
         let marker = self.marker();
         let mut end = at.saturating_add(marker.len()).min(piece.len());
-        while let Some(n) = memmem::rfind(piece.get(..end).unwrap_or_default(), &marker) {
+        while let Some(n) = memmem::rfind(piece.get(..end).unwrap_or_default(), marker) {
             let start = n + self.lead();
             if start <= at && self.begins(piece, start) {
-                return Some(start);
+                return start;
             }
             end = n + marker.len() - 1;
         }
-        None
+        0
     }
 
     /// Where the block ends that `at` lies in: where the next begins, or at the end of the piece.
     pub(super) fn end(self, piece: &[u8], at: usize) -> usize {
-        if let Self::EventsCompact(_) = self { self.around(piece, at).1 } else { self.next(piece, at) }
-    }
-
-    /// Where the next block begins behind `at`, be it within the one that `at` lies in.
-    pub(super) fn next(self, piece: &[u8], at: usize) -> usize {
         let marker = self.marker();
         let mut from = at;
-        while let Some(n) = piece.get(from..).and_then(|p| memmem::find(p, &marker)).map(|n| n + from) {
+        while let Some(n) = piece.get(from..).and_then(|p| memmem::find(p, marker)).map(|n| n + from) {
             let start = n + self.lead();
             if start > at && self.begins(piece, start) {
                 return start;
@@ -202,39 +154,24 @@ impl Framing {
         piece.len()
     }
 
-    /// The bytes before and at the begin of a block.
-    fn marker(&self) -> Cow<'_, [u8]> {
+    /// The bytes before and at the begin of a block that is looked for.
+    fn marker(&self) -> &[u8] {
         match self {
-            Self::Lines | Self::JournalJson | Self::Verbose | Self::Csv(_) | Self::EventsYaml(_) => {
-                Cow::Borrowed(b"\n")
-            }
-            Self::Export => Cow::Borrowed(b"\n\n"),
-            Self::JsonPretty => Cow::Borrowed(b"\n{\n"),
-            Self::EventsJson(indent) => {
-                Cow::Owned([b"\n", " ".repeat((*indent).into()).as_bytes(), b"{\n"].concat())
-            }
-            Self::Records(records) | Self::EventsCompact(records) => Cow::Borrowed(records.marker()),
-            Self::YamlRecords => Cow::Borrowed(b"\n---\n"),
+            Self::Records(records) => records.marker(),
+            Self::YamlRecords => b"\n---\n",
+            _ => b"\n",
         }
     }
 
     /// Bytes of the marker that belong to the block before.
     fn lead(self) -> usize {
-        match self {
-            Self::Export => 2,
-            Self::Records(records) | Self::EventsCompact(records) => records.lead(),
-            _ => 1,
-        }
+        if let Self::Records(records) = self { records.lead() } else { 1 }
     }
 
     fn begins(self, piece: &[u8], start: usize) -> bool {
-        let rest = piece.get(start..).unwrap_or_default();
         match self {
-            Self::Export => field_name(rest.split(|&b| b == b'\n').next().unwrap_or_default()).is_some(),
-            Self::Verbose => stamp::weekday_first(rest).is_some(),
-            Self::Records(records) | Self::EventsCompact(records) => records.begins(piece, start),
-            Self::Csv(columns) => columns.begins(rest),
-            Self::EventsYaml(dash) => begins_event(rest, dash),
+            Self::Records(records) => records.begins(piece, start),
+            Self::Csv(columns) => columns.begins(piece.get(start..).unwrap_or_default()),
             _ => true,
         }
     }
@@ -256,9 +193,8 @@ impl Framing {
             Self::Export => export(block),
             Self::Verbose => verbose(block),
             Self::JsonPretty => json_pretty(block),
-            Self::EventsJson(_) => event_json(block),
-            Self::EventsCompact(_) => event_compact(block, hit),
-            Self::EventsYaml(_) => event_yaml(block),
+            Self::EventsJson => event_json(block, hit),
+            Self::EventsYaml => event_yaml(block),
         }
     }
 }
@@ -320,26 +256,6 @@ impl Next {
     }
 }
 
-/// `NAME` of a line `NAME=value` of an export, or of a whole line `NAME` before a binary value.
-fn field_name(line: &[u8]) -> Option<&[u8]> {
-    let len = line.iter().position(|b| !(b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_'))?;
-    (len > 0 && len <= 64 && line.get(len) == Some(&b'=')).then(|| line.get(..len))?
-}
-
-/// `Sat 2026-11-21 02:26:23.117858 UTC [s=…;i=1;…]`.
-fn is_verbose_head(line: &[u8]) -> bool {
-    stamp::weekday_first(line)
-        .is_some_and(|(_, taken, _)| line.get(taken..).is_some_and(|rest| rest.starts_with(b" [s=")))
-}
-
-/// Spaces before the first brace that opens an item of a list.
-fn json_indent(head: &[u8]) -> Option<u8> {
-    let items = memmem::find(head, b"\"items\": [")?;
-    let line = head.get(items..)?.split(|&b| b == b'\n').nth(1)?;
-    let indent = line.iter().take_while(|&&b| b == b' ').count();
-    (line.get(indent) == Some(&b'{')).then(|| u8::try_from(indent).ok())?
-}
-
 /// The fields of a journal entry that count here.
 #[derive(Default)]
 struct Fields {
@@ -386,7 +302,7 @@ impl Fields {
 
 fn export(block: &[u8]) -> Option<Said> {
     let mut fields = Fields::default();
-    let mut at = remarks(block);
+    let mut at = 0;
     while let Some(rest) = block.get(at..).filter(|r| !r.is_empty()) {
         let line = rest.get(..memchr::memchr(b'\n', rest).unwrap_or(rest.len()))?;
         if let Some(equals) = memchr::memchr(b'=', line) {
@@ -402,12 +318,6 @@ fn export(block: &[u8]) -> Option<Said> {
         at += 8 + length + 1;
     }
     fields.said("journal export", Peeled::default(), block)
-}
-
-/// Bytes of the lines in front of an entry that are remarks of journalctl: `-- Logs begin at …`.
-fn remarks(block: &[u8]) -> usize {
-    let lines = block.split_inclusive(|&b| b == b'\n');
-    lines.take_while(|line| line.starts_with(b"-- ")).map(<[u8]>::len).sum()
 }
 
 fn verbose(block: &[u8]) -> Option<Said> {
@@ -450,35 +360,21 @@ fn json_pretty(block: &[u8]) -> Option<Said> {
     Some(Said::whole(envelope::peel_inside(&message, peeled), pid, at, block))
 }
 
-fn event_json(block: &[u8]) -> Option<Said> {
-    let at = memmem::find(block, b"\"message\": ").map_or(0, |n| line_start(block, n));
-    event(&tree::first(block, json::MAX_VALUES)?, at, block)
-}
-
-/// An event of which others may stand on the same line.
-fn event_compact(block: &[u8], hit: usize) -> Option<Said> {
-    let end = records::shallow_extent(block, 0).filter(|&end| hit < end)?;
+fn event_json(block: &[u8], hit: usize) -> Option<Said> {
     let mut peeled = Peeled::default();
     let message = json::event(tree::first(block, json::MAX_VALUES)?.as_object()?, &mut peeled)?;
     let peeled = Peeled { message: message.into(), ..peeled };
-    Some(Said::record(Record { peeled, start: 0, end }, block, hit, false))
+    let at = memmem::find(block, b"\"message\": ").unwrap_or(hit);
+    Some(Said::record(Record { peeled, start: 0, end: block.len() }, block, at, false))
 }
 
+/// An item of a list, or a document.
 fn event_yaml(block: &[u8]) -> Option<Said> {
-    let whole = std::str::from_utf8(block).ok()?;
-    if !whole.trim_start_matches(' ').starts_with("- ") {
-        return event_document(block);
-    }
-    // what follows the last item of a list belongs to the list
-    let inside = " ".repeat(whole.len() - whole.trim_start_matches(' ').len() + 1);
-    let own = |(n, line): &(usize, &str)| *n == 0 || line.trim_end().is_empty() || line.starts_with(&inside);
-    let len: usize = whole.split_inclusive('\n').enumerate().take_while(own).map(|(_, l)| l.len()).sum();
-    let items: Vec<Value> = serde_saphyr::from_str(whole.get(..len)?).ok()?;
-    event(items.first()?, yaml_message(block), block)
-}
-
-fn event_document(block: &[u8]) -> Option<Said> {
     let text = std::str::from_utf8(block).ok()?;
+    if text.trim_start_matches(' ').starts_with("- ") {
+        let items: Vec<Value> = serde_saphyr::from_str(text).ok()?;
+        return event(items.first()?, yaml_message(block), block);
+    }
     let text = text.strip_prefix("---\n").unwrap_or(text);
     event(&serde_saphyr::from_str::<Value>(text).ok()?, yaml_message(block), block)
 }
@@ -508,6 +404,7 @@ fn line_start(block: &[u8], at: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::items::{self, Item};
     use super::*;
 
     const EXPORT: &str = "__CURSOR=s=1\n__REALTIME_TIMESTAMP=1795227887529354\n_HOSTNAME=cp-1\nMESSAGE=W1121 02:24:47.529300   28800 \
@@ -555,16 +452,16 @@ mod tests {
         for (framing, text, at, second) in [
             (Framing::Export, EXPORT, "d.go", "__CURSOR=s=2"),
             (Framing::Verbose, VERBOSE, "d.go", "Sat 2026-11-21 02:24:48"),
-            (Framing::JsonPretty, PRETTY, "d.go", "{\n\t\"__CURSOR"),
-            (Framing::EventsJson(8), EVENTS_JSON, "Unhealthy", "        {\n            \"kind\""),
-            (Framing::EventsYaml(0), EVENTS_YAML, "Unhealthy", "- kind: Event"),
+            (Framing::JsonPretty, PRETTY, "d.go", "\n{\n\t\"__CURSOR"),
+            (Framing::EventsJson, EVENTS_JSON, "Unhealthy", ",\n        {\n            \"kind\""),
+            (Framing::EventsYaml, EVENTS_YAML, "Unhealthy", "- kind: Event"),
         ] {
             let bytes = text.as_bytes();
             assert_eq!(Framing::of(bytes), framing, "{text}");
             let hit = text.find(at).unwrap();
-            let (start, end) = (framing.start(bytes, hit), framing.end(bytes, hit));
+            let items = items::all(framing.walker().unwrap(), bytes);
+            let (start, end) = items::around(&items, hit).and_then(Item::range).unwrap();
             assert!(text[end..].starts_with(second), "{framing:?}: {}", &text[start..end]);
-            assert_eq!(framing.start(bytes, text.len()), end, "{framing:?}");
             let said = framing.read(&bytes[start..end], hit - start).unwrap();
             assert!(
                 text[start + said.at..]
@@ -622,15 +519,17 @@ mod tests {
             (Framing::Export, EXPORT),
             (Framing::Verbose, VERBOSE),
             (Framing::JsonPretty, PRETTY),
-            (Framing::EventsJson(8), EVENTS_JSON),
-            (Framing::EventsYaml(0), EVENTS_YAML),
+            (Framing::EventsJson, EVENTS_JSON),
+            (Framing::EventsYaml, EVENTS_YAML),
         ] {
             for n in 0..text.len() {
                 let bytes = &text.as_bytes()[..n];
-                let at = n / 2;
-                let (start, end) = (framing.start(bytes, at), framing.end(bytes, at));
-                assert!(start <= at && at <= end && end <= n);
-                let _ = framing.read(&bytes[start..end], at - start);
+                let _ = framing.read(bytes, n / 2);
+                for (start, end) in
+                    items::all(framing.walker().unwrap(), bytes).into_iter().filter_map(Item::range)
+                {
+                    let _ = framing.read(&bytes[start..end], 0);
+                }
                 let _ = Framing::of(bytes);
             }
         }

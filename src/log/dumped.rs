@@ -1,18 +1,18 @@
 //! Events of Kubernetes among dumped objects: they are a log as well.
 //!
-//! Takes a source of objects and looks through it for the first event, wherever it stands; gives how events are written
-//! there: JSON of one line or over many, YAML of a list or of documents. Parses no more than that event.
+//! Takes a source of objects and looks through it for the first event, wherever it stands; gives how it is written. Parses
+//! no more than that event, and what has its key.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use memchr::memmem;
 use serde_json::Value;
 
 use super::blocks::Framing;
 use super::envelope::Peeled;
-use super::items::{self, Item, Lines, Walk};
+use super::items::{self, Item};
 use super::json;
-use super::records::{self, Records};
+use super::windows::Windows;
 use crate::bundle::Source;
 use crate::tree;
 
@@ -21,81 +21,52 @@ pub(super) fn framing(source: &Source) -> Option<Framing> {
     of(&mut *source.open().ok()?)
 }
 
-fn of(reader: &mut dyn Read) -> Option<Framing> {
-    let mut window = Vec::with_capacity(KEPT + BLOCK);
-    // what the first bytes alone tell: of events that do not say what they are about
-    let mut by_head = None;
-    // how much was read before the window, and what of the window was looked through
-    let (mut base, mut from) = (0, 0);
-    let (mut walk, mut items) = (Walk::default(), Vec::new());
-    let (mut lines, mut yaml, mut lined) = (Lines::default(), Vec::new(), 0);
-    loop {
-        let walked = window.len();
-        let read = reader.take(BLOCK as u64).read_to_end(&mut window);
-        let at_end = !read.as_ref().is_ok_and(|n| *n > 0);
-        walk.walk(window.get(walked..).unwrap_or_default(), base + walked, &mut items);
-        let whole = if at_end { window.len() } else { memchr::memrchr(b'\n', &window).map_or(0, |n| n + 1) };
-        lines.walk(window.get(lined..whole).unwrap_or_default(), base + lined, &mut yaml);
-        lined = whole.max(lined);
-        // what stands near the end is looked at again with what follows
-        let to = if at_end { window.len() } else { window.len().saturating_sub(AHEAD) };
-        if let Some(framing) = in_window(&window, base, (from, to), &items, &yaml) {
+fn of(reader: &mut (dyn Read + Send)) -> Option<Framing> {
+    let mut head = Vec::new();
+    // what stops here stops again below
+    let _: io::Result<_> = reader.take(HEAD).read_to_end(&mut head);
+    let first = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start().first();
+    let in_json = matches!(first, Some(b'{' | b'['));
+    let framing = if in_json { Framing::EventsJson } else { Framing::EventsYaml };
+    if !in_json && Framing::of(&head) == framing {
+        return Some(framing);
+    }
+    let mut windows = Windows::new(head.chain(reader), Some(framing));
+    let mut buffer = Vec::new();
+    // of events that do not say what they are about
+    let mut first = if in_json { FIRST } else { 0 };
+    while let Some(window) = windows.next(&mut buffer) {
+        let text = buffer.get(..window.len)?;
+        let of_key = keys(text).into_iter().filter_map(|at| Some((items::around(&window.items, at)?, at)));
+        let found = if in_json {
+            let mut items: Vec<Item> = window.items.iter().take(first).copied().collect();
+            items.extend(of_key.map(|(item, _)| item));
+            // each is looked at once
+            items.dedup();
+            items.into_iter().any(|item| is_event(text, item))
+        } else {
+            of_key.into_iter().any(|(item, at)| in_yaml(text, item, at))
+        };
+        if found {
             return Some(framing);
         }
-        if base == 0 {
-            let first = items.iter().take(FIRST).find_map(|item| json(&window, item.start));
-            by_head =
-                first.or_else(|| Some(Framing::of(&window)).filter(|f| matches!(f, Framing::EventsYaml(_))));
-        }
-        if at_end {
-            return by_head;
-        }
-        let cut = to.saturating_sub(KEPT);
-        from = from.max(to) - cut;
-        base += cut;
-        window.drain(..cut);
-        lined -= lined.min(cut);
-        items.retain(|item: &Item| item.start >= base);
-        yaml.retain(|item: &Item| item.end.is_none_or(|end| end > base));
+        first = 0;
     }
+    None
 }
 
-/// The framing of the first event of which a key stands in this part of a window.
-fn in_window(
-    window: &[u8],
-    base: usize,
-    (from, to): (usize, usize),
-    items: &[Item],
-    yaml: &[Item],
-) -> Option<Framing> {
-    // of one object that is no event each key is looked at once
-    let mut looked_at = None;
-    keys(window, from, to).into_iter().find_map(|at| {
-        if window.get(..at)?.ends_with(b"\"") {
-            let item = items::around(items, base + at)
-                .filter(|item| looked_at.replace(item.start) != Some(item.start))?;
-            return json(window, item.start.checked_sub(base)?);
-        }
-        let item = items::around(yaml, base + at)?;
-        in_yaml(window, item.start.checked_sub(base)?, at)
-    })
-}
-
-/// What every event names, whichever its version.
-const KEYS: [&[u8]; 2] = [b"involvedObject", b"regarding"];
-/// Bytes read at a time, kept in front of a key, and behind it.
-const BLOCK: usize = 256 << 10;
-const KEPT: usize = 64 << 10;
-const AHEAD: usize = 32 << 10;
+/// Bytes that tell how objects are written.
+const HEAD: u64 = 8 << 10;
 /// Items that are looked at although no key stands in them.
 const FIRST: usize = 4;
+/// What every event names, whichever its version.
+const KEYS: [&[u8]; 2] = [b"involvedObject", b"regarding"];
 
 /// Where keys stand that events have, from front to back.
-fn keys(window: &[u8], from: usize, to: usize) -> Vec<usize> {
+fn keys(window: &[u8]) -> Vec<usize> {
     let found = |key: &&'static [u8]| {
         let key = *key;
-        let places = memmem::find_iter(window.get(from..).unwrap_or_default(), key).map(move |n| from + n);
-        places.take_while(move |&at| at < to).filter(move |&at| is_key(window, at, at + key.len()))
+        memmem::find_iter(window, key).filter(move |&at| is_key(window, at, at + key.len()))
     };
     let mut places: Vec<usize> = KEYS.iter().flat_map(found).collect();
     places.sort_unstable();
@@ -112,37 +83,24 @@ fn is_key(window: &[u8], from: usize, to: usize) -> bool {
     }
 }
 
-/// JSON: over many lines where the brace stands alone on its line, of few lines otherwise.
-fn json(window: &[u8], start: usize) -> Option<Framing> {
-    let text = window.get(start..)?;
-    let end = records::shallow_extent(text, 0)?;
-    if !is_event(&tree::first(text.get(..end)?, json::MAX_VALUES)?) {
-        return None;
-    }
-    let line = memchr::memrchr(b'\n', window.get(..start)?).map_or(0, |n| n + 1);
-    let indent = window.get(line..start)?;
-    let alone = indent.iter().all(|b| *b == b' ')
-        && text.get(1..)?.first().is_some_and(|b| matches!(b, b'\n' | b'\r'));
-    if alone {
-        return u8::try_from(indent.len()).ok().map(Framing::EventsJson);
-    }
-    Records::keys(window, start).map(Framing::EventsCompact)
-}
-
 /// YAML: a key of an item of a list, or of a document. What is indented further stands within an object, or is a text of one.
-fn in_yaml(window: &[u8], start: usize, key: usize) -> Option<Framing> {
-    let item = window.get(start..key)?;
+fn in_yaml(window: &[u8], item: Item, key: usize) -> bool {
+    let Some(item) = window.get(item.start..key).filter(|_| item.whole) else { return false };
     let dash = item.iter().take_while(|b| **b == b' ').count();
-    let is_item = item.get(dash..)?.starts_with(b"- ");
+    let is_item = item.get(dash..).is_some_and(|item| item.starts_with(b"- "));
     let line = memchr::memrchr(b'\n', item).map_or(0, |n| n + 1);
-    let before = item.get(line..)?;
     let deep = if is_item { dash + 2 } else { 0 };
-    let direct = before.len() == deep && (line == 0 || before.iter().all(|b| *b == b' '));
-    direct.then(|| u8::try_from(dash).ok().map(Framing::EventsYaml))?
+    let before = item.get(line..).unwrap_or_default();
+    before.len() == deep && (line == 0 || before.iter().all(|b| *b == b' '))
 }
 
-fn is_event(value: &Value) -> bool {
-    value.as_object().is_some_and(|object| json::event(object, &mut Peeled::default()).is_some())
+fn is_event(window: &[u8], item: Item) -> bool {
+    let text = item.range().and_then(|(start, end)| window.get(start..end));
+    let value = text.and_then(|text| tree::first(text, json::MAX_VALUES));
+    value
+        .as_ref()
+        .and_then(Value::as_object)
+        .is_some_and(|object| json::event(object, &mut Peeled::default()).is_some())
 }
 
 #[cfg(test)]
@@ -169,23 +127,23 @@ mod tests {
         for before in [String::new(), format!("{POD},"), format!("{pods},")] {
             for event in [EVENT, BARE] {
                 let text = list(&format!("{before}{event}"));
-                let Some(Framing::EventsCompact(_)) = framing(&text) else { panic!("{}", text.len()) };
+                let Some(Framing::EventsJson) = framing(&text) else { panic!("{}", text.len()) };
                 let text = pretty(&text);
-                assert_eq!(framing(&text), Some(Framing::EventsJson(4)), "{}", text.len());
+                assert_eq!(framing(&text), Some(Framing::EventsJson), "{}", text.len());
             }
             let documents = format!("{}\n{}", pretty(&list(&format!("{before}{POD}"))), pretty(EVENT));
-            assert_eq!(framing(&documents), Some(Framing::EventsJson(0)));
+            assert_eq!(framing(&documents), Some(Framing::EventsJson));
         }
         let item = "- apiVersion: v1\n  involvedObject:\n    kind: Pod\n  kind: Event\n  message: m\n";
         let indented = format!("  {}\n", item.trim_end().replace('\n', "\n  "));
         let pods = "- apiVersion: v1\n  kind: Pod\n".repeat(20_000);
         for (text, want) in [
-            (format!("apiVersion: v1\nitems:\n{item}"), Framing::EventsYaml(0)),
-            (format!("apiVersion: v1\nitems:\n{pods}{item}kind: List\n"), Framing::EventsYaml(0)),
-            (format!("apiVersion: v1\nitems:\n{indented}"), Framing::EventsYaml(2)),
+            (format!("apiVersion: v1\nitems:\n{item}"), Framing::EventsYaml),
+            (format!("apiVersion: v1\nitems:\n{pods}{item}kind: List\n"), Framing::EventsYaml),
+            (format!("apiVersion: v1\nitems:\n{indented}"), Framing::EventsYaml),
             (
                 format!("kind: Pod\n---\n{}", item.replace("\n  ", "\n").replace("- ", "")),
-                Framing::EventsYaml(0),
+                Framing::EventsYaml,
             ),
         ] {
             assert_eq!(framing(&text), Some(want), "{}", text.len());
@@ -197,8 +155,8 @@ mod tests {
         let config = r#"{"apiVersion":"v1","data":{"involvedObject":{},"regarding":"a"},"kind":"ConfigMap"}"#;
         for count in [1, 100, 5000] {
             let text = format!(r#"{{"items":[{},{EVENT}]}}"#, vec![config; count].join(","));
-            assert!(matches!(framing(&text), Some(Framing::EventsCompact(_))), "{count}");
-            assert_eq!(framing(&pretty(&text)), Some(Framing::EventsJson(4)), "{count}");
+            assert!(matches!(framing(&text), Some(Framing::EventsJson)), "{count}");
+            assert_eq!(framing(&pretty(&text)), Some(Framing::EventsJson), "{count}");
         }
     }
 
@@ -247,8 +205,8 @@ mod tests {
             )
         };
         let framing = |event: &str| framing(&format!(r#"{{"items":[{event}]}}"#));
-        assert!(matches!(framing(&deep(15)), Some(Framing::EventsCompact(_))));
-        assert_eq!(framing(&deep(16)), None);
+        assert_eq!(framing(&deep(100)), Some(Framing::EventsJson));
+        assert_eq!(framing(&deep(1000)), None);
     }
 
     #[test]

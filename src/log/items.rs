@@ -1,15 +1,107 @@
-//! Where the objects of a dump begin and end: documents, items of an array of them, items of a List; in JSON and YAML.
+//! Where the entries of a text begin and end that is walked through from its front: objects of a dump (documents, items of
+//! an array of them, items of a List; in JSON and YAML) and entries of a journal (`export`, `verbose`, `json-pretty`).
 //!
-//! Takes text from front to back, in pieces; gives the places. What lies within an object is none, whatever it looks like:
-//! anybody can write an event into a field of an object of their own. Counts braces, or spaces, and reads no values, in one
-//! pass.
+//! Takes the text window after window; gives the places, and where each window may end. What lies within an object or a
+//! field is none, whatever it looks like and wherever windows end: anybody can write an event into a field of an object of
+//! their own, and an entry of a journal into a field of a process. Counts braces, spaces or lengths and reads no values, in
+//! one pass.
 
-/// Places in a text.
+use memchr::memchr;
+
+use super::outputs::{self, Export};
+
+/// A place in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Item {
     pub start: usize,
     /// Absent where the text ends before it does.
     pub end: Option<usize>,
+    /// It begins here: not so what goes on one that was too long.
+    pub whole: bool,
+}
+
+impl Item {
+    /// Where it stands, if all of it is there.
+    pub(super) fn range(self) -> Option<(usize, usize)> {
+        self.end.filter(|_| self.whole).map(|end| (self.start, end))
+    }
+}
+
+/// Items of a text whose bytes are counted from elsewhere.
+pub(super) fn shifted(items: &[Item], by: impl Fn(usize) -> usize) -> impl Iterator<Item = Item> {
+    items.iter().map(move |item| Item { start: by(item.start), end: item.end.map(&by), ..*item })
+}
+
+/// How a text of items is written.
+#[derive(Debug)]
+pub(super) enum Walker {
+    Json(Walk),
+    Yaml(Lines),
+    Export(Export),
+    Verbose,
+}
+
+/// A walk through a text that is read window after window.
+#[derive(Debug)]
+pub(super) struct Items {
+    walker: Walker,
+    /// Bytes of the window that were walked through.
+    walked: usize,
+    /// What begins there is the rest of a line.
+    in_line: bool,
+    /// Of the window, the last of them open where it has no end.
+    found: Vec<Item>,
+}
+
+impl Items {
+    pub(super) fn new(walker: Walker) -> Self {
+        Self { walker, walked: 0, in_line: false, found: Vec::new() }
+    }
+
+    /// Goes on to the end of the window, as far as its lines are whole or it is the last. Where the window may end: in
+    /// front of an item that is open. 0 where that begins the window.
+    pub(super) fn cut(&mut self, window: &[u8], is_last: bool) -> usize {
+        if self.in_line {
+            let rest = window.get(self.walked..).unwrap_or_default();
+            let end = memchr(b'\n', rest).map(|n| n + 1);
+            self.walked += end.unwrap_or(rest.len());
+            self.in_line = end.is_none();
+        }
+        let text = window.get(self.walked..).unwrap_or_default();
+        self.walked += match &mut self.walker {
+            Walker::Json(walk) => walk.walk(text, self.walked, &mut self.found),
+            Walker::Yaml(lines) => lines.walk(text, self.walked, is_last, &mut self.found),
+            Walker::Export(export) => export.walk(text, self.walked, is_last, &mut self.found),
+            Walker::Verbose => outputs::verbose(text, self.walked, is_last, &mut self.found),
+        };
+        if is_last && !matches!(self.walker, Walker::Json(_)) {
+            end(window.len(), &mut self.found);
+        }
+        self.open().map_or(self.walked, |open| open.start)
+    }
+
+    /// Where a window ends that begins with one item, or one line, which is too long: what follows goes on it.
+    pub(super) fn force(&mut self, window: &[u8]) -> usize {
+        if self.walked == 0 {
+            (self.walked, self.in_line) = (window.len(), true);
+        }
+        self.walked
+    }
+
+    fn open(&self) -> Option<Item> {
+        self.found.last().copied().filter(|item| item.end.is_none())
+    }
+
+    /// The items of a window of so many bytes; the next one begins there.
+    pub(super) fn take(&mut self, len: usize) -> Vec<Item> {
+        let later = self.found.partition_point(|item| item.start < len);
+        let torn = self.open().filter(|open| open.start < len);
+        let next = torn.map(|_| Item { start: len, end: None, whole: false });
+        let rest = self.found.split_off(later);
+        let rest = next.into_iter().chain(rest).collect::<Vec<_>>();
+        self.walked = self.walked.saturating_sub(len);
+        std::mem::replace(&mut self.found, shifted(&rest, |at| at.saturating_sub(len)).collect())
+    }
 }
 
 /// What may hold objects that are items.
@@ -22,7 +114,7 @@ enum Holder {
     Other,
 }
 
-/// A walk through a text.
+/// A walk through JSON.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     depth: usize,
@@ -32,14 +124,16 @@ pub(super) struct Walk {
     escaped: bool,
     /// The last byte ended no line.
     in_line: bool,
-    /// The text is of JSON and may begin within a list: what is indented may be an item of it.
-    within: bool,
     /// What stands in front on its line keeps a document from beginning here: it is indented, or a text.
     indented: bool,
+    /// Spaces that the line begins with, as long as there is nothing else.
+    spaces: Option<usize>,
+    /// How deep the items of the list lie that is open, and how many spaces stand in front of them.
+    list: Option<(usize, usize)>,
     /// The first bytes of the last string of an object that may be a List.
     word: Vec<u8>,
-    /// Items that are open: how deep, and where they begin.
-    begun: Vec<(usize, usize)>,
+    /// How deep the item lies that is open.
+    item: Option<usize>,
 }
 
 /// How deep an item may lie: in the items of a List in an array.
@@ -47,7 +141,7 @@ const DEPTH: usize = 4;
 
 impl Walk {
     /// Goes through `text`, which stands at `base`; adds what begins in it, and ends what ends in it.
-    pub(super) fn walk(&mut self, text: &[u8], base: usize, items: &mut Vec<Item>) {
+    fn walk(&mut self, text: &[u8], base: usize, items: &mut Vec<Item>) -> usize {
         let mut at = 0;
         while let Some(&byte) = text.get(at) {
             if self.in_string {
@@ -64,15 +158,20 @@ impl Walk {
                 _ => {}
             }
             self.indented = match byte {
-                _ if self.within => false,
                 b'\n' | b'}' | b']' => false,
                 b' ' | b'\t' => self.indented || !self.in_line,
                 b',' | b'\r' | 0x80.. => self.indented,
                 _ => true,
             };
+            self.spaces = match byte {
+                b'\n' => Some(0),
+                b' ' => self.spaces.map(|n| n + 1),
+                _ => None,
+            };
             self.in_line = byte != b'\n';
             at += 1;
         }
+        at
     }
 
     /// Goes on within a string; how many bytes that took.
@@ -89,7 +188,9 @@ impl Walk {
                 self.word.push(b'\\');
             }
             // no string goes on over a line: damage ends with it
-            Some(b'\n') => (self.in_string, self.in_line, self.indented) = (false, false, false),
+            Some(b'\n') => {
+                (self.in_string, self.in_line, self.indented, self.spaces) = (false, false, false, Some(0));
+            }
             Some(_) => self.in_string = false,
             None => return plain,
         }
@@ -97,14 +198,23 @@ impl Walk {
     }
 
     fn opens(&mut self, byte: u8, at: usize, items: &mut Vec<Item>) {
+        let spaces = self.spaces.filter(|n| *n > 0);
         if byte == b'{' && !self.in_line && !self.is_item() {
             // a document, whatever was damaged in front of it
-            self.depth = 0;
-            self.begun.clear();
+            (self.depth, self.list) = (0, None);
+        } else if byte == b'{'
+            && let Some((depth, _)) = self.list.filter(|(depth, n)| *depth < self.depth && spaces == Some(*n))
+        {
+            // printed like the items in front, and nothing within them is: one of them was damaged
+            self.depth = depth;
         }
         if byte == b'{' && self.is_item() {
-            self.begun.push((self.depth, at));
-            items.push(Item { start: at, end: None });
+            if self.item.is_some() {
+                tear(at, items);
+            }
+            self.item = Some(self.depth);
+            items.push(Item { start: at, end: None, whole: true });
+            self.list = spaces.map(|n| (self.depth, n)).or(self.list.filter(|_| self.depth > 0));
         }
         let inner = self.depth.checked_sub(1).and_then(|n| self.open.get(n).copied().flatten());
         let holder = match (byte, inner) {
@@ -114,6 +224,10 @@ impl Walk {
             (b'{', None | Some(Holder::Array)) if self.depth < 2 => Holder::Object,
             _ => Holder::Other,
         };
+        if holder == Holder::Items && self.item.take().is_some() {
+            // a List is none itself
+            items.pop();
+        }
         if let Some(place) = self.open.get_mut(self.depth) {
             *place = Some(holder);
         }
@@ -122,13 +236,14 @@ impl Walk {
 
     fn closes(&mut self, end: usize, items: &mut Vec<Item>) {
         self.depth = self.depth.saturating_sub(1);
-        let Some((_, start)) = self.begun.pop_if(|(depth, _)| *depth == self.depth) else { return };
-        if end - start < MIN_BYTES && items.last().is_some_and(|item| item.start == start) {
+        if self.item != Some(self.depth) {
+            return;
+        }
+        self.item = None;
+        let Some(last) = items.last_mut() else { return };
+        last.end = Some(end);
+        if end - last.start < MIN_BYTES && last.whole {
             items.pop();
-        } else if let Ok(item) = items.binary_search_by_key(&start, |item| item.start)
-            && let Some(item) = items.get_mut(item)
-        {
-            item.end = Some(end);
         }
     }
 
@@ -143,18 +258,21 @@ const ITEMS: &[u8] = b"items";
 /// Bytes of an item below which it is no event.
 const MIN_BYTES: usize = 48;
 
-/// All items of a text that begins with one, or with a document.
-pub(super) fn items(text: &[u8]) -> Vec<Item> {
-    let mut items = Vec::new();
-    Walk { within: true, ..Walk::default() }.walk(text, 0, &mut items);
-    items
-}
-
-/// The innermost item that holds the byte `at`, of those in front of it.
+/// The item that holds the byte `at`.
 pub(super) fn around(items: &[Item], at: usize) -> Option<Item> {
     let before = items.partition_point(|item| item.start <= at);
     let last = before.checked_sub(1).and_then(|n| items.get(n)).copied()?;
     Some(last).filter(|item| item.end.is_none_or(|end| end > at))
+}
+
+/// The lines that a text begins with: each with its place, the last one only if it is over or the text is the last.
+pub(super) fn whole_lines(text: &[u8], is_last: bool) -> impl Iterator<Item = (usize, &[u8])> {
+    let whole = if is_last { text.len() } else { memchr::memrchr(b'\n', text).map_or(0, |n| n + 1) };
+    let lines = text.get(..whole).unwrap_or_default().split_inclusive(|b| *b == b'\n');
+    lines.scan(0, |at, line| {
+        *at += line.len();
+        Some((*at - line.len(), line))
+    })
 }
 
 /// A walk through lines of YAML.
@@ -169,13 +287,13 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Goes through whole lines, which stand at `base`.
-    pub(super) fn walk(&mut self, text: &[u8], base: usize, items: &mut Vec<Item>) {
-        let mut at = base;
-        for line in text.split_inclusive(|b| *b == b'\n') {
-            self.line(line.trim_ascii_end(), at, items);
-            at += line.len();
+    fn walk(&mut self, text: &[u8], base: usize, is_last: bool, items: &mut Vec<Item>) -> usize {
+        let mut walked = 0;
+        for (at, line) in whole_lines(text, is_last) {
+            self.line(line.trim_ascii_end(), base + at, items);
+            walked = at + line.len();
         }
+        walked
     }
 
     fn line(&mut self, line: &[u8], at: usize, items: &mut Vec<Item>) {
@@ -202,73 +320,92 @@ impl Lines {
     }
 }
 
-fn begin(at: usize, items: &mut Vec<Item>) {
+pub(super) fn begin(at: usize, items: &mut Vec<Item>) {
     end(at, items);
-    items.push(Item { start: at, end: None });
+    items.push(Item { start: at, end: None, whole: true });
 }
 
-fn end(at: usize, items: &mut [Item]) {
+pub(super) fn end(at: usize, items: &mut [Item]) {
     if let Some(last) = items.last_mut().filter(|item| item.end.is_none()) {
         last.end = Some(at);
     }
 }
 
-/// All items of a text of YAML that begins with one, or with a document; the last goes on to its end.
-pub(super) fn yaml_items(text: &[u8]) -> Vec<Item> {
-    let mut items = Vec::new();
-    Lines::default().walk(text, 0, &mut items);
-    end(text.len(), &mut items);
-    items
+/// Ends one that is damaged.
+fn tear(at: usize, items: &mut [Item]) {
+    if let Some(last) = items.last_mut().filter(|item| item.end.is_none()) {
+        (last.end, last.whole) = (Some(at), false);
+    }
+}
+
+/// All items of a text.
+#[cfg(test)]
+pub(super) fn all(walker: Walker, text: &[u8]) -> Vec<Item> {
+    let mut items = Items::new(walker);
+    items.cut(text, true);
+    items.take(text.len())
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    /// The items as texts; what has no end goes on to the end of the text.
-    fn found(text: &str) -> Vec<&str> {
-        let mut all = Vec::new();
-        Walk::default().walk(text.as_bytes(), 0, &mut all);
+    /// The items as texts, which are the same wherever windows end; what is damaged or has no end is `None`.
+    pub(crate) fn found(walker: impl Fn() -> Walker, text: &str) -> Vec<Option<&str>> {
+        let of = |items: Vec<Item>| -> Vec<_> {
+            items.iter().map(|item| item.range().map(|(start, end)| &text[start..end])).collect()
+        };
+        let whole = of(all(walker(), text.as_bytes()));
         for size in 1..text.len() {
-            let (mut walk, mut pieces, mut base) = (Walk::default(), Vec::new(), 0);
-            for piece in text.as_bytes().chunks(size) {
-                walk.walk(piece, base, &mut pieces);
-                base += piece.len();
+            let (mut walk, mut found, mut from) = (Items::new(walker()), Vec::new(), 0);
+            for to in (size..text.len()).step_by(size).chain([text.len()]) {
+                let len = walk.cut(&text.as_bytes()[from..to], to == text.len());
+                let len = if to == text.len() { to - from } else { len };
+                let items = walk.take(len);
+                found.extend(shifted(&items, |at| at + from));
+                from += len;
             }
-            assert_eq!(pieces, all, "{size}");
+            assert_eq!(of(found), whole, "{size} {text}");
         }
-        all.iter().map(|item| &text[item.start..item.end.unwrap_or(text.len())]).collect()
+        whole
+    }
+
+    fn json(text: &str) -> Vec<Option<&str>> {
+        found(|| Walker::Json(Walk::default()), text)
     }
 
     #[test]
     fn items_are_documents_and_what_lists_hold() {
         let a = format!(r#"{{"kind":"A","b":[{{"kind":"C"}}],"c":"{}"}}"#, "x".repeat(MIN_BYTES));
         let b = format!(r#"{{"spec":{{"items":[{a}]}},"d":"\"}}{{\\"}}"#);
+        let (one, two) = (Some(&*a), Some(&*b));
         for (text, want) in [
-            (format!("{a}\n{b}\n"), vec![&a, &b]),
-            (format!("[{a},{b}]"), vec![&a, &b]),
-            (format!("{a} {b}"), vec![&a, &b]),
-            (format!("\u{feff}{a}"), vec![&a]),
-            (format!("  {a}\n  [{a}]\na: {a}\n{b}"), vec![&b]),
-            (format!("{{}}\n{a}{{}}"), vec![&a]),
+            (format!("{a}\n{b}\n"), vec![one, two]),
+            (format!("[{a},{b}]"), vec![one, two]),
+            (format!("{a} {b}"), vec![one, two]),
+            (format!("\u{feff}{a}"), vec![one]),
+            (format!("  {a}\n  [{a}]\na: {a}\n{b}"), vec![two]),
+            (format!("{{}}\n{a}{{}}"), vec![one]),
+            (format!("{{\"a\":[\"b\n{a}\n"), vec![None, one]),
+            (format!("{{\"items\":[{a}],\"a\":{a},\"items\":[{b}]}}"), vec![one, two]),
+            (format!("[\n  {a},\n  {{\"a\":[\n  {b}\n]\n"), vec![one, None, two]),
+            (format!("{{\"a\":[\n  {{\"c\":[\n  {b}\n]\n"), vec![None]),
             (String::new(), vec![]),
         ] {
-            assert_eq!(found(&text), want, "{text}");
+            assert_eq!(json(&text), want, "{text}");
         }
         for list in
             [format!(r#"{{"kind":"List","items":[{a},{b}]}}"#), format!(r#"{{"items": [ {a} , {b}],"k":1}}"#)]
         {
-            assert_eq!(found(&list), [&list, &a, &b]);
-            assert_eq!(found(&format!("[{list}]")), [&list, &a, &b]);
+            assert_eq!(json(&list), [one, two]);
+            assert_eq!(json(&format!("[{list}]")), [one, two]);
         }
-        let broken = format!("{{\"a\":[\"b\n{a}\n");
-        assert_eq!(found(&broken), [&broken, &a], "a line begins another document");
     }
 
     #[test]
     fn items_of_yaml_are_documents_and_what_lists_hold() {
         let of = |text: &'static str| -> Vec<&str> {
-            yaml_items(text.as_bytes()).iter().map(|item| &text[item.start..item.end.unwrap()]).collect()
+            found(|| Walker::Yaml(Lines::default()), text).into_iter().flatten().collect()
         };
         assert_eq!(of("a: 1\nb:\n- c: 1\n- d: 1\n"), ["a: 1\nb:\n- c: 1\n- d: 1\n"]);
         assert_eq!(of("a: 1\n---\nb: 1\n"), ["a: 1\n", "---\nb: 1\n"]);
@@ -288,12 +425,25 @@ mod tests {
     }
 
     #[test]
-    fn the_innermost_item_holds_a_place() {
+    fn what_goes_on_what_was_too_long_is_none() {
+        let event = r#"{"kind":"Event","message":"m","reason":"r","metadata":{"name":"a"}}"#;
+        let text = format!(r#"{{"a":[{event}]}}"#);
+        let mut items = Items::new(Walker::Json(Walk::default()));
+        let (cut, rest) = text.split_at(6);
+        assert_eq!(items.cut(cut.as_bytes(), false), 0);
+        assert_eq!(items.force(cut.as_bytes()), cut.len());
+        assert_eq!(items.take(cut.len()), [Item { start: 0, end: None, whole: true }]);
+        assert_eq!(items.cut(rest.as_bytes(), false), rest.len());
+        assert_eq!(items.take(rest.len()), [Item { start: 0, end: Some(rest.len()), whole: false }]);
+    }
+
+    #[test]
+    fn the_item_that_holds_a_place() {
         let text = format!(
             r#"{{"items":[{{"a":"{0}"}},{{"b":{{"c":"{0}"}}}}],"kind":"List"}}"#,
             "x".repeat(MIN_BYTES)
         );
-        let items = items(text.as_bytes());
+        let items = all(Walker::Json(Walk::default()), text.as_bytes());
         let of = |part: &str| around(&items, text.find(part).unwrap()).map(|item| &text[item.start..][..4]);
         assert_eq!((of("a\""), of("c\"")), (Some("{\"a\""), Some("{\"b\"")));
         assert_eq!(of("kind"), None);

@@ -42,6 +42,7 @@ mod needles;
 mod nginx;
 mod operation;
 mod origin;
+mod outputs;
 mod pods;
 mod probe;
 mod quick;

@@ -70,7 +70,7 @@ impl Records {
     }
 
     /// Each record begins with the same key.
-    pub(super) fn keys(head: &[u8], at: usize) -> Option<Self> {
+    fn keys(head: &[u8], at: usize) -> Option<Self> {
         let text = head.get(at..)?;
         let quote = memchr::memchr(b'"', text)?;
         let key = memchr::memchr(b'"', text.get(quote + 1..)?)?;
@@ -159,38 +159,6 @@ pub(super) fn extent(text: &[u8], start: usize) -> Option<usize> {
     Some(start + values.byte_offset())
 }
 
-/// Where the object ends that begins at `start`, if it is no deeper than events of Kubernetes are. Braces are counted, so
-/// that the cost for each object that holds others without end is bounded.
-pub(super) fn shallow_extent(text: &[u8], start: usize) -> Option<usize> {
-    let (mut at, mut depth) = (start, 0);
-    loop {
-        match text.get(at)? {
-            b'"' => at = string_end(text, at)?,
-            b'{' | b'[' if depth == MAX_DEPTH => return None,
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' if depth <= 1 => return Some(at + 1),
-            b'}' | b']' => depth -= 1,
-            _ => {}
-        }
-        at += 1;
-    }
-}
-
-/// Depth of an event: its managed fields nest the deepest, to half of that.
-const MAX_DEPTH: u32 = 16;
-
-/// Where the quote stands that ends the string which the one at `open` begins.
-fn string_end(text: &[u8], open: usize) -> Option<usize> {
-    let mut at = open + 1;
-    loop {
-        at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
-        if text.get(at) == Some(&b'"') {
-            return Some(at);
-        }
-        at += 2;
-    }
-}
-
 /// Where the document begins: at once, or behind a few lines of text, such as the command that printed it.
 fn document_start(head: &[u8], from: usize) -> Option<usize> {
     let mut at = from + spaces(head.get(from..)?);
@@ -272,25 +240,6 @@ mod tests {
         for document in [format!(r#"{{"events":[{ONE},{TWO}]}}"#), format!("[\n  {ONE},\n  {TWO}\n]\n")] {
             assert_eq!(messages(&document), expected, "{document}");
         }
-    }
-
-    #[test]
-    fn the_end_of_an_object_is_found_whatever_its_texts_hold() {
-        for (text, end) in [
-            (r#"{"a":{"b":[1]}},{"#, Some(15)),
-            (r#"{"a":"}\\"}x"#, Some(11)),
-            (r#"{"a":"\"}"}x"#, Some(11)),
-            (r#"{"a":"}"#, None),
-            (r#"{"a":"\"#, None),
-            (r#"{"a":["#, None),
-            ("", None),
-        ] {
-            assert_eq!(shallow_extent(text.as_bytes(), 0), end, "{text}");
-            assert_eq!(shallow_extent(format!("[{text}").as_bytes(), 1), end.map(|n| n + 1), "{text}");
-        }
-        let nested = |n: usize| [vec![b'['; n], vec![b']'; n]].concat();
-        assert_eq!(shallow_extent(&nested(16), 0), Some(32));
-        assert_eq!(shallow_extent(&nested(17), 0), None);
     }
 
     #[test]

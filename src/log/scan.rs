@@ -11,11 +11,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use memchr::{memchr, memchr_iter, memrchr};
 use rayon::prelude::*;
 
-use super::block_scan;
+use super::block_scan::{self, Piece};
 use super::blocks::Framing;
 use super::entry::{self, Entry};
 use super::envelope::{self, Peeled};
 use super::group::Part;
+use super::items;
 use super::journal::JournalText;
 use super::keep::Keep;
 use super::memory::Memory;
@@ -137,16 +138,16 @@ fn read_windows(
     let mut buffer = Vec::new();
     let Some(first) = windows.next(&mut buffer) else { return };
     let framing = windows.framing();
-    let done = buffer.get(..first.len).unwrap_or_default();
-    source.add_read(done.len() as u64);
-    scan.head = head(done, framing);
-    scan.starts = starts(done, framing);
+    let done = first.piece(&buffer, framing);
+    source.add_read(first.len as u64);
+    scan.head = head(done);
+    scan.starts = starts(done);
     let mut lanes = Vec::new();
-    let pieces = scan_pieces(done, framing, &mut lanes, source, events);
-    let end = End::of(done, &first, framing);
+    let pieces = scan_pieces(done, &mut lanes, source, events);
+    let end = End::of(done, &first);
     let over = end.is_some();
     let found = Mutex::new(Found { scan, keep, next: 0, waiting: BTreeMap::new() });
-    lock(&found).put(first.number, Scanned { pieces, end, too_long: first.too_long.then_some(done.len()) });
+    lock(&found).put(first.number, Scanned { pieces, end, too_long: TooLong::of(done, &first, events) });
     let windows = Mutex::new(windows);
     if !over {
         lanes.resize_with(rayon::current_num_threads(), Memory::default);
@@ -182,13 +183,13 @@ impl<R: Read> Work<'_, '_, R> {
     fn run(&self, mut buffer: Vec<u8>, mut memory: Memory) {
         loop {
             let Some(window) = lock(self.windows).next(&mut buffer) else { return };
-            let done = buffer.get(..window.len).unwrap_or_default();
-            self.source.add_read(done.len() as u64);
-            let mut finds = scan_one(done, self.framing, &mut memory, self.source, self.events);
-            finds.mixed = is_mixed(done, self.framing, self.source, STEP);
+            let done = window.piece(&buffer, self.framing);
+            self.source.add_read(window.len as u64);
+            let mut finds = scan_one(done, &mut memory, self.source, self.events);
+            finds.mixed = is_mixed(done, self.source, STEP);
             let pieces = vec![finds];
-            let end = End::of(done, &window, self.framing);
-            let too_long = window.too_long.then_some(done.len());
+            let end = End::of(done, &window);
+            let too_long = TooLong::of(done, &window, self.events);
             lock(self.found).put(window.number, Scanned { pieces, end, too_long });
         }
     }
@@ -198,8 +199,22 @@ impl<R: Read> Work<'_, '_, R> {
 struct Scanned {
     pieces: Vec<Finds>,
     end: Option<End>,
-    /// Its bytes, if it ends within an entry.
-    too_long: Option<usize>,
+    too_long: Option<TooLong>,
+}
+
+/// A window that ends within an entry.
+struct TooLong {
+    bytes: usize,
+    /// The entry is not read, and may tell of a failure.
+    lost: bool,
+}
+
+impl TooLong {
+    fn of(done: Piece<'_>, window: &Window, events: &EventSet) -> Option<Self> {
+        let torn = window.items.last().is_some_and(|item| item.end.is_none());
+        let lost = || torn && events.find(done.bytes, 0).is_some();
+        window.too_long.then(|| Self { bytes: window.len, lost: lost() })
+    }
 }
 
 /// What the last window of a file tells of its end.
@@ -211,14 +226,19 @@ struct End {
 }
 
 impl End {
-    fn of(done: &[u8], window: &Window, framing: Framing) -> Option<Self> {
-        let before = window.last.as_deref()?;
-        let mut last = tail(done, framing);
-        if last.len() < SAMPLE_LINES && !before.is_empty() {
-            last = tail(&[before, done].concat(), framing);
+    fn of(done: Piece<'_>, window: &Window) -> Option<Self> {
+        let Piece { bytes, framing, items } = done;
+        let before = window.last.as_ref()?;
+        let mut last = tail(done);
+        if last.len() < SAMPLE_LINES && !before.bytes.is_empty() {
+            let by = before.bytes.len();
+            let items = before.items.iter().copied().chain(items::shifted(items, |at| at + by));
+            let bytes = &[&before.bytes, bytes].concat();
+            last = tail(Piece { bytes, framing, items: &items.collect::<Vec<_>>() });
         }
-        let line = u64::from(framing.is_blocks() && done.last().is_some_and(|&b| b != b'\n'));
-        Some(Self { tail: last, line, open: seam::open_end(done, framing, cut(done, framing)) })
+        let line = u64::from(framing.is_blocks() && bytes.last().is_some_and(|&b| b != b'\n'));
+        let open = if framing.is_blocks() { Vec::new() } else { seam::open_end(bytes, cut(bytes, framing)) };
+        Some(Self { tail: last, line, open })
     }
 }
 
@@ -237,9 +257,10 @@ impl Found<'_> {
         while let Some(part) = self.waiting.remove(&self.next) {
             self.next += 1;
             let scan = &mut *self.scan;
-            if let Some(bytes) = part.too_long {
-                scan.input.problems.note("limit_line", Place::Line(scan.lines), || {
-                    format!("a line or entry is longer than {} MiB: it is read in pieces", bytes >> 20)
+            if let Some(TooLong { bytes, lost }) = part.too_long {
+                scan.input.problems.add("limit_line", Place::Line(scan.lines), 1, lost, || {
+                    let read = if lost { "not read, and may tell of a failure" } else { "read in pieces" };
+                    format!("a line or entry is longer than {} MiB: it is {read}", bytes >> 20)
                 });
             }
             for piece in part.pieces {
@@ -291,52 +312,63 @@ fn told(hit: &Hit) -> Option<Timestamp> {
     }
 }
 
+impl Window {
+    /// What of a buffer it is.
+    fn piece<'w>(&'w self, buffer: &'w [u8], framing: Framing) -> Piece<'w> {
+        Piece { bytes: buffer.get(..self.len).unwrap_or_default(), framing, items: &self.items }
+    }
+}
+
 /// Scans the first window in pieces, each with a memory of its own.
-fn scan_pieces(
-    window: &[u8],
-    framing: Framing,
-    lanes: &mut Vec<Memory>,
-    source: &Source,
-    events: &EventSet,
-) -> Vec<Finds> {
+fn scan_pieces(window: Piece<'_>, lanes: &mut Vec<Memory>, source: &Source, events: &EventSet) -> Vec<Finds> {
+    let Piece { bytes, framing, items } = window;
     let mut pieces = Vec::new();
-    let mut rest = window;
-    while !rest.is_empty() {
-        let n = if rest.len() <= PIECE { rest.len() } else { piece_end(rest, framing) };
-        let (piece, after) = rest.split_at(n);
-        pieces.push(piece);
-        rest = after;
+    let mut from = 0;
+    while from < bytes.len() {
+        let to = piece_end(window, from);
+        let first = items.partition_point(|item| item.start < from);
+        let last = items.partition_point(|item| item.start < to);
+        let items = items::shifted(items.get(first..last).unwrap_or_default(), |at| at - from);
+        pieces.push((bytes.get(from..to).unwrap_or_default(), items.collect::<Vec<_>>()));
+        from = to;
     }
     lanes.resize_with(lanes.len().max(pieces.len()), Memory::default);
-    let scan = |(piece, memory): (&&[u8], &mut Memory)| {
-        let mut finds = scan_one(piece, framing, memory, source, events);
-        finds.mixed = is_mixed(piece, framing, source, 0);
+    let scan = |((bytes, items), memory): (&(&[u8], Vec<_>), &mut Memory)| {
+        let piece = Piece { bytes, framing, items };
+        let mut finds = scan_one(piece, memory, source, events);
+        finds.mixed = is_mixed(piece, source, 0);
         finds
     };
     pieces.par_iter().zip(lanes.par_iter_mut()).map(scan).collect()
 }
 
-fn scan_one(
-    piece: &[u8],
-    framing: Framing,
-    memory: &mut Memory,
-    source: &Source,
-    events: &EventSet,
-) -> Finds {
-    let scan = if framing.is_blocks() { block_scan::piece } else { scan_piece };
-    scan(piece, framing, memory, source.index, events)
+fn scan_one(piece: Piece<'_>, memory: &mut Memory, source: &Source, events: &EventSet) -> Finds {
+    if piece.framing.is_blocks() {
+        block_scan::piece(piece, memory, source.index, events)
+    } else {
+        scan_piece(piece.bytes, piece.framing, memory, source.index, events)
+    }
 }
 
 /// Whether lines of a piece look as if an output of another kind began there; one in `step` bytes is looked at.
-fn is_mixed(piece: &[u8], framing: Framing, source: &Source, step: usize) -> bool {
-    framing == Framing::Lines && source.suspects(piece, step)
+fn is_mixed(piece: Piece<'_>, source: &Source, step: usize) -> bool {
+    piece.framing == Framing::Lines && source.suspects(piece.bytes, step)
 }
 
 /// Bytes from one line to the next that is looked at: a search over all of them would take a tenth of what the scan does.
 const STEP: usize = 4 << 10;
 
-fn piece_end(rest: &[u8], framing: Framing) -> usize {
-    match cut(rest.get(..PIECE).unwrap_or(rest), framing) {
+/// Where a piece ends that begins there.
+fn piece_end(Piece { bytes, framing, items }: Piece<'_>, from: usize) -> usize {
+    let rest = bytes.get(from..).unwrap_or_default();
+    if rest.len() <= PIECE {
+        return bytes.len();
+    }
+    if framing.walker().is_some() {
+        let next = items.partition_point(|item| item.start < from + PIECE);
+        return items.get(next).map_or(bytes.len(), |item| item.start);
+    }
+    from + match cut(rest.get(..PIECE).unwrap_or(rest), framing) {
         0 if framing.is_blocks() => framing.end(rest, PIECE),
         0 => memchr(b'\n', rest).map_or(rest.len(), |n| n + 1),
         n => n,
@@ -381,15 +413,16 @@ fn scan_piece(
 }
 
 /// What the first entries of a file say.
-fn head(window: &[u8], framing: Framing) -> Vec<Peeled<'static>> {
-    if framing.is_blocks() {
-        return block_scan::sample(window, framing, SAMPLE_LINES, false);
+fn head(window: Piece<'_>) -> Vec<Peeled<'static>> {
+    if window.framing.is_blocks() {
+        return block_scan::sample(window, SAMPLE_LINES, false);
     }
-    sample(window.split(|&b| b == b'\n'))
+    sample(window.bytes.split(|&b| b == b'\n'))
 }
 
 /// The lines of a window in which a component says which version it is.
-fn starts(window: &[u8], framing: Framing) -> Vec<Peeled<'static>> {
+fn starts(window: Piece<'_>) -> Vec<Peeled<'static>> {
+    let Piece { bytes: window, framing, .. } = window;
     if framing.is_blocks() {
         return Vec::new();
     }
@@ -406,11 +439,11 @@ fn starts(window: &[u8], framing: Framing) -> Vec<Peeled<'static>> {
 }
 
 /// What its last entries say, latest first.
-fn tail(window: &[u8], framing: Framing) -> Vec<Peeled<'static>> {
-    if framing.is_blocks() {
-        return block_scan::sample(window, framing, SAMPLE_LINES, true);
+fn tail(window: Piece<'_>) -> Vec<Peeled<'static>> {
+    if window.framing.is_blocks() {
+        return block_scan::sample(window, SAMPLE_LINES, true);
     }
-    sample(window.rsplit(|&b| b == b'\n'))
+    sample(window.bytes.rsplit(|&b| b == b'\n'))
 }
 
 /// The first lines of an iterator that carry a stamp or a layer.

@@ -5,7 +5,6 @@
 //! the middle of any. Never joins a part to one that begins with an entry of its own.
 
 use super::EventSet;
-use super::blocks::Framing;
 use super::entry::{self, Entry};
 use super::envelope;
 use super::read::{Finds, MAX_UNRECOGNISED};
@@ -119,7 +118,7 @@ fn open_line(open: &[u8], lines: u64, bytes: &[u8]) -> Option<(u64, usize, usize
 }
 
 /// The unfinished end of a window that is the last of its file, as far as it is kept.
-pub(super) fn open_end(window: &[u8], framing: Framing, whole: usize) -> Vec<u8> {
+pub(super) fn open_end(window: &[u8], whole: usize) -> Vec<u8> {
     let open = window.get(whole..).unwrap_or_default();
-    if framing.is_blocks() || open.len() > REACH { Vec::new() } else { open.to_vec() }
+    if open.len() > REACH { Vec::new() } else { open.to_vec() }
 }

@@ -867,6 +867,103 @@ fn events_that_objects_quote_are_none() {
     }
 }
 
+/// Threads take a log in windows, and the first of them in pieces: what an object holds is no event there either, and no
+/// true one is lost.
+#[test]
+fn events_are_those_between_objects_wherever_windows_end() {
+    use serde_json::{Value, json};
+    let event = |address: &str| {
+        json!({"apiVersion": "v1", "involvedObject": {"kind": "Pod"}, "kind": "Event", "lastTimestamp": "2026-11-21T02:00:05Z",
+            "message": format!("Readiness probe failed: Get \"https://{address}:8443/readyz\": dial tcp {address}:8443: connect: connection refused"),
+            "metadata": {"managedFields": [{"apiVersion": "v1", "fieldsV1": {"f:involvedObject": {}}}]}, "reason": "Unhealthy"})
+    };
+    let pod =
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"annotations": {"a": "x".repeat(8000)}}});
+    let forged = json!({"apiVersion": "v1", "kind": "Foo", "list": vec![event("10.9.9.9"); 3]});
+    let truth: Vec<_> = (0..6).map(|n| format!("10.244.1.{n}")).collect();
+    let items = |pods: usize, pad: usize| -> Vec<Value> {
+        let mut items = vec![pod.clone(); pods];
+        items.push(json!({"kind": "Pad", "text": "x".repeat(pad)}));
+        items.extend(truth.iter().flat_map(|address| [event(address), forged.clone()]));
+        items.extend(vec![pod.clone(); 40]);
+        items
+    };
+    let list = |items: &[Value]| json!({"apiVersion": "v1", "items": items, "kind": "List"});
+    let documents = |items: &[Value], between: &str, text: fn(&Value) -> String| {
+        items.iter().map(text).collect::<Vec<_>>().join(between)
+    };
+    let yaml = |item: &Value| serde_saphyr::to_string(item).unwrap();
+    for boundary in [256 << 10, 1 << 20, (1 << 20) + (256 << 10)] {
+        // the pads move what stands at the boundary by less than an event and over two of them with what is forged
+        for pad in (0..5_000).step_by(997) {
+            let items = items(boundary / 8_080 - 1, pad);
+            for (name, text) in [
+                ("compact.json", list(&items).to_string()),
+                ("each.json", documents(&items, "\n", Value::to_string)),
+                ("pretty.json", format!("{:#}", list(&items))),
+                ("documents.json", documents(&items, "\n", |item| format!("{item:#}"))),
+                ("documents.yaml", documents(&items, "---\n", yaml)),
+            ] {
+                let logs = read_files(&[(name, &text)]);
+                let mut found: Vec<_> =
+                    logs.events.iter().map(|e| e.fields.destination.unwrap().ip().to_string()).collect();
+                found.sort();
+                assert_eq!(found, truth, "{name} {boundary} {pad}");
+                let short = |line: &LogLine| {
+                    !text.lines().nth(line.number as usize - 1).unwrap().contains(&*line.text.to_string())
+                };
+                assert!(!logs.events.iter().flat_map(|e| &e.lines).any(short), "{name}");
+            }
+        }
+    }
+}
+
+/// As `(journalctl -o export; cat kube-apiserver.log)` writes it. A field's lines are no lines of a log.
+#[test]
+fn a_log_behind_a_journal_of_any_output_is_read() {
+    let export = |message: &str| {
+        format!(
+            "__CURSOR=s=1\n__REALTIME_TIMESTAMP=1795226405000000\n_HOSTNAME=cp-1\nSYSLOG_IDENTIFIER=kubelet\nMESSAGE={message}\n\n"
+        )
+    };
+    let pretty = |message: &str| {
+        format!(
+            "{{\n\t\"__REALTIME_TIMESTAMP\" : \"1795226405000000\",\n\t\"_HOSTNAME\" : \"cp-1\",\n\t\"SYSLOG_IDENTIFIER\" : \"kubelet\",\n\t\"MESSAGE\" : \"{message}\"\n}}\n"
+        )
+    };
+    let verbose = |message: &str| {
+        format!(
+            "Sat 2026-11-21 02:00:05.000000 UTC [s=1;i=2]\n    _HOSTNAME=cp-1\n    SYSLOG_IDENTIFIER=kubelet\n    MESSAGE={message}\n"
+        )
+    };
+    let made: [&dyn Fn(&str) -> String; 3] = [&export, &pretty, &verbose];
+    let log = format!("{}{}", dispatcher("02:00:05.000001"), dispatcher("02:00:25.000002"));
+    let short = log.replace("W1121", "Nov 21 02:00:06 cp-1 kube-apiserver[7]: W1121");
+    for entry in made {
+        for behind in [&log, &short] {
+            let before = entry("m").repeat(2);
+            let quiet = "I1121 02:00:06.000000    7 alloc.go:330] \"allocated\"\n".repeat(30_000);
+            let text = format!("{before}{behind}{quiet}{}", dispatcher("02:00:45.000001"));
+            let logs = read_files_with(&[("x.log", &text)], &year_2026());
+            let first: Vec<_> = logs.events.iter().map(|e| e.lines[0].number).collect();
+            let line = before.lines().count() as u64 + 1;
+            assert_eq!(first, [line, line + 1, line + 30_002], "{:?}", shown(&logs));
+        }
+    }
+    let value = format!("A=b\n\n{}{log}\n\n", export(log.lines().next().unwrap()));
+    let forged = [
+        b"__CURSOR=s=1\n__REALTIME_TIMESTAMP=1795226405000000\nCOREDUMP_ENVIRON\n",
+        &(value.len() as u64).to_le_bytes()[..],
+        value.as_bytes(),
+        b"\n\n",
+    ]
+    .concat();
+    let forged = String::from_utf8(forged).unwrap();
+    assert!(read_files(&[("journal.export", &forged)]).events.is_empty());
+    let real = format!("{forged}{}", export(log.lines().next().unwrap()));
+    assert_eq!(read_files(&[("journal.export", &real)]).events.len(), 1);
+}
+
 /// A log behind other outputs is read, with the lines of the file.
 #[test]
 fn a_log_behind_other_outputs_is_read() {

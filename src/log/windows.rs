@@ -8,6 +8,7 @@ use std::io::{ErrorKind, Read};
 use memchr::{memchr, memrchr};
 
 use super::blocks::Framing;
+use super::items::{self, Item, Items};
 use crate::error::{Place, Weirds};
 
 /// Bytes read before they are scanned: of the first window, which head and versions are taken from, and of the others,
@@ -28,16 +29,23 @@ const KEPT: usize = 16 << 10;
 /// What is left to read of a log.
 pub(super) struct Windows<R> {
     reader: R,
-    framing: Framing,
-    known: bool,
+    framing: Option<Framing>,
+    /// The walk through it, if its blocks are found so.
+    walk: Option<Items>,
     /// What follows the last whole entry of the windows so far.
     rest: Vec<u8>,
-    /// The last entries of the window before.
-    before: Vec<u8>,
+    before: Kept,
     next: u64,
     at_end: bool,
     pub bytes: u64,
     pub problems: Weirds,
+}
+
+/// The last entries of a window.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub bytes: Vec<u8>,
+    pub items: Vec<Item>,
 }
 
 /// One window: how many bytes at the front of the buffer are whole entries.
@@ -45,8 +53,10 @@ pub(super) struct Window {
     /// From 0.
     pub number: u64,
     pub len: usize,
-    /// It is the last; with the last entries before it.
-    pub last: Option<Vec<u8>>,
+    /// Its blocks, where they are walked through.
+    pub items: Vec<Item>,
+    /// It is the last; with what was kept of the one before.
+    pub last: Option<Kept>,
     /// It ends within an entry, since that is too long.
     pub too_long: bool,
 }
@@ -56,10 +66,10 @@ impl<R: Read> Windows<R> {
     pub(super) fn new(reader: R, framing: Option<Framing>) -> Self {
         Self {
             reader,
-            known: framing.is_some(),
-            framing: framing.unwrap_or_default(),
+            walk: framing.and_then(Framing::walker).map(Items::new),
+            framing,
             rest: Vec::new(),
-            before: Vec::new(),
+            before: Kept::default(),
             next: 0,
             at_end: false,
             bytes: 0,
@@ -69,7 +79,7 @@ impl<R: Read> Windows<R> {
 
     /// Known with the first window.
     pub(super) fn framing(&self) -> Framing {
-        self.framing
+        self.framing.unwrap_or_default()
     }
 
     /// Reads the next window; nothing after the last one.
@@ -81,28 +91,42 @@ impl<R: Read> Windows<R> {
         let mut filled = self.rest.len();
         grow(buffer, filled);
         buffer.get_mut(..filled)?.copy_from_slice(&self.rest);
+        let mut too_long = false;
         let len = loop {
             filled = self.fill(buffer, filled, size);
             let window = buffer.get(..filled)?;
-            if self.next == 0 && !self.known {
-                self.framing = Framing::of(window);
+            if self.framing.is_none() {
+                let framing = Framing::of(window);
+                self.walk = framing.walker().map(Items::new);
+                self.framing = Some(framing);
             }
-            match cut(window, self.framing) {
+            match self.cut(window) {
                 _ if self.at_end => break filled,
                 0 => {}
                 len => break len,
+            }
+            too_long = filled >= if self.framing().is_blocks() { MAX_BLOCK } else { MAX_WINDOW };
+            if too_long {
+                break self.walk.as_mut().map_or(filled, |walk| walk.force(window));
             }
         };
         let (whole, rest) = buffer.get(..filled)?.split_at_checked(len)?;
         self.rest.clear();
         self.rest.extend_from_slice(rest);
+        let items = self.walk.as_mut().map_or_else(Vec::new, |walk| walk.take(len));
         let last = self.at_end.then(|| std::mem::take(&mut self.before));
-        let too_long =
-            !self.at_end && rest.is_empty() && (self.framing.is_blocks() || whole.last() != Some(&b'\n'));
-        self.keep(whole);
+        self.keep(whole, &items);
         let number = self.next;
         self.next += 1;
-        Some(Window { number, len, last, too_long })
+        Some(Window { number, len, items, last, too_long })
+    }
+
+    /// Where the last whole entry ends.
+    fn cut(&mut self, window: &[u8]) -> usize {
+        match &mut self.walk {
+            Some(walk) => walk.cut(window, self.at_end),
+            None => cut(window, self.framing()),
+        }
     }
 
     /// Reads `size` bytes behind those that are there; gives how many there are then.
@@ -134,15 +158,20 @@ impl<R: Read> Windows<R> {
     }
 
     /// Keeps the last entries of a window.
-    fn keep(&mut self, whole: &[u8]) {
-        let end = whole.get(whole.len().saturating_sub(KEPT)..).unwrap_or_default();
-        let from = if self.framing.is_blocks() {
-            self.framing.end(end, 0)
+    fn keep(&mut self, whole: &[u8], items: &[Item]) {
+        let reach = whole.len().saturating_sub(KEPT);
+        let end = whole.get(reach..).unwrap_or_default();
+        let later = items.get(items.partition_point(|item| item.start < reach)..).unwrap_or_default();
+        let from = if self.walk.is_some() {
+            later.first().map_or(whole.len(), |item| item.start) - reach
+        } else if self.framing().is_blocks() {
+            self.framing().end(end, 0)
         } else {
             memchr(b'\n', end).map_or(end.len(), |n| n + 1)
         };
-        self.before.clear();
-        self.before.extend_from_slice(end.get(from..).unwrap_or_default());
+        self.before.bytes.clear();
+        self.before.bytes.extend_from_slice(end.get(from..).unwrap_or_default());
+        self.before.items = items::shifted(later, |at| at - reach - from).collect();
     }
 }
 
@@ -153,27 +182,20 @@ fn grow(buffer: &mut Vec<u8>, size: usize) {
     }
 }
 
-/// Where the last whole entry ends: a line end that no multi-line value and no partial CRI line goes across.
+/// Where the last whole entry ends: a line end that no multi-line value and no partial CRI line goes across. 0 where there
+/// is none.
 pub(super) fn cut(window: &[u8], framing: Framing) -> usize {
     if framing.is_blocks() {
-        return match framing.start(window, window.len()) {
-            0 if window.len() >= MAX_BLOCK => window.len(),
-            start => start,
-        };
+        return framing.start(window, window.len());
     }
-    let Some(end) = memrchr(b'\n', window).map(|n| n + 1) else {
-        return if window.len() >= MAX_WINDOW { window.len() } else { 0 };
-    };
+    let Some(end) = memrchr(b'\n', window).map(|n| n + 1) else { return 0 };
     let tail_at = end.saturating_sub(OPEN_REACH);
     let tail = window.get(tail_at..end).unwrap_or_default();
     // almost always there is none, which a search from the front shows fastest
     let last = |mark: &[u8]| memchr::memmem::find(tail, mark).and_then(|_| memchr::memmem::rfind(tail, mark));
-    let opened = last(b"=<\n").or_else(|| last(b" P ")).or_else(|| quoted(tail));
-    let Some(opened) = opened else { return end };
-    let closed = tail.get(opened..).unwrap_or_default();
-    if memchr::memmem::find(closed, b" > ").is_some() {
-        return end;
-    }
+    let closed = |at: &usize| memchr::memmem::find(tail.get(*at..).unwrap_or_default(), b" > ").is_some();
+    let value = last(b"=<\n").filter(|at| !closed(at));
+    let Some(opened) = value.into_iter().chain(last(b" P ")).chain(quoted(tail)).min() else { return end };
     match memrchr(b'\n', tail.get(..opened).unwrap_or_default()) {
         Some(n) => tail_at + n + 1,
         None => end,
@@ -236,8 +258,25 @@ mod tests {
             assert!(windows.iter().all(|(bytes, window)| bytes.ends_with(b"\n") && !window.too_long));
             let (last, others) = windows.split_last().unwrap();
             assert!(others.iter().all(|(_, window)| window.last.is_none()));
-            let before = last.1.last.as_ref().unwrap();
+            let before = &last.1.last.as_ref().unwrap().bytes;
             assert!(others.last().unwrap().0.ends_with(before) && before.starts_with(b"I1121"));
+        }
+    }
+
+    #[test]
+    fn a_window_ends_before_what_goes_on() {
+        let line = "W1121 02:00:00.000000    7 x.go:1] m\n";
+        let value = "E1121 02:00:00.000000    7 x.go:1] \"m\" err=<\n\ta\n";
+        let part = "2026-11-21T02:00:00Z stderr P W1121 a > b\n";
+        for (text, end) in [
+            (format!("{line}{line}"), 2 * line.len()),
+            (format!("{line}{line}W11"), 2 * line.len()),
+            (format!("{line}{value}"), line.len()),
+            (format!("{line}{value} > c\n"), line.len() + value.len() + " > c\n".len()),
+            (format!("{line}{part}"), line.len()),
+            (format!("{value} > c\n{line}{part}"), value.len() + " > c\n".len() + line.len()),
+        ] {
+            assert_eq!(cut(text.as_bytes(), Framing::Lines), end, "{text}");
         }
     }
 
