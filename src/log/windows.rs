@@ -193,13 +193,18 @@ pub(super) fn cut(window: &[u8], framing: Framing) -> usize {
     let tail = window.get(tail_at..end).unwrap_or_default();
     // almost always there is none, which a search from the front shows fastest
     let last = |mark: &[u8]| memchr::memmem::find(tail, mark).and_then(|_| memchr::memmem::rfind(tail, mark));
-    let closed = |at: &usize| memchr::memmem::find(tail.get(*at..).unwrap_or_default(), b" > ").is_some();
-    let value = last(b"=<\n").filter(|at| !closed(at));
+    let value = last(b"=<\n").filter(|at| !is_closed(tail.get(*at..).unwrap_or_default()));
     let Some(opened) = value.into_iter().chain(last(b" P ")).chain(quoted(tail)).min() else { return end };
     match memrchr(b'\n', tail.get(..opened).unwrap_or_default()) {
         Some(n) => tail_at + n + 1,
         None => end,
     }
+}
+
+/// Whether the line stands here with which klog ends a value over several lines, ` >`, be it behind a header.
+fn is_closed(value: &[u8]) -> bool {
+    let is = |at: usize, marks: &[u8]| value.get(at).is_some_and(|b| marks.contains(b));
+    memchr::memmem::find_iter(value, b" >").any(|n| n > 0 && is(n - 1, b"\n ") && is(n + 2, b"\n "))
 }
 
 /// Where the last denial of a webhook stands whose words may go on in the next window.
@@ -273,6 +278,8 @@ mod tests {
             (format!("{line}{line}W11"), 2 * line.len()),
             (format!("{line}{value}"), line.len()),
             (format!("{line}{value} > c\n"), line.len() + value.len() + " > c\n".len()),
+            (format!("{line}{value}\ta > b\n"), line.len()),
+            (format!("{line}{value}\ta\n >\n"), line.len() + value.len() + "\ta\n >\n".len()),
             (format!("{line}{part}"), line.len()),
             (format!("{value} > c\n{line}{part}"), value.len() + " > c\n".len() + line.len()),
         ] {
