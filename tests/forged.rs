@@ -222,3 +222,21 @@ fn a_claimed_address_is_called_by_the_name_of_whose_it_is() {
         );
     }
 }
+
+#[test]
+fn an_event_of_kubernetes_alone_is_no_certainty() {
+    let message = "Error creating: Internal error occurred: failed calling webhook \"v.example.com\": failed to call webhook: \
+        Post \"https://hook.shop.svc:443/validate?timeout=10s\": tls: failed to verify certificate: x509: certificate signed \
+        by unknown authority";
+    let event = json!({ "apiVersion": "v1", "kind": "Event", "metadata": { "name": "e.1", "namespace": "ns", "uid": "u" },
+        "involvedObject": { "kind": "ReplicaSet", "namespace": "ns", "name": "pay" }, "reason": "FailedCreate",
+        "message": message, "count": 1, "source": { "component": "replicaset-controller" },
+        "lastTimestamp": "2026-11-21T02:00:30Z" });
+    let objects = json!({ "apiVersion": "v1", "kind": "List", "items": [event] });
+    let report = refused("kube-apiserver.log", &line(), &objects);
+    let found = report["findings"].as_array().expect("findings");
+    let told = found.iter().find(|f| f["verdict"] == "x509_unknown_authority").expect("what the event tells");
+    assert_eq!(told["confidence"], "medium", "{told}");
+    assert_eq!(told["occurrences"][0]["missing"][0]["what"], "time_span", "{told}");
+    assert!(told["occurrences"][0]["missing"].to_string().contains("writer"), "{told}");
+}

@@ -146,7 +146,7 @@ fn sureness(found: &Match<'_>) -> Confidence {
 /// time on clocks that one pair brought together, and where the line is not of whom its words are.
 fn surest(found: &Match<'_>, case: &Case, view: &CaseView<'_>) -> Confidence {
     let unsure = case.matching.as_ref().is_some_and(|m| m.key == Key::Time || m.elsewhere || m.one_pair);
-    let unsure = unsure || view.event.is_some_and(|e| e.pretends);
+    let unsure = unsure || view.event.is_some_and(LogEvent::is_hearsay);
     if unsure { sureness(found).min(Confidence::Medium) } else { sureness(found) }
 }
 
@@ -223,13 +223,17 @@ fn missing(best: &Match<'_>, case: &Case, view: &CaseView<'_>, standing: Standin
     if standing == Standing::LogOnly || best.rule.standing == Some(Standing::Inconclusive) {
         all.extend(known.iter().filter(|m| !best.unmet.iter().any(|n| n.name() == m.what)).cloned());
     }
-    all.extend(view.event.filter(|e| e.pretends).map(other_writer));
+    all.extend(view.event.filter(|e| e.is_hearsay()).map(other_writer));
     all
 }
 
-/// Only an API server writes such a line, and none did; or only a probe of another pod gives such words.
+/// Only an API server writes such a line, and none did; or only a probe of another pod gives such words; or an Event alone
+/// tells it.
 fn other_writer(event: &LogEvent) -> Missing {
-    let detail = if event.edge == Edge::Probe {
+    let detail = if event.of_object && !event.pretends {
+        "an Event of Kubernetes alone tells it, which whoever may write to its namespace can make; the log of the component at that time would tell"
+            .to_owned()
+    } else if event.edge == Edge::Probe {
         let pod =
             event.fields.probed.as_deref().map_or_else(|| "a pod".to_owned(), |pod| format!("pod {pod}"));
         format!(
