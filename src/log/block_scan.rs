@@ -56,6 +56,9 @@ pub(super) fn piece(piece: Piece<'_>, memory: &mut Memory, source: SourceIndex, 
         let (from, to) = match piece.around(at, start, within) {
             Around::Block(from, to) => (from, to),
             Around::Torn(to) => {
+                if out.torn.is_none() {
+                    out.torn = Some(lines.line(start, Some(start)).number);
+                }
                 at = to.max(end);
                 continue;
             }

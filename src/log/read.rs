@@ -102,6 +102,8 @@ pub(super) struct Finds {
     pub long: u64,
     pub long_from: u64,
     pub long_lost: bool,
+    /// The line of the first hit in an entry that is not all there.
+    pub torn: Option<u64>,
     /// Lines look as if an output of another kind began there.
     pub mixed: bool,
 }

@@ -23,7 +23,7 @@ use super::memory::Memory;
 use super::read::{self, Finds, Hit, MAX_LINE, What};
 use super::timebase::Anchors;
 use super::version;
-use super::windows::{Window, Windows, cut};
+use super::windows::{self, Window, Windows, cut};
 use super::{EventSet, LogLine, grammar, seam};
 use crate::bundle::{InputReport, Source, SourceIndex, SourceKind};
 use crate::error::Place;
@@ -147,7 +147,7 @@ fn read_windows(
     let end = End::of(done, &first);
     let over = end.is_some();
     let found = Mutex::new(Found { scan, keep, next: 0, waiting: BTreeMap::new() });
-    lock(&found).put(first.number, Scanned { pieces, end, too_long: TooLong::of(done, &first, events) });
+    lock(&found).put(first.number, Scanned { pieces, end, too_long: first.too_long.then_some(first.len) });
     let windows = Mutex::new(windows);
     if !over {
         lanes.resize_with(rayon::current_num_threads(), Memory::default);
@@ -189,7 +189,7 @@ impl<R: Read> Work<'_, '_, R> {
             finds.mixed = is_mixed(done, self.source, STEP);
             let pieces = vec![finds];
             let end = End::of(done, &window);
-            let too_long = TooLong::of(done, &window, self.events);
+            let too_long = window.too_long.then_some(window.len);
             lock(self.found).put(window.number, Scanned { pieces, end, too_long });
         }
     }
@@ -199,22 +199,8 @@ impl<R: Read> Work<'_, '_, R> {
 struct Scanned {
     pieces: Vec<Finds>,
     end: Option<End>,
-    too_long: Option<TooLong>,
-}
-
-/// A window that ends within an entry.
-struct TooLong {
-    bytes: usize,
-    /// The entry is not read, and may tell of a failure.
-    lost: bool,
-}
-
-impl TooLong {
-    fn of(done: Piece<'_>, window: &Window, events: &EventSet) -> Option<Self> {
-        let torn = window.items.last().is_some_and(|item| item.end.is_none());
-        let lost = || torn && events.find(done.bytes, 0).is_some();
-        window.too_long.then(|| Self { bytes: window.len, lost: lost() })
-    }
+    /// Its bytes, if it ends within an entry.
+    too_long: Option<usize>,
 }
 
 /// What the last window of a file tells of its end.
@@ -257,10 +243,9 @@ impl Found<'_> {
         while let Some(part) = self.waiting.remove(&self.next) {
             self.next += 1;
             let scan = &mut *self.scan;
-            if let Some(TooLong { bytes, lost }) = part.too_long {
-                scan.input.problems.add("limit_line", Place::Line(scan.lines), 1, lost, || {
-                    let read = if lost { "not read, and may tell of a failure" } else { "read in pieces" };
-                    format!("a line or entry is longer than {} MiB: it is {read}", bytes >> 20)
+            if let Some(bytes) = part.too_long {
+                scan.input.problems.note("limit_line", Place::Line(scan.lines), || {
+                    format!("a line or entry is longer than {} MiB: it is read in pieces", bytes >> 20)
                 });
             }
             for piece in part.pieces {
@@ -295,6 +280,14 @@ fn add(scan: &mut FileScan, keep: &Keep, piece: Finds) {
             format!(
                 "an entry has more than {lines} lines, of which the others are read one by one, or more than {bytes} KiB \
                  of message, of which no more is read"
+            )
+        });
+    }
+    if let Some(line) = piece.torn {
+        scan.input.problems.loss("entry_not_whole", Place::Line(base + line), || {
+            format!(
+                "an entry or object is cut, damaged or longer than {} MiB, and not read: it may tell of a failure",
+                windows::MAX_BLOCK >> 20
             )
         });
     }

@@ -964,6 +964,27 @@ fn a_log_behind_a_journal_of_any_output_is_read() {
     assert_eq!(read_files(&[("journal.export", &real)]).events.len(), 1);
 }
 
+/// Cut, damaged or too long: what tells of a failure there is not read, and that is said.
+#[test]
+fn entries_and_objects_that_are_not_whole_are_told() {
+    let call = dispatcher("02:00:05.000001");
+    let head = "__CURSOR=s=1\n__REALTIME_TIMESTAMP=1795226405000000\n";
+    let size = 5_usize << 20;
+    let field = [b"A\n", &(size as u64).to_le_bytes()[..], &vec![b'a'; size], b"\n"].concat();
+    let field = String::from_utf8(field).unwrap();
+    let event = r#"{"apiVersion":"v1","involvedObject":{},"kind":"Event","lastTimestamp":"2026-11-21T02:00:05Z","message":"m","reason":"r"}"#;
+    let object = format!("{event}\n{{\"kind\":\"Event\",\"message\":{call:?}");
+    for (name, text) in [
+        ("journal.export", format!("{head}MESSAGE=m\n\n{head}{field}MESSAGE={call}\n{head}MESSAGE=m\n")),
+        ("events.json", object),
+    ] {
+        let logs = read_files(&[(name, &text)]);
+        assert!(logs.events.is_empty(), "{name}");
+        let told = logs.inputs[0].problems.iter().any(|p| p.name == "entry_not_whole");
+        assert!(told, "{name} {:?}", logs.inputs);
+    }
+}
+
 /// A log behind other outputs is read, with the lines of the file.
 #[test]
 fn a_log_behind_other_outputs_is_read() {

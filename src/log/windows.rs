@@ -20,7 +20,7 @@ const FIRST_READ: usize = 32 << 10;
 /// Bytes that a window without a line end may grow to.
 const MAX_WINDOW: usize = 16 << 20;
 /// Bytes that a window within one block may grow to.
-const MAX_BLOCK: usize = 4 << 20;
+pub(super) const MAX_BLOCK: usize = 4 << 20;
 /// Bytes at the end of a window in which an entry that goes on is looked for: a runtime cuts lines at 16 KiB.
 const OPEN_REACH: usize = 32 << 10;
 /// Bytes kept of the window before: the last one of a file may be too short to tell how it ends.
