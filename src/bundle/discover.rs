@@ -14,7 +14,7 @@ use super::layout::{self, Layout};
 use super::name::{self, Names};
 use super::open::{Opening, Origin, look};
 use super::spool::{Region, Spool};
-use super::{Bundle, Limits, Source, SourceIndex, SourceKind, sniff, tar, views};
+use super::{Bundle, Limits, Source, SourceIndex, SourceKind, Strangers, sniff, tar, views};
 use crate::error::{Error, Place, Weirds};
 use crate::time::Timestamp;
 
@@ -259,7 +259,8 @@ impl<'l> Finder<'l> {
             views::note_container(&mut problems, kind);
         }
         let kind = if of_container.is_some() && kind.is_told_by_anybody() { SourceKind::Log } else { kind };
-        if of_container.is_none() && views::may_be_several(&opening, kind, &head) {
+        let is_one = dumped.is_none() && of_container.is_some();
+        if !is_one && (dumped.is_some() || views::may_be_several(&opening, kind, &head)) {
             self.mixed.push(self.bundle.sources.len());
         }
         self.add(opening, kind, shown, stored, problems);
@@ -380,6 +381,7 @@ impl Bundle {
             stored_bytes,
             written: None,
             problems: Weirds::default(),
+            strangers: Strangers::default(),
             parted: true,
             opening,
             read: self.read.clone(),

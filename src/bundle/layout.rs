@@ -85,7 +85,38 @@ pub(super) enum Certainty {
 }
 
 /// How the logs of a pod begin that `kubectl cluster-info dump` writes.
-pub const LOGS_OF: &str = "==== START logs for container ";
+pub(super) const LOGS_OF: &str = "==== START logs for container ";
+
+/// The pod and container of `==== START logs for container kube-apiserver of pod kube-system/kube-apiserver-cp-1 ====`.
+pub fn writer_of_dumped(line: &str) -> Option<(String, Option<String>)> {
+    let (container, pod) = line.strip_prefix(LOGS_OF)?.trim_end_matches([' ', '=']).split_once(" of pod ")?;
+    pod.contains('/').then(|| (pod.to_owned(), Some(container.to_owned())))
+}
+
+/// Whether a pod is certainly no API server's: hosted control planes run in any namespace, under such names.
+pub fn is_stranger(namespace: &str, pod: &str, container: Option<&str>) -> bool {
+    let is_known = |name: &str| API_SERVERS.iter().any(|known| name.contains(known));
+    namespace != "kube-system" && !is_known(pod) && !container.is_some_and(is_known)
+}
+
+/// What the names of pods and containers hold that an API server runs in: its own, those of aggregated ones, and of programs
+/// that have one within (k3s, vcluster's syncer, …).
+const API_SERVERS: [&str; 14] = [
+    "apiserver",
+    "api-server",
+    "aggregator",
+    "control-plane",
+    "controlplane",
+    "hyperkube",
+    "k0s",
+    "k3k",
+    "k3s",
+    "kcp",
+    "microshift",
+    "rke2",
+    "syncer",
+    "vcluster",
+];
 
 /// `namespace/pod` and container of a path: `…/NS_POD_UID/CONTAINER/0.log`, `…/namespaces/NS/pods/POD/…`,
 /// `…/pods/logs/NS/POD/CONTAINER.log`, `POD_NS_CONTAINER-ID.log`. Names that the kubelet gives are known in any folder.
@@ -122,19 +153,28 @@ fn is_file_part(part: &str) -> bool {
 
 fn pod_of_directory(path: &str) -> Option<String> {
     let parts: Vec<_> = path.split(['/', '!']).collect();
-    for (n, part) in parts.iter().enumerate() {
-        let in_pods = n > 0 && parts.get(n - 1) == Some(&"pods");
+    let gathered = || {
+        let found = parts.windows(4).find(|p| matches!(p, ["namespaces", _, "pods", _]))?;
+        found.get(1).zip(found.get(3)).map(|(ns, pod)| format!("{ns}/{pod}"))
+    };
+    of_kubelet(&parts).or_else(gathered)
+}
+
+/// A folder `NS_POD_UID`, which no other name has in `pods`.
+fn of_kubelet(parts: &[&str]) -> Option<String> {
+    let mut before = "";
+    parts.iter().find_map(|part| {
+        let in_pods = std::mem::replace(&mut before, part) == "pods";
         let mut names = part.splitn(3, '_');
-        if let (Some(ns), Some(pod), Some(uid)) = (names.next(), names.next(), names.next())
-            && (in_pods || is_uid(uid))
-        {
-            return Some(format!("{ns}/{pod}"));
-        }
-        if in_pods && n >= 3 && parts.get(n - 3) == Some(&"namespaces") {
-            return parts.get(n - 2).map(|ns| format!("{ns}/{part}"));
-        }
-    }
-    None
+        let (ns, pod, uid) = (names.next()?, names.next()?, names.next()?);
+        (in_pods || is_uid(uid)).then(|| format!("{ns}/{pod}"))
+    })
+}
+
+/// Whether it lies as the kubelet lays out what a runtime writes: with a header of its own in front of each line.
+pub(super) fn is_framed(path: &str) -> bool {
+    let parts: Vec<_> = path.split(['/', '!']).collect();
+    of_kubelet(&parts).is_some() || parts.last().is_some_and(|name| linked(name).is_some())
 }
 
 /// A UUID, or the hash that a static pod has in its place: 32 digits with or without dashes.
@@ -145,7 +185,22 @@ fn is_uid(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Certainty, of_container};
+    use super::{Certainty, is_stranger, of_container};
+
+    #[test]
+    fn who_may_run_an_api_server() {
+        for (namespace, pod, container, stranger) in [
+            ("evil", "tenant-0", Some("app"), true),
+            ("evil", "tenant-0", None, true),
+            ("kube-system", "anything", Some("app"), false),
+            ("clusters-a", "kube-apiserver-7d9", Some("audit-logs"), false),
+            ("kamaji", "tenant-a-7d9", Some("kube-apiserver"), false),
+            ("team-x", "dev-0", Some("syncer"), false),
+            ("metrics", "custom-metrics-apiserver-1", Some("adapter"), false),
+        ] {
+            assert_eq!(is_stranger(namespace, pod, container), stranger, "{namespace}/{pod} {container:?}");
+        }
+    }
 
     #[test]
     fn paths_of_containers_are_told() {

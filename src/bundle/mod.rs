@@ -139,14 +139,16 @@ mod parts;
 mod prefix;
 mod sniff;
 mod spool;
+mod strangers;
 mod tar;
 mod unread;
 mod views;
 mod wide;
 
 pub use codec::{unpacked, unpacked_lz4_block};
-pub use layout::{LOGS_OF, Layout, writer_of};
+pub use layout::{Layout, is_stranger, writer_of, writer_of_dumped};
 pub(crate) use spool::read_at;
+pub use strangers::Strangers;
 
 /// One readable thing of a bundle.
 #[derive(Clone, Debug)]
@@ -163,6 +165,8 @@ pub struct Source {
     pub written: Option<Timestamp>,
     /// What was surprising while finding it.
     pub problems: Weirds,
+    /// Pods whose words lines of it are, where headings in it have told so already.
+    pub strangers: Strangers,
     /// Whether it holds several kinds has been looked at.
     parted: bool,
     opening: open::Opening,

@@ -13,6 +13,7 @@ use memchr::memchr;
 use super::dump::{self, Logs};
 use super::lines::{self, Line};
 use super::mend;
+use super::strangers::Strangers;
 use super::wide::is_wide;
 use super::{SourceKind, headings};
 
@@ -36,6 +37,8 @@ pub(super) struct Parts {
     pub logs: Vec<dump::Log>,
     /// The first line in UTF-16, of which nothing can be told.
     pub wide: Option<u64>,
+    /// Pods whose words lines of it are.
+    pub strangers: Strangers,
     /// Beyond so many stretches all is of the kind of the last one.
     pub limited: bool,
 }
@@ -60,7 +63,11 @@ pub(super) fn several(head: &[u8]) -> bool {
     let mut walk = Walk::new(SourceKind::Log);
     walk.bytes(head);
     let first = head.split(|&b| b == b'\n').find(|l| !l.trim_ascii().is_empty()).unwrap_or_default();
-    lines::is_heading(first) || walk.parts.len() > 1 || walk.quoted.is_some() || walk.unread.is_some()
+    lines::is_heading(first)
+        || walk.parts.len() > 1
+        || walk.quoted.is_some()
+        || walk.unread.is_some()
+        || !walk.strangers.is_empty()
 }
 
 /// Whether a log that begins with `head` ends with what is none.
@@ -106,7 +113,7 @@ fn is_of_a_log(line: &[u8]) -> bool {
     line.is_empty() || !line.starts_with(b"-----") && is(line)
 }
 
-/// Whether a line opens an output of another kind.
+/// Whether a line opens an output of another kind, or the words of a container.
 fn opens(piece: &[u8]) -> bool {
     let mut brace = false;
     piece.split(|&b| b == b'\n').map(short).any(|line| {
@@ -118,7 +125,10 @@ fn opens(piece: &[u8]) -> bool {
         }
         let read = lines::read(line, SourceKind::Log, false);
         brace = read == Line::Brace;
-        matches!(read, Line::Opens(..)) || is_wide(line)
+        match read {
+            Line::Dump | Line::Heading => headings::container(line).is_some(),
+            read => matches!(read, Line::Opens(..)) || is_wide(line),
+        }
     })
 }
 
@@ -171,6 +181,7 @@ struct Walk {
     /// Logs between objects, of which the last part has all that is left.
     logs: Option<Logs>,
     wide: Option<u64>,
+    strangers: Strangers,
     /// Nothing is told apart any more.
     whole: bool,
     limited: bool,
@@ -230,6 +241,7 @@ impl Walk {
             unread_is_text: true,
             logs: None,
             wide: None,
+            strangers: Strangers::default(),
             whole: false,
             limited: false,
         }
@@ -301,7 +313,7 @@ impl Walk {
             Line::Dump if self.kind() == SourceKind::Objects => {
                 self.logs.get_or_insert_default().line(line, (self.line_at, self.offset), self.line);
             }
-            Line::Heading if self.is_log_alone() && lines::may_be_said(line) => self.other(),
+            Line::Heading if self.is_log_alone() && lines::may_be_said(line) => self.maybe_heading(line),
             Line::Dump | Line::Heading => self.heading(line),
             Line::Logged { .. } if self.is_between_outputs() && lines::is_of_kubectl(line) => self.told(),
             Line::Logged { enveloped: Some(false) } if self.may_be_beside(line) => {
@@ -318,11 +330,9 @@ impl Walk {
             }
             Line::Brace => (self.brace, self.headed) = (Some(here), headed),
             Line::Neutral => self.said(),
-            Line::Other => {
-                // a shell that asks for the rest of a command: `> kubectl logs $p`
-                self.trust.lost |= line.starts_with(b"> ") && headings::names_a_container(line);
-                self.other();
-            }
+            // a shell that asks for the rest of a command: `> kubectl logs $p`
+            Line::Other if line.starts_with(b"> ") => self.maybe_heading(line),
+            Line::Other => self.other(),
         }
     }
 
@@ -330,10 +340,21 @@ impl Walk {
         self.open(SourceKind::Log, (self.line_at, self.line), false);
         self.headed = true;
         let log = headings::names_a_log(line);
+        let container = headings::container(line);
         let beside = if log { BESIDE } else { self.trust.beside };
         // what a container says has no header that could be told from its own words
-        let lost = self.trust.lost || headings::names_a_container(line);
+        let lost = self.trust.lost || container.is_some();
         self.trust = Trust { lost, named: true, log, bare: 0, beside };
+        self.strangers.heading(self.line, container.unwrap_or_default());
+    }
+
+    /// A line that may be a heading, or a program's.
+    fn maybe_heading(&mut self, line: &[u8]) {
+        if let Some(container) = headings::container(line) {
+            self.trust.lost = true;
+            self.strangers.heading(self.line, container);
+        }
+        self.other();
     }
 
     fn logged(&mut self, enveloped: Option<bool>) {
@@ -454,6 +475,7 @@ impl Walk {
             first_other: other.map(|p| (p.kind, p.line)),
             logs,
             wide: self.wide,
+            strangers: self.strangers,
             limited: self.limited,
         }
     }

@@ -7,7 +7,7 @@ use std::io::Read as _;
 
 use super::open::Opening;
 use super::parts::{self, Parts};
-use super::{Source, SourceKind, discover};
+use super::{Source, SourceKind, Strangers, discover};
 use crate::error::{Place, Weirds};
 
 /// Whether a source is to be looked at as a whole: what is no log is read whole and at once in any case. A log is not,
@@ -45,7 +45,11 @@ pub(super) fn split(source: &mut Source) -> Vec<Source> {
         source.opening.wide = true;
         parts = parts_of(&source.opening, source.kind, &source.path).unwrap_or(parts);
     }
-    source.parted = true;
+    source.strangers = std::mem::take(&mut parts.strangers);
+    if std::mem::replace(&mut source.parted, true) {
+        source.opening.mend = plain;
+        return Vec::new(); // containers' words alone
+    }
     if let Some((kind, line)) = parts.unread {
         note(&mut source.problems, kind, line, parts.unread_count, !parts.unread_is_text);
     }
@@ -87,10 +91,13 @@ pub(super) fn split(source: &mut Source) -> Vec<Source> {
 const LOGS: &str = "logs that stand between objects are not read, nor is what follows those of pods outside of kube-system, which could write it; give kubectl cluster-info dump an --output-directory";
 
 impl Source {
-    /// Names the parts of a log that are of another kind, which nobody has looked for before the log was read.
-    pub fn name_parts(&self, problems: &mut Weirds) {
+    /// Names the parts of a log that are of another kind, which nobody has looked for before the log was read; gives the
+    /// pods whose words lines of it are.
+    pub fn name_parts(&self, problems: &mut Weirds) -> Strangers {
         let opening = Opening { mend: self.opening.mend.of_any(), ..self.opening.clone() };
-        let Some(parts) = parts_of(&opening, self.kind, &self.path).filter(|_| !self.parted) else { return };
+        let Some(parts) = parts_of(&opening, self.kind, &self.path).filter(|_| !self.parted) else {
+            return Strangers::default();
+        };
         if let Some(line) = parts.wide {
             problems.loss("part_not_read", Place::Line(line), || WIDE.to_owned());
         }
@@ -99,6 +106,7 @@ impl Source {
             let lost = parts.first_other.is_some() || !parts.unread_is_text;
             note(problems, kind, line, parts.kinds.len() as u64 - 1 + parts.unread_count, lost);
         }
+        parts.strangers
     }
 }
 

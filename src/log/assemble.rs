@@ -244,7 +244,7 @@ impl Drafter<'_> {
     /// Makes drafts of what a file told; gives the file's own report, with what is surprising about its times.
     fn part(&self, part: Part, out: &mut Drafts) -> InputReport {
         let turned = reversed(&part, self.clock);
-        let Part { scan: FileScan { mut input, seams, .. }, kept, no_log, .. } = part;
+        let Part { scan: FileScan { mut input, seams, strangers, .. }, kept, no_log, .. } = part;
         input.skipped = no_log;
         if let Some((first, last)) = turned {
             input.problems.note("reversed_log", Place::Whole, || {
@@ -260,13 +260,21 @@ impl Drafter<'_> {
         kept.say(&mut input);
         let mut latest = None;
         for hit in kept.into_hits(seams.from, seams.to, seams.across) {
-            latest = self.draft(hit, latest.filter(|_| turned.is_none()), out).max(latest);
+            let stranger = hit.lines.first().and_then(|line| strangers.at(line.number));
+            latest = self.draft(hit, stranger, latest.filter(|_| turned.is_none()), out).max(latest);
         }
         input
     }
 
-    /// Gives the time of the hit; `latest` is the latest time above it in the same file.
-    fn draft(&self, hit: Hit, latest: Option<Timestamp>, out: &mut Drafts) -> Option<Timestamp> {
+    /// Gives the time of the hit; `said_by` is the stranger behind whose heading it stands, `latest` the latest time above
+    /// it in the same file.
+    fn draft(
+        &self,
+        hit: Hit,
+        said_by: Option<&str>,
+        latest: Option<Timestamp>,
+        out: &mut Drafts,
+    ) -> Option<Timestamp> {
         let Hit { mut lines, stamps, what, component, host, pod, stranger, of_object, began, mark, words } =
             hit;
         let resolved = self.clock.resolve(&stamps).map(|(t, r)| (self.clock.after(t, latest), r));
@@ -283,12 +291,16 @@ impl Drafter<'_> {
             }
         };
         let writer = component.as_deref().or(self.component.as_deref());
-        let stranger = self.stranger.unwrap_or(stranger);
+        let stranger = said_by.is_some() || self.stranger.unwrap_or(stranger);
         let pretends = known.by_apiserver && stranger;
         let client = began.is_some() || retold(&known, writer, pretends);
         let copy = known.copy.or_else(|| client.then_some(CopyOf::Client));
         let Some(mut event) = self.event(known, lines, component, host) else { return time };
-        event.pod = pod.or(event.pod);
+        event.pod = match said_by {
+            // what kubectl itself says has no pod
+            Some(name) => pod.or_else(|| (!name.is_empty() && began.is_none()).then(|| Arc::from(name))),
+            None => pod.or(event.pod),
+        };
         event.pretends = pretends;
         event.of_object = of_object;
         event.time = time.or(began);

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use super::cloud::{self, LATE};
 use super::envelope::{Layer, Peeled};
 use super::json::{self, text_of};
-use super::origin;
 use super::stamp::{self, Stamp};
+use crate::bundle::is_stranger;
 use crate::time::{TimeDelta, Timestamp};
 use crate::tree;
 
@@ -81,7 +81,7 @@ pub(super) fn named(names: &Object, keys: [&str; 4], out: &mut Peeled<'_>) {
     let [namespace, pod, container, host] = keys.map(|key| text_of(names, key));
     if let Some((namespace, pod)) = namespace.zip(pod) {
         // What stands around a record says who wrote it, whatever it says itself.
-        let stranger = || origin::is_stranger(namespace, pod, container);
+        let stranger = || is_stranger(namespace, pod, container);
         out.stranger = out.stranger || out.pod.is_none() && stranger();
     }
     out.pod = namespace.zip(pod).map(|(namespace, pod)| format!("{namespace}/{pod}"));

@@ -7,9 +7,9 @@
 
 use super::cloud;
 use super::envelope::{self, Layer, Peeled};
-use super::origin;
 use super::records::Record;
 use super::stamp::{self, Stamp};
+use crate::bundle::is_stranger;
 use crate::time::{Civil, TimeDelta, Timestamp};
 
 /// Which column is what; of the message there may be two, one of which is empty.
@@ -136,7 +136,7 @@ impl Columns {
             host: host.map(str::to_owned),
             ident: ident.map(str::to_owned),
             pod: namespace.zip(pod).map(|(namespace, pod)| format!("{namespace}/{pod}")),
-            stranger: namespace.zip(pod).is_some_and(|(ns, pod)| origin::is_stranger(ns, pod, container)),
+            stranger: namespace.zip(pod).is_some_and(|(ns, pod)| is_stranger(ns, pod, container)),
             ..Peeled::default()
         };
         Some(envelope::peel_inside(line, outer))

@@ -19,6 +19,7 @@ pub(super) enum Layer {
     Collector(&'static str),
     Timestamps,
     Prefix,
+    File,
     Stern,
     Klog,
     KlogJson,
@@ -57,6 +58,7 @@ impl Layer {
             Self::Collector(program) => program,
             Self::Timestamps => "kubectl logs --timestamps",
             Self::Prefix => "kubectl logs --prefix",
+            Self::File => "grep",
             Self::Stern => "stern",
             Self::Klog => "klog",
             Self::KlogJson => "klog json",
@@ -218,8 +220,15 @@ fn step(text: &str, out: &mut Peeled<'_>) -> Option<Step> {
         b'[' => pods::prefix(text, out).map(|rest| skip_to(text, rest)).or_else(|| monotonic(text, out)),
         b't' if text.starts_with("time=\"") => logrus(text, out),
         b'<' => syslog(text, out),
-        b'a'..=b'z' if out.layers.is_empty() => pods::stern(text, out).map(|rest| skip_to(text, rest)),
-        b'/' if out.layers.is_empty() => cloud::group_first(text, out).map(|rest| skip_to(text, rest)),
+        b'a'..=b'z' if out.layers.is_empty() => {
+            let rest = pods::stern(text, out).or_else(|| pods::file(text, out))?;
+            Some(skip_to(text, rest))
+        }
+        b'/' if out.layers.is_empty() => {
+            let rest = cloud::group_first(text, out).or_else(|| pods::file(text, out))?;
+            Some(skip_to(text, rest))
+        }
+        b'.' if out.layers.is_empty() => pods::file(text, out).map(|rest| skip_to(text, rest)),
         b' ' if out.layers.is_empty() && text.trim_start().starts_with("MESSAGE=") => {
             out.layers.push(Layer::Journal("journal verbose"));
             Some(Step::Skip(text.find('=')? + 1))
@@ -470,6 +479,18 @@ mod tests {
     #[test]
     fn lines_as_real_programs_print_them() {
         for (line, expected) in [
+            (
+                "./n_p_9a6abc05-c272-55d3-a421-a5cbcb13f927/c/0.log:12:2026-11-21T02:24:45.699082123Z stderr F m",
+                "grep / cri | 2026-11-21T02:24:45.699082123Z | - | c | m",
+            ),
+            (
+                "/var/log/pods/n_p_u/c/0.log-2026-11-21T02:24:45.699082123Z stderr F m",
+                "grep / cri | 2026-11-21T02:24:45.699082123Z | - | c | m",
+            ),
+            (
+                "var/log/pods/n_p_u/c/0.log-12-2026-11-21T02:24:45.699082123Z stderr F m",
+                "grep / cri | 2026-11-21T02:24:45.699082123Z | - | c | m",
+            ),
             (
                 "Nov 21 02:24:47 cp-1 kube-apiserver[28800]: W1121 02:24:47.529354   28800 dispatcher.go:217] m",
                 "journal short / klog | 2026-11-21T02:24:47.529354000Z | cp-1 | kube-apiserver | m",

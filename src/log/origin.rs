@@ -5,7 +5,7 @@
 
 use super::envelope::Peeled;
 use super::{Edge, EventFields};
-use crate::bundle::{LOGS_OF, writer_of};
+use crate::bundle::{is_stranger, writer_of, writer_of_dumped};
 
 /// Names of a log as a whole.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub(super) fn of_log<'p>(
     path: &str,
     samples: &(impl Iterator<Item = &'p Peeled<'static>> + Clone),
 ) -> Origin {
-    let writer = writer_of(path).or_else(|| dumped(&samples.clone().next()?.message));
+    let writer = writer_of(path).or_else(|| writer_of_dumped(&samples.clone().next()?.message));
     let (pod, container) = writer.unzip();
     let container = container.flatten();
     let host = samples.clone().find_map(|p| p.host.clone()).or_else(|| host_of(pod.as_deref()?));
@@ -68,13 +68,6 @@ pub(super) fn of_log<'p>(
     Origin { component, host, pod, stranger }
 }
 
-/// The pod and container of `==== START logs for container kube-apiserver of pod kube-system/kube-apiserver-cp-1 ====`, as
-/// which the logs of a pod begin in `kubectl cluster-info dump`.
-fn dumped(line: &str) -> Option<(String, Option<String>)> {
-    let (container, pod) = line.strip_prefix(LOGS_OF)?.trim_end_matches([' ', '=']).split_once(" of pod ")?;
-    pod.contains('/').then(|| (pod.to_owned(), Some(container.to_owned())))
-}
-
 /// The component that a path names: the container's directory, else a known name in the file name.
 fn component_of(path: &str) -> Option<String> {
     let mut parts = path.rsplit(['/', '!']);
@@ -87,31 +80,6 @@ fn component_of(path: &str) -> Option<String> {
 pub(super) fn is_command(message: &str) -> bool {
     message.starts_with("$ kubectl ") || message.starts_with("$ oc ")
 }
-
-/// Whether a pod is certainly no API server's: hosted control planes run in any namespace, under such names.
-pub(super) fn is_stranger(namespace: &str, pod: &str, container: Option<&str>) -> bool {
-    let is_known = |name: &str| API_SERVERS.iter().any(|known| name.contains(known));
-    namespace != "kube-system" && !is_known(pod) && !container.is_some_and(is_known)
-}
-
-/// What the names of pods and containers hold that an API server runs in: its own, those of aggregated ones, and of programs
-/// that have one within (k3s, vcluster's syncer, …).
-const API_SERVERS: [&str; 14] = [
-    "apiserver",
-    "api-server",
-    "aggregator",
-    "control-plane",
-    "controlplane",
-    "hyperkube",
-    "k0s",
-    "k3k",
-    "k3s",
-    "kcp",
-    "microshift",
-    "rke2",
-    "syncer",
-    "vcluster",
-];
 
 /// The node of a static pod (`kube-system/kube-apiserver-cp-1`).
 fn host_of(pod: &str) -> Option<String> {
@@ -196,20 +164,5 @@ mod tests {
             (text("c"), text("evil/a"), None, Some(true))
         );
         assert_eq!(of("W1121 02:25:49.766606   31227 dispatcher.go:205] m").1, None);
-    }
-
-    #[test]
-    fn who_may_run_an_api_server() {
-        for (namespace, pod, container, stranger) in [
-            ("evil", "tenant-0", Some("app"), true),
-            ("evil", "tenant-0", None, true),
-            ("kube-system", "anything", Some("app"), false),
-            ("clusters-a", "kube-apiserver-7d9", Some("audit-logs"), false),
-            ("kamaji", "tenant-a-7d9", Some("kube-apiserver"), false),
-            ("team-x", "dev-0", Some("syncer"), false),
-            ("metrics", "custom-metrics-apiserver-1", Some("adapter"), false),
-        ] {
-            assert_eq!(is_stranger(namespace, pod, container), stranger, "{namespace}/{pod} {container:?}");
-        }
     }
 }

@@ -1,10 +1,10 @@
-//! What `kubectl logs --prefix` and stern print in front of the lines of several pods.
+//! What `kubectl logs --prefix`, stern and grep print in front of the lines of several pods.
 //!
-//! Takes the line; gives what follows the names, and adds these. The pod's namespace stands nowhere, so that the pod stays
-//! unnamed. stern's JSON is in `cloud`.
+//! Takes the line; gives what follows the names, and adds these. stern's JSON is in `cloud`.
 
 use super::envelope::{self, Layer, Peeled};
-use super::stamp;
+use super::{grammar, stamp};
+use crate::bundle::{is_stranger, writer_of};
 
 /// `[pod/kube-apiserver-cp-1/kube-apiserver] message`: the container names the component. The pod's namespace stands
 /// nowhere, so the pod stays unnamed.
@@ -36,6 +36,30 @@ pub(super) fn stern<'t>(text: &'t str, out: &mut Peeled<'_>) -> Option<&'t str> 
     out.ident.get_or_insert_with(|| container.to_owned());
     Some(message)
 }
+
+/// `var/log/pods/NS_POD_UID/CONTAINER/0.log:12:message`, as grep prints lines of the logs of several containers: each line
+/// names its own. Beside what it looked for a dash stands for the colon.
+pub(super) fn file<'t>(text: &'t str, out: &mut Peeled<'_>) -> Option<&'t str> {
+    let head = text.get(..grammar::floor(text, MAX_PATH))?;
+    let log = head.find(".log")? + ".log".len();
+    let end = match head.as_bytes().get(log)? {
+        b':' | b'-' => log,
+        _ => log + head.get(log..)?.find(':')?, // of a rotated one the name goes on
+    };
+    let path = head.get(..end).filter(|path| !path.contains(char::is_whitespace))?;
+    let (pod, container) = writer_of(path)?;
+    let (mark, rest) = text.get(end..)?.split_at(1);
+    let numbered = rest.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix(mark);
+    let message = numbered.filter(|_| stamp::rfc3339(rest.as_bytes()).is_none()).unwrap_or(rest);
+    let (namespace, name) = pod.split_once('/')?;
+    out.layers.push(Layer::File);
+    out.stranger = is_stranger(namespace, name, container.as_deref());
+    (out.pod, out.ident) = (Some(pod), container);
+    Some(message)
+}
+
+/// Bytes of a path that are looked at.
+const MAX_PATH: usize = 512;
 
 /// A name of a pod or container.
 fn plain(name: &str) -> bool {

@@ -25,7 +25,7 @@ use super::timebase::Anchors;
 use super::version;
 use super::windows::{self, Window, Windows, cut};
 use super::{EventSet, LogLine, grammar, seam};
-use crate::bundle::{InputReport, Source, SourceIndex, SourceKind};
+use crate::bundle::{InputReport, Source, SourceIndex, SourceKind, Strangers};
 use crate::error::Place;
 use crate::time::Timestamp;
 
@@ -40,6 +40,8 @@ pub(super) struct FileScan {
     pub input: InputReport,
     /// When it was last written, as far as that is known.
     pub written: Option<Timestamp>,
+    /// Pods whose words lines of it are.
+    pub strangers: Strangers,
     pub lines: u64,
     /// Failures, those that are not kept included.
     pub hits: u64,
@@ -78,6 +80,7 @@ pub(super) fn file(part: Part<'_>, events: &EventSet, keep: &Keep) -> FileScan {
     let mut scan = FileScan {
         input: InputReport::of(source),
         written: source.written,
+        strangers: source.strangers.clone(),
         lines: 0,
         hits: 0,
         anchors: Anchors::default(),
@@ -100,7 +103,7 @@ pub(super) fn file(part: Part<'_>, events: &EventSet, keep: &Keep) -> FileScan {
         Err(e) => scan.input.problems.loss("unreadable", Place::Whole, || source.unreadable(&e)),
     }
     if scan.mixed {
-        source.name_parts(&mut scan.input.problems);
+        scan.strangers = source.name_parts(&mut scan.input.problems);
     }
     scan.input.lines = Some(scan.lines);
     scan

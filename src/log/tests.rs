@@ -118,6 +118,52 @@ fn words_of_an_api_server_in_the_log_of_another_pod_pretend() {
 }
 
 #[test]
+fn whose_words_lines_are_follows_the_headings_of_a_file() {
+    let own = dispatcher("02:00:05.000001");
+    let theirs = own.replace("v.example", "w.example").replace("v.ns", "w.ns").replace(":05.", ":06.");
+    let framed = |line: &str| cri("02:00:09.000002", line);
+    let dumped = |of: &str, said: &str| {
+        format!("==== START logs for container {of} ====\n{said}==== END logs for container {of} ====\n")
+    };
+    let api_server = dumped("kube-apiserver of pod kube-system/kube-apiserver-cp-1", &own);
+    let tail = "==> var/log/pods/tenant_e-0_9a6abc05-c272-55d3-a421-a5cbcb13f927/c/0.log <==\n";
+    let tail_own = "==> var/log/pods/kube-system_kube-apiserver-cp-1_0123456789abcdef0123456789abcdef/kube-apiserver/0.log <==\n";
+    let grep = |name: &str| format!("{name}:1:{}", framed(&theirs));
+    let pod = "./tenant_e-0_9a6abc05-c272-55d3-a421-a5cbcb13f927/c/0.log";
+    let linked = format!("e-0_tenant_c-{}.log", "0123456789abcdef".repeat(4));
+    for (text, pods) in [
+        (format!("{api_server}{}", dumped("c of pod tenant/e-0", &theirs)), vec![None, Some("tenant/e-0")]),
+        (
+            format!("{}{api_server}", dumped("c of pod tenant/e-0", &theirs)),
+            vec![Some("tenant/e-0"), Some("tenant/e-0")],
+        ),
+        (
+            format!(
+                "==> kube-apiserver.log <==\n{own}\n==> cluster-resources/pods/logs/tenant/e-0/c.log <==\n{theirs}"
+            ),
+            vec![None, Some("tenant/e-0")],
+        ),
+        (format!("{tail}{}\n{tail_own}{}", framed(&theirs), framed(&own)), vec![Some("tenant/e-0"), None]),
+        (format!("{own}{tail}{}", framed(&theirs)), vec![None, Some("tenant/e-0")]),
+        (
+            format!("$ journalctl -u kube-apiserver\n{own}$ kubectl logs -n tenant e-0\n{theirs}"),
+            vec![None, Some("tenant/e-0")],
+        ),
+        (
+            format!("$ kubectl logs -n tenant e-0\n{theirs}$ journalctl -u kube-apiserver\n{own}"),
+            vec![Some("tenant/e-0"), Some("tenant/e-0")],
+        ),
+        (format!("$ crictl logs 0123abcd\n{own}"), vec![None]),
+        (grep(pod), vec![Some("tenant/e-0")]),
+        (grep(&linked), vec![Some("tenant/e-0")]),
+    ] {
+        let logs = read_files(&[("all.txt", &text)]);
+        let told: Vec<_> = logs.events.iter().map(|e| e.pod.as_deref().filter(|_| e.pretends)).collect();
+        assert_eq!(told, pods, "{text}");
+    }
+}
+
+#[test]
 fn what_the_client_says_of_a_response_and_its_callers_line_are_one_call() {
     const RETRY: &str = "unexpected error when reading response body. Please retry. Original error: ";
     let error = |port: u16| format!("read tcp 10.0.0.2:{port}->10.0.0.3:443: read: connection reset by peer");

@@ -240,9 +240,9 @@ fn other_writer(event: &LogEvent) -> Missing {
             "what the kubelet says of a probe of {pod} names what is not that pod's: it may be what a command printed"
         )
     } else {
-        let pod = event.pod.as_deref().unwrap_or("another");
+        let pod = event.pod.as_deref().map_or_else(|| "another pod".to_owned(), |pod| format!("pod {pod}"));
         format!(
-            "written by pod {pod}, by its names not by an API server, though only an API server writes such words"
+            "written by {pod}, by its names not by an API server, though only an API server writes such words"
         )
     };
     Missing { what: "writer", detail: detail.into(), command: None }
