@@ -4,12 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-use super::World;
 use super::clocks::Clocks;
 use super::endings;
 use super::goal::Goal;
 use super::index::FlowTable;
 use super::questions::Questions;
+use super::{Key, World};
 use crate::capture::CaptureIndex;
 use crate::flow::{Dir, Moment, Scratch};
 use crate::ingest::Conversation;
@@ -105,7 +105,7 @@ pub(super) struct Unanswered {
     /// By originator.
     dials: HashMap<IpAddr, Dials>,
     /// Originators whose SYN was answered at another time: the way is open to them.
-    served: BTreeSet<IpAddr>,
+    pub(super) served: BTreeSet<IpAddr>,
     /// The repeated ones of those.
     repeated: Starts,
 }
@@ -182,7 +182,7 @@ pub(super) struct Backends<'w> {
     ways: HashMap<(CaptureIndex, IpAddr), Way>,
     /// Endpoints of a Service, and ready ones among them.
     endpoints: HashMap<(String, String), (u32, u32)>,
-    /// Of each goal the backends that got bytes back, and the hosts that its packets go to.
+    /// Of each goal the endpoints that got bytes back, and the hosts that its packets go to.
     answering: HashMap<u32, Answering>,
     hosts: HashMap<u32, Rc<Destinations<'w>>>,
     pub(super) questions: Questions<'w>,
@@ -240,12 +240,15 @@ impl<'w> Backends<'w> {
         counts
     }
 
-    /// The backends of a goal that got bytes back at any time, up to [`MAX_ANSWERING`].
+    /// The endpoints of a goal that got bytes back at any time, up to [`MAX_ANSWERING`]. What names alone lead to counts
+    /// where nothing tells of endpoints.
     pub(super) fn answering(&mut self, number: u32, goal: &Goal) -> Answering {
         if let Some(known) = self.answering.get(&number) {
             return Rc::clone(known);
         }
-        let all = goal.backends.keys().map(|b| (*b, self.of(*b)));
+        let meant = if goal.virtual_only() { Key::Learnt } else { Key::NatMap };
+        let of_key = goal.backends.iter().filter(|(_, key)| **key == meant).map(|(b, _)| b);
+        let all = of_key.filter(|b| !goal.virtual_addresses.contains(b)).map(|b| (*b, self.of(*b)));
         let found: Answering = all.filter(|(_, b)| !b.answered.from.is_empty()).take(MAX_ANSWERING).collect();
         self.answering.insert(number, Rc::clone(&found));
         found

@@ -2,7 +2,9 @@
 
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use super::askers::Askers;
 use super::backends::{Backend, Backends, INITIAL_TTLS, MAX_COMPARED, passed_over};
@@ -12,7 +14,7 @@ use super::endings;
 use super::goal::Goal;
 use super::join::Join;
 use super::requests::{self, Request};
-use super::{Case, CaseFacts, Neighbours, Role, Views, trust};
+use super::{Case, CaseFacts, Key, Neighbours, Role, Views, trust};
 use crate::capture::CaptureIndex;
 use crate::cluster::Owner;
 use crate::flow::{Dir, Moment};
@@ -296,7 +298,12 @@ fn neighbours(join: &Join<'_>, case: &Case, goal: Option<&Goal>, backends: &mut 
     let later = (last_taken.unwrap_or(begun), around.1);
     facts.backend_unanswered_later = same.unanswered.begun_within(flow.orig.ip(), flow.capture, later);
     let answering = case.event.zip(goal).map(|(n, goal)| backends.answering(join.goals.number(n), goal));
-    let others = answering.iter().flat_map(|all| all.iter()).filter(|(b, _)| *b != flow.resp);
+    // Anybody may send a name to a server of his own: what names alone lead to counts where it served the caller.
+    let told = |b: &SocketAddr| goal.is_some_and(|goal| goal.backends.get(b) == Some(&Key::NatMap));
+    let own = |(b, backend): &&(SocketAddr, Rc<Backend>)| {
+        told(b) || backend.unanswered.served.contains(&flow.orig.ip())
+    };
+    let others = answering.iter().flat_map(|all| all.iter()).filter(|(b, _)| *b != flow.resp).filter(own);
     facts.other_endpoints_ok = others.filter(|(_, b)| b.answered.within(around) > 0).count() as u32;
     facts.backend_ttls = ttls_of(join, flow, backends);
     facts.backend_is_node = is_node(join, flow);

@@ -1,6 +1,6 @@
 //! What silence proves: no packet is evidence only where one would have been seen.
 
-use super::super::made::{addr, event, flow, join, refused, service, world};
+use super::super::made::{addr, event, flow, join, refused, service, used, world};
 use super::{dialled, within};
 use crate::correlate::{Coverage, World};
 use crate::ingest::Conversation;
@@ -240,4 +240,31 @@ fn what_other_endpoints_did_counts_within_a_minute() {
         case.facts.neighbours.other_endpoints_ok
     };
     assert_eq!([ok(30.0, 30.1), ok(1800.0, 1800.1), ok(2.0, 1800.0)], [1, 0, 1]);
+}
+
+/// Anybody may name a Service in a ClientHello to a server of his own; and what a ClusterIP leads to is no further server.
+#[test]
+fn what_others_call_an_endpoint_is_none() {
+    let ok = |mapped: bool, (orig, resp): (&str, &str)| {
+        let dial = refused(flow("10.0.0.1:4001", "10.2.0.7:10250", 5.0, 5.001), 5.001);
+        let served = used(flow(orig, resp, 2.0, 3.0), "a.b.svc", "http/1.1", &[]);
+        let to = if mapped { "10.96.0.9:443" } else { "10.2.0.7:10250" };
+        let line = dialled(event("connection_refused", "a.b.svc", 5.002), to);
+        let mut world = world(1, vec![dial, served], vec![line]);
+        if mapped {
+            service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.7:10250", "10.2.0.8:10250"]);
+        }
+        let found = join(&mut world);
+        let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
+        case.facts.neighbours.other_endpoints_ok
+    };
+    for (what, mapped, ends, counted) in [
+        ("an endpoint", true, ("10.0.0.9:4002", "10.2.0.8:10250"), 1),
+        ("no endpoint", true, ("10.0.0.9:4002", "10.2.0.66:10250"), 0),
+        ("the Service", true, ("10.0.0.9:4002", "10.96.0.9:443"), 0),
+        ("what another called", false, ("10.0.0.9:4002", "10.2.0.66:10250"), 0),
+        ("what the caller called", false, ("10.0.0.1:4002", "10.2.0.8:10250"), 1),
+    ] {
+        assert_eq!(ok(mapped, ends), counted, "{what}");
+    }
 }
