@@ -14,7 +14,8 @@ use crate::log::{Edge, LogEvent};
 /// Addresses by the log whose writers have them.
 type ByLog = BTreeMap<u32, BTreeSet<IpAddr>>;
 
-/// Lowers the scores of strangers' connections, which anybody can open at any time and with any name in their hello.
+/// Lowers the scores of strangers' connections, which anybody can open at any time and with any name in their hello, and
+/// marks candidates of which nothing tells whether they are such.
 /// `found`: the candidates of each call.
 pub(super) fn prefer(join: &Join<'_>, found: &mut [Vec<Candidate>]) {
     if !found.iter().any(|candidates| is_contested(candidates)) {
@@ -38,6 +39,10 @@ pub(super) fn prefer(join: &Join<'_>, found: &mut [Vec<Candidate>]) {
                 candidate.score *= BEHIND;
             }
             candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.ended.flow.cmp(&b.ended.flow)));
+        } else {
+            for candidate in candidates.iter_mut() {
+                candidate.unowned = true;
+            }
         }
     }
 }
@@ -161,6 +166,40 @@ mod tests {
         let Correlated { cases, .. } = join(&mut world);
         let calls = cases.iter().filter(|c| c.event.is_some()).filter_map(Case::attempt);
         calls.map(|f| world.flow(f).orig.ip()).collect()
+    }
+
+    /// A dial that nobody answers and somebody's silent handshake with the same server, begun with it; what `tell` adds.
+    /// Whether the match is in doubt, and how many others fit.
+    fn doubt(tell: impl FnOnce(&mut World)) -> (bool, usize) {
+        let dial = flow("10.0.0.1:5000", "10.2.0.7:8443", 10.0, 13.0);
+        let stranger = stalled(flow("203.0.113.9:45000", "10.2.0.7:8443", 10.03, 15.0), "a.b.svc", 7);
+        let mut line = event("deadline_exceeded", "a.b.svc", 15.0);
+        line.fields.deadline = Some(TimeDelta::from_secs(5));
+        line.host = None;
+        let mut world = world(1, vec![dial, stranger], vec![line]);
+        tell(&mut world);
+        let Correlated { cases, .. } = join(&mut world);
+        let mut matches = cases.iter().filter(|c| c.event.is_some()).filter_map(|c| c.matching.as_ref());
+        matches.next().map(|m| (m.doubted, m.alternatives.len())).expect("a match")
+    }
+
+    #[test]
+    fn where_nothing_tells_whose_log_it_is_connections_of_several_hosts_leave_doubt() {
+        assert_eq!(doubt(|_| ()), (true, 1), "nothing tells who called");
+        let endpoints = |world: &mut World| service(world, ("b", "a"), "10.96.0.9", &["10.2.0.7:8443"]);
+        assert_eq!(doubt(endpoints), (true, 1), "nor do the endpoints");
+        let servers = |world: &mut World| {
+            endpoints(world);
+            service(world, ("default", "kubernetes"), "10.96.0.1", &["10.0.0.1:6443"]);
+        };
+        assert_eq!(doubt(servers), (false, 0), "the API server's address is known");
+        let one_host = |world: &mut World| {
+            endpoints(world);
+            let mut only = world.flow(FlowIndex(0)).clone();
+            only.orig.set_port(4000);
+            world.wire.flows = [only, world.flow(FlowIndex(0)).clone()].into_iter().collect();
+        };
+        assert_eq!(doubt(one_host), (false, 1), "of one host, and alike");
     }
 
     #[test]

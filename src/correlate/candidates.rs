@@ -16,6 +16,7 @@ use super::{Key, World};
 use crate::ingest::{Conversation, FlowIndex};
 use crate::log::{Ending, Endings, LogEvent};
 use crate::time::{TimeDelta, Timestamp};
+use crate::tls::Phase;
 
 /// A way in which a flow ended, on the reference clock.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +40,19 @@ pub(super) struct Ended {
     pub(super) idle: bool,
     /// When the originator ended the connection itself: of an ending that no packet marks, by then the wait was over.
     pub(super) over: Option<Timestamp>,
+    /// How far an established connection came, up to its first request.
+    pub(super) reached: Option<Phase>,
+}
+
+impl Ended {
+    /// Both came as far and waited, or both were ended in the same way.
+    fn looks_like(&self, other: &Self) -> bool {
+        let look = |e: &Self| match e.ending {
+            Ending::GaveUp | Ending::Stalled | Ending::Unanswered => (None, e.reached),
+            ending => (Some(ending), None),
+        };
+        look(self) == look(other)
+    }
 }
 
 /// A flow that an event could be about.
@@ -50,6 +64,25 @@ pub(super) struct Candidate {
     pub(super) score: f64,
     /// The connection came about, though the line says that it did not.
     pub(super) contrary: bool,
+    /// Connections of several originators fit the call, and none of them is known as the log's host.
+    pub(super) unowned: bool,
+}
+
+impl Candidate {
+    /// Another connection fits the call nearly as well. The key counts for less where anybody can have opened either.
+    pub(super) fn is_rivalled_by(&self, other: &Self) -> bool {
+        let near = if self.is_rivalled_by_stranger(other) { NEAR_OF_STRANGERS } else { NEAR };
+        other.ended.flow != self.ended.flow && other.score > self.score * near
+    }
+
+    /// If it is the call's, what came of the call may be something else.
+    pub(super) fn is_doubted_by(&self, other: &Self) -> bool {
+        self.is_rivalled_by_stranger(other) || !self.ended.looks_like(&other.ended)
+    }
+
+    fn is_rivalled_by_stranger(&self, other: &Self) -> bool {
+        self.unowned && other.ended.orig != self.ended.orig
+    }
 }
 
 /// Looks candidates up; lists of endings are made once for each place and kind of event.
@@ -185,12 +218,17 @@ impl<'w> Finder<'w> {
         let retold = event.fields.grpc_code.is_some();
         let fit = if retold { retold_fit } else { fit }(ended, call, event.fields.timer());
         let heard = if ended.ending == Ending::Unheard { 0.5 } else { 1.0 };
+        // A dial that nobody answers cannot send a name: that it has none speaks for no other.
+        let nameless =
+            ended.key == Key::NatMap && ended.ending == Ending::Unanswered && ended.reached.is_none();
+        let key = if nameless { Key::Sni } else { ended.key };
         let candidate = Candidate {
             event: call.event,
             ended: *ended,
             key: ended.key,
-            score: weight(ended.key) * fit * heard,
+            score: weight(key) * fit * heard,
             contrary: false,
+            unowned: false,
         };
         (fit > 0.0 && !self.is_elsewhere(event, ended.flow)).then_some(candidate)
     }
@@ -221,6 +259,7 @@ impl<'w> Finder<'w> {
             key: Key::Time,
             score: weight(Key::Time) * fit,
             contrary: false,
+            unowned: false,
         };
         let mut found: Vec<Candidate> = fits.filter(|(_, fit)| *fit >= 0.5).map(candidate).collect();
         found.retain(|c| !self.is_elsewhere(event, c.ended.flow));
@@ -316,8 +355,14 @@ impl<'w> Finder<'w> {
         goal: &Goal,
         clock: &dyn Fn(&Conversation, Timestamp) -> Timestamp,
     ) -> Vec<Candidate> {
-        let candidate =
-            |(score, ended)| Candidate { event: call.event, ended, key: Key::Tuple, score, contrary: false };
+        let candidate = |(score, ended)| Candidate {
+            event: call.event,
+            ended,
+            key: Key::Tuple,
+            score,
+            contrary: false,
+            unowned: false,
+        };
         self.sources.near(call, event, goal, clock).into_iter().map(candidate).collect()
     }
 }
@@ -347,6 +392,11 @@ fn coincides(ended: &Ended, call: &Call, deadline: Option<TimeDelta>) -> bool {
 
 /// A line follows what it tells of within this, on a host that is not overloaded.
 pub(super) const CLOSE_BY: TimeDelta = TimeDelta::from_millis(50);
+
+/// Share of a candidate's score above which another is its rival; and above which one of another host is, where nothing
+/// tells whose is the log's: less than what a learnt address counts for beside a name.
+const NEAR: f64 = 0.9;
+const NEAR_OF_STRANGERS: f64 = 0.75;
 
 /// Calls with one goal that are compared with dials to unknown addresses.
 const MAX_ALIKE: usize = 256;

@@ -65,6 +65,9 @@ pub struct Matching {
     /// The clocks of the line's log and of the captures were brought together by one line and one packet, so that the time
     /// of that line speaks for no packet.
     pub one_pair: bool,
+    /// A connection that no such call has fits nearly as well, and something else may have come of it: it ended otherwise, or
+    /// is another host's where nothing tells which host wrote the line.
+    pub doubted: bool,
     /// In words: key, window and what tipped it.
     pub why: String,
 }
@@ -168,7 +171,8 @@ pub struct Neighbours {
     pub endpoints_ready: Option<u32>,
     /// The Service exists in the objects; absent where there are no objects.
     pub service_exists: Option<bool>,
-    /// Other backends of the Service that answered with a TLS handshake or data.
+    /// Other endpoints of the Service that answered with a TLS handshake or data: by objects or host state, or where those
+    /// tell of none, such as served this caller under its name.
     pub other_endpoints_ok: u32,
     /// Connections to the same backend (address and port) that were established.
     pub backend_established: u32,

@@ -349,7 +349,8 @@ fn failed_lookups<'w>(
             let at = base(&flow, l.answer?.time);
             let (key, orig, resp) = (Key::DnsName, flow.orig.ip(), flow.resp);
             let (ending, turn) = (Ending::Response, turn as u32);
-            Some(Ended { at, start: at, flow: *f, ending, key, orig, resp, turn, idle: false, over: None })
+            let (flow, idle, over, reached) = (*f, false, None, None);
+            Some(Ended { at, start: at, flow, ending, key, orig, resp, turn, idle, over, reached })
         });
         ended.collect::<Vec<_>>()
     });

@@ -42,8 +42,8 @@ pub(super) fn find(join: &Join<'_>, finder: &mut Finder<'_>, calls: &[Call], ass
         let nearest = found.min_by_key(|e| ((call.at - e.at).abs(), e.flow));
         if let Some(ended) = nearest {
             taken.insert(ended.flow);
-            let candidate =
-                Candidate { event: call.event, ended: *ended, key: ended.key, score: SCORE, contrary: true };
+            let (event, key, score) = (call.event, ended.key, SCORE);
+            let candidate = Candidate { event, ended: *ended, key, score, contrary: true, unowned: false };
             assigned.matches.insert(call.event, (candidate, Vec::new()));
         }
     }

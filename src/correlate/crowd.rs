@@ -53,8 +53,7 @@ pub(super) fn settle(
             if let Some(best) = all.first() {
                 free.take(&best.ended);
                 taken.insert((best.ended.flow, best.ended.turn));
-                let near: Vec<_> = all.iter().map(|c| (c.score, c.ended.flow)).collect();
-                assigned.take(best, &near);
+                assigned.take(best, &all);
             } else if budget == 0 {
                 assigned.beyond += 1;
             }

@@ -133,6 +133,13 @@ fn alert(tls: Option<&TlsFacts>, from: Dir) -> Option<Timestamp> {
     first.map(|a| a.at.time)
 }
 
+/// How far an established connection came, up to its first request.
+pub(super) fn reached(flow: &Conversation) -> Option<Phase> {
+    let established = flow.midstream || flow.tcp.as_deref().is_some_and(|t| t.established.is_some());
+    let phase = flow.app.session.tls.as_deref().map_or(Phase::NoHello, |t| t.phase.min(Phase::RequestSent));
+    established.then_some(phase)
+}
+
 /// The originator ended a handshake of which it had seen the server's flight.
 fn rejected_by_orig(flow: &Conversation) -> Option<Timestamp> {
     let tls = flow.app.session.tls.as_deref()?;

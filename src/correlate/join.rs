@@ -77,6 +77,10 @@ pub(super) struct Assigned {
     pub(super) matches: BTreeMap<u32, (Candidate, Vec<FlowIndex>)>,
     /// Events that nothing tells apart from another one, so that only their number and order is sure.
     pub(super) interchangeable: HashSet<u32>,
+    /// Event → flows that fit it nearly as well and of which something else may have come.
+    pub(super) doubts: BTreeMap<u32, Vec<FlowIndex>>,
+    /// Flow → the event of a caller that it was assigned to.
+    takers: HashMap<FlowIndex, u32>,
     /// Event → unassigned flows of the same goal that ended alike within its window.
     pub(super) siblings: BTreeMap<u32, Vec<FlowIndex>>,
     /// Event → lookups of its name within its window.
@@ -86,19 +90,22 @@ pub(super) struct Assigned {
 }
 
 impl Assigned {
-    /// Gives a candidate's flow to its event; `all` are the scores and flows of the event's candidates.
-    pub(super) fn take(&mut self, candidate: &Candidate, all: &[(f64, FlowIndex)]) {
-        let mut others: Vec<_> = all
-            .iter()
-            .filter(|(score, f)| *f != candidate.ended.flow && *score > candidate.score * 0.9)
-            .copied()
-            .collect();
-        others.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    /// Gives a candidate's flow to its event; `all` are the event's candidates.
+    pub(super) fn take(&mut self, candidate: &Candidate, all: &[Candidate]) {
+        let mut others: Vec<&Candidate> =
+            all.iter().filter(|other| candidate.is_rivalled_by(other)).collect();
+        others.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.ended.flow.cmp(&b.ended.flow)));
+        // Of a flow that ended in several ways the best.
+        let mut seen = HashSet::new();
+        others.retain(|other| seen.insert(other.ended.flow));
+        let event = candidate.event;
         if candidate.key != Key::Tuple && !others.is_empty() {
-            self.interchangeable.insert(candidate.event);
+            self.interchangeable.insert(event);
+            let doubts = others.iter().filter(|other| candidate.is_doubted_by(other)).map(|c| c.ended.flow);
+            self.doubts.insert(event, doubts.collect());
         }
-        let others = others.into_iter().map(|(_, f)| f).take(MAX_ALTERNATIVES).collect();
-        self.matches.insert(candidate.event, (candidate.clone(), others));
+        let others = others.into_iter().map(|c| c.ended.flow).take(MAX_ALTERNATIVES).collect();
+        self.matches.insert(event, (candidate.clone(), others));
     }
 }
 
@@ -123,7 +130,7 @@ impl Join<'_> {
             found.push(finder.candidates(call, &alike[&call.goal], goal, &clock));
         }
         callers::prefer(self, &mut found);
-        self.settle(found.into_iter().flatten().collect(), &mut assigned);
+        self.settle(&found, &mut assigned);
         let (later, first): (Vec<Call>, Vec<Call>) =
             calls.iter().partition(|c| comes_later(&self.world.logs.events[c.event as usize]));
         for calls in [&first, &later] {
@@ -131,6 +138,10 @@ impl Join<'_> {
         }
         contrary::find(self, &mut finder, &calls, &mut assigned);
         self.find_siblings(&mut finder, &mut assigned);
+        // What a server tells of a connection makes it no call's.
+        let callers =
+            assigned.matches.iter().filter(|(n, _)| !self.world.logs.events[**n as usize].server_side);
+        assigned.takers = callers.map(|(n, (best, _))| (best.ended.flow, *n)).collect();
         assigned
     }
 
@@ -149,11 +160,10 @@ impl Join<'_> {
 
     /// One to one, best first, and what others say of a call after what its caller says of it; a server's own view may
     /// share the flow with a caller's.
-    fn settle(&self, mut all: Vec<Candidate>, assigned: &mut Assigned) {
-        let losers: BTreeMap<u32, Vec<(f64, FlowIndex)>> = all.iter().fold(BTreeMap::new(), |mut map, c| {
-            map.entry(c.event).or_insert_with(Vec::new).push((c.score, c.ended.flow));
-            map
-        });
+    fn settle(&self, found: &[Vec<Candidate>], assigned: &mut Assigned) {
+        let of_event: HashMap<u32, &[Candidate]> =
+            found.iter().filter_map(|all| Some((all.first()?.event, all.as_slice()))).collect();
+        let mut all: Vec<&Candidate> = found.iter().flatten().collect();
         all.sort_by(|a, b| {
             b.score.total_cmp(&a.score).then(a.event.cmp(&b.event)).then(a.ended.flow.cmp(&b.ended.flow))
         });
@@ -161,19 +171,19 @@ impl Join<'_> {
             all.into_iter().partition(|c| comes_later(&self.world.logs.events[c.event as usize]));
         all.extend(later);
         let mut taken: HashSet<(FlowIndex, u32, bool)> = HashSet::new();
-        for candidate in &all {
+        for &candidate in &all {
             let server = self.world.logs.events[candidate.event as usize].server_side;
             let place = (candidate.ended.flow, candidate.ended.turn, server);
             let free = !assigned.matches.contains_key(&candidate.event) && !self.retold(candidate);
             if free && taken.insert(place) {
-                assigned.take(candidate, &losers[&candidate.event]);
+                assigned.take(candidate, of_event[&candidate.event]);
             }
         }
         // Several calls may have been under way on one HTTP/2 connection when it ended or went dead.
-        for candidate in &all {
+        for &candidate in &all {
             let shared = self.retold(candidate) || self.shared(candidate);
             if !assigned.matches.contains_key(&candidate.event) && shared {
-                assigned.take(candidate, &losers[&candidate.event]);
+                assigned.take(candidate, of_event[&candidate.event]);
                 if !self.retold(candidate) {
                     assigned.interchangeable.insert(candidate.event);
                 }
@@ -253,8 +263,17 @@ impl Join<'_> {
                 let lookups = assigned.lookups.get(&n)?;
                 let why = format!("{} lookups of the name within the window", lookups.len());
                 let (key, alternatives) = (Key::DnsName, Vec::new());
-                let (elsewhere, one_pair) = (false, false);
-                Some(Matching { key, score: 0.8, offset: None, alternatives, elsewhere, one_pair, why })
+                let (elsewhere, one_pair, doubted) = (false, false, false);
+                Some(Matching {
+                    key,
+                    score: 0.8,
+                    offset: None,
+                    alternatives,
+                    elsewhere,
+                    one_pair,
+                    doubted,
+                    why,
+                })
             });
         (flows, matching)
     }
@@ -300,9 +319,27 @@ impl Join<'_> {
             if elsewhere { "; neither of its ends is one that the objects know for this call" } else { "" };
         let one_pair = best.key != Key::Tuple && self.clocks.is_of_one_pair(event);
         let circular = if one_pair { "; but the clocks were brought together by one pair alone" } else { "" };
-        let why = format!("{key}; {fit}{circular}{shared}{strange}");
-        let alternatives = others.to_vec();
-        Matching { key: best.key, score: best.score, offset, alternatives, elsewhere, one_pair, why }
+        let doubted = self.is_doubted(n, best, assigned);
+        let doubt = match doubted {
+            true if best.unowned => {
+                "; connections of several hosts fit, and nothing tells which of them wrote the line"
+            }
+            true => "; of a connection that fits nearly as well something else may have come",
+            false => "",
+        };
+        let why = format!("{key}; {fit}{circular}{shared}{strange}{doubt}");
+        let (key, score, alternatives) = (best.key, best.score, others.to_vec());
+        Matching { key, score, offset, alternatives, elsewhere, one_pair, doubted, why }
+    }
+
+    /// Whether a connection that fits an event nearly as well, and of which something else may have come, was left without
+    /// a call, or is that of a call with another goal; of several hosts' any, where nothing tells which wrote the line.
+    fn is_doubted(&self, n: u32, best: &Candidate, assigned: &Assigned) -> bool {
+        let alike = |other: u32| {
+            self.goals.number(other) == self.goals.number(n) || self.goals.of(other) == self.goals.of(n)
+        };
+        let free = |flow| !assigned.takers.get(flow).is_some_and(|other| alike(*other));
+        assigned.doubts.get(&n).into_iter().flatten().any(|flow| best.unowned || free(flow))
     }
 
     /// What led to a candidate.

@@ -245,13 +245,14 @@ pub(super) fn endings_of(
         let start = clock(flow, endings::start(flow));
         let rested = requests::rested(flow, &all);
         let gave_up = endings::moment(flow, Ending::GaveUp).map(|at| clock(flow, at));
+        let reached = endings::reached(flow);
         let mut add = |ending: Ending, turn: usize, start: Timestamp, at: Timestamp| {
             let turn = turn as u32;
             let idle = rested && matches!(ending, Ending::PeerClosed | Ending::Reset);
             let over = gave_up.filter(|_| endings::is_open(ending));
             let (flow, key) = (root, Key::Time);
             if !ends.iter().any(|e| e.ending == ending && e.turn == turn) {
-                ends.push(Ended { at, start, flow, ending, key, orig, resp, turn, idle, over });
+                ends.push(Ended { at, start, flow, ending, key, orig, resp, turn, idle, over, reached });
             }
         };
         for &ending in kinds {

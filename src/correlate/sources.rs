@@ -276,7 +276,7 @@ fn last_packet(
     let flow = &world.read(root);
     let (start, at) = (clock(flow, endings::start(flow)), clock(flow, flow.last.time));
     let (key, orig, resp, ending) = (Key::Tuple, flow.orig.ip(), flow.resp, Ending::GaveUp);
-    Ended { at, start, flow: root, ending, key, orig, resp, turn: 0, idle: false, over: None }
+    Ended { at, start, flow: root, ending, key, orig, resp, turn: 0, idle: false, over: None, reached: None }
 }
 
 /// A line follows the last packet of its connection within this where nothing else tells the connection's end.

@@ -88,6 +88,7 @@ fn wire_case(join: &Join<'_>, index: FlowIndex) -> Case {
             offset: None,
             alternatives: Vec::new(),
             elsewhere: false,
+            doubted: false,
             one_pair: false,
             why: "no log line tells of this connection".to_owned(),
         }),

@@ -143,9 +143,11 @@ fn sureness(found: &Match<'_>) -> Confidence {
 }
 
 /// The same, at most medium where time alone led to the connection, or a name at ends that nothing else speaks for, or a
-/// time on clocks that one pair brought together, and where the line is not of whom its words are.
+/// time on clocks that one pair brought together, where another connection fits as well of which something else may have
+/// come, and where the line is not of whom its words are.
 fn surest(found: &Match<'_>, case: &Case, view: &CaseView<'_>) -> Confidence {
-    let unsure = case.matching.as_ref().is_some_and(|m| m.key == Key::Time || m.elsewhere || m.one_pair);
+    let unsure =
+        case.matching.as_ref().is_some_and(|m| m.key == Key::Time || m.elsewhere || m.one_pair || m.doubted);
     let unsure = unsure || view.event.is_some_and(LogEvent::is_hearsay);
     if unsure { sureness(found).min(Confidence::Medium) } else { sureness(found) }
 }

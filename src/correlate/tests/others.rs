@@ -50,6 +50,40 @@ fn what_was_over_long_before_a_line_did_not_wait_for_it() {
     }
 }
 
+/// Two connections of the caller fit the line alike: what came of the call is known only where the same came of both, or
+/// where the other is another call's.
+#[test]
+fn of_two_that_fit_alike_and_ended_otherwise_neither_is_sure() {
+    let dial = |port: u16, at: f64| flow(&format!("10.0.0.1:{port}"), "10.2.0.8:443", at, at + 4.0);
+    let silent = |at: f64| stalled(flow("10.0.0.1:4001", "10.2.0.8:443", at, at + 5.1), "a.b.svc", 1);
+    let line = |at: f64| within(event("deadline_exceeded", "a.b.svc", at), 5);
+    let cases: [(&str, Vec<Conversation>, Vec<f64>, bool); 5] = [
+        ("one is silent", vec![dial(4000, 10.0), silent(10.03)], vec![15.0], true),
+        ("the other is nearer", vec![dial(4000, 10.03), silent(10.0)], vec![15.0], true),
+        ("neither was answered", vec![dial(4000, 10.0), dial(4001, 10.03)], vec![15.0], false),
+        ("each has a line", vec![dial(4000, 10.0), silent(10.03)], vec![15.0, 15.03], false),
+        ("the other is of another time", vec![dial(4000, 10.0), silent(11.5)], vec![15.0], false),
+    ];
+    for (what, flows, lines, doubt) in cases {
+        let mut world = world(1, flows, lines.into_iter().map(line).collect());
+        service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.8:443"]);
+        let matching = of_line(&mut world).matching.expect("a match");
+        assert_eq!(matching.doubted, doubt, "{what}: {}", matching.why);
+    }
+}
+
+/// Nobody can name a host to a server that does not answer.
+#[test]
+fn a_dial_without_an_answer_stands_behind_no_name() {
+    let dial = flow("10.0.0.1:4000", "10.2.0.8:443", 10.0, 14.0);
+    let silent = stalled(flow("10.0.0.1:4001", "10.2.0.8:443", 10.03, 15.1), "a.b.svc", 1);
+    let line = within(event("deadline_exceeded", "a.b.svc", 15.0), 5);
+    let mut world = world(1, vec![dial, silent], vec![line]);
+    service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.8:443"]);
+    let case = of_line(&mut world);
+    assert_eq!(orig_port(&world, &case), Some(4000));
+}
+
 #[test]
 fn that_a_caller_went_early_leaves_no_less_of_the_deadline() {
     let left = |until| {
