@@ -76,9 +76,7 @@ impl Connection {
             begun,
             shown_completeness,
             doubtful: _,
-            refused: _,
-            fin_acks: _,
-            ahead: _,
+            late: _,
             vain_from: _,
             facts: _,
         } = self;

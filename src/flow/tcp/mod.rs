@@ -18,7 +18,11 @@ use crate::time::TimeDelta;
 
 mod completeness;
 mod ending;
+mod late;
 mod reach;
+
+use late::Late;
+pub(super) use late::SHOWN_LATE;
 
 /// A packet of a known flow.
 #[derive(Clone, Copy)]
@@ -70,12 +74,7 @@ pub(super) struct Connection {
     shown_completeness: u8,
     /// A RST out of reach, as long as the connection does not go on.
     doubtful: Option<Box<Reset>>,
-    /// What a RST acknowledged before which nothing was shown.
-    refused: Option<Seq>,
-    /// What the first FIN of each side acknowledged.
-    fin_acks: PerDir<Option<Seq>>,
-    /// Of each side's stream, the last acknowledgment of bytes that were not shown by then, and up to where.
-    ahead: PerDir<Option<(Place, Moment)>>,
+    late: Late,
     /// Where the first of what each side sent again in vain begins.
     vain_from: PerDir<Place>,
     pub(super) facts: TcpFacts,
@@ -95,9 +94,7 @@ impl Connection {
         self.begun = false;
         self.shown_completeness = 0;
         self.doubtful = None;
-        self.refused = None;
-        self.fin_acks = PerDir::default();
-        self.ahead = PerDir::default();
+        self.late = Late::default();
         self.vain_from = PerDir::default();
     }
 
@@ -234,7 +231,7 @@ impl Connection {
             push_bounded(&mut facts.synack_times, segment.at);
         } else {
             facts.simultaneous_open |= dir == Dir::Resp;
-            answered_before(facts, self.refused, segment);
+            late::answered_before(facts, self.late.refused, segment);
             facts.syn_payload_bytes = facts.syn_payload_bytes.max(segment.packet.payload_length);
             push_bounded(&mut facts.syn_times, segment.at);
         }
@@ -274,7 +271,7 @@ impl Connection {
         }
         self.note_reset_ack(segment);
         if self.latest.is_none() && segment.has(ACK) {
-            self.refused = Some(Seq(segment.packet.ack));
+            self.late.refused = Some(Seq(segment.packet.ack));
         }
         let reset = self.reset(segment);
         let asks = |first: &Reset| !first.is_taken() && reset.is_taken();
@@ -317,7 +314,7 @@ impl Connection {
         loss.unseen_bytes = loss.unseen_bytes.max(acked.unseen);
         if let Some(place) = acked.data {
             if acked.unseen > 0 {
-                self.ahead[dir.other()] = Some((place, segment.at));
+                self.late.ahead[dir.other()] = Some((place, segment.at));
             }
             if place > self.vain_from[dir.other()] {
                 loss.vain_segments = 0;
@@ -388,27 +385,11 @@ impl Connection {
         *most = in_flight.max(*most);
         let acked = self.acked_before(segment, sent);
         let ack_shown = acked.and_then(|_| self.ack_just_before(segment, sent));
-        let (behind_its_ack, mut at) = (ack_shown.is_some(), segment.at);
+        let mut at = segment.at;
         if let Some(ack) = ack_shown {
             at.time = at.time.min(ack.time - TimeDelta(1));
         }
-        let loss = &mut self.facts.loss[dir];
-        let lost = sent.again || sent.late && !labels.has(Labels::OUT_OF_ORDER) && !behind_its_ack;
-        if lost && !labels.has(Labels::ZERO_WINDOW_PROBE) {
-            if loss.segments == 0 {
-                loss.in_flight_bytes = in_flight;
-            }
-            loss.segments = loss.segments.saturating_add(1);
-            let vain = self.streams[dir].is_unacked(seq.plus(packet.payload_length));
-            if vain {
-                let from = &mut self.vain_from[dir];
-                *from = if loss.vain_segments == 0 { sent.place } else { sent.place.min(*from) };
-                loss.vain_segments = loss.vain_segments.saturating_add(1);
-            }
-            loss.largest_bytes = loss.largest_bytes.max(packet.payload_length);
-        } else if behind_its_ack {
-            loss.largest_delivered_bytes = loss.largest_delivered_bytes.max(packet.payload_length);
-        }
+        self.note_loss(segment, sent, labels, ack_shown.is_some());
         if sent.new {
             self.facts.first_payload[dir].get_or_insert(at);
             self.facts.last_payload[dir] = Some(at);
@@ -427,25 +408,26 @@ impl Connection {
         }
     }
 
-    /// RFC 9293 §3.6: the first FIN. Where the other side's acknowledges it already, it was sent before that one, however
-    /// late the capture shows it.
-    fn note_fin(&mut self, segment: &Segment<'_>) {
-        if !segment.has(FIN) {
-            return;
+    /// Whether the payload was sent again, and in vain so far.
+    fn note_loss(&mut self, segment: &Segment<'_>, sent: Sent, labels: Labels, behind_its_ack: bool) {
+        let (dir, length) = (segment.dir, segment.packet.payload_length);
+        let end = segment.seq().plus(u32::from(segment.has(SYN))).plus(length);
+        let loss = &mut self.facts.loss[dir];
+        let lost = sent.again || sent.late && !labels.has(Labels::OUT_OF_ORDER) && !behind_its_ack;
+        if lost && !labels.has(Labels::ZERO_WINDOW_PROBE) {
+            if loss.segments == 0 {
+                loss.in_flight_bytes = self.streams[dir].in_flight();
+            }
+            loss.segments = loss.segments.saturating_add(1);
+            if self.streams[dir].is_unacked(end) {
+                let from = &mut self.vain_from[dir];
+                *from = if loss.vain_segments == 0 { sent.place } else { sent.place.min(*from) };
+                loss.vain_segments = loss.vain_segments.saturating_add(1);
+            }
+            loss.largest_bytes = loss.largest_bytes.max(length);
+        } else if behind_its_ack {
+            loss.largest_delivered_bytes = loss.largest_delivered_bytes.max(length);
         }
-        let (dir, end) = (segment.dir, segment.seq().plus(segment.packet.payload_length));
-        self.streams[dir].finish(end);
-        if self.facts.first_fin[dir].is_some() {
-            return;
-        }
-        let mut at = segment.at;
-        let answer =
-            self.facts.first_fin[dir.other()].filter(|_| self.fin_acks[dir.other()] == Some(end.plus(1)));
-        if let Some(answer) = answer {
-            at.time = at.time.min(answer.time - TimeDelta(1));
-        }
-        self.facts.first_fin[dir] = Some(at);
-        self.fin_acks[dir] = segment.has(ACK).then_some(Seq(segment.packet.ack));
     }
 
     /// Up to where the other side had acknowledged what this segment brings, where that covers all of it: a capture of two
@@ -454,15 +436,6 @@ impl Connection {
         let acked = self.streams[segment.dir].acked();
         let end = sent.place.saturating_add(i64::from(segment.packet.payload_length));
         (sent.new && end <= acked).then_some(acked)
-    }
-
-    /// The acknowledgment of it, where it follows that so shortly that nobody can have sent it again meanwhile: it was sent
-    /// before.
-    fn ack_just_before(&self, segment: &Segment<'_>, sent: Sent) -> Option<Moment> {
-        let end = sent.place.saturating_add(i64::from(segment.packet.payload_length));
-        let first = self.ahead[segment.dir].filter(|(place, _)| end <= *place).map(|(_, at)| at);
-        let ack = first.or(self.facts.last_new_ack[segment.dir.other()]);
-        ack.filter(|ack| (segment.at.time - ack.time).abs() <= SHOWN_LATE)
     }
 
     /// What each segment says of its sender.
@@ -484,8 +457,7 @@ impl Connection {
         let streams = std::mem::take(&mut self.streams);
         self.streams = streams.reversed();
         self.copies = self.copies.reversed();
-        self.fin_acks = self.fin_acks.reversed();
-        self.ahead = self.ahead.reversed();
+        self.late.swap();
         self.vain_from = self.vain_from.reversed();
         self.facts.swap();
     }
@@ -501,17 +473,6 @@ fn drops_the_handshake(facts: &TcpFacts, now: Moment) -> bool {
     is_timer && !ended && facts.established.is_some_and(|at| !dialled_again(at))
 }
 
-/// A capture whose frames are not in order of time, or come from two queues, shows the RST before the SYN that it answers.
-/// `refused`: what that RST acknowledged.
-fn answered_before(facts: &mut TcpFacts, refused: Option<Seq>, syn: &Segment<'_>) {
-    let first_from_orig = facts.syn_times.is_empty() && facts.last_segment.orig.is_none();
-    if let Some(reset) = facts.reset.as_mut().filter(|r| first_from_orig && r.from == Dir::Resp) {
-        let end = syn.seq().plus(1 + syn.packet.payload_length);
-        let late = refused == Some(end) && syn.at.time - reset.at.time <= SHOWN_LATE;
-        reset.to_syn |= syn.at.time <= reset.at.time || late;
-    }
-}
-
 fn push_bounded(times: &mut Vec<Moment>, at: Moment) {
     if times.is_empty() {
         times.reserve_exact(1);
@@ -523,10 +484,6 @@ fn push_bounded(times: &mut Vec<Moment>, at: Moment) {
 
 /// A SYN-ACK is sent again after 1 s (RFC 6298 §2), at the earliest after Linux's least timeout of 200 ms.
 const SYNACK_TIMER: TimeDelta = TimeDelta::from_millis(150);
-
-/// Packets of two queues, or of two mirror ports, are out of order by less than this; a segment is sent again 10 ms after it
-/// was sent at the earliest (a tail loss probe, RFC 8985 §7.2), and not once it was acknowledged.
-pub(super) const SHOWN_LATE: TimeDelta = TimeDelta::from_millis(3);
 
 /// Times kept of SYNs and SYN-ACKs.
 const TIMES: usize = 16;
