@@ -101,7 +101,7 @@ pub fn is_stranger(namespace: &str, pod: &str, container: Option<&str>) -> bool 
 
 /// What the names of pods and containers hold that an API server runs in: its own, those of aggregated ones, and of programs
 /// that have one within (k3s, vcluster's syncer, …).
-const API_SERVERS: [&str; 14] = [
+const API_SERVERS: [&str; 16] = [
     "apiserver",
     "api-server",
     "aggregator",
@@ -109,10 +109,12 @@ const API_SERVERS: [&str; 14] = [
     "controlplane",
     "hyperkube",
     "k0s",
+    "k3d-",
     "k3k",
     "k3s",
     "kcp",
     "microshift",
+    "minikube",
     "rke2",
     "syncer",
     "vcluster",
@@ -160,14 +162,19 @@ fn pod_of_directory(path: &str) -> Option<String> {
     of_kubelet(&parts).or_else(gathered)
 }
 
-/// A folder `NS_POD_UID`, which no other name has in `pods`.
+/// A folder `NS_POD_UID`, which no other name has in `pods`; elsewhere such as the kubelet lays out, with `CONTAINER/0.log` in
+/// it.
 fn of_kubelet(parts: &[&str]) -> Option<String> {
-    let mut before = "";
-    parts.iter().find_map(|part| {
-        let in_pods = std::mem::replace(&mut before, part) == "pods";
-        let mut names = part.splitn(3, '_');
+    (0..parts.len()).rev().find_map(|place| {
+        let mut names = parts.get(place)?.splitn(3, '_');
         let (ns, pod, uid) = (names.next()?, names.next()?, names.next()?);
-        (in_pods || is_uid(uid)).then(|| format!("{ns}/{pod}"))
+        let in_pods = place.checked_sub(1).and_then(|before| parts.get(before)) == Some(&"pods");
+        let is_numbered = |name: &&str| {
+            let number = name.split_once(".log").map_or("", |(number, _)| number);
+            !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+        };
+        let laid_out = || place + 3 == parts.len() && parts.last().is_some_and(is_numbered);
+        (in_pods || is_uid(uid) && laid_out()).then(|| format!("{ns}/{pod}"))
     })
 }
 
@@ -209,6 +216,7 @@ mod tests {
             ("evil_a_9a6abc05-c272-55d3-a421-a5cbcb13f927/c/0.log", Some(Certainty::Known)),
             ("p.tgz!./evil_a_0123456789abcdef0123456789abcdef/c/0.log", Some(Certainty::Known)),
             ("a_b_c/d/0.log", None),
+            ("support_bundle_9a6abc05-c272-55d3-a421-a5cbcb13f927/logs/kube-apiserver.log", None),
             (&linked, Some(Certainty::Known)),
             ("x.tgz!var/log/pods/evil_a_uid/c/0.log.20261121-020000.gz", Some(Certainty::Known)),
             ("var/log/containers/a_evil_c-0123.log", Some(Certainty::Known)),

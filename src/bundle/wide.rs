@@ -58,14 +58,20 @@ impl Endian {
         }
     }
 
+    /// The units up to the end of the line.
+    fn line(self, bytes: &[u8]) -> &[u8] {
+        let mut units = bytes.chunks_exact(2).map(|pair| self.unit(pair));
+        let length = units.position(|unit| unit == LINE_FEED).map_or(bytes.len() / 2, |n| n + 1);
+        bytes.get(..2 * length).unwrap_or_default()
+    }
+
     /// Gives what stands in front of the next line, or as much of it as there is; how many bytes that took.
     fn decode(self, bytes: &[u8], ended: bool, out: &mut Vec<u8>) -> usize {
-        let mut units = bytes.chunks_exact(2).map(|pair| self.unit(pair));
-        let end = units.position(|unit| unit == LINE_FEED).map_or(bytes.len() / 2, |n| n + 1) * 2;
+        let pair = self.line(bytes);
+        let end = pair.len();
         if end == 0 {
             return bytes.len(); // half a unit at the end of all
         }
-        let pair = bytes.get(..end).unwrap_or_default();
         let halved = !ended && end > 2 && pair.rchunks(2).next().is_some_and(|p| is_high(self.unit(p)));
         let whole = if halved { end - 2 } else { end };
         let units = bytes.get(..whole).unwrap_or_default().chunks_exact(2).map(|pair| self.unit(pair));
@@ -85,9 +91,26 @@ const fn is_high(unit: u16) -> bool {
 
 const LINE_FEED: u16 = 0x0a;
 
-/// Whether a line that begins so is in UTF-16, in a text that is not.
+/// Whether a line that begins so is in UTF-16, in a text that is not. A message may hold any bytes, and lines: what is
+/// written of a hello, for one. So a mark alone says nothing, and units in a row with two bytes of ASCII that it is not.
 pub(super) fn is_wide(line: &[u8]) -> bool {
-    line.iter().take(2).any(|b| matches!(b, 0 | 0xfe | 0xff)) && Endian::of(line).is_some()
+    if !line.iter().take(2).any(|b| matches!(b, 0 | 0xfe | 0xff)) {
+        return false;
+    }
+    Endian::of(line).is_some_and(|endian| {
+        let shown = endian.line(line.get(..AHEAD.min(line.len())).unwrap_or_default());
+        let mut units = shown.chunks_exact(2).map(|pair| endian.unit(pair));
+        let is_text = |unit: u16| matches!(unit, 0x09 | 0x0a | 0x0d | 0x1b | 0x20..=0x7e | 0xa0..);
+        units.len() >= FEW && units.all(is_text) && narrow_from(shown, 0).is_none()
+    })
+}
+
+/// Where units begin, so many before them or not, of which [`TOO_MANY`] in a row have two bytes of ASCII.
+fn narrow_from(units: &[u8], mut before: usize) -> Option<usize> {
+    units.chunks_exact(2).zip(1..).find_map(|(pair, n)| {
+        before = count_pairs(before, pair);
+        (before == TOO_MANY).then_some(2 * n - 2 * TOO_MANY.min(n))
+    })
 }
 
 /// Where the first line of a text begins that is, behind its first one.
@@ -139,6 +162,8 @@ pub(super) struct Narrowed<R> {
     endian: Option<Endian>,
     /// A line begins.
     begins: bool,
+    /// The first line is in UTF-8, so that one in UTF-16 is the odd one.
+    narrow: Option<bool>,
     /// Pairs of ASCII so far that stand where units are read.
     pairs: usize,
     out: Vec<u8>,
@@ -157,6 +182,7 @@ impl<R: Read> Narrowed<R> {
             stopped: None,
             endian: None,
             begins: true,
+            narrow: None,
             pairs,
             out,
             given,
@@ -165,7 +191,7 @@ impl<R: Read> Narrowed<R> {
 
     /// Reads on where no more is left than tells the encoding of a line.
     fn fill(&mut self) {
-        while !self.ended && self.block.len() - self.used < LOOK {
+        while !self.ended && self.block.len() - self.used < AHEAD {
             self.block.drain(..self.used);
             self.used = 0;
             match self.inner.by_ref().take(BLOCK).read_to_end(&mut self.block) {
@@ -186,10 +212,20 @@ impl<R: Read> Narrowed<R> {
         }
         if self.begins {
             self.endian = match self.endian {
-                None if !is_wide(rest) => None,
+                None if self.narrow.is_some() && !is_wide(rest) => None,
                 Some(_) if is_narrow(rest) => None,
                 now => Endian::marked(rest).or(now).or_else(|| Endian::of(rest)),
             };
+        }
+        let mostly_narrow = *self.narrow.get_or_insert(self.endian.is_none());
+        let mut rest = rest;
+        if let Some(endian) = self.endian.filter(|_| mostly_narrow) {
+            let line = endian.line(rest);
+            match narrow_from(line, self.pairs) {
+                Some(0) => (self.endian, self.pairs) = (None, 0), // it was none, or what follows is appended to it
+                Some(from) => rest = line.get(..from).unwrap_or_default(),
+                None => {}
+            }
         }
         self.out.clear();
         self.given = 0;
@@ -216,8 +252,11 @@ fn count_pairs(before: usize, units: &[u8]) -> usize {
 }
 
 /// Units in a row with two bytes of ASCII that no language writes.
-const TOO_MANY: usize = 256;
+const TOO_MANY: usize = 32;
 const WITHIN: &str = "within a line in UTF-16 it goes on in UTF-8, as where another program appends to a file without a last line end: that is not read; put it in a file of its own";
+
+/// Bytes of a line in UTF-16 that have to be text.
+const AHEAD: usize = 4 << 10;
 
 /// Bytes read at a time.
 const BLOCK: u64 = 64 << 10;
@@ -269,6 +308,29 @@ mod tests {
                     Narrowed::new(inner).read_to_string(&mut read).unwrap();
                     assert_eq!(read, text.repeat(n), "{n} {rotated} {size}");
                 }
+            }
+        }
+    }
+
+    /// What a message holds, as one that quotes a hello, does not hide the lines behind it.
+    #[test]
+    fn an_odd_line_among_narrow_ones_ends_where_it_does() {
+        let lines = "I1121 02:24:41.000000       1 a.go:1] said\n".repeat(40);
+        let long = big(&"a".repeat(4000));
+        for odd in [
+            &b"\xfe\xff])\n"[..],
+            b"\xff\xfea\0])\n",
+            b"\0a\0b\0c\0d\0e\n",
+            b"\0a\0b\0c\0d\0e\0\n])\n",
+            &long,
+        ] {
+            for behind in [lines.as_str(), "more\n"] {
+                let text = [lines.as_bytes(), odd, b"\n", behind.as_bytes()].concat();
+                let mut read = Vec::new();
+                Narrowed::new(text.as_slice()).read_to_end(&mut read).unwrap();
+                let read = String::from_utf8_lossy(&read);
+                assert!(read.starts_with(&lines) && read.len() <= 2 * text.len(), "{odd:?}");
+                assert!(behind.len() < 99 || read.ends_with(&behind[99..]), "{odd:?} {read}");
             }
         }
     }

@@ -97,6 +97,8 @@ impl Tally {
     pub(super) fn end_of_file(&mut self, interfaces: Vec<Interface>, number: Option<u32>) {
         if let Some(ends) = self.ends.take() {
             self.files.end_of_file(ends, std::mem::take(&mut self.silence), number);
+        } else {
+            self.files.end_of_empty(number);
         }
         self.interfaces.extend(interfaces);
     }

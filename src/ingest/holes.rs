@@ -1,6 +1,8 @@
 //! Where a file of a rotated capture is missing: its number is left out, or the silence between two files is far longer
 //! than any within one.
 
+use std::collections::BTreeSet;
+
 use crate::time::{TimeDelta, Timestamp};
 
 /// The files of a capture while they are read: where each begins and ends, and the longest silence within any.
@@ -9,6 +11,8 @@ pub(super) struct Files {
     spans: Vec<(Timestamp, Timestamp)>,
     /// What tcpdump or dumpcap numbered each as.
     numbers: Vec<Option<u32>>,
+    /// The numbers of files without a frame.
+    empty: BTreeSet<u32>,
     silence: TimeDelta,
 }
 
@@ -26,6 +30,11 @@ impl Files {
         self.silence = self.silence.max(silence);
     }
 
+    /// Takes a file that has no frame.
+    pub(super) fn end_of_empty(&mut self, number: Option<u32>) {
+        self.empty.extend(number);
+    }
+
     /// Spans without a frame that a missing file explains, in order of time: where a number is left out, and where the
     /// capture is silent for too long.
     ///
@@ -34,7 +43,10 @@ impl Files {
     pub(super) fn holes(&self) -> Vec<(Timestamp, Timestamp)> {
         let skips = self.numbers.windows(2).map(|pair| {
             let (before, after) = (pair[0], pair[1]);
-            before.zip(after).is_some_and(|(before, after)| after > before.saturating_add(1))
+            before.zip(after).is_some_and(|(before, after)| {
+                let between = before.saturating_add(1)..after;
+                !between.is_empty() && self.empty.range(between.clone()).count() < between.len()
+            })
         });
         let between = self.spans.windows(2).map(|pair| (pair[0].1, pair[1].0)).zip(skips);
         let between: Vec<_> = between.filter(|((last, first), _)| last < first).collect();
@@ -95,15 +107,18 @@ mod tests {
     #[test]
     fn a_number_that_is_left_out_is_a_hole_however_short() {
         let at = |tenths: i64| Timestamp(tenths * 100_000_000);
-        let holes = |numbers: [u32; 3]| {
+        let holes = |numbers: [u32; 3], empty: &[u32]| {
             let mut all = Files::default();
+            empty.iter().for_each(|number| all.end_of_empty(Some(*number)));
             for (n, number) in (0..).zip(numbers) {
                 all.end_of_file((at(n * 10), at(n * 10 + 9)), TimeDelta::from_secs(1), Some(number));
             }
             all.holes()
         };
-        assert_eq!(holes([0, 1, 3]), [(at(19), at(20))]);
-        assert_eq!(holes([8, 9, 0]), [], "a ring begins anew");
-        assert_eq!(holes([3, 2, 1]), [], "the newest is the first");
+        assert_eq!(holes([0, 1, 3], &[]), [(at(19), at(20))]);
+        assert_eq!(holes([0, 1, 3], &[2]), [], "nothing was to be captured meanwhile");
+        assert_eq!(holes([0, 1, 4], &[2]), [(at(19), at(20))]);
+        assert_eq!(holes([8, 9, 0], &[]), [], "a ring begins anew");
+        assert_eq!(holes([3, 2, 1], &[]), [], "the newest is the first");
     }
 }
