@@ -109,7 +109,9 @@ mod tests {
         let at = |tenths: i64| Timestamp(tenths * 100_000_000);
         let holes = |numbers: [u32; 3], empty: &[u32]| {
             let mut all = Files::default();
-            empty.iter().for_each(|number| all.end_of_empty(Some(*number)));
+            for number in empty {
+                all.end_of_empty(Some(*number));
+            }
             for (n, number) in (0..).zip(numbers) {
                 all.end_of_file((at(n * 10), at(n * 10 + 9)), TimeDelta::from_secs(1), Some(number));
             }
