@@ -15,7 +15,7 @@ pub(super) fn prefix<'t>(text: &'t str, out: &mut Peeled<'_>) -> Option<&'t str>
         return None;
     }
     out.layers.push(Layer::Prefix);
-    out.ident.get_or_insert_with(|| container.to_owned());
+    said_by(pod, container, out);
     Some(message)
 }
 
@@ -33,8 +33,14 @@ pub(super) fn stern<'t>(text: &'t str, out: &mut Peeled<'_>) -> Option<&'t str> 
         return None;
     }
     out.layers.push(Layer::Stern);
-    out.ident.get_or_insert_with(|| container.to_owned());
+    said_by(pod, container, out);
     Some(message)
+}
+
+/// Of a pod in some namespace its names tell whether it may be an API server's.
+fn said_by(pod: &str, container: &str, out: &mut Peeled<'_>) {
+    out.stranger |= is_stranger("", pod, Some(container));
+    out.ident.get_or_insert_with(|| container.to_owned());
 }
 
 /// `var/log/pods/NS_POD_UID/CONTAINER/0.log:12:message`, as grep prints lines of the logs of several containers: each line

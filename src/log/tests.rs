@@ -108,6 +108,10 @@ fn words_of_an_api_server_in_the_log_of_another_pod_pretend() {
             false,
         ),
         ("kube-apiserver.log", &line, false),
+        ("all.log", &format!("[pod/tenant-0/app] {line}"), true),
+        ("all.log", &format!("[pod/kube-apiserver-cp-1/kube-apiserver] {line}"), false),
+        ("all.log", &format!("tenant-0 app {line}"), true),
+        ("all.log", &format!("kube-apiserver-cp-1 kube-apiserver {line}"), false),
         ("export.json", &by("evil", "tenant-0", "app"), true),
         ("export.json", &by("clusters-a", "kube-apiserver-7d9", "kube-apiserver"), false),
     ] {
