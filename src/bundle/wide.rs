@@ -42,10 +42,10 @@ impl Endian {
     /// The byte order of text without a mark: of its first units one byte is NUL and the other a character of Latin-1.
     fn of_unmarked(head: &[u8]) -> Option<Self> {
         let is = |endian: Self| {
-            let units = head.chunks_exact(2).take(UNITS).map(|pair| endian.unit(pair));
-            let line = units.clone().position(|unit| unit == LINE_FEED).map_or(units.len(), |n| n + 1);
+            let line = endian.line(head.get(..LOOK.min(head.len())).unwrap_or_default());
+            let mut units = line.chunks_exact(2).map(|pair| endian.unit(pair));
             let text = |unit: u16| matches!(unit, 0x09 | 0x0a | 0x0d | 0x1b | 0x20..=0x7e | 0xa0..=0xff);
-            line >= FEW && units.take(line).all(text)
+            units.len() >= FEW && units.all(text)
         };
         [Self::Little, Self::Big].into_iter().find(|endian| is(*endian))
     }
@@ -204,7 +204,7 @@ impl<R: Read> Narrowed<R> {
     /// Decodes further lines, or a part of one; whether there were any.
     fn refill(&mut self) -> io::Result<bool> {
         self.fill();
-        let rest = self.block.get(self.used..).unwrap_or_default();
+        let mut rest = self.block.get(self.used..).unwrap_or_default();
         if rest.is_empty() {
             let within = (self.pairs >= TOO_MANY).then(|| io::Error::other(WITHIN));
             self.pairs = 0;
@@ -218,7 +218,6 @@ impl<R: Read> Narrowed<R> {
             };
         }
         let mostly_narrow = *self.narrow.get_or_insert(self.endian.is_none());
-        let mut rest = rest;
         if let Some(endian) = self.endian.filter(|_| mostly_narrow) {
             let line = endian.line(rest);
             match narrow_from(line, self.pairs) {
