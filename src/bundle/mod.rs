@@ -147,6 +147,7 @@ mod wide;
 
 pub use codec::{unpacked, unpacked_lz4_block};
 pub use layout::{Layout, is_stranger, writer_of, writer_of_dumped};
+pub use parts::heads_container;
 pub(crate) use spool::read_at;
 pub use strangers::Strangers;
 
@@ -289,6 +290,11 @@ impl Source {
     /// bytes is looked at.
     pub fn suspects(&self, piece: &[u8], step: usize) -> bool {
         !self.parted && parts::suspect(piece, step)
+    }
+
+    /// Whether its parts have been named, or it cannot have several.
+    pub const fn is_parted(&self) -> bool {
+        self.parted
     }
 
     /// Whether `open` has to decompress (a second pass costs as much as the first).

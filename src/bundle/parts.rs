@@ -125,12 +125,27 @@ fn opens(piece: &[u8]) -> bool {
         }
         let read = lines::read(line, SourceKind::Log, false);
         brace = read == Line::Brace;
-        match read {
-            Line::Dump | Line::Heading => headings::container(line).is_some(),
-            read => matches!(read, Line::Opens(..)) || is_wide(line),
-        }
+        matches!(read, Line::Opens(..)) || is_wide(line) || is_container(read, line)
     })
 }
+
+/// Whether a line of a log, which may be longer, is a heading behind which a container's words follow.
+pub fn heads_container(line: &[u8]) -> bool {
+    let line = mend::unmarked(short(line));
+    !is_inside(line) && is_container(lines::read(line, SourceKind::Log, false), line)
+}
+
+fn is_container(read: Line, line: &[u8]) -> bool {
+    let may_be = match read {
+        Line::Dump | Line::Heading => true,
+        Line::Other => line.starts_with(ASKS),
+        _ => false,
+    };
+    may_be && headings::container(line).is_some()
+}
+
+/// With which a shell asks for the rest of a command: `> kubectl logs $p`.
+const ASKS: &[u8] = b"> ";
 
 fn short(line: &[u8]) -> &[u8] {
     line.get(..line.len().min(LINE_HEAD)).unwrap_or_default()
@@ -330,8 +345,7 @@ impl Walk {
             }
             Line::Brace => (self.brace, self.headed) = (Some(here), headed),
             Line::Neutral => self.said(),
-            // a shell that asks for the rest of a command: `> kubectl logs $p`
-            Line::Other if line.starts_with(b"> ") => self.maybe_heading(line),
+            Line::Other if line.starts_with(ASKS) => self.maybe_heading(line),
             Line::Other => self.other(),
         }
     }

@@ -328,10 +328,11 @@ impl<'de> Visitor<'de> for Walk<'_, '_, '_> {
         let mut room = Room::new(MAX_VALUES);
         let (mut is_list, mut beyond, mut kindless) = (false, false, Vec::new());
         while let Some(key) = map.next_key::<String>()? {
-            if key == "items" {
+            if key == "items" && may_be_list(&fields) {
                 is_list = true;
                 let kind = list_kind_of(&fields);
-                map.next_value_seed(Items { out: &mut *self.out, kind, kindless: &mut kindless })?;
+                let version = version_of_all(&fields);
+                map.next_value_seed(Items { out: &mut *self.out, kind, version, kindless: &mut kindless })?;
             } else if fields.len() < MAX_FIELDS {
                 fields.insert(key, map.next_value_seed(Tree::field(&mut room))?);
             } else {
@@ -359,10 +360,23 @@ fn list_kind_of(fields: &Map<String, Value>) -> Option<String> {
     (!kind.is_empty()).then(|| kind.to_owned())
 }
 
+/// A custom resource can have `items` too: a List has a kind that says so, where that comes first.
+fn may_be_list(fields: &Map<String, Value>) -> bool {
+    fields.get("kind").and_then(Value::as_str).is_none_or(|kind| kind.ends_with("List"))
+}
+
+/// The version that all items of a List have; one of `v1` may hold objects of any.
+fn version_of_all(fields: &Map<String, Value>) -> Option<String> {
+    let version = fields.get("apiVersion")?.as_str()?;
+    (version != "v1").then(|| version.to_owned())
+}
+
 /// The items of a List.
 struct Items<'o, 'a, 's> {
     out: &'o mut Out<'a, 's>,
     kind: Option<String>,
+    /// What those of another version are is not the cluster's word, but a custom resource's.
+    version: Option<String>,
     /// Items without a kind, held until the kind of the List is known.
     kindless: &'o mut Vec<Map<String, Value>>,
 }
@@ -393,6 +407,10 @@ impl<'de> Visitor<'de> for Items<'_, '_, '_> {
             let Some(item) = seq.next_element_seed(Tree::whole(&mut room))? else { return Ok(()) };
             self.out.cut += u64::from(room.is_cut());
             let Value::Object(mut item) = item else { continue };
+            let of_another = |all: &String| item.get("apiVersion").is_some_and(|own| *own != **all);
+            if self.version.as_ref().is_some_and(of_another) {
+                continue;
+            }
             if !item.contains_key("kind") {
                 let Some(kind) = &self.kind else {
                     held += MAX_VALUES - room.left();

@@ -199,6 +199,20 @@ fn every_shape_of_json_and_yaml_gives_its_objects() {
     }
 }
 
+#[test]
+fn items_of_a_custom_resource_are_no_objects_of_the_cluster() {
+    let item = r#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"a"}}"#;
+    for (text, nodes) in [
+        (format!(r#"{{"apiVersion":"v1","items":[{item}],"kind":"List"}}"#), 1),
+        (format!(r#"{{"apiVersion":"evil.example/v1","items":[{item}],"kind":"Trap"}}"#), 0),
+        (format!(r#"{{"kind":"Trap","apiVersion":"evil.example/v1","items":[{item}]}}"#), 0),
+        (format!(r#"{{"kind":"Trap","items":[{item}]}}"#), 0),
+        (format!("apiVersion: evil.example/v1\nitems:\n- {item}\nkind: Trap\n"), 0),
+    ] {
+        assert_eq!(of(&[("o", &text)]).nodes.len(), nodes, "{text}");
+    }
+}
+
 const ROUTE: &str = "default via 10.0.0.1 dev eth0\n";
 const KLOG: &str = "W1121 02:00:05.000001       7 d.go:1] m\n";
 const JOURNAL: &str = "Nov 21 02:24:47 cp-1 kube-apiserver[28800]: W1121 02:24:47.529354   28800 d.go:1] m\n";

@@ -23,12 +23,13 @@ pub(super) fn moment(flow: &Conversation, ending: Ending) -> Option<Timestamp> {
     match ending {
         Ending::Refused => reset_by(Dir::Resp).filter(|r| r.to_syn).map(|r| r.at.time),
         Ending::Icmp => {
-            let mut errors = flow.icmp.iter().filter(|e| e.quotes == Dir::Orig);
+            let mut errors = flow.icmp.iter().filter(|e| e.quotes == Dir::Orig && !e.is_too_big());
             // A dial that goes on after the first error (Linux over IPv6 does) is ended by the one to its last SYN.
             let error = match tcp.syn_times.last().filter(|_| tcp.established.is_none()) {
                 Some(syn) => errors.clone().find(|e| e.at.time >= syn.time).or_else(|| errors.next()),
                 None if tcp.established.is_none() => errors.next_back(),
-                None => errors.next(),
+                // of an open connection it ends nothing, unless nothing comes through any more (RFC 1122 §4.2.3.9)
+                None => errors.next().filter(|_| is_unheard(tcp)),
             };
             error.map(|e| e.at.time)
         }

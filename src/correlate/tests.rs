@@ -145,6 +145,22 @@ fn a_dial_ends_with_the_error_to_its_last_syn() {
     assert_eq!(ports, [Some(5000), Some(5001)]);
 }
 
+/// Neither a message that asks for smaller packets nor an error on a connection that is well ends a call.
+#[test]
+fn only_an_error_that_ends_a_connection_is_an_end() {
+    let refusal = || refused(flow("10.0.0.1:4100", "10.2.0.8:443", 10.5, 10.501), 10.501);
+    let well = icmp(stalled(flow("10.0.0.1:4101", "10.2.0.8:443", 10.0, 10.4), "a.b.svc", 1), 3, 1, 10.4);
+    let big = icmp(flow("10.0.0.1:4102", "10.2.0.8:443", 10.3, 10.4), 3, 4, 10.4);
+    for other in [well, big] {
+        let line = dialled(event("connection_refused", "a.b.svc", 10.45), "10.2.0.8:443");
+        let second = dialled(event("connection_refused", "a.b.svc", 10.5015), "10.2.0.8:443");
+        let mut world = world(1, vec![other, refusal()], vec![line, second]);
+        let found = join(&mut world);
+        let lines = found.cases.iter().filter(|case| case.event.is_some());
+        assert_eq!(lines.filter_map(|case| orig_port(&world, case)).collect::<Vec<_>>(), [4100]);
+    }
+}
+
 #[test]
 fn an_address_is_learnt_from_flows_that_carried_the_name() {
     let earlier = stalled(flow("10.0.0.1:4003", "10.2.0.8:10250", 10.0, 15.0), "a.b.svc", 1);

@@ -97,6 +97,19 @@ pub struct IcmpError {
     pub seq: Option<u32>,
 }
 
+impl IcmpError {
+    /// Whether the packet that it quotes was not delivered: source quench and redirect quote one too (RFC 1122 §3.2.2.2,
+    /// §3.2.2.3).
+    pub const fn is_error(&self) -> bool {
+        self.v6 || !matches!(self.kind, 4 | 5)
+    }
+
+    /// Whether it asks for smaller packets, which ends no connection (RFC 1191, RFC 8201).
+    pub const fn is_too_big(&self) -> bool {
+        matches!((self.v6, self.kind, self.code), (false, 3, 4) | (true, 2, _))
+    }
+}
+
 impl Default for IcmpError {
     fn default() -> Self {
         let from = std::net::Ipv4Addr::UNSPECIFIED.into();

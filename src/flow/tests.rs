@@ -380,6 +380,14 @@ fn an_icmp_error_that_quotes_what_was_not_sent_decides_nothing() {
 }
 
 #[test]
+fn redirects_and_source_quench_are_no_errors() {
+    for (said, errors) in [("5 1", 0), ("4 0", 0), ("3 4", 1), ("11 0", 1)] {
+        let flow = flow(&format!("0 > S \n 0.1 icmp {said} quotes >"));
+        assert_eq!((flow.icmp.len(), flow.stray_icmp.len()), (errors, 0), "{said}");
+    }
+}
+
+#[test]
 fn icmp_errors_that_quote_what_was_not_sent_leave_no_true_one_out() {
     let strays = "0.1 icmp 3 1 quotes > seq=5 \n".repeat(40);
     let flow = flow(&format!("0 > S \n {strays} 0.2 icmp 3 3 quotes > \n 1 > S"));

@@ -52,7 +52,7 @@ pub(super) fn piece(piece: Piece<'_>, memory: &mut Memory, source: SourceIndex, 
     let mut alone = 0;
     let mut orphan = None;
     let mut in_vain = 0;
-    while let Some((start, end)) = hits.find(bytes, at) {
+    while let Some((start, end)) = hits.find(bytes, at, |_| {}) {
         let (from, to) = match piece.around(at, start, within) {
             Around::Block(from, to) => (from, to),
             Around::Torn(to) => {

@@ -230,9 +230,14 @@ impl Framing {
 }
 
 impl Hits<'_> {
-    /// The first hit at or after `at`, as a range of bytes.
-    pub(super) fn find(&mut self, piece: &[u8], at: usize) -> Option<(usize, usize)> {
-        let trigger = self.trigger.from(at, || self.events.find(piece, at));
+    /// The first hit at or after `at`, as a range of bytes. `heading` gets the places before it that a heading may hold.
+    pub(super) fn find(
+        &mut self,
+        piece: &[u8],
+        at: usize,
+        heading: impl FnMut(usize),
+    ) -> Option<(usize, usize)> {
+        let trigger = self.trigger.from(at, || self.events.find(piece, at, heading));
         let Some(array) = self.array else { return trigger };
         let array = self.next.from(at, || {
             let n = piece.get(at..).and_then(|p| memmem::find(p, array))? + at;
@@ -505,7 +510,7 @@ mod tests {
         let events = EventSet::builtin();
         let mut hits = Framing::JournalJson.hits(&events);
         let (mut at, mut found) = (0, Vec::new());
-        while let Some((start, end)) = hits.find(text.as_bytes(), at) {
+        while let Some((start, end)) = hits.find(text.as_bytes(), at, |_| {}) {
             found.push(&text[start..end]);
             at = end;
         }

@@ -187,9 +187,15 @@ impl EventSet {
         self.events.get(index)
     }
 
-    /// The first trigger in `text` at or after `from`, as a range of bytes.
-    pub(super) fn find(&self, text: &[u8], from: usize) -> Option<(usize, usize)> {
-        self.search.find(text, from)
+    /// The first trigger in `text` at or after `from`, as a range of bytes. `heading` gets the places before it that a
+    /// heading may hold.
+    pub(super) fn find(
+        &self,
+        text: &[u8],
+        from: usize,
+        heading: impl FnMut(usize),
+    ) -> Option<(usize, usize)> {
+        self.search.find(text, from, heading)
     }
 
     /// The event that the reason of a parsed message tells of: a function of reason, edge and side alone.
@@ -331,7 +337,7 @@ impl EventSet {
             let _ = write!(text, " (reason: {:?})", parsed.tail);
             return Some(text);
         }
-        if self.find(line.as_bytes(), 0).is_none() {
+        if self.find(line.as_bytes(), 0, |_| {}).is_none() {
             return Some("no trigger stands in this sample".to_owned());
         }
         let Sample::Fields { fields, .. } = sample else { return None };

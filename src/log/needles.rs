@@ -36,10 +36,12 @@ pub(super) fn choose(triggers: &[&[u8]], window: usize) -> Vec<Choice> {
         triggers.get(trigger).and_then(|t| t.get(front..front + window)).unwrap_or_default()
     };
     let mut chosen: Vec<Option<Choice>> = vec![None; triggers.len()];
+    let mut buckets = [(); BUCKETS].map(|()| Bucket::new(&usual));
     for (n, trigger) in (0..SWEEPS).flat_map(|_| triggers.iter().enumerate()) {
-        let mut buckets = [(); BUCKETS].map(|()| Bucket::new(&usual));
-        for (other, choice) in chosen.iter().enumerate().filter_map(|(other, c)| Some((other, (*c)?))) {
-            if other != n {
+        if let Some(left) = chosen.get_mut(n).and_then(Option::take) {
+            buckets[left.bucket] = Bucket::new(&usual);
+            let choices = chosen.iter().enumerate().filter_map(|(other, choice)| Some((other, (*choice)?)));
+            for (other, choice) in choices.filter(|(_, choice)| choice.bucket == left.bucket) {
                 buckets[choice.bucket].add(needle(other, choice.front), &usual);
             }
         }
@@ -49,6 +51,9 @@ pub(super) fn choose(triggers: &[&[u8]], window: usize) -> Vec<Choice> {
             (0..BUCKETS).map(|bucket| (cost(bucket), Choice { front, bucket })).collect::<Vec<_>>()
         });
         let best = costs.min_by_key(|(cost, _)| *cost).map(|(_, choice)| choice);
+        if let Some(best) = best {
+            buckets[best.bucket].add(needle(n, best.front), &usual);
+        }
         if let Some(choice) = chosen.get_mut(n) {
             *choice = best;
         }

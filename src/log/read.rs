@@ -104,6 +104,8 @@ pub(super) struct Finds {
     pub long_lost: bool,
     /// The line of the first hit in an entry that is not all there.
     pub torn: Option<u64>,
+    /// A heading stands between lines, behind which a container's words follow.
+    pub headed: bool,
     /// Lines look as if an output of another kind began there.
     pub mixed: bool,
 }
@@ -248,7 +250,7 @@ pub(super) fn tell(
     let told = classify::classify(peeled, events, memory);
     // What tells of a failure has told why; in anything else the words of one may stand behind what is read.
     let behind = peeled.message.as_bytes().get(grammar::MAX_TEXT..).filter(|b| !b.is_empty());
-    let lost = !matches!(told, Told::Event(_)) && behind.is_some_and(|b| events.find(b, 0).is_some());
+    let lost = !matches!(told, Told::Event(_)) && behind.is_some_and(|b| events.find(b, 0, |_| {}).is_some());
     out.count_long(behind.is_some(), lost, lines.first().map_or(0, |line| line.number));
     match told {
         Told::Event(known) => out.hits.push(hit(end, peeled, lines, memory, What::Event(known))),

@@ -25,7 +25,7 @@ use super::timebase::Anchors;
 use super::version;
 use super::windows::{self, Window, Windows, cut};
 use super::{EventSet, LogLine, grammar, seam};
-use crate::bundle::{InputReport, Source, SourceIndex, SourceKind, Strangers};
+use crate::bundle::{self, InputReport, Source, SourceIndex, SourceKind, Strangers};
 use crate::error::Place;
 use crate::time::Timestamp;
 
@@ -189,7 +189,7 @@ impl<R: Read> Work<'_, '_, R> {
             let done = window.piece(&buffer, self.framing);
             self.source.add_read(window.len as u64);
             let mut finds = scan_one(done, &mut memory, self.source, self.events);
-            finds.mixed = is_mixed(done, self.source, STEP);
+            finds.mixed = (finds.headed && !self.source.is_parted()) || is_mixed(done, self.source, STEP);
             let pieces = vec![finds];
             let end = End::of(done, &window);
             let too_long = window.too_long.then_some(window.len);
@@ -387,7 +387,8 @@ fn scan_piece(
     let mut at = 0;
     let mut counted = 0;
     let mut hits = framing.hits(events);
-    while let Some((start, end)) = hits.find(piece, at) {
+    let mut headings = Headings::default();
+    while let Some((start, end)) = hits.find(piece, at, |place| headings.look(piece, place)) {
         let line_start = memrchr(b'\n', piece.get(..start).unwrap_or_default()).map_or(0, |n| n + 1);
         let line_end = memchr(b'\n', piece.get(end..).unwrap_or_default()).map_or(piece.len(), |n| end + n);
         out.lines += memchr_iter(b'\n', piece.get(counted..line_start).unwrap_or_default()).count() as u64;
@@ -405,7 +406,30 @@ fn scan_piece(
     }
     out.lines += memchr_iter(b'\n', piece.get(counted..).unwrap_or_default()).count() as u64;
     out.lines += u64::from(piece.last().is_some_and(|&b| b != b'\n'));
+    out.headed = headings.found && framing == Framing::Lines;
     out
+}
+
+/// Looks for headings behind which a container's words follow.
+#[derive(Default)]
+struct Headings {
+    found: bool,
+    /// Where the last line ends that was looked at.
+    looked: usize,
+}
+
+impl Headings {
+    /// Looks at the line of this place, which lies behind those that were looked at or in the last of them.
+    fn look(&mut self, piece: &[u8], place: usize) {
+        if self.found || place < self.looked {
+            return;
+        }
+        let before = piece.get(self.looked..place).unwrap_or_default();
+        let start = memrchr(b'\n', before).map_or(self.looked, |n| self.looked + n + 1);
+        let rest = piece.get(place..).unwrap_or_default();
+        self.looked = memchr(b'\n', rest).map_or(piece.len(), |n| place + n);
+        self.found = bundle::heads_container(piece.get(start..self.looked).unwrap_or_default());
+    }
 }
 
 /// What the first entries of a file say.

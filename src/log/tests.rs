@@ -71,6 +71,29 @@ fn what_the_webhook_authenticator_says_and_the_request_that_failed_with_it_are_o
 
 /// Who may write what only an API server writes: a pod that is none, by path or by what a collector says, does not.
 #[test]
+fn a_heading_far_behind_in_a_log_tells_whose_words_follow() {
+    let usual = "I1121 02:00:00.000001    7 alloc.go:330] \"allocated clusterIPs\" service=\"a/kubectl \"\n";
+    let own = dispatcher("02:00:05.000001");
+    let theirs = own.replace("v.example", "w.example").replace("v.ns", "w.ns").replace(":05.", ":06.");
+    for heading in [
+        "$ kubectl logs -n tenant e-0",
+        "root@cp-1:/var/tmp# oc logs -n tenant e-0",
+        "> kubectl logs -n tenant e-0",
+        "$ tail -n 5 /var/log/pods/tenant_e-0_u/c/0.log",
+        "==> dump/tenant/e-0/logs.txt <==",
+        "==== START logs for container c of pod tenant/e-0 ====",
+    ] {
+        for between in [usual, &own] {
+            let text = format!("{}{between}{heading}\n{theirs}{}", usual.repeat(20_000), usual.repeat(200));
+            let logs = read_files(&[("kube-apiserver.log", &text)]);
+            let told: Vec<_> = logs.events.iter().map(|e| e.pod.as_deref().filter(|_| e.pretends)).collect();
+            let own = (between != usual).then_some(None);
+            assert_eq!(told, own.into_iter().chain([Some("tenant/e-0")]).collect::<Vec<_>>(), "{heading}");
+        }
+    }
+}
+
+#[test]
 fn words_of_an_api_server_in_the_log_of_another_pod_pretend() {
     const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
     let line = dispatcher("02:00:05.000001");

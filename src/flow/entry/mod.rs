@@ -215,7 +215,7 @@ impl<O: Observer> Entry<O> {
         if self.is_quoted_only() {
             self.last = error.at;
         }
-        self.icmp.push(error);
+        self.icmp.extend(Some(error).filter(IcmpError::is_error));
         self.part_with_strays();
         self.icmp.truncate(ICMP_ERRORS);
         if let (Transport::Tcp(connection), Some(flags)) = (&mut self.transport, quote) {
