@@ -84,6 +84,9 @@ pub(super) const UNAUTHENTICATED: &str = "Unable to authenticate the request";
 /// Reads the message of a peeled line.
 pub(super) fn parse(peeled: &Peeled<'_>) -> Parsed {
     let (headline, values) = structure(peeled);
+    if foreign::is_echo(peeled, &headline, &values) {
+        return Parsed::default();
+    }
     let mut out = Parsed { text: failure_text(&headline, &values).to_owned(), ..Parsed::default() };
     for _ in 0..4 {
         if !out.text.contains("\\\"") {
@@ -147,7 +150,8 @@ fn failure_text<'t>(headline: &'t str, values: &'t [(String, String)]) -> &'t st
         ["err", "error", "output", "probeResult", "message", "addedInfo", "statusStack", "note"];
     let told = KEYS.iter().find_map(|key| value(values, key).filter(|v| v.len() > 2));
     let answers = || value(values, "URI").is_some_and(|uri| uri.contains("/proxy"));
-    told.filter(|text| headline != "HTTP" || !answers() || text.contains(UNREACHED)).unwrap_or(headline)
+    told.filter(|text| headline != foreign::ACCESS || !answers() || text.contains(UNREACHED))
+        .unwrap_or(headline)
 }
 
 fn copy_of(peeled: &Peeled<'_>, headline: &str, text: &str, values: &[(String, String)]) -> Option<CopyOf> {
@@ -159,7 +163,7 @@ fn copy_of(peeled: &Peeled<'_>, headline: &str, text: &str, values: &[(String, S
         return Some(CopyOf::Client);
     }
     match headline {
-        "HTTP" => Some(CopyOf::HttpLog),
+        foreign::ACCESS => Some(CopyOf::HttpLog),
         "changing APIService availability" => Some(CopyOf::Availability),
         UNAUTHENTICATED => Some(CopyOf::Unhandled),
         _ if headline.starts_with(BODY_UNREAD) => Some(CopyOf::Body),
