@@ -198,7 +198,7 @@ impl<R: BufRead> Read for ZstdFrames<R> {
             match self.state.take() {
                 None => return Ok(0),
                 Some(Zstd::Within(mut decoder)) => match decoder.read(buf)? {
-                    0 => self.state = Some(Zstd::Between(decoder.into_inner().into_inner().1)),
+                    0 => self.state = Some(Zstd::Between(end_frame(*decoder)?)),
                     n => {
                         self.state = Some(Zstd::Within(decoder));
                         return Ok(n);
@@ -227,6 +227,18 @@ fn next_frame<R: BufRead>(mut source: R) -> io::Result<Zstd<R>> {
     }
     let decoder = StreamingDecoder::new(io::Cursor::new(magic).chain(source)).map_err(io::Error::other)?;
     Ok(Zstd::Within(Box::new(decoder)))
+}
+
+/// What stands behind a frame that was read to its end, if its content is what its checksum says: the decoder only
+/// computes it (RFC 8878 §3.1.1).
+fn end_frame<R: BufRead>(frame: Frame<R>) -> io::Result<R> {
+    let (source, decoder) = frame.into_parts();
+    match decoder.get_checksum_from_data() {
+        Some(stored) if decoder.get_calculated_checksum() != Some(stored) => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "the content does not match its checksum"))
+        }
+        _ => Ok(source.into_inner().1),
+    }
 }
 
 /// lz4 frames one after another.

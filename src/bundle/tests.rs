@@ -387,6 +387,34 @@ fn every_compression_is_read_as_one_stream() {
     }
 }
 
+/// Whatever bit of a compressed file is another, its content is what it was, or the damage is said.
+#[test]
+fn content_that_does_not_match_its_checksum_is_said() {
+    let info = lz4_flex::frame::FrameInfo::new().content_checksum(true);
+    let mut lz4 = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
+    lz4.write_all(LOG).unwrap();
+    let table = [
+        ("gzip", gzip(LOG)),
+        ("zstd", zstd(LOG)),
+        ("bzip2", bzip2(LOG)),
+        ("lz4", lz4.finish().unwrap()),
+        ("xz", xz_log()),
+    ];
+    for (name, stored) in &table {
+        for (at, bit) in (0..stored.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            let mut flipped = stored.clone();
+            flipped[at] ^= 1 << bit;
+            let read = codec::unpacked(&flipped, 1 << 20);
+            assert!(read.is_err() || read.unwrap() == LOG, "{name}: bit {bit} of byte {at}");
+        }
+    }
+    let mut flipped = zstd(LOG);
+    *flipped.last_mut().unwrap() ^= 1;
+    let source = &of(&[("x.log", &flipped)]).sources[0];
+    let error = source.open().unwrap().read_to_end(&mut Vec::new()).unwrap_err();
+    assert_eq!(error.to_string(), "the content does not match its checksum");
+}
+
 #[test]
 fn archives_give_their_members_in_order_of_path() {
     let capture = pcap();
