@@ -1,5 +1,6 @@
 //! Small made worlds for the tests of the join: flows and events in a line each.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -271,7 +272,8 @@ fn capture(n: u16) -> CaptureReport {
             host: None,
             files: vec![SourceIndex(u32::from(n) + 1)],
         },
-        interfaces: Vec::new(),
+        interfaces: BTreeSet::new(),
+        filters: BTreeSet::new(),
         link_types: Vec::new(),
         first: Some(sec(0.0)),
         last: Some(sec(1000.0)),

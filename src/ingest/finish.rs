@@ -1,5 +1,6 @@
 //! Counts over a whole capture, and the order of its flows.
 
+use std::collections::BTreeSet;
 use std::hash::BuildHasher as _;
 use std::ops::Range;
 
@@ -20,7 +21,11 @@ pub(super) struct Tally {
     pub(super) problems: Weirds,
     pub(super) neighbors: Neighbors,
     link_types: Vec<LinkType>,
-    interfaces: Vec<Interface>,
+    /// Names and filters of the interfaces.
+    pub(super) interfaces: BTreeSet<String>,
+    pub(super) filters: BTreeSet<String>,
+    /// Frames that they dropped, where files say so.
+    drops: Option<u64>,
     /// Earliest and latest frame.
     span: Option<(Timestamp, Timestamp)>,
     /// First and last frame of the file, as they stand in it.
@@ -93,14 +98,15 @@ impl Tally {
         }
     }
 
-    /// Takes the interfaces of a file that is read, and its number among those of the capture.
-    pub(super) fn end_of_file(&mut self, interfaces: Vec<Interface>, number: Option<u32>) {
+    /// Takes what the interfaces of a file that is read dropped, and its number among those of the capture.
+    pub(super) fn end_of_file(&mut self, interfaces: &[Interface], number: Option<u32>) {
         if let Some(ends) = self.ends.take() {
             self.files.end_of_file(ends, std::mem::take(&mut self.silence), number);
         } else {
             self.files.end_of_empty(number);
         }
-        self.interfaces.extend(interfaces);
+        let dropped = interfaces.iter().filter_map(|i| i.drops);
+        self.drops = self.drops.into_iter().chain(dropped).reduce(u64::saturating_add);
     }
 }
 
@@ -150,7 +156,7 @@ fn report(set: CaptureSet, tally: Tally, totals: &Totals, spilled_bytes: u64) ->
         last: tally.span.map(|(_, last)| last),
         holes: tally.files.holes(),
         frames: tally.frames,
-        drops: tally.interfaces.iter().filter_map(|i| i.drops).reduce(u64::saturating_add),
+        drops: tally.drops,
         snaplen_cut: tally.snaplen_cut,
         duplicates: totals.duplicates,
         ack_lost_segments: totals.ack_lost_segments,
@@ -162,6 +168,7 @@ fn report(set: CaptureSet, tally: Tally, totals: &Totals, spilled_bytes: u64) ->
         retransmissions: totals.retransmissions,
         spilled_bytes,
         interfaces: tally.interfaces,
+        filters: tally.filters,
         set,
     }
 }

@@ -4,10 +4,11 @@
 //! while the one before is decoded and dealt to a fixed number of shards by flow hash; what crosses flows (fragments,
 //! neighbours) is done serially between windows, in frame order. Decides nothing about what the facts mean.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::bundle::{InputReport, Limits, Source, SourceIndex};
-use crate::capture::{CaptureIndex, CaptureSet, Interface};
+use crate::capture::{CaptureIndex, CaptureSet};
 use crate::dns::DnsFacts;
 use crate::flow::codec::{Codec, Coded, optional};
 use crate::flow::{Flow, Moment};
@@ -24,6 +25,7 @@ mod neighbors;
 mod observer;
 mod prefix;
 pub mod replay;
+mod room;
 mod run;
 
 pub use flows::{Flows, Record};
@@ -63,8 +65,10 @@ pub struct FlowIndex(pub u32);
 pub struct CaptureReport {
     /// Name, host and files.
     pub set: CaptureSet,
-    /// Interfaces of all files.
-    pub interfaces: Vec<Interface>,
+    /// Names of the interfaces of all files, where these say so.
+    pub interfaces: BTreeSet<String>,
+    /// What they let through, where the files say so.
+    pub filters: BTreeSet<String>,
     /// Link types of the frames, by name, in order of first use.
     pub link_types: Vec<String>,
     /// Earliest frame.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::NeighborFact;
+use super::room::MAX_QUESTIONS;
 use crate::capture::{CaptureIndex, Window};
 use crate::error::{Place, Weirds};
 use crate::flow::{FrameRef, Moment};
@@ -22,13 +23,13 @@ pub(super) struct Neighbors {
 }
 
 impl Neighbors {
-    /// Notes requests and answers; at most [`MAX_NEIGHBORS`] pairs.
+    /// Notes requests and answers; at most [`MAX_NEIGHBORS`] pairs, and `most`.
     pub(super) fn add(
         &mut self,
-        capture: CaptureIndex,
+        (capture, file): (CaptureIndex, u16),
         window: &Window,
-        file: u16,
         packets: &[Packet],
+        most: usize,
         problems: &mut Weirds,
     ) {
         for packet in packets {
@@ -37,7 +38,7 @@ impl Neighbors {
                 Moment { frame: FrameRef::new(file, window.number(frame)), time: window.frames[frame].time };
             match neighbor(packet, window) {
                 Some(Neighbor::Request { address, asked_by }) => {
-                    self.request(capture, address, asked_by, at, problems);
+                    self.request(capture, (address, asked_by), at, most, problems);
                 }
                 Some(Neighbor::Answer { address }) => self.answer(address, at),
                 None => {}
@@ -48,9 +49,9 @@ impl Neighbors {
     fn request(
         &mut self,
         capture: CaptureIndex,
-        address: IpAddr,
-        asked_by: IpAddr,
+        (address, asked_by): (IpAddr, IpAddr),
         at: Moment,
+        most: usize,
         problems: &mut Weirds,
     ) {
         if let Some(fact) = self.facts.get_mut(&(address, asked_by)) {
@@ -58,9 +59,9 @@ impl Neighbors {
             fact.requests += 1;
             return;
         }
-        if self.facts.len() >= MAX_NEIGHBORS {
+        if self.facts.len() >= most.min(MAX_NEIGHBORS) {
             return problems.note("limit_neighbors", Place::Frame(at.frame.number()), || {
-                format!("more than {MAX_NEIGHBORS} ARP or ND questions; later ones are not kept")
+                format!("more than {MAX_NEIGHBORS} ARP or ND questions, or {MAX_QUESTIONS} of all captures; later ones are not kept")
             });
         }
         let fact =
@@ -75,6 +76,11 @@ impl Neighbors {
                 fact.answered = Some(at);
             }
         }
+    }
+
+    /// How many questions there are.
+    pub(super) fn len(&self) -> usize {
+        self.facts.len()
     }
 
     /// The questions, by first frame.
@@ -105,7 +111,8 @@ mod tests {
     fn the_first_answer_is_for_all_who_asked_before() {
         let (mut neighbors, mut problems) = (Neighbors::default(), Weirds::default());
         let mut ask = |neighbors: &mut Neighbors, address, asker, number| {
-            neighbors.request(CaptureIndex(0), ip(address), ip(asker), at(number), &mut problems);
+            let most = MAX_NEIGHBORS;
+            neighbors.request(CaptureIndex(0), (ip(address), ip(asker)), at(number), most, &mut problems);
         };
         ask(&mut neighbors, 1, 10, 1);
         ask(&mut neighbors, 1, 11, 2);
@@ -124,13 +131,16 @@ mod tests {
 
     #[test]
     fn answers_look_at_no_question_twice() {
-        let (mut neighbors, mut problems) = (Neighbors::default(), Weirds::default());
-        for asker in 0..=MAX_NEIGHBORS as u32 {
-            neighbors.request(CaptureIndex(0), ip(1), ip(asker), at(1), &mut problems);
+        for (most, kept) in [(MAX_QUESTIONS, MAX_NEIGHBORS), (100, 100), (0, 0)] {
+            let (mut neighbors, mut problems) = (Neighbors::default(), Weirds::default());
+            for asker in 0..=kept as u32 {
+                neighbors.request(CaptureIndex(0), (ip(1), ip(asker)), at(1), most, &mut problems);
+            }
+            let said: Vec<_> = problems.iter().map(|w| (w.name, w.count)).collect();
+            assert_eq!((neighbors.len(), said), (kept, vec![("limit_neighbors", 1)]));
+            neighbors.answer(ip(1), at(2));
+            assert!(neighbors.unanswered.is_empty());
+            assert!(neighbors.facts().iter().all(|f| f.answered == Some(at(2))));
         }
-        assert_eq!(problems.iter().map(|w| (w.name, w.count)).collect::<Vec<_>>(), [("limit_neighbors", 1)]);
-        neighbors.answer(ip(1), at(2));
-        assert!(neighbors.unanswered.is_empty());
-        assert!(neighbors.facts().iter().all(|f| f.answered == Some(at(2))));
     }
 }

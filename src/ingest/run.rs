@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::finish::{self, Print, Tally};
 use super::keys::Keys;
 use super::observer::AppObserver;
+use super::room::Room;
 use super::{Flows, IngestOptions, Ingested};
 use crate::bundle::{InputReport, Source};
 use crate::capture::{self, CaptureIndex, CaptureReader, CaptureSet, Window};
@@ -28,7 +29,7 @@ fn run_at_most(most: usize, sources: &[Source], options: &IngestOptions) -> Inge
     let records = share_of(options.max_memory, RECORD_SHARE);
     let mut all = Ingested { flows: Flows::with_limit(records), ..Ingested::default() };
     let mut keys = Keys::read(sources, &mut all.inputs);
-    let mut read = HashMap::new();
+    let (mut room, mut read) = (Room::default(), HashMap::new());
     for set in capture::group(sources) {
         let index = all.captures.len();
         let Some(index) = u16::try_from(index).ok().filter(|_| index < most).map(CaptureIndex) else {
@@ -36,7 +37,8 @@ fn run_at_most(most: usize, sources: &[Source], options: &IngestOptions) -> Inge
             continue;
         };
         let fragments = super::reassembler(sources);
-        Capture::new(index, set, options, &mut keys, fragments).run(sources, &mut read, &mut all);
+        Capture::new(index, set, options, (&mut keys, &mut room), fragments)
+            .run(sources, &mut read, &mut all);
     }
     all
 }
@@ -66,6 +68,7 @@ struct Capture<'o> {
     set: CaptureSet,
     options: &'o IngestOptions,
     keys: &'o mut Keys,
+    room: &'o mut Room,
     decode: DecodeOptions,
     shards: Vec<Shard<AppObserver>>,
     reassembler: Reassembler,
@@ -94,7 +97,7 @@ impl<'o> Capture<'o> {
         index: CaptureIndex,
         set: CaptureSet,
         options: &'o IngestOptions,
-        keys: &'o mut Keys,
+        (keys, room): (&'o mut Keys, &'o mut Room),
         reassembler: Reassembler,
     ) -> Self {
         let shard = ShardOptions {
@@ -108,6 +111,7 @@ impl<'o> Capture<'o> {
             set,
             options,
             keys,
+            room,
             decode: DecodeOptions { vxlan_ports: options.vxlan_ports.clone() },
             shards: (0..SHARDS).map(|_| Shard::new(AppObserver::default(), shard)).collect(),
             reassembler,
@@ -140,6 +144,7 @@ impl<'o> Capture<'o> {
                 Entry::Vacant(place) => _ = place.insert(self.set.name.clone()),
             }
         }
+        self.room.questions -= self.tally.neighbors.len();
         let ends = self.shards.into_par_iter().map(Shard::end).collect();
         finish::finish(self.index, self.set, self.tally, ends, self.options.from, all);
     }
@@ -165,12 +170,15 @@ impl<'o> Capture<'o> {
             (more, ()) = rayon::join(|| reader.fill(&mut next), work);
             std::mem::swap(&mut current, &mut next);
         }
-        let summary = reader.finish();
+        let mut summary = reader.finish();
         report.bytes = summary.bytes;
         report.frames = Some(summary.frames);
         report.problems.merge(summary.problems);
         report.problems.merge(std::mem::take(&mut self.tally.problems));
-        self.tally.end_of_file(summary.interfaces, capture::number_of(&source.path));
+        self.tally.end_of_file(&summary.interfaces, capture::number_of(&source.path));
+        let texts = (&mut self.tally.interfaces, &mut self.tally.filters);
+        self.room.interfaces(&summary.interfaces, texts, &mut report.problems);
+        self.room.journal(&mut summary.journal_entries, &mut report.problems);
         self.keys.end_of_file();
         if !summary.journal_entries.is_empty() {
             all.journals.push((report.source, summary.journal_entries));
@@ -212,7 +220,8 @@ impl<'o> Capture<'o> {
             self.tally.add(&mut chunk.tally);
             self.tally.problems.merge(std::mem::take(&mut chunk.problems));
             let Tally { neighbors, problems, .. } = &mut self.tally;
-            neighbors.add(self.index, window, file, &chunk.dealt.neighbors, problems);
+            let of = (self.index, file);
+            neighbors.add(of, window, &chunk.dealt.neighbors, self.room.questions, problems);
         }
         let (window, chunks) = (&*window, &*chunks);
         self.shards.par_iter_mut().enumerate().for_each(|(n, shard)| {
@@ -418,7 +427,8 @@ mod tests {
     fn secrets_are_not_copied_for_each_block_of_them() {
         let (options, mut keys) = (IngestOptions::default(), Keys::default());
         let set = CaptureSet { name: String::new(), host: None, files: Vec::new() };
-        let mut capture = Capture::new(CaptureIndex(0), set, &options, &mut keys, Reassembler::new(0));
+        let shared = (&mut keys, &mut Room::default());
+        let mut capture = Capture::new(CaptureIndex(0), set, &options, shared, Reassembler::new(0));
         let line = |n: u8| format!("CLIENT_RANDOM {} {}\n", format!("{n:02x}").repeat(32), "11".repeat(48));
         let mut blocks = line(1);
         capture.take_keys(&blocks);

@@ -62,17 +62,13 @@ pub(super) fn captures(world: &World, correlated: &Correlated) -> Vec<Capture> {
 }
 
 fn capture(world: &World, report: &CaptureReport, clock: Clock) -> Capture {
-    let mut interfaces: Vec<_> = report.interfaces.iter().filter_map(|i| i.name.clone()).collect();
-    let mut filters: Vec<_> = report.interfaces.iter().filter_map(|i| i.filter.clone()).collect();
-    interfaces.dedup();
-    filters.dedup();
     Capture {
         name: report.set.name.clone(),
         host: report.set.host.clone(),
         files: report.set.files.iter().map(|f| path(world, *f)).collect(),
         link_types: report.link_types.clone(),
-        interfaces,
-        filters,
+        interfaces: report.interfaces.iter().cloned().collect(),
+        filters: report.filters.iter().cloned().collect(),
         first_time: text(report.first),
         last_time: text(report.last),
         frames: report.frames,

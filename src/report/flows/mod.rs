@@ -219,6 +219,7 @@ const SLOTS_PER_THREAD: usize = 4;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use super::*;
@@ -286,7 +287,8 @@ mod tests {
     fn wire(flows: u32) -> Ingested {
         let capture = CaptureReport {
             set: CaptureSet { name: "node-1".to_owned(), host: None, files: Vec::new() },
-            interfaces: Vec::new(),
+            interfaces: BTreeSet::new(),
+            filters: BTreeSet::new(),
             link_types: Vec::new(),
             first: None,
             last: None,
