@@ -611,6 +611,10 @@ fn a_reset_behind_which_nothing_goes_on_ends_the_connection() {
         ("2 > A seq=10 ack=200000001 \n 2.1 < RA seq=1 ack=10", Some((21, false))),
         ("2 > R seq=1000 \n 3 < R seq=1", Some((30, true))), // the first only asks
         ("2 < R seq=1 \n 3 < R seq=1000", Some((20, true))),
+        ("2 < PA seq=1 ack=10 len=9 \n 2.1 < R seq=1", Some((21, false))), // the capture may show it late
+        ("2 < PA seq=1 ack=10 len=9 \n 2.1 < R seq=1 \n 2.2 < R seq=1", Some((21, false))),
+        ("2 < PA seq=1 ack=10 len=9 \n 2.1 < R seq=1 \n 2.2 < FA seq=10 ack=10", None), // below the window
+        ("2 < PA seq=1 ack=10 len=9 \n 2.1 < R seq=1 \n 2.2 < R seq=10", Some((22, true))),
     ];
     for (segments, expected) in rows {
         assert_eq!(reset(segments), expected, "{segments}");

@@ -72,7 +72,7 @@ pub(super) struct Connection {
     begun: bool,
     /// The bits before the last segment.
     shown_completeness: u8,
-    /// A RST out of reach, as long as the connection does not go on.
+    /// A RST that nobody takes, as long as the connection does not go on.
     doubtful: Option<Box<Reset>>,
     late: Late,
     /// Where the first of what each side sent again in vain begins.
@@ -144,7 +144,7 @@ impl Connection {
         if let Some(options) = handshake {
             self.syn(segment, options);
         }
-        self.note_reset(segment);
+        self.note_reset(segment, jump);
         let acked = self.acknowledgment(segment);
         if labels.has(Labels::DUPLICATE_ACK) {
             let count = &mut self.facts.loss[segment.dir.other()].duplicate_acks;
@@ -264,8 +264,9 @@ impl Connection {
         }
     }
 
-    /// RFC 9293 §3.5.2: the first RST, and what it ended. One that only asks (RFC 5961 §3.2) gives way to one that ends.
-    fn note_reset(&mut self, segment: &Segment<'_>) {
+    /// RFC 9293 §3.5.2: the first RST, and what it ended. One that only asks (RFC 5961 §3.2) gives way to one that ends, one
+    /// with a number that was passed already is taken by nobody. `jump`: how far its number lies beyond what was sent.
+    fn note_reset(&mut self, segment: &Segment<'_>, jump: i64) {
         if !segment.has(RST) {
             return;
         }
@@ -274,6 +275,10 @@ impl Connection {
             self.late.refused = Some(Seq(segment.packet.ack));
         }
         let reset = self.reset(segment);
+        if jump < 0 && self.facts.established.is_some() && !reset.is_taken() {
+            self.doubt_reset(segment);
+            return;
+        }
         let asks = |first: &Reset| !first.is_taken() && reset.is_taken();
         if self.facts.reset.as_ref().is_none_or(asks) {
             self.facts.reset = Some(reset);

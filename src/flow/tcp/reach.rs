@@ -61,7 +61,7 @@ impl Connection {
     /// The connection goes on: what was sent before the RST arrived does not count.
     pub(super) fn lift_doubt(&mut self, segment: &Segment<'_>) {
         let under_way = |r: &Reset| segment.dir != r.from && segment.at.time - r.at.time < UNDER_WAY;
-        if self.doubtful.as_deref().is_some_and(|reset| !under_way(reset)) {
+        if !segment.has(RST) && self.doubtful.as_deref().is_some_and(|reset| !under_way(reset)) {
             self.doubtful = None;
         }
     }
