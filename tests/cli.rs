@@ -132,6 +132,7 @@ fn mistakes_in_the_arguments() {
         (&["analyse", SAMPLE], "analyze"),
         (&["analyze"], "INPUT"),
         (&["analyze", "--threads", "many", SAMPLE], "--threads"),
+        (&["analyze", "--threads", "20000", SAMPLE], "0..=512"),
         (&["analyze", "--max-memory", "lots", SAMPLE], "--max-memory"),
         (&["analyze", "--tz", "Middle/Earth", SAMPLE], "Middle/Earth"),
         (&["flows", "--format", "xml", SAMPLE], "xml"),

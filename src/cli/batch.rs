@@ -12,9 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::args::BatchArguments;
+use super::clash::{self, Output};
 use super::load::{self, Scope};
 use super::progress::Progress;
 use super::redact::{self, Mask};
@@ -26,6 +28,7 @@ use crate::report::document::Report;
 use crate::report::words;
 
 mod fingerprint;
+mod place;
 mod summary;
 
 /// One line of `index.ndjson`.
@@ -101,23 +104,20 @@ struct Appended {
 
 impl Appended {
     fn new(path: &Path, file: std::io::Result<fs::File>) -> Result<Self, Error> {
-        let file = file.map_err(|error| unwritten(path, &error))?;
+        let file = file.map_err(|error| output::unwritten(path, &error))?;
         Ok(Self { path: path.to_owned(), file })
     }
 
     fn line(&mut self, line: &str) -> Result<(), Error> {
-        writeln!(self.file, "{line}").map_err(|error| unwritten(&self.path, &error))
+        writeln!(self.file, "{line}").map_err(|error| output::unwritten(&self.path, &error))
     }
-}
-
-fn unwritten(path: &Path, error: &std::io::Error) -> Error {
-    Error::Output(path.display().to_string(), error.to_string())
 }
 
 pub(super) fn run(typed: &BatchArguments, settings: &Settings) -> Result<Outcome, Error> {
     let bundles = bundles(typed, settings.limits.members)?;
-    fs::create_dir_all(&typed.output).map_err(|error| unwritten(&typed.output, &error))?;
-    let index = typed.output.join("index.ndjson");
+    fs::create_dir_all(&typed.output).map_err(|error| output::unwritten(&typed.output, &error))?;
+    let index = typed.output.join(place::INDEX);
+    refuse(typed, &bundles, &index)?;
     let entries = known(&index, &typed.output, &bundles, settings);
     let file = fs::OpenOptions::new().create(true).append(true).open(&index);
     let mut file = Appended::new(&index, file)?;
@@ -139,12 +139,20 @@ pub(super) fn run(typed: &BatchArguments, settings: &Settings) -> Result<Outcome
         }
         Ok(())
     };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..typed.jobs.max(1)).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|w| w.join().unwrap_or(Ok(())))
-    })?;
+    let jobs = typed.jobs.clamp(1, rayon::current_num_threads());
+    (0..jobs).into_par_iter().with_max_len(1).try_for_each(|_| work())?;
     let book = book.into_inner().map_err(|e| Error::Output("index.ndjson".to_owned(), e.to_string()))?;
     finish(&book.entries, &index)
+}
+
+/// Refuses what would overwrite a file of a bundle, or another output.
+fn refuse(typed: &BatchArguments, bundles: &[Bundle], index: &Path) -> Result<(), Error> {
+    let reports = bundles.iter().map(|b| report_of(&typed.output, &b.name));
+    let reports = reports.chain([index.to_owned()]).map(|path| Output { option: "-o", path });
+    // Standard output, on which the summary is printed, and the map.
+    let outputs: Vec<_> = Output::of(None, &typed.how).into_iter().chain(reports).collect();
+    let inputs: Vec<_> = bundles.iter().map(|b| &b.path).collect();
+    clash::refuse(&inputs, &typed.how, &outputs)
 }
 
 impl Book {
@@ -173,6 +181,7 @@ fn bundles(typed: &BatchArguments, most: u64) -> Result<Vec<Bundle>, Error> {
     let failed = |e: std::io::Error| {
         Error::Input(directory.display().to_string(), format!("{e}; name a directory of bundles"))
     };
+    place::check(typed)?;
     let own = fs::canonicalize(output).ok();
     let listed = fs::read_dir(directory).map_err(failed)?;
     let mut paths =
@@ -183,6 +192,12 @@ fn bundles(typed: &BatchArguments, most: u64) -> Result<Vec<Bundle>, Error> {
     if paths.len() < all {
         let hidden = words::counted((all - paths.len()) as u64, "hidden name");
         super::say(&typed.show, &format!("{hidden} (beginning with a dot) left out"));
+    }
+    let all = paths.len();
+    paths.retain(|path| !place::holds_reports(path));
+    if paths.len() < all {
+        let earlier = words::counted((all - paths.len()) as u64, "folder");
+        super::say(&typed.show, &format!("{earlier} of reports of an earlier batch left out"));
     }
     paths.sort();
     let bundle = |(n, path): (usize, PathBuf)| {
@@ -210,6 +225,10 @@ fn unique_name(path: &Path) -> String {
 
 /// Bytes of a bundle's name in that of its report: file systems take 255 with all that is added.
 const LONGEST_NAME: usize = 200;
+
+fn report_of(output: &Path, bundle: &str) -> PathBuf {
+    output.join(format!("{bundle}.json"))
+}
 
 fn name_of(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
@@ -266,10 +285,13 @@ fn one(bundle: &Bundle, typed: &BatchArguments, settings: &Settings) -> Result<(
             return Ok((Entry { error: Some(mask.prose(&why)), ..blank }, mask.map()));
         }
     };
-    let file = format!("{}.json", bundle.name);
-    output::write(Some(&typed.output.join(&file)), |out| output::json_line(out, &report))?;
+    let path = report_of(&typed.output, &bundle.name);
+    output::write(Some(&path), |out| output::json_line(out, &report))?;
     let status = if partial { "partial" } else { "ok" };
-    Ok((filled(Entry { report: Some(file), status: status.to_owned(), ..blank }, &report), mask.map()))
+    Ok((
+        filled(Entry { report: Some(name_of(&path)), status: status.to_owned(), ..blank }, &report),
+        mask.map(),
+    ))
 }
 
 /// The entry of a bundle of which nothing is known yet.

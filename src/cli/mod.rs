@@ -5,11 +5,13 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 
-use self::args::{Arguments, Command, HowArguments, RulesCommand, SchemaKind, ShowArguments};
+use self::args::{Arguments, Command, HowArguments, ReadArguments, RulesCommand, SchemaKind, ShowArguments};
+use self::clash::Output;
 use self::redact::Mask;
 use self::settings::Settings;
 use crate::bundle::{Bundle, InputReport, SourceIndex};
@@ -21,6 +23,7 @@ mod analyze;
 pub mod args;
 mod batch;
 pub mod choices;
+mod clash;
 mod flows;
 mod load;
 pub mod output;
@@ -84,13 +87,18 @@ fn typed(args: Vec<OsString>) -> Result<Arguments, clap::Error> {
 /// Runs a command; one that reads a bundle on as many threads as were asked for.
 fn dispatch(command: &Command) -> Result<Outcome, Error> {
     let Some(how) = how(command) else { return run_command(command) };
-    let threads = how.threads.unwrap_or(0);
+    let threads = usize::from(how.threads);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     pool.map_err(|e| Error::Usage(format!("--threads {threads}: cannot start that many threads: {e}")))?
         .install(|| run_command(command))
 }
 
 fn run_command(command: &Command) -> Result<Outcome, Error> {
+    if let Some((read, results)) = read(command) {
+        let outputs = Output::of(results, &read.how);
+        clash::refuse(&read.inputs, &read.how, &outputs)?;
+        outputs.iter().try_for_each(|output| output::look_ahead(&output.path))?;
+    }
     let written = |work: &dyn Fn(&mut dyn std::io::Write) -> std::io::Result<()>| {
         output::write(None, |out| work(out)).map(|()| Outcome::Done)
     };
@@ -116,13 +124,26 @@ fn run_command(command: &Command) -> Result<Outcome, Error> {
 /// How to read, for commands that read bundles.
 fn how(command: &Command) -> Option<&HowArguments> {
     match command {
-        Command::Analyze(typed) => Some(&typed.read.how),
-        Command::Flows(typed) | Command::Logs(typed) | Command::Certs(typed) => Some(&typed.read.how),
-        Command::Timeline(typed) => Some(&typed.read.how),
-        Command::Extract(typed) => Some(&typed.read.how),
         Command::Batch(typed) => Some(&typed.how),
-        Command::Rules { command: RulesCommand::Explain { read, .. } } => Some(&read.how),
-        Command::Rules { .. } | Command::Schema { .. } | Command::Completions { .. } | Command::Man => None,
+        other => read(other).map(|(read, _)| &read.how),
+    }
+}
+
+/// What a command reads that reads one bundle, and where its results go if not to standard output.
+fn read(command: &Command) -> Option<(&ReadArguments, Option<&Path>)> {
+    match command {
+        Command::Analyze(typed) => Some((&typed.read, typed.output.as_deref())),
+        Command::Flows(typed) | Command::Logs(typed) | Command::Certs(typed) => {
+            Some((&typed.read, typed.output.as_deref()))
+        }
+        Command::Timeline(typed) => Some((&typed.read, typed.output.as_deref())),
+        Command::Extract(typed) => Some((&typed.read, Some(&typed.output))),
+        Command::Rules { command: RulesCommand::Explain { read, .. } } => Some((read, None)),
+        Command::Batch(_)
+        | Command::Rules { .. }
+        | Command::Schema { .. }
+        | Command::Completions { .. }
+        | Command::Man => None,
     }
 }
 

@@ -1,8 +1,8 @@
-//! Where results go: standard output, or a file that appears whole or not at all.
+//! Where results go: standard output, what takes them as they come, or a file that appears whole or not at all.
 
-use std::fs::File;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Seek as _, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use tempfile::NamedTempFile;
@@ -17,30 +17,121 @@ pub fn write(
     path: Option<&Path>,
     write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
 ) -> Result<(), Error> {
-    let Some(path) = path.filter(|p| p.as_os_str() != "-") else {
-        // Standard output flushes at every line end; results are written in large blocks.
-        let mut stdout = BufWriter::with_capacity(BLOCK_BYTES, io::stdout());
-        let written = write(&mut stdout).and_then(|()| stdout.flush());
-        return match written {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Error::Output("standard output".to_owned(), error.to_string()))
-            }
-            _ => Ok(()),
+    write_for(Readers::All, path.unwrap_or(Path::new(STDOUT)), write)
+}
+
+/// The same for these readers, where a file is made.
+///
+/// # Errors
+/// [`Error::Output`] when nothing can be written there.
+pub(super) fn write_for(
+    readers: Readers,
+    path: &Path,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
+) -> Result<(), Error> {
+    let written = Place::of(path).and_then(|place| match place {
+        Place::File(file) => whole(&file, readers, write),
+        Place::Stdout => as_it_comes(&mut io::stdout(), write),
+        Place::Stderr => as_it_comes(&mut io::stderr(), write),
+        Place::Stream(stream) => {
+            // What a descriptor stands for can be a file with more in it.
+            let append = std::fs::metadata(&stream)?.is_file();
+            let mut stream = OpenOptions::new().write(true).append(append).open(stream)?;
+            as_it_comes(&mut stream, write)
+        }
+    });
+    written.map_err(|error| unwritten(path, &error))
+}
+
+/// That nothing can be written there.
+pub(super) fn unwritten(path: &Path, error: &io::Error) -> Error {
+    let shown = if path == Path::new(STDOUT) { "standard output".into() } else { path.to_string_lossy() };
+    Error::Output(shown.into_owned(), error.to_string())
+}
+
+/// The name of standard output among paths.
+pub(super) const STDOUT: &str = "-";
+
+/// What a path stands for, as an output.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    Stdout,
+    Stderr,
+    /// A pipe, a device or another descriptor: it takes what comes, and nothing may stand in its place.
+    Stream(PathBuf),
+    /// A file that is there or is not yet, in a directory that is there, behind all links.
+    File(PathBuf),
+}
+
+impl Place {
+    /// Follows the links of a path, since an output stands where it leads; a link to nothing is that of a new file.
+    ///
+    /// # Errors
+    /// Why nothing can be written there.
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        if path == Path::new(STDOUT) {
+            return Ok(Self::Stdout);
+        }
+        if path.as_os_str().as_encoded_bytes().last().is_some_and(|b| std::path::is_separator(char::from(*b)))
+        {
+            return Err(io::Error::other(NO_FILE));
+        }
+        let mut at = path.to_owned();
+        let about = match std::fs::metadata(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            about => about.ok(),
         };
-    };
-    let failed = |error: io::Error| Error::Output(path.display().to_string(), error.to_string());
-    if path.is_dir() {
-        return Err(Error::Output(
-            path.display().to_string(),
-            "it is a directory: name a file in it".to_owned(),
-        ));
+        for _ in 0..MOST_LINKS {
+            match descriptor(&at) {
+                Some(1) => return Ok(Self::Stdout),
+                Some(2) => return Ok(Self::Stderr),
+                Some(_) => return Ok(Self::Stream(at)),
+                None => {}
+            }
+            let Ok(target) = std::fs::read_link(&at) else { break };
+            at = directory_of(&at).join(target);
+        }
+        match about {
+            Some(about) if about.is_dir() => Err(io::Error::other(NO_FILE)),
+            Some(about) if !about.is_file() => Ok(Self::Stream(at)),
+            _ => {
+                let directory = std::fs::canonicalize(directory_of(&at))?;
+                Ok(Self::File(at.file_name().map_or(at.clone(), |name| directory.join(name))))
+            }
+        }
     }
-    if std::fs::metadata(path).is_ok_and(|m| !m.is_file()) {
-        // A pipe or a device takes what comes; putting a file in its place would be another thing.
-        let mut device = std::fs::OpenOptions::new().write(true).open(path).map_err(failed)?;
-        return filled(&mut device, write).map_err(failed);
-    }
-    whole(path, Readers::All, write).map_err(failed)
+}
+
+const NO_FILE: &str = "it is a directory: name a file in it";
+
+/// Links of one path that the kernel follows (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
+/// The descriptor of this process that a path names: `/dev/fd/3`, and what `/dev/stdout` leads to.
+fn descriptor(path: &Path) -> Option<u32> {
+    let number = path.file_name()?.to_str()?.parse().ok()?;
+    let directory = std::fs::canonicalize(directory_of(path)).ok()?;
+    let ours = |descriptors: &str| std::fs::canonicalize(descriptors).is_ok_and(|d| d == directory);
+    ["/proc/self/fd", "/dev/fd"].into_iter().any(ours).then_some(number)
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Looks before the work whether a file could be made where an output is to stand after it.
+///
+/// # Errors
+/// [`Error::Output`] where it could not.
+pub(super) fn look_ahead(path: &Path) -> Result<(), Error> {
+    let looked = Place::of(path).and_then(|place| match place {
+        Place::File(file) => {
+            existing(&file)?;
+            tempfile::tempfile_in(directory_of(&file)).map(drop)
+        }
+        Place::Stdout | Place::Stderr | Place::Stream(_) => Ok(()),
+    });
+    looked.map_err(|error| unwritten(path, &error))
 }
 
 /// Writes a value as one line of JSON.
@@ -95,7 +186,7 @@ const C1_LEAD: u8 = 0xc2;
 /// Who may read an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Readers {
-    /// Whoever may read the directory.
+    /// Those of any new file, or of the file that had the name before.
     All,
     /// Its owner alone (mode 0600).
     Owner,
@@ -104,25 +195,43 @@ pub(super) enum Readers {
 /// Writes a file that appears under its name once it is whole.
 ///
 /// Until then it has no name: whatever ends the program before (Ctrl-C, a kill, a full disk), nothing of it stays.
-///
-/// # Errors
-/// Those of `write` and of the file system.
-pub(super) fn whole(
+fn whole(
     path: &Path,
     readers: Readers,
     write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
 ) -> io::Result<()> {
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (directory, old) = (directory_of(path), existing(path)?);
     let mut file = tempfile::tempfile_in(directory)?;
-    allow(&file, readers)?;
+    allow(&file, readers, old.as_ref())?;
     filled(&mut file, write)?;
     match named(&file, directory, path) {
         // No unnamed files here (NFS, FAT), or no way to name them (no /proc).
-        Err(_) => copied(&mut file, directory, path, readers),
+        Err(_) => copied(&mut file, directory, path, (readers, old.as_ref())),
         done => done,
     }
 }
 
+/// The file that has the name now, if any; one that may not be written is not replaced either.
+fn existing(path: &Path) -> io::Result<Option<Metadata>> {
+    match OpenOptions::new().write(true).open(path) {
+        Ok(file) => file.metadata().map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes to what others may stop reading.
+fn as_it_comes(
+    to: &mut (impl Write + Send),
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
+) -> io::Result<()> {
+    match filled(to, write) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}
+
+/// Streams flush at every line end; results are written in large blocks.
 fn filled(
     file: &mut (impl Write + Send),
     write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
@@ -155,30 +264,49 @@ fn named(_: &File, _: &Path, _: &Path) -> io::Result<()> {
 }
 
 /// The same where a file needs a name from its birth: only while it is copied is there a second file.
-fn copied(file: &mut File, directory: &Path, path: &Path, readers: Readers) -> io::Result<()> {
+fn copied(
+    file: &mut File,
+    directory: &Path,
+    path: &Path,
+    (readers, old): (Readers, Option<&Metadata>),
+) -> io::Result<()> {
     file.seek(SeekFrom::Start(0))?;
-    let mut copy = NamedTempFile::new_in(directory)?;
+    let mut copy = named_from_birth(directory)?;
+    allow(copy.as_file(), readers, old)?;
     io::copy(file, &mut copy)?;
-    allow(copy.as_file(), readers)?;
     copy.persist(path)?;
     Ok(())
 }
 
-/// A file without a name has the permissions of an ordinary new file, a temporary one is private: before anything is
-/// written, either gets those that are meant.
-fn allow(file: &File, readers: Readers) -> io::Result<()> {
+/// With the permissions of an ordinary new file, as one without a name has them.
+fn named_from_birth(directory: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = |bits| std::fs::Permissions::from_mode(bits);
-        match readers {
-            // Failing leaves a result private, which harms no one.
-            Readers::All => drop(file.set_permissions(mode(0o644))),
-            Readers::Owner => file.set_permissions(mode(0o600))?,
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(directory)
+}
+
+/// Before anything is written: what replaces a file has its permissions, and its owner where that is possible.
+#[cfg(unix)]
+fn allow(file: &File, readers: Readers, old: Option<&Metadata>) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+    let mode = |bits| std::fs::Permissions::from_mode(bits);
+    match (readers, old) {
+        (Readers::Owner, _) => file.set_permissions(mode(0o600))?,
+        (Readers::All, Some(old)) => {
+            let same_group = fchown(file, Some(old.uid()), Some(old.gid())).is_ok();
+            // What one group may read is not for another.
+            let bits = old.mode() & if same_group { 0o777 } else { 0o707 };
+            // Where files have no permissions of their own, there is nothing to keep.
+            drop(file.set_permissions(mode(bits)));
         }
+        (Readers::All, None) => {}
     }
-    #[cfg(not(unix))]
-    let _ = (file, readers);
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn allow(_: &File, _: Readers, _: Option<&Metadata>) -> io::Result<()> {
     Ok(())
 }
 
@@ -225,7 +353,7 @@ mod tests {
         let path = dir.path().join("out.json");
         let mut file = tempfile::tempfile_in(dir.path()).expect("writable");
         file.write_all(b"whole").expect("writable");
-        copied(&mut file, dir.path(), &path, Readers::All).expect("writable");
+        copied(&mut file, dir.path(), &path, (Readers::All, None)).expect("writable");
         assert_eq!(std::fs::read(&path).expect("there"), b"whole");
         assert_eq!(std::fs::read_dir(dir.path()).expect("readable").count(), 1);
     }

@@ -64,8 +64,7 @@ impl Mask {
     pub(super) fn save(&self) -> Result<(), Error> {
         let (Some(redactor), Some(path)) = (&self.redactor, &self.map) else { return Ok(()) };
         let map = redactor.map();
-        output::whole(path, Readers::Owner, |out| out.write_all(map.as_bytes()))
-            .map_err(|e| Error::Output(path.display().to_string(), e.to_string()))
+        output::write_for(Readers::Owner, path, |out| out.write_all(map.as_bytes()))
     }
 }
 
@@ -77,12 +76,17 @@ pub(super) fn batch_map(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).append(true);
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, OWNER_ALONE);
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    if file.metadata()?.is_file() {
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(OWNER_ALONE))?;
     }
-    options.open(path)
+    Ok(file)
 }
+
+#[cfg(unix)]
+const OWNER_ALONE: u32 = 0o600;
 
 #[cfg(test)]
 mod tests {

@@ -89,8 +89,11 @@ pub(super) fn items(text: &str) -> Vec<(usize, String)> {
     out
 }
 
-/// The YAML files of a directory, in order of name.
-pub(super) fn yaml_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+/// The `.yaml` and `.yml` files directly in a directory, in order of name.
+///
+/// # Errors
+/// [`Error::Input`] when the directory cannot be read.
+pub(crate) fn yaml_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let shown = |e: std::io::Error| Error::Input(dir.display().to_string(), e.to_string());
     let mut out: Vec<_> = std::fs::read_dir(dir)
         .map_err(shown)?

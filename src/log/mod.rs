@@ -69,6 +69,7 @@ mod zone_names;
 mod zones;
 
 pub use assemble::read;
+pub(crate) use definition::yaml_files;
 pub use endings::{Ending, Endings};
 pub use events::{EventSet, Message};
 pub use fields::{EventFields, SharedFields, Url};

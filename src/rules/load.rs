@@ -14,7 +14,7 @@ use super::mistakes::{Mistake, line_and_column, render};
 use super::rule::{KEYS, Rule};
 use super::yaml::{self, Node, What};
 use crate::error::Error;
-use crate::log::EventSet;
+use crate::log::{EventSet, yaml_files};
 
 /// A rule file's text and where it came from.
 #[derive(Clone, Debug)]
@@ -33,18 +33,13 @@ impl RuleFile {
     /// # Errors
     /// [`Error::Input`] when the directory or a file of it cannot be read.
     pub fn read_dir(dir: &Path) -> Result<Vec<Self>, Error> {
-        let shown = |path: &Path, e: std::io::Error| Error::Input(path.display().to_string(), e.to_string());
-        let mut paths: Vec<_> = std::fs::read_dir(dir)
-            .map_err(|e| shown(dir, e))?
-            .filter_map(|entry| entry.ok().map(|e| e.path()))
-            .filter(|p| p.extension().is_some_and(|e| e == "yaml" || e == "yml"))
-            .collect();
-        paths.sort();
         let read = |path: &std::path::PathBuf| {
-            let text = std::fs::read_to_string(path).map_err(|e| shown(path, e))?;
-            Ok(Self { path: path.display().to_string(), text, builtin: false })
+            let shown = path.display().to_string();
+            let text =
+                std::fs::read_to_string(path).map_err(|e| Error::Input(shown.clone(), e.to_string()))?;
+            Ok(Self { path: shown, text, builtin: false })
         };
-        paths.iter().map(read).collect()
+        yaml_files(dir)?.iter().map(read).collect()
     }
 }
 

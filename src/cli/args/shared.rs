@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, value_parser};
 
 use crate::cli::choices::ColorChoice;
 
@@ -20,12 +20,15 @@ pub struct ReadArguments {
     pub show: ShowArguments,
 }
 
+/// More threads than that take seconds to start and to idle: their work grows with the square of their number.
+const MOST_THREADS: i64 = 512;
+
 /// How input is read.
 #[derive(Clone, Debug, Args)]
 pub struct HowArguments {
-    /// Threads to work with [default: one for each core]
-    #[arg(long, value_name = "N", help_heading = "Reading")]
-    pub threads: Option<usize>,
+    /// Threads to work with, at most 512; 0 is one for each core
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = value_parser!(u16).range(..=MOST_THREADS), help_heading = "Reading")]
+    pub threads: u16,
     /// Memory budget for flows, such as 512M or 2G
     #[arg(long, value_name = "SIZE", default_value = "1G", help_heading = "Reading")]
     pub max_memory: String,
@@ -115,7 +118,7 @@ pub struct ShowArguments {
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Printing")]
     pub color: ColorChoice,
     /// Columns of what is printed for people [default: those of the terminal, COLUMNS, or 100]
-    #[arg(long, value_name = "COLUMNS", value_parser = clap::value_parser!(u16).range(40..=400), help_heading = "Printing")]
+    #[arg(long, value_name = "COLUMNS", value_parser = value_parser!(u16).range(40..=400), help_heading = "Printing")]
     pub width: Option<u16>,
     /// Print more
     #[arg(short, long, action = clap::ArgAction::Count, help_heading = "Printing")]
