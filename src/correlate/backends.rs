@@ -1,6 +1,7 @@
 //! How the calls to one address fared, summed up once: thousands of cases ask the same of it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cell::OnceCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
@@ -10,6 +11,7 @@ use super::goal::Goal;
 use super::index::FlowTable;
 use super::questions::Questions;
 use super::{Key, World};
+use crate::bundle::InputReport;
 use crate::capture::CaptureIndex;
 use crate::flow::{Dir, Moment, Scratch};
 use crate::ingest::Conversation;
@@ -180,12 +182,22 @@ pub(super) struct Backends<'w> {
     ttls: HashMap<(CaptureIndex, IpAddr), BTreeSet<u8>>,
     forwards: HashMap<(CaptureIndex, SocketAddr), bool>,
     ways: HashMap<(CaptureIndex, IpAddr), Way>,
-    /// Endpoints of a Service, and ready ones among them.
-    endpoints: HashMap<(String, String), (u32, u32)>,
+    /// For each capture, whether some of it could not be read.
+    lossy: OnceCell<Vec<bool>>,
+    /// For each responder, captures and originators of its flows, and when these began.
+    began: HashMap<SocketAddr, BTreeSet<(CaptureIndex, SocketAddr, Timestamp)>>,
+    endpoints: HashMap<(String, String), Rc<Endpoints>>,
     /// Of each goal the endpoints that got bytes back, and the hosts that its packets go to.
     answering: HashMap<u32, Answering>,
     hosts: HashMap<u32, Rc<Destinations<'w>>>,
     pub(super) questions: Questions<'w>,
+}
+
+/// Endpoints of a Service, and how many of them are ready.
+#[derive(Default)]
+pub(super) struct Endpoints {
+    pub(super) all: HashSet<SocketAddr>,
+    pub(super) ready: u32,
 }
 
 impl<'w> Backends<'w> {
@@ -198,6 +210,8 @@ impl<'w> Backends<'w> {
             ttls: HashMap::new(),
             forwards: HashMap::new(),
             ways: HashMap::new(),
+            lossy: OnceCell::new(),
+            began: HashMap::new(),
             endpoints: HashMap::new(),
             answering: HashMap::new(),
             hosts: HashMap::new(),
@@ -227,17 +241,17 @@ impl<'w> Backends<'w> {
         Rc::clone(known)
     }
 
-    /// How many endpoints a Service has, and how many of them are ready.
-    pub(super) fn endpoints(&mut self, service: &(String, String)) -> (u32, u32) {
+    /// What objects list of a Service.
+    pub(super) fn endpoints(&mut self, service: &(String, String)) -> Rc<Endpoints> {
         if let Some(known) = self.endpoints.get(service) {
-            return *known;
+            return Rc::clone(known);
         }
         let ends = self.world.cluster.endpoints_of(&service.0, &service.1);
-        let all: BTreeSet<_> = ends.iter().map(|e| e.address).collect();
-        let ready: BTreeSet<_> = ends.iter().filter(|e| e.ready).map(|e| e.address).collect();
-        let counts = (all.len() as u32, ready.len() as u32);
-        self.endpoints.insert(service.clone(), counts);
-        counts
+        let ready: HashSet<_> = ends.iter().filter(|e| e.ready).map(|e| e.address).collect();
+        let all = ends.iter().map(|e| e.address).collect();
+        let endpoints = Rc::new(Endpoints { all, ready: ready.len() as u32 });
+        self.endpoints.insert(service.clone(), Rc::clone(&endpoints));
+        endpoints
     }
 
     /// The endpoints of a goal that got bytes back at any time, up to [`MAX_ANSWERING`]. What names alone lead to counts
@@ -285,6 +299,44 @@ impl<'w> Backends<'w> {
     pub(super) fn is_on_way(&mut self, capture: CaptureIndex, orig: IpAddr, resp: IpAddr) -> bool {
         let way = self.way(capture, resp);
         way.is_beside || way.originators.contains(&orig)
+    }
+
+    /// Whether some of a capture could not be read: frames cut within their headers, a file that ends early.
+    pub(super) fn is_lossy(&self, capture: CaptureIndex) -> bool {
+        let wire = &self.world.wire;
+        let lossy = self.lossy.get_or_init(|| {
+            let cut =
+                |input: &InputReport| input.problems.iter().any(|w| w.loss || w.name == "cut_in_header");
+            let inputs = wire.inputs.iter().filter(|input| cut(input));
+            let sources: HashSet<_> = inputs.map(|input| input.source).collect();
+            wire.captures.iter().map(|c| c.set.files.iter().any(|file| sources.contains(file))).collect()
+        });
+        lossy.get(usize::from(capture.0)).copied().unwrap_or(false)
+    }
+
+    /// Whether a capture may show a flow between the same ends that began from `from` to `to`, be it linked with this one
+    /// or not: a firewall may write sequence numbers anew, and a snap length cut what links them.
+    pub(super) fn may_show(
+        &mut self,
+        capture: CaptureIndex,
+        flow: &Conversation,
+        (from, to): (Timestamp, Timestamp),
+    ) -> bool {
+        let (world, table, clocks) = (self.world, self.table, self.clocks);
+        let flows = table.of_resp(flow.resp);
+        if flows.len() > MAX_BEGAN {
+            return true;
+        }
+        let began = self.began.entry(flow.resp).or_insert_with(|| {
+            let mut began = BTreeSet::new();
+            world.wire.flows.each_of(flows.iter().copied(), |record| {
+                let (brief, capture) = (record.brief(), record.capture());
+                let at = clocks.of_capture(capture, brief.first().time);
+                began.insert((capture, brief.endpoint(Dir::Orig), at));
+            });
+            began
+        });
+        began.range((capture, flow.orig, from)..=(capture, flow.orig, to)).next().is_some()
     }
 
     fn way(&mut self, capture: CaptureIndex, host: IpAddr) -> &Way {
@@ -404,6 +456,9 @@ const LEAST_HELLO: u64 = 50;
 
 /// Flows of one address that say how it did otherwise; of more, as many that lie evenly apart.
 const MAX_KNOWN: usize = 4_096;
+
+/// Flows to one responder whose beginnings are looked at.
+const MAX_BEGAN: usize = 1 << 16;
 
 /// Backends of one goal that answered others and are looked at for each of its cases.
 const MAX_ANSWERING: usize = 1_024;

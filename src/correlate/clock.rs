@@ -356,6 +356,8 @@ struct Vote {
     votes: usize,
     /// The most that any offset well apart from it gets.
     rival: usize,
+    /// The most that any other offset gets.
+    other: usize,
     /// Endings of flows that could be meant at all.
     ends: usize,
     /// Its range.
@@ -379,8 +381,8 @@ impl Vote {
         let core = vote(&inside, CLOSE[1].max(resolution));
         let of_core = |p: &&Pair| core.votes < self.votes || p.ahead >= core.from && p.ahead <= core.to;
         let core: Vec<Instant> = inside.iter().filter(of_core).map(Pair::instant).collect();
-        let Self { votes, rival, .. } = self;
-        let why = format!("{votes} of {events} lines fit under this offset, {rival} under any other");
+        let Self { votes, other, .. } = self;
+        let why = format!("{votes} of {events} lines fit under this offset, {other} under any other");
         let found = model(&core, why);
         let offsets = core.iter().map(|p| p.1);
         let spread = offsets.clone().max().zip(offsets.min()).map_or(TimeDelta(0), |(high, low)| high - low);
@@ -406,12 +408,16 @@ fn vote(pairs: &[Pair], width: TimeDelta) -> Vote {
             (lines.len().min(ends.len()), sorted[i].ahead)
         })
         .collect();
-    let best = clusters.iter().enumerate().max_by_key(|(i, (n, _))| (*n, std::cmp::Reverse(*i)));
-    let (votes, from) = best.map_or((0, TimeDelta(0)), |(_, best)| *best);
-    let apart = |at: &TimeDelta| *at < from - ROUGH || *at > from + width + ROUGH;
-    let rival = clusters.iter().filter(|(_, at)| apart(at)).map(|(n, _)| *n).max().unwrap_or(0);
+    // clocks that agree are likelier than those that do not
+    let best = clusters.iter().max_by_key(|(n, from)| (*n, Reverse(from.abs()), Reverse(*from)));
+    let (votes, from) = best.copied().unwrap_or((0, TimeDelta(0)));
+    let beyond = |by: TimeDelta| {
+        let apart = move |at: TimeDelta| at < from - by || at > from + width + by;
+        clusters.iter().filter(|(_, at)| apart(*at)).map(|(n, _)| *n).max().unwrap_or(0)
+    };
+    let (rival, other) = (beyond(ROUGH), beyond(width));
     let ends: HashSet<(FlowIndex, u32)> = pairs.iter().map(|p| (p.flow, p.turn)).collect();
-    Vote { votes, rival, ends: ends.len(), from, to: from + width }
+    Vote { votes, rival, other, ends: ends.len(), from, to: from + width }
 }
 
 /// The whole quarter hours in an offset, when it is a zone and not a clock: the rest is under two minutes.

@@ -257,12 +257,14 @@ fn absent_at_far(
         let (from, to) = (join.clocks.in_capture(n, start), join.clocks.in_capture(n, end));
         let spans = report.first.is_some_and(|t| t <= from) && report.last.is_some_and(|t| t >= to);
         let whole = report.hole_in(from, to).is_none() && coverage::no_drops(report) == Some(true);
+        let whole = whole && !backends.is_lossy(index);
         let candidate = spans && whole && index != near.capture && join.table.shown(resp, index);
         let of_node = || {
             report.set.host.as_deref().is_some_and(|host| join.world.cluster.node_of(near.resp) == Some(host))
         };
         if candidate && (shown.contains(&index) || of_node() || backends.is_on_way(index, orig, resp)) {
-            known = Some(known.unwrap_or(false) || !shown.contains(&index));
+            let absent = !shown.contains(&index) && !backends.may_show(index, near, (start - AROUND, end));
+            known = Some(known.unwrap_or(false) || absent);
         }
         if known == Some(true) || looked_at == MAX_LACKING {
             ControlFlow::Break(())
@@ -276,11 +278,12 @@ fn absent_at_far(
 fn neighbours(join: &Join<'_>, case: &Case, goal: Option<&Goal>, backends: &mut Backends<'_>) -> Neighbours {
     let map = &join.world.cluster;
     let mut facts = Neighbours::default();
+    let mut listed = Rc::default();
     if let Some(service @ (namespace, name)) = goal.and_then(|g| g.service.as_ref()) {
         facts.service_exists = (!map.services.is_empty()).then(|| map.service(namespace, name).is_some());
-        let (all, ready) = backends.endpoints(service);
-        facts.endpoints = map.endpoints_known.then_some(all);
-        facts.endpoints_ready = map.endpoints_known.then_some(ready);
+        listed = backends.endpoints(service);
+        facts.endpoints = map.endpoints_known.then_some(listed.all.len() as u32);
+        facts.endpoints_ready = map.endpoints_known.then_some(listed.ready);
     }
     let Some(flow) = case.attempt().map(|f| join.world.flow(f)) else { return facts };
     let around = around(join, case, flow);
@@ -299,9 +302,11 @@ fn neighbours(join: &Join<'_>, case: &Case, goal: Option<&Goal>, backends: &mut 
     facts.backend_unanswered_later = same.unanswered.begun_within(flow.orig.ip(), flow.capture, later);
     let answering = case.event.zip(goal).map(|(n, goal)| backends.answering(join.goals.number(n), goal));
     // Anybody may send a name to a server of his own: what names alone lead to counts where it served the caller.
+    // Where slices list this one, they list the others: what translates the address may be another cluster's.
+    let may_be = |b: &SocketAddr| listed.all.contains(b) || !listed.all.contains(&flow.resp);
     let told = |b: &SocketAddr| goal.is_some_and(|goal| goal.backends.get(b) == Some(&Key::NatMap));
     let own = |(b, backend): &&(SocketAddr, Rc<Backend>)| {
-        told(b) || backend.unanswered.served.contains(&flow.orig.ip())
+        may_be(b) && (told(b) || backend.unanswered.served.contains(&flow.orig.ip()))
     };
     let others = answering.iter().flat_map(|all| all.iter()).filter(|(b, _)| *b != flow.resp).filter(own);
     facts.other_endpoints_ok = others.filter(|(_, b)| b.answered.within(around) > 0).count() as u32;

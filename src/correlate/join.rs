@@ -319,12 +319,14 @@ impl Join<'_> {
             if elsewhere { "; neither of its ends is one that the objects know for this call" } else { "" };
         let one_pair = best.key != Key::Tuple && self.clocks.is_of_one_pair(event);
         let circular = if one_pair { "; but the clocks were brought together by one pair alone" } else { "" };
-        let doubted = self.is_doubted(n, best, assigned);
-        let doubt = match doubted {
+        let (rivalled, poor) = (self.is_doubted(n, best, assigned), best.score < POOR);
+        let doubted = rivalled || poor;
+        let doubt = match rivalled {
             true if best.unowned => {
                 "; connections of several hosts fit, and nothing tells which of them wrote the line"
             }
             true => "; of a connection that fits nearly as well something else may have come",
+            false if poor => "; that is so far from the line that it may be another call's",
             false => "",
         };
         let why = format!("{key}; {fit}{circular}{shared}{strange}{doubt}");
@@ -442,6 +444,9 @@ const MAX_SIBLINGS: usize = 6;
 
 /// Endings looked at for siblings of one event.
 const SIBLINGS_LOOKED_AT: usize = 64;
+
+/// A match that fits as badly is in doubt: weaker keys fit better, and lines that are a second late.
+const POOR: f64 = 0.15;
 
 /// Flows shown for one call.
 const MAX_FLOWS: usize = 8;

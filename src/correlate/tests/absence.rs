@@ -253,6 +253,7 @@ fn what_others_call_an_endpoint_is_none() {
         let mut world = world(1, vec![dial, served], vec![line]);
         if mapped {
             service(&mut world, ("b", "a"), "10.96.0.9", &["10.2.0.7:10250", "10.2.0.8:10250"]);
+            service(&mut world, ("b", "of-another-cluster"), "10.96.0.9", &["10.2.0.67:10250"]);
         }
         let found = join(&mut world);
         let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
@@ -261,6 +262,7 @@ fn what_others_call_an_endpoint_is_none() {
     for (what, mapped, ends, counted) in [
         ("an endpoint", true, ("10.0.0.9:4002", "10.2.0.8:10250"), 1),
         ("no endpoint", true, ("10.0.0.9:4002", "10.2.0.66:10250"), 0),
+        ("what the address leads to elsewhere", true, ("10.0.0.1:4002", "10.2.0.67:10250"), 0),
         ("the Service", true, ("10.0.0.9:4002", "10.96.0.9:443"), 0),
         ("what another called", false, ("10.0.0.9:4002", "10.2.0.66:10250"), 0),
         ("what the caller called", false, ("10.0.0.1:4002", "10.2.0.8:10250"), 1),

@@ -55,6 +55,29 @@ fn an_offset_is_found_from_tuples_and_from_times_that_fit() {
 }
 
 #[test]
+fn clocks_agree_where_an_offset_fits_no_better() {
+    for after in [0.03, 0.2] {
+        let (mut flows, lines) = refusals(&IRREGULAR, |_| 0.0, false);
+        flows.extend(IRREGULAR.iter().zip(8000..).map(|(at, port)| {
+            let at = at + after;
+            refused(flow(&format!("10.0.0.1:{port}"), "10.2.0.7:10250", at, at + 0.001), at + 0.001)
+        }));
+        let found = joined((flows, lines));
+        assert_eq!(capture_ahead(&found), Some(-1), "{after} s");
+        assert!(found.log_clocks[0].why.contains(", 5 under any other"), "{}", found.log_clocks[0].why);
+    }
+}
+
+#[test]
+fn a_match_far_from_its_line_is_in_doubt() {
+    for (late, doubted) in [(0.5, false), (1.76, true)] {
+        let found = joined(refusals(&[100.0], |_| late, false));
+        let matching = found.cases[0].matching.as_ref().expect("a match");
+        assert_eq!(matching.doubted, doubted, "{late} s: {} {}", matching.score, matching.why);
+    }
+}
+
+#[test]
 fn an_offset_that_another_fits_as_well_is_refused() {
     let (flows, mut lines) = refusals(&EVEN, |_| 2000.0, false);
     lines.truncate(3);

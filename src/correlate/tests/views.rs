@@ -2,8 +2,11 @@
 
 use super::super::made::{addr, closed_by_peer, event, flow, join, sec, stalled, view, world};
 use super::{dialled, from, within};
+use crate::bundle::{InputReport, SourceIndex};
 use crate::cluster::Pod;
-use crate::ingest::{CaptureReport, Conversation};
+use crate::correlate::World;
+use crate::error::Place;
+use crate::ingest::Conversation;
 
 #[test]
 fn views_that_show_other_syns_of_one_dial_are_one_connection() {
@@ -25,7 +28,7 @@ fn views_that_show_other_syns_of_one_dial_are_one_connection() {
     }
 }
 
-type Change = fn(&mut CaptureReport);
+type Change = fn(&mut World);
 
 #[test]
 fn only_a_capture_on_the_way_that_lacks_nothing_proves_that_a_dial_was_dropped() {
@@ -38,18 +41,38 @@ fn only_a_capture_on_the_way_that_lacks_nothing_proves_that_a_dial_was_dropped()
         flow
     };
     let own = || vec![other("10.0.0.1:5000", 64)];
-    let rows: [(&str, Vec<Conversation>, Change, Option<bool>); 6] = [
+    // a firewall wrote its sequence numbers anew
+    let unlinked = || {
+        let mut seen = view(&dial, 1, 0.000_3, 63);
+        if let Some(tcp) = seen.tcp.as_deref_mut() {
+            tcp.isn.orig = tcp.isn.orig.map(|isn| isn.wrapping_add(77_777));
+        }
+        [own(), vec![seen]].concat()
+    };
+    let rows: [(&str, Vec<Conversation>, Change, Option<bool>); 8] = [
         ("the caller's other connections", own(), |_| (), Some(true)),
         ("another host's own", vec![other("10.0.0.9:5000", 64)], |_| (), None),
         ("those that are routed to the server", vec![other("10.0.0.9:5000", 62)], |_| (), Some(true)),
         (
             "the server's node by name",
             vec![other("10.0.0.9:5000", 64)],
-            |c| c.set.host = Some("worker-1".into()),
+            |w| w.wire.captures[1].set.host = Some("worker-1".into()),
             Some(true),
         ),
-        ("a file is missing", own(), |c| c.holes = vec![(sec(9.0), sec(12.0))], None),
-        ("packets were dropped", own(), |c| c.drops = Some(3), None),
+        ("a file is missing", own(), |w| w.wire.captures[1].holes = vec![(sec(9.0), sec(12.0))], None),
+        ("packets were dropped", own(), |w| w.wire.captures[1].drops = Some(3), None),
+        ("the same ends", unlinked(), |_| (), Some(false)),
+        (
+            "frames cut within their headers",
+            own(),
+            |w| {
+                let mut input = InputReport::new(SourceIndex(7));
+                input.problems.note("cut_in_header", Place::Frame(1), String::new);
+                w.wire.captures[1].set.files.push(input.source);
+                w.wire.inputs.push(input);
+            },
+            None,
+        ),
     ];
     for (what, shown, change, absent) in rows {
         let line = within(dialled(event("io_timeout", "a.b.svc", 15.0), "10.2.0.8:10250"), 5);
@@ -57,7 +80,7 @@ fn only_a_capture_on_the_way_that_lacks_nothing_proves_that_a_dial_was_dropped()
         let pod =
             Pod { node: Some("worker-1".into()), ips: vec![addr("10.2.0.8:1").ip()], ..Default::default() };
         world.cluster.pods.push(pod);
-        change(&mut world.wire.captures[1]);
+        change(&mut world);
         let found = join(&mut world);
         let case = found.cases.iter().find(|c| c.event.is_some()).expect("the line's case");
         assert_eq!(case.facts.views.absent_at_far, absent, "{what}");
