@@ -220,7 +220,7 @@ fn infer_after(sealed: &[Sealed], place: usize, setting: &Setting, lengths: Leng
     let is_alert = |r: &Sealed| r.length == lengths.alert && setting.last[r.dir] == Some(*r);
     found.request = after.iter().find(|r| r.dir == setting.client && !is_alert(r)).map(|r| r.at);
     let server: Vec<Sealed> = after.iter().copied().filter(|r| r.dir != setting.client).collect();
-    let tickets = leading_tickets(&server, found.request, setting);
+    let tickets = leading_tickets(after, &server, found.request, setting);
     let (tickets, data) = server.split_at_checked(tickets).unwrap_or((&[], &[]));
     if let Some(last) = tickets.last() {
         found.tickets = Some((last.at, tickets.iter().map(|r| u64::from(r.length) + 5).sum()));
@@ -236,8 +236,9 @@ fn infer_after(sealed: &[Sealed], place: usize, setting: &Setting, lengths: Leng
 }
 
 /// How many of the server's first records are tickets: all before the first request, and any run of two or more of one
-/// length (OpenSSL sends two). A single record after the request may be the response and counts as such.
-fn leading_tickets(server: &[Sealed], request: Option<Moment>, setting: &Setting) -> usize {
+/// length (OpenSSL sends two) in which the client says nothing. A single record after the request may be the response and
+/// counts as such, and so does each of those with requests between them. `server`: those of `after` that the server sent.
+fn leading_tickets(after: &[Sealed], server: &[Sealed], request: Option<Moment>, setting: &Setting) -> usize {
     if !setting.tickets {
         return 0;
     }
@@ -248,7 +249,8 @@ fn leading_tickets(server: &[Sealed], request: Option<Moment>, setting: &Setting
         0
     };
     let Some(first) = server.first().filter(|r| r.length >= SHORTEST_TICKET) else { return 0 };
-    let alike = server.iter().take(4).take_while(|r| r.length == first.length).count();
+    let run = after.iter().skip_while(|r| r.dir == setting.client);
+    let alike = run.take(4).take_while(|r| r.dir == first.dir && r.length == first.length).count();
     if alike >= 2 { early.max(alike) } else { early }
 }
 

@@ -523,6 +523,18 @@ fn session_tickets_are_no_answer() {
     assert_eq!(facts.waits_for, Some(Dir::Resp));
 }
 
+/// Whose ClientHello was not captured may take tickets; they come in one go, and no answers of one length do.
+#[test]
+fn answers_of_one_length_are_no_tickets() {
+    let begun = "< hello13 CCS APP42 APP424 APP95 APP53 > CCS APP53 APP120";
+    let facts = tls(&format!("{begun} < APP230 > APP120 < APP230 > APP120 < ACK"));
+    let bursts: Vec<_> = facts.bursts.iter().map(|b| b.dir).collect();
+    assert_eq!(bursts, [Dir::Orig, Dir::Resp, Dir::Orig, Dir::Resp, Dir::Orig]);
+    assert_eq!((facts.phase, facts.waits_for), (Phase::ResponseBegun, Some(Dir::Resp)));
+    let tickets = tls(&format!("{begun} < APP230 APP230 > APP120"));
+    assert!(tickets.bursts.iter().all(|b| b.dir == Dir::Orig) && tickets.response.is_none());
+}
+
 #[test]
 fn a_request_without_an_answer_is_found_late_in_a_flow() {
     let handshake = "> hello < hello13 CCS APP42 APP424 APP95 APP53 > CCS APP53 ";
