@@ -74,10 +74,12 @@ fn started(capture: &Path, output: &Path, signal: &str) -> Child {
     command.spawn().expect("env is installed")
 }
 
-/// Whether the process has a file open there, with a name or without.
+/// Whether the process has written to a file there, with a name or without; it tries first whether it may make one.
 fn writes_below(run: &Child, directory: &Path) -> bool {
     let Ok(open) = fs::read_dir(format!("/proc/{}/fd", run.id())) else { return false };
-    open.flatten().filter_map(|fd| fs::read_link(fd.path()).ok()).any(|file| file.starts_with(directory))
+    let is_there = |fd: &Path| fs::read_link(fd).is_ok_and(|file| file.starts_with(directory));
+    open.flatten()
+        .any(|fd| is_there(&fd.path()) && fs::metadata(fd.path()).is_ok_and(|about| about.len() > 0))
 }
 
 /// A pcap of raw IPv4 (link type 101) with one SYN for each of so many flows.

@@ -265,6 +265,21 @@ fn an_output_has_the_permissions_of_the_old_one_or_of_any_new_file() {
     }
 }
 
+#[test]
+fn rules_that_were_edited_are_not_overwritten() {
+    let folder = bundle(&[]);
+    let export = || run(&folder, "rules export mine");
+    let paths = String::from_utf8(export().stdout).expect("UTF-8");
+    assert_eq!(export().stdout, paths.as_bytes(), "the same again harms nothing");
+    let last = folder.path().join(paths.lines().last().expect("a file"));
+    fs::write(&last, "[]\n").expect("writable");
+    let before = state(folder.path());
+    let again = export();
+    assert_eq!(again.status.code(), Some(2), "{}", said(&again));
+    assert!(again.stdout.is_empty() && said(&again).contains("edited"), "{}", said(&again));
+    assert_eq!(state(folder.path()), before);
+}
+
 /// Bundles stay what they are, and no report is a bundle of the next run.
 #[test]
 fn a_batch_keeps_reports_and_bundles_apart() {

@@ -10,7 +10,7 @@ use super::{Outcome, load, output};
 use crate::error::Error;
 use crate::report::words;
 use crate::rules::mistakes::nearest;
-use crate::rules::{Rule, RuleSet, tools};
+use crate::rules::{Rule, RuleFile, RuleSet, tools};
 
 /// Runs one of its commands.
 pub(super) fn run(command: &RulesCommand) -> Result<Outcome, Error> {
@@ -103,11 +103,20 @@ fn explain(rule: &str, read: &ReadArguments) -> Result<Outcome, Error> {
 
 fn export(directory: &Path) -> Result<String, Error> {
     make_directory(directory)?;
+    let path = |file: &RuleFile| directory.join(file.path.rsplit('/').next().unwrap_or(&file.path));
+    let files: Vec<_> = tools::export().into_iter().map(|file| (path(&file), file.text)).collect();
+    let is_another = |path: &Path, text: &str| {
+        path.is_file() && std::fs::read(path).map_or(true, |there| there != text.as_bytes())
+    };
+    if let Some((path, _)) = files.iter().find(|(path, text)| is_another(path, text)) {
+        let path = path.display();
+        return Err(Error::Usage(format!(
+            "{path}: it is there, edited or of another version: name another directory"
+        )));
+    }
     let mut written = Vec::new();
-    for file in tools::export() {
-        let name = file.path.rsplit('/').next().unwrap_or(&file.path);
-        let path = directory.join(name);
-        output::write(Some(&path), |out| out.write_all(file.text.as_bytes()))?;
+    for (path, text) in &files {
+        output::write(Some(path), |out| out.write_all(text.as_bytes()))?;
         written.push(path.display().to_string() + "\n");
     }
     Ok(written.concat())
