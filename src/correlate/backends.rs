@@ -400,7 +400,7 @@ impl Backend {
             self.refused.add(at, at);
         }
         let begun = (flow.capture, first);
-        if tcp.is_some_and(|t| t.synack.resp > 0) {
+        if tcp.is_some_and(|t| !t.synack_times.is_empty()) {
             self.taken.0.push(begun);
             self.unanswered.served.insert(flow.orig.ip());
         }
@@ -410,7 +410,7 @@ impl Backend {
             self.answered.add(from, to);
             self.answered_begun.0.push(begun);
         } else if let Some(tcp) = tcp.filter(|t| t.syn.orig > 0)
-            && flow.packets.resp == 0
+            && endings::is_silent(flow)
             && flow.icmp.is_empty()
         {
             self.unanswered.add(flow.orig.ip(), tcp.syn.orig, begun);

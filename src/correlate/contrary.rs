@@ -59,7 +59,7 @@ fn is_open(world: &World, call: &Call, assigned: &Assigned) -> bool {
 /// The dial was answered, and no answer to a request came.
 fn came_about(flow: &Conversation) -> bool {
     let answered =
-        flow.tcp.as_deref().is_some_and(|t| t.synack.resp > 0 && !t.reset.is_some_and(|r| r.to_syn));
+        flow.tcp.as_deref().is_some_and(|t| !t.synack_times.is_empty() && !t.reset.is_some_and(|r| r.to_syn));
     answered && flow.icmp.is_empty() && endings::moment(flow, Ending::Response).is_none()
 }
 

@@ -44,7 +44,7 @@ pub(super) fn moment(flow: &Conversation, ending: Ending) -> Option<Timestamp> {
             dialling.then(syn).or_else(|| blackholed(tcp))
         }
         Ending::Stalled => stalled(flow),
-        Ending::Unheard => (flow.packets.resp == 0 && flow.icmp.is_empty()).then_some(flow.last.time),
+        Ending::Unheard => (is_silent(flow) && flow.icmp.is_empty()).then_some(flow.last.time),
         Ending::FirstAnswer => flow.app.session.first_bytes.resp.and(tcp.first_payload.resp).map(|m| m.time),
         Ending::Response => {
             let http = flow.app.session.http.as_ref().and_then(|h| h.response).filter(|_| !in_tunnel(flow));
@@ -53,6 +53,17 @@ pub(super) fn moment(flow: &Conversation, ending: Ending) -> Option<Timestamp> {
         // A connection may have many: see `requests::resets`.
         Ending::StreamReset => None,
     }
+}
+
+/// Nothing of the responder is there that the originator takes.
+pub(super) fn is_silent(flow: &Conversation) -> bool {
+    let heard = |t: &TcpFacts| {
+        t.established.is_some()
+            || t.reset.is_some()
+            || !t.synack_times.is_empty()
+            || t.last_segment.resp.is_some()
+    };
+    flow.packets.resp == 0 || flow.tcp.as_deref().is_some_and(|t| !heard(t))
 }
 
 /// Start of a connection whose handshake did not finish, and that neither the responder nor a fatal alert ended.

@@ -152,7 +152,7 @@ fn began_in_sight(
 ) -> bool {
     let begun = join.world.wire.captures[flow.capture.0 as usize].first.unwrap_or(flow.first.time);
     let room = here.zip(deadline).is_none_or(|(t, d)| begun <= t - d);
-    let dialling = flow.tcp.as_deref().is_some_and(|t| t.established.is_none()) && flow.packets.resp == 0;
+    let dialling = flow.tcp.as_deref().is_some_and(|t| t.established.is_none()) && endings::is_silent(flow);
     step.reused || room || !(dialling || flow.midstream)
 }
 
@@ -187,11 +187,11 @@ fn views(
     Views {
         count: captures.len() as u32,
         syn_at_far: any(&|t| t.syn.orig > 0),
-        synack_at_far: any(&|t| t.synack.resp > 0).filter(|seen| *seen || shows_replies),
+        synack_at_far: any(&|t| !t.synack_times.is_empty()).filter(|seen| *seen || shows_replies),
         synack_at_near: near
             .tcp
             .as_deref()
-            .map(|t| t.synack.resp > 0)
+            .map(|t| !t.synack_times.is_empty())
             .filter(|seen| *seen || both_ways(near)),
         absent_at_far: absent_at_far(join, near, &shown, backends),
         reset_only_near: reset_there.map(|there| reset_here && !there),

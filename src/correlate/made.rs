@@ -98,6 +98,7 @@ pub(super) fn stalled(mut flow: Conversation, sni: &str, random: u8) -> Conversa
     let facts = tcp(&mut flow);
     facts.established = Some(start);
     facts.synack.resp = 1;
+    facts.synack_times = vec![start];
     facts.first_fin.orig = Some(end);
     facts.ttl.resp = Some(63);
     let shape = ClientHelloShape { sni: Some(sni.to_owned()), ..ClientHelloShape::default() };

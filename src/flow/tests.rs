@@ -595,6 +595,21 @@ fn a_reset_that_acknowledges_no_syn_refuses_nothing() {
     assert!(tcp("0 > S len=5 \n 0.1 < RA ack=6").reset.is_some(), "data in the SYN may be acknowledged");
 }
 
+#[test]
+fn a_syn_ack_that_acknowledges_no_syn_answers_nothing() {
+    for (answer, answers) in [("SA ack=1", true), ("SA ack=987654 ttl=64", false), ("SA ack=0", false)] {
+        let facts = tcp(&format!("0 > S \n 0.1 < {answer}"));
+        assert_eq!(
+            (facts.synack_times.len(), facts.ttl.resp.is_some()),
+            (answers.into(), answers),
+            "{answer}"
+        );
+    }
+    let facts = tcp("0 > S \n 0.1 < SA ack=987654 \n 0.2 < SA ack=1 \n 0.3 > A seq=1 ack=1");
+    assert_eq!((facts.synack_times.len(), facts.synack.resp), (1, 2), "Wireshark counts both");
+    assert!(facts.established.is_some());
+}
+
 /// A capture that lost most of a connection shows its true end out of reach; nothing goes on behind it.
 #[test]
 fn a_reset_behind_which_nothing_goes_on_ends_the_connection() {

@@ -33,13 +33,13 @@ impl Connection {
         lies_outside || jump < -FAR_BACK || !(-FAR_BACK..=NEAR).contains(&acked)
     }
 
-    /// RFC 9293 §3.10.7.3: who waits for the answer to a SYN takes a RST only that acknowledges it.
+    /// RFC 9293 §3.10.7.3: who waits for the answer to a SYN takes a SYN-ACK or RST only that acknowledges it.
     fn is_of_another_dial(&self, segment: &Segment<'_>) -> bool {
         let (facts, dir) = (&self.facts, segment.dir);
         let waits = dir == Dir::Resp && facts.synack_times.is_empty() && !facts.syn_times.is_empty();
         let acked = || self.streams.orig.place(Seq(segment.packet.ack));
         let answers = || segment.has(ACK) && (0..=i64::from(facts.syn_payload_bytes)).contains(&acked());
-        segment.has(RST) && waits && !answers()
+        (segment.has(RST) || segment.is_answer()) && waits && !answers()
     }
 
     /// A SYN-ACK of which neither number is the connection's.
