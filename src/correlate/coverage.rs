@@ -108,9 +108,19 @@ fn without_flow(join: &Join<'_>, case: &Case, dialers: &Dialers, seen: &mut Show
     let empty = BTreeSet::new();
     let event = join.world.event(case);
     let hosts = event.and_then(|e| dialers.of_log(e.log)).unwrap_or(&empty);
+    let mut any = |n: usize| {
+        let Some(event) = case.event else { return false };
+        let mut real = real_backends(join, join.goals.of(event));
+        let shown = || real.any(|b| join.table.responder_shown(b, CaptureIndex(n as u16)));
+        *seen.any.entry((join.goals.number(event), n)).or_insert_with(shown)
+    };
     let mut sides = Vec::new();
     let mut at_place = spanning.clone();
     at_place.retain(|n| {
+        // Where packets are encrypted, only a target that is seen in the clear at some time is known to be seen.
+        if captures[*n].encrypted > 0 && !any(*n) {
+            return false;
+        }
         let (here, both) = *seen.place.entry((event.map_or(u32::MAX, |e| e.log), *n)).or_insert_with(|| {
             let capture = CaptureIndex(*n as u16);
             let here = hosts.iter().any(|host| join.table.opens(*host, capture));
@@ -119,12 +129,7 @@ fn without_flow(join: &Join<'_>, case: &Case, dialers: &Dialers, seen: &mut Show
         sides.extend(both);
         here
     });
-    let mut any = |event: u32, n: usize| {
-        let mut real = real_backends(join, join.goals.of(event));
-        let shown = || real.any(|b| join.table.responder_shown(b, CaptureIndex(n as u16)));
-        *seen.any.entry((join.goals.number(event), n)).or_insert_with(shown)
-    };
-    let address = case.event.is_some_and(|event| at_place.iter().any(|n| any(event, *n)));
+    let address = at_place.iter().any(|n| any(*n));
     // a line whose stamp nothing could read is no sign that captures lack its time
     let unread = case.window.is_none() && event.is_some() && !captures.is_empty();
     let place = if hosts.is_empty() { None } else { Some(!at_place.is_empty()) };
@@ -191,7 +196,7 @@ fn missing(join: &Join<'_>, case: &Case, coverage: &Coverage, doubt: Option<&Dou
         (
             "place",
             coverage.place,
-            "no capture that spans this time was taken where the caller's packets pass".into(),
+            "no capture that spans this time was taken where the caller's packets pass in the clear".into(),
         ),
         ("address", coverage.address, address(doubt)),
         (
@@ -210,11 +215,26 @@ fn missing(join: &Join<'_>, case: &Case, coverage: &Coverage, doubt: Option<&Dou
     let known = known.map(|(what, _, detail)| Missing { what, detail, command: Some(Arc::clone(&command)) });
     let mut missing: Vec<Missing> = unread.into_iter().chain(known).collect();
     if case.flows.is_empty() {
-        let detail = "no packet of this call was found".into();
+        let detail = match encrypted(join, case) {
+            0 => "no packet of this call was found".into(),
+            n => format!(
+                "no packet of this call was found in the clear; {n} packets are encrypted (IPsec, WireGuard) and may hold it"
+            )
+            .into(),
+        };
         missing.push(Missing { what: "flow", detail, command: Some(command) });
     }
     missing.shrink_to_fit();
     missing
+}
+
+/// Packets that are encrypted as a whole, in captures that span a case.
+fn encrypted(join: &Join<'_>, case: &Case) -> u64 {
+    let captures = &join.world.wire.captures;
+    if captures.iter().all(|c| c.encrypted == 0) {
+        return 0;
+    }
+    spanning(join, case).into_iter().filter_map(|n| captures.get(n)).map(|c| c.encrypted).sum()
 }
 
 /// Why the time of a case is in no capture.

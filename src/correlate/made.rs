@@ -282,6 +282,7 @@ fn capture(n: u16) -> CaptureReport {
         frames: 1000,
         drops: None,
         snaplen_cut: 0,
+        encrypted: 0,
         duplicates: 0,
         ack_lost_segments: 0,
         gap_bytes: 0,

@@ -20,6 +20,8 @@ use crate::time::{TimeDelta, Timestamp};
 pub(super) struct Tally {
     pub(super) problems: Weirds,
     pub(super) neighbors: Neighbors,
+    /// Packets that are encrypted as a whole.
+    pub(super) encrypted: u64,
     link_types: Vec<LinkType>,
     /// Names and filters of the interfaces.
     pub(super) interfaces: BTreeSet<String>,
@@ -158,6 +160,7 @@ fn report(set: CaptureSet, tally: Tally, totals: &Totals, spilled_bytes: u64) ->
         frames: tally.frames,
         drops: tally.drops,
         snaplen_cut: tally.snaplen_cut,
+        encrypted: tally.encrypted,
         duplicates: totals.duplicates,
         ack_lost_segments: totals.ack_lost_segments,
         gap_bytes: totals.gap_bytes,

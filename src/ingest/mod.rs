@@ -23,6 +23,7 @@ mod keys;
 mod merge;
 mod neighbors;
 mod observer;
+mod opaque;
 mod prefix;
 pub mod replay;
 mod room;
@@ -83,6 +84,8 @@ pub struct CaptureReport {
     pub drops: Option<u64>,
     /// Frames that the snap length cut.
     pub snaplen_cut: u64,
+    /// Packets of IPsec ESP and WireGuard: what is in them is not seen.
+    pub encrypted: u64,
     /// Packets that are copies of one seen just before at another capture point.
     pub duplicates: u64,
     /// Segments that acknowledge what the capture never showed.

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::finish::{self, Print, Tally};
 use super::keys::Keys;
 use super::observer::AppObserver;
+use super::opaque;
 use super::room::Room;
 use super::{Flows, IngestOptions, Ingested};
 use crate::bundle::{InputReport, Source};
@@ -16,7 +17,7 @@ use crate::capture::{self, CaptureIndex, CaptureReader, CaptureSet, Window};
 use crate::error::{Place, Weirds};
 use crate::flow::{Shard, ShardOptions};
 use crate::packet::fragments::Reassembler;
-use crate::packet::{self, DecodeOptions, Kind, Packet};
+use crate::packet::{self, DecodeOptions, Kind, Packet, protocol};
 use crate::time::Timestamp;
 use crate::tls::KeyLog;
 
@@ -90,6 +91,7 @@ struct Dealt {
     shards: [Vec<Packet>; SHARDS],
     neighbors: Vec<Packet>,
     fragments: Vec<Packet>,
+    opaque: Vec<Packet>,
 }
 
 impl<'o> Capture<'o> {
@@ -219,9 +221,10 @@ impl<'o> Capture<'o> {
         for chunk in &mut *chunks {
             self.tally.add(&mut chunk.tally);
             self.tally.problems.merge(std::mem::take(&mut chunk.problems));
-            let Tally { neighbors, problems, .. } = &mut self.tally;
+            let Tally { neighbors, problems, encrypted, .. } = &mut self.tally;
             let of = (self.index, file);
             neighbors.add(of, window, &chunk.dealt.neighbors, self.room.questions, problems);
+            *encrypted += opaque::note(window, &chunk.dealt.opaque, problems);
         }
         let (window, chunks) = (&*window, &*chunks);
         self.shards.par_iter_mut().enumerate().for_each(|(n, shard)| {
@@ -260,19 +263,20 @@ impl Dealt {
         self.all().for_each(Vec::clear);
     }
 
-    /// Takes a packet; what no flow is made of is dropped.
+    /// Takes a packet; ICMP that is no error is dropped.
     #[inline]
     fn take(&mut self, packet: Packet) {
         match packet.kind {
             Kind::Tcp | Kind::Udp | Kind::IcmpError => self.shards[shard_of(&packet)].push(packet),
             Kind::Neighbor => self.neighbors.push(packet),
             Kind::Fragment => self.fragments.push(packet),
-            Kind::Opaque => {}
+            Kind::Opaque if matches!(packet.protocol, protocol::ICMP | protocol::ICMPV6) => {}
+            Kind::Opaque => self.opaque.push(packet),
         }
     }
 
     fn all(&mut self) -> impl Iterator<Item = &mut Vec<Packet>> {
-        self.shards.iter_mut().chain([&mut self.neighbors, &mut self.fragments])
+        self.shards.iter_mut().chain([&mut self.neighbors, &mut self.fragments, &mut self.opaque])
     }
 }
 
@@ -377,6 +381,30 @@ mod tests {
             replay::replay(&bundle.sources, set, &wanted, &options, &mut show).expect("the file is there");
             assert_eq!(shown, expected, "the packet is put together again, {between} frames apart");
         }
+    }
+
+    #[test]
+    fn what_is_encrypted_or_of_another_protocol_is_counted_and_a_ping_is_not() {
+        let ip = |protocol: u8, place: u8, payload: &[u8]| {
+            let length = 20 + payload.len() as u8;
+            let header = [0x45, 0, 0, length, 0, 7, place, 0, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+            [&header[..], payload].concat()
+        };
+        let esp = ip(50, 0, &[9; 40]);
+        let mut pieces = [ip(50, 0x20, &[9; 40]), ip(50, 0, &[9; 40])];
+        pieces[1][7] = 5;
+        let ports = [0xca, 0x6c, 0xca, 0x6c, 0, 40, 0, 0];
+        let wireguard = ip(17, 0, &[&ports[..], &[4, 0, 0, 0], &[9; 28]].concat());
+        let (ping, ospf) = (ip(1, 0, &[8; 16]), ip(89, 0, &[2; 24]));
+        let frames = [&ping, &esp, &pieces[0], &pieces[1], &wireguard, &ospf, &ospf];
+        let (all, ..) = read(&[("a.pcap", pcap(&frames.map(Vec::as_slice)))], 1);
+        let problems = all.inputs[0].problems.iter().map(|w| (w.name, w.at, w.count, w.loss));
+        let expected = [
+            ("encrypted", Place::Frame(2), 3, false),
+            ("ip_protocol_not_decoded", Place::Frame(6), 2, false),
+        ];
+        assert_eq!(problems.collect::<Vec<_>>(), expected);
+        assert_eq!((all.captures[0].encrypted, all.flows.len()), (3, 0));
     }
 
     #[test]

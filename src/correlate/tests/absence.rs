@@ -122,6 +122,19 @@ fn each_reason_why_absence_proves_nothing_is_found() {
 }
 
 /// A refusal comes within two seconds of its dial; a call that waits is on the wire from its beginning.
+/// On a node that encrypts what pods are sent, the capture shows the host's own connections only.
+#[test]
+fn what_may_be_within_encrypted_packets_is_not_absent() {
+    for (shown, place) in [("10.2.0.7:10250", Some(true)), ("10.9.9.9:80", Some(false))] {
+        let found = coverage(vec![refused(flow("10.0.0.1:1", shown, 1.0, 1.1), 1.1)], |world| {
+            world.wire.captures[0].encrypted = 400;
+        });
+        assert_eq!(found.place, place, "a target that is seen in the clear is not encrypted: {shown}");
+        let lacks = found.missing.last().expect("packets");
+        assert!(lacks.detail.contains("400 packets are encrypted"), "{lacks:?}");
+    }
+}
+
 #[test]
 fn a_capture_that_begins_amid_a_call_does_not_span_it() {
     let here = || refused(flow("10.0.0.1:1", "10.2.0.7:10250", 1.0, 1.1), 1.1);

@@ -296,6 +296,7 @@ mod tests {
             frames: 0,
             drops: None,
             snaplen_cut: 0,
+            encrypted: 0,
             duplicates: 0,
             ack_lost_segments: 0,
             gap_bytes: 0,
