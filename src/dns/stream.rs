@@ -40,7 +40,7 @@ impl MessageStream {
                         self.take(chunk, &mut messages);
                     }
                 }
-                Next::Hole(_) => self.give_up(),
+                Next::Hole(_) | Next::Full(..) => self.give_up(),
             }
         }
         messages

@@ -57,6 +57,8 @@ pub(crate) enum Next {
     Bytes(Held, i64),
     /// A hole of this many bytes that is given up.
     Hole(i64),
+    /// The same, since too much waits behind it; what waits first came at this moment.
+    Full(i64, Moment),
 }
 
 /// Where a direction's stream has got to, and what came early.
@@ -86,13 +88,15 @@ impl Order {
     pub(crate) fn next(&mut self, finish: bool) -> Option<Next> {
         let first = self.held.first()?;
         if first.offset > self.next {
-            if !finish && !self.gives_up(first.offset) {
+            let full = self.held.len() >= MAX_SEGMENTS || self.held_bytes >= MAX_BYTES;
+            let given_up = self.gives_up(first.offset);
+            if !finish && !given_up && !full {
                 return None;
             }
             let hole = first.offset - self.next;
             self.next = first.offset;
             self.overdue = false;
-            return Some(Next::Hole(hole));
+            return Some(if finish || given_up { Next::Hole(hole) } else { Next::Full(hole, first.at) });
         }
         let held = self.held.remove(0);
         self.held_bytes = self.held_bytes.saturating_sub(held.data.len());
@@ -124,11 +128,10 @@ impl Order {
         self.held_bytes = 0;
     }
 
-    /// A hole is given up when too much waits behind it, or when the receiver has what the capture has not (the capture
-    /// may show an acknowledgment a little before the segment, so a few segments are awaited, or its answer).
+    /// The capture will not fill a hole when the receiver has what lies behind it (the capture may show an
+    /// acknowledgment a little before the segment, so a few segments are awaited, or its answer).
     fn gives_up(&self, hole_end: i64) -> bool {
-        let full = self.held.len() >= MAX_SEGMENTS || self.held_bytes >= MAX_BYTES;
-        full || self.overdue || (self.acked >= hole_end && self.held.len() >= PATIENCE)
+        self.overdue || (self.acked >= hole_end && self.held.len() >= PATIENCE)
     }
 
     fn hold(&mut self, payload: &Payload<'_>) {
@@ -190,6 +193,6 @@ mod tests {
             };
             assert!(order.offer(&payload).is_none());
         }
-        assert!(matches!(order.next(false), Some(Next::Hole(10))));
+        assert!(matches!(order.next(false), Some(Next::Full(10, _))));
     }
 }

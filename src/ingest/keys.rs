@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::bundle::{InputReport, Source, SourceKind};
 use crate::error::{Place, Weirds};
-use crate::tls::{KeyLog, KeyLogLines};
+use crate::tls::{KeyLog, KeyLogLines, MAX_SESSIONS};
 
 /// All secrets known so far.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +71,7 @@ fn read(source: &Source, log: &mut KeyLog, most: u64) -> InputReport {
     let lines = log.add(&String::from_utf8_lossy(&bytes));
     report.bytes = bytes.len() as u64;
     report.lines = Some(lines.lines);
-    report.skipped = lines.secrets == 0;
+    report.skipped = lines.secrets + lines.beyond == 0;
     note(&lines, &mut report.problems);
     report
 }
@@ -81,6 +81,13 @@ fn note(lines: &KeyLogLines, problems: &mut Weirds) {
     if lines.secrets > 0 {
         problems.add("tls_secrets", Place::Whole, lines.secrets, false, || {
             "secrets of TLS sessions stand here: sessions are decrypted with them, and they are shown nowhere".to_owned()
+        });
+    }
+    if lines.beyond > 0 {
+        problems.add("limit_key_log_sessions", Place::Whole, lines.beyond, true, || {
+            format!(
+                "secrets of at most {MAX_SESSIONS} sessions are kept, and these are of others; keep the lines of the time of the incident"
+            )
         });
     }
     if lines.damaged > 0 {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::App;
 use crate::dns::DnsSession;
+use crate::error::Weirds;
 use crate::flow::{Dir, FlowEnd, Moment, Observer, Payload, Proto};
 use crate::tls::{Interner, KeyLog, Session};
 
@@ -17,6 +18,11 @@ impl AppObserver {
     /// See [`Interner::use_keys`].
     pub(super) fn use_keys(&mut self, keys: Arc<KeyLog>) {
         self.interner.use_keys(keys);
+    }
+
+    /// See [`Interner::problems`].
+    pub(super) fn problems(&mut self) -> Weirds {
+        self.interner.problems()
     }
 }
 

@@ -177,6 +177,9 @@ impl<'o> Capture<'o> {
         report.frames = Some(summary.frames);
         report.problems.merge(summary.problems);
         report.problems.merge(std::mem::take(&mut self.tally.problems));
+        for shard in &mut self.shards {
+            report.problems.merge(shard.observer_mut().problems());
+        }
         self.tally.end_of_file(&summary.interfaces, capture::number_of(&source.path));
         let texts = (&mut self.tally.interfaces, &mut self.tally.filters);
         self.room.interfaces(&summary.interfaces, texts, &mut report.problems);

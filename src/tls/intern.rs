@@ -12,6 +12,8 @@ use hashbrown::HashTable;
 use super::hello::{self, RawClientHello};
 use super::keylog::KeyLog;
 use super::{Certificate, ClientHelloShape, certificate};
+use crate::error::{Place, Weirds};
+use crate::flow::Moment;
 
 /// What many sessions of a shard share: hellos and certificates by their bytes, within bounds.
 #[derive(Debug, Default)]
@@ -22,6 +24,7 @@ pub struct Interner {
     /// Payload bytes that the shard's sessions hold back, in bytes.
     pub(super) held: usize,
     keys: Option<Arc<KeyLog>>,
+    problems: Weirds,
 }
 
 impl Interner {
@@ -38,6 +41,34 @@ impl Interner {
     /// Whether sessions may hold back more payload.
     pub(super) const fn may_hold(&self) -> bool {
         self.held < MAX_HELD
+    }
+
+    /// The bounds that sessions reached since this was last asked.
+    pub fn problems(&mut self) -> Weirds {
+        std::mem::take(&mut self.problems)
+    }
+
+    /// A handshake message is longer than [`MAX_MESSAGE`].
+    pub(super) fn too_long(&mut self, at: Moment) {
+        self.problems.loss("limit_tls_message", Place::Frame(at.frame.number()), || {
+            format!(
+                "a TLS handshake message has more than {MAX_MESSAGE} bytes: what lies behind those, such as certificates, was not read"
+            )
+        });
+    }
+
+    /// Too much came behind a gap of a session.
+    pub(super) fn too_far_ahead(&mut self, at: Moment) {
+        self.problems.note("limit_tls_ahead", Place::Frame(at.frame.number()), || {
+            "too much came ahead of a gap in a TLS session (64 KiB or 64 segments): its bytes are missing, even where they were sent again later".to_owned()
+        });
+    }
+
+    /// What a session held back is given up for want of room.
+    pub(super) fn too_much_held(&mut self, at: Moment) {
+        self.problems.loss("limit_tls_held", Place::Frame(at.frame.number()), || {
+            format!("incomplete TLS messages hold more than {} MiB: this one was given up", MAX_HELD >> 20)
+        });
     }
 
     /// The shape of a ClientHello.
@@ -91,6 +122,8 @@ impl<T> Table<T> {
 const MAX_TABLE: usize = 1 << 20;
 /// Fixed bytes of an entry: key and value pointers, `Arc` and struct headers.
 const ENTRY_BYTES: usize = 400;
+/// A handshake message kept at most, in bytes; of a longer one the start is read and the rest passes.
+pub(super) const MAX_MESSAGE: usize = 64 << 10;
 /// Payload bytes that the sessions of one shard hold back in all; past it incomplete messages are given up.
 const MAX_HELD: usize = 8 << 20;
 

@@ -20,6 +20,8 @@ pub struct KeyLogLines {
     pub secrets: u64,
     /// Well-formed lines with a label that decryption has no use for (exporters, early data, ECH, RSA).
     pub unused: u64,
+    /// Secrets of sessions beyond [`MAX_SESSIONS`].
+    pub beyond: u64,
     /// Lines that are neither a secret nor a comment.
     pub damaged: u64,
     /// Number of the first of those, from 1.
@@ -69,8 +71,12 @@ impl KeyLog {
         self.0.is_empty()
     }
 
-    /// Takes the lines of a text; sessions beyond `MAX_SESSIONS` are counted as unused.
+    /// Takes the lines of a text.
     pub fn add(&mut self, text: &str) -> KeyLogLines {
+        self.add_at_most(MAX_SESSIONS, text)
+    }
+
+    fn add_at_most(&mut self, most: usize, text: &str) -> KeyLogLines {
         let mut told = KeyLogLines::default();
         for (number, line) in (1..).zip(text.lines()) {
             told.lines = number;
@@ -78,9 +84,10 @@ impl KeyLog {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            match self.line(line) {
-                Some(true) => told.secrets += 1,
-                Some(false) => told.unused += 1,
+            match self.line(line, most) {
+                Some(Use::Kept) => told.secrets += 1,
+                Some(Use::None) => told.unused += 1,
+                Some(Use::Beyond) => told.beyond += 1,
                 None => {
                     told.damaged += 1;
                     told.first_damaged.get_or_insert(number);
@@ -95,8 +102,8 @@ impl KeyLog {
         self.0.get(random)
     }
 
-    /// Whether a line was of use; `None` where it is none of a key log.
-    fn line(&mut self, line: &str) -> Option<bool> {
+    /// Of what use a line is, where sessions are kept up to `most`; `None` where it is none of a key log.
+    fn line(&mut self, line: &str, most: usize) -> Option<Use> {
         let mut words = line.split_ascii_whitespace();
         let (label, random, secret) = (words.next()?, unhex(words.next()?)?, unhex(words.next()?)?);
         if words.next().is_some()
@@ -104,10 +111,7 @@ impl KeyLog {
         {
             return None;
         }
-        let Ok(random) = <[u8; 32]>::try_from(random) else { return Some(false) };
-        if self.0.len() >= MAX_SESSIONS && !self.0.contains_key(&random) {
-            return Some(false);
-        }
+        let Ok(random) = <[u8; 32]>::try_from(random) else { return Some(Use::None) };
         let mut of_session = self.0.get(&random).cloned().unwrap_or_default();
         let (place, fits) = match label {
             "CLIENT_RANDOM" => (&mut of_session.master, secret.len() == 48),
@@ -115,15 +119,28 @@ impl KeyLog {
             "SERVER_HANDSHAKE_TRAFFIC_SECRET" => (&mut of_session.server_handshake, is_digest(&secret)),
             "CLIENT_TRAFFIC_SECRET_0" => (&mut of_session.client_traffic, is_digest(&secret)),
             "SERVER_TRAFFIC_SECRET_0" => (&mut of_session.server_traffic, is_digest(&secret)),
-            _ => return Some(false),
+            _ => return Some(Use::None),
         };
         if !fits {
             return None;
         }
         *place = Some(Secret::new(secret));
+        if self.0.len() >= most && !self.0.contains_key(&random) {
+            return Some(Use::Beyond);
+        }
         self.0.insert(random, of_session);
-        Some(true)
+        Some(Use::Kept)
     }
+}
+
+/// Of what use a well-formed line is.
+enum Use {
+    /// Its secret opens records.
+    Kept,
+    /// Decryption has no use for it.
+    None,
+    /// It would be, but there are too many sessions.
+    Beyond,
 }
 
 /// A traffic secret is as long as the suite's hash: SHA-256 or SHA-384.
@@ -142,7 +159,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Sessions kept, at about 300 bytes each.
-const MAX_SESSIONS: usize = 1 << 20;
+pub const MAX_SESSIONS: usize = 1 << 20;
 /// Bytes of one secret: the longest of a key log is an encrypted premaster secret's (RSA of 8,192 bits).
 const MAX_SECRET: usize = 1024;
 
@@ -161,7 +178,8 @@ mod tests {
         );
         let mut log = KeyLog::default();
         let told = log.add(&text);
-        let expected = KeyLogLines { lines: 9, secrets: 2, unused: 2, damaged: 3, first_damaged: Some(7) };
+        let expected =
+            KeyLogLines { lines: 9, secrets: 2, unused: 2, damaged: 3, first_damaged: Some(7), beyond: 0 };
         assert_eq!(told, expected);
         let found = log.of(&[0xab; 32]).expect("the session is known");
         assert_eq!(found.master.as_ref().map(Secret::bytes), Some(&[0xcd; 48][..]));
@@ -169,5 +187,16 @@ mod tests {
         assert_eq!(found.client_traffic, None);
         let shown = format!("{log:?}");
         assert!(!shown.to_ascii_lowercase().contains("cdcd") && !shown.contains("205, 205"), "{shown}");
+    }
+
+    #[test]
+    fn secrets_of_sessions_beyond_the_bound_are_counted() {
+        let line =
+            |n: u8, label: &str| format!("{label} {} {}\n", format!("{n:02x}").repeat(32), "cd".repeat(48));
+        let text = [1, 2, 3, 1].map(|n| line(n, "CLIENT_RANDOM")).concat() + &line(3, "EXPORTER_SECRET");
+        let mut log = KeyLog::default();
+        let told = log.add_at_most(2, &text);
+        assert_eq!((told.secrets, told.beyond, told.unused), (3, 1, 1));
+        assert!(log.of(&[2; 32]).is_some() && log.of(&[3; 32]).is_none());
     }
 }

@@ -39,7 +39,7 @@ mod tests;
 pub use certificate::parse as parse_certificate;
 pub use decrypted::{Decrypted, DecryptionStop, GoAway, Stopped, StreamReset};
 pub use intern::Interner;
-pub use keylog::{KeyLog, KeyLogLines};
+pub use keylog::{KeyLog, KeyLogLines, MAX_SESSIONS};
 pub use plain::{FirstBytes, HttpFacts};
 pub use session::Session;
 

@@ -79,6 +79,8 @@ pub(super) trait Sink {
     fn application(&mut self, bytes: u32, end: i64, at: Moment);
     /// A plaintext handshake message, or what there is of one.
     fn handshake(&mut self, message: &Message<'_>);
+    /// A handshake message that begins at `at` is longer than what is kept of one.
+    fn too_long(&mut self, at: Moment);
     /// The rest of a message that was cut has passed: its span, all of it seen on the wire.
     fn passed(&mut self, kind: u8, span: Span, end: i64);
     /// A plaintext alert.

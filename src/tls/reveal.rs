@@ -9,10 +9,11 @@ use super::decrypt::{Decryptor, Start};
 use super::hello::{extension, extensions, protocols};
 use super::http2::{self, Frame, Frames};
 use super::infer::Inference;
-use super::intern::Interner;
+use super::intern::{Interner, MAX_MESSAGE};
 use super::keylog::Secrets;
 use super::plain::{self, Head, Plain};
 use super::records::{Record, content};
+use super::shape::message_header;
 use super::tracker::read_chain;
 use super::{
     Alert, AlertDescription, Certificate, ClientCertificate, Confidence, Decrypted, GoAway, StreamReset,
@@ -28,6 +29,8 @@ pub(super) struct Reveal {
     client: Dir,
     thirteen: bool,
     messages: PerDir<Vec<u8>>,
+    /// Bytes of a message that was too long, which are still to pass.
+    skip: PerDir<usize>,
     request: Plain,
     frames: Option<Box<PerDir<Frames>>>,
     steps: Steps,
@@ -53,6 +56,7 @@ impl Reveal {
             client: start.client,
             thirteen: start.thirteen,
             messages: PerDir::default(),
+            skip: PerDir::default(),
             request: Plain::default(),
             frames,
             steps: Steps::default(),
@@ -83,6 +87,7 @@ impl Reveal {
     pub(super) fn missing(&mut self, dir: Dir, inside: bool, at: Moment) {
         self.decryptor.missing(dir, inside, at);
         self.messages[dir] = Vec::new();
+        self.skip[dir] = 0;
     }
 
     /// Bytes copied of a side.
@@ -95,6 +100,7 @@ impl Reveal {
         self.client = self.client.other();
         self.decryptor.swap();
         std::mem::swap(&mut self.messages.orig, &mut self.messages.resp);
+        std::mem::swap(&mut self.skip.orig, &mut self.skip.resp);
         if let Some(frames) = &mut self.frames {
             std::mem::swap(&mut frames.orig, &mut frames.resp);
         }
@@ -123,8 +129,10 @@ impl Reveal {
 
     fn handshake(&mut self, dir: Dir, content: &[u8], record: &Record, interner: &mut Interner) {
         self.looks_like_data(dir, record);
+        let pass = self.skip[dir].min(content.len());
+        self.skip[dir] -= pass;
         let mut messages = std::mem::take(&mut self.messages[dir]);
-        messages.extend_from_slice(content);
+        messages.extend_from_slice(content.get(pass..).unwrap_or_default());
         let mut rest = &messages[..];
         while let Some((&[kind, a, b, c], after)) = rest.split_first_chunk()
             && let Some((body, next)) = after.split_at_checked(u32::from_be_bytes([0, a, b, c]) as usize)
@@ -135,8 +143,22 @@ impl Reveal {
         let left = rest.len();
         // In place: a message in a thousand records is not copied a thousand times.
         messages.drain(..messages.len() - left);
-        if left > 0 && left <= MAX_MESSAGE && interner.may_hold() {
-            self.messages[dir] = messages;
+        let too_long = left > MAX_MESSAGE;
+        match message_header(&messages) {
+            Some((kind, length)) if too_long || !interner.may_hold() => {
+                if too_long {
+                    interner.too_long(record.at);
+                } else {
+                    interner.too_much_held(record.at);
+                }
+                self.message(dir, kind, messages.get(4..).unwrap_or_default(), record, interner);
+                self.skip[dir] = (length as usize).saturating_sub(left);
+            }
+            Some(_) => self.messages[dir] = messages,
+            None => {
+                messages.shrink_to_fit();
+                self.messages[dir] = messages;
+            }
         }
     }
 
@@ -150,7 +172,7 @@ impl Reveal {
         }
     }
 
-    /// A whole message of TLS 1.3 (RFC 8446 §4).
+    /// A message of TLS 1.3, or the start of one that is too long (RFC 8446 §4).
     fn message(&mut self, dir: Dir, kind: u8, body: &[u8], record: &Record, interner: &mut Interner) {
         let from_client = dir == self.client;
         let found = &mut self.steps.found;
@@ -327,5 +349,34 @@ const KEY_UPDATE: u8 = 24;
 const MAX_ALERTS: usize = 16;
 /// RST_STREAM frames kept of one session.
 const MAX_RESETS: usize = 16;
-/// A handshake message kept at most, in bytes.
-const MAX_MESSAGE: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::super::ServerHello;
+    use super::super::tests::handshake;
+    use super::*;
+
+    /// What follows a list of certificates beyond the bound is no part of it, and nothing within it is a message.
+    #[test]
+    fn a_sealed_message_that_is_too_long_passes_and_is_said() {
+        let start = Start {
+            hello: &ServerHello::default(),
+            client_random: &[0; 32],
+            client: Dir::Orig,
+            thirteen: true,
+            early_data: false,
+            passed: PerDir::default(),
+        };
+        let mut reveal = Reveal::new(&start, &Secrets::default());
+        let mut interner = Interner::default();
+        let list = [&[0, 1, 0x86, 0xa0][..], &vec![FINISHED; 100_000]].concat();
+        let flight = [handshake(CERTIFICATE, &list), handshake(CERTIFICATE_REQUEST, &[])].concat();
+        for piece in flight.chunks(16_000) {
+            reveal.handshake(Dir::Resp, piece, &Record::default(), &mut interner);
+        }
+        let said: Vec<_> = interner.problems().iter().map(|w| (w.name, w.count)).collect();
+        assert_eq!(said, [("limit_tls_message", 1)]);
+        assert!(reveal.steps.found.certificate_requested.is_some() && !reveal.steps.finished.resp);
+        assert_eq!(reveal.held_bytes(Dir::Resp), 0);
+    }
+}

@@ -62,8 +62,8 @@ impl Session {
             state.take(dir, chunk, interner);
         }
         state.drain(dir, false, interner);
-        state.account(dir.other(), interner);
-        state.account(dir, interner);
+        state.account(dir.other(), payload.at, interner);
+        state.account(dir, payload.at, interner);
     }
 
     /// `by` acknowledged the other side's stream up to `offset`.
@@ -128,6 +128,12 @@ impl State {
                     }
                 }
                 Next::Hole(missing) => self.hole(dir, missing, interner),
+                Next::Full(missing, at) => {
+                    if self.sides[dir].mode == Mode::Records {
+                        interner.too_far_ahead(at);
+                    }
+                    self.hole(dir, missing, interner);
+                }
             }
         }
     }
@@ -283,7 +289,7 @@ impl State {
     }
 
     /// Keeps count of what is held back over all sessions, and gives it up when that is too much.
-    fn account(&mut self, dir: Dir, interner: &mut Interner) {
+    fn account(&mut self, dir: Dir, at: Moment, interner: &mut Interner) {
         let side = &mut self.sides[dir];
         let sealed = self.tls.as_ref().and_then(|t| t.reveal.as_ref()).map_or(0, |r| r.held_bytes(dir));
         let held = side.held_bytes() + sealed;
@@ -295,6 +301,7 @@ impl State {
         if interner.may_hold() || held == 0 {
             return;
         }
+        interner.too_much_held(at);
         side.order.drop_held();
         side.tunnel = None;
         if let Some(tracker) = &mut self.tls {

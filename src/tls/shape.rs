@@ -66,5 +66,12 @@ pub(super) fn message_type(data: &[u8]) -> Option<u8> {
     (known && short_enough).then_some(kind)
 }
 
+/// The same where a message in the clear is due: a list of certificates may have any length (RFC 5246 §7.4.2).
+pub(super) fn clear_message_type(data: &[u8]) -> Option<u8> {
+    message_type(data).or_else(|| data.first().copied().filter(|&kind| kind == CERTIFICATE))
+}
+
+/// `HandshakeType` of RFC 5246 §7.4.
+const CERTIFICATE: u8 = 11;
 /// RFC 5246 §6.2.3: 2^14 + 2048 bytes.
 const MAX_RECORD: u16 = 16_384 + 2048;

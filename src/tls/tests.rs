@@ -758,6 +758,41 @@ fn payload_that_is_held_back_is_bounded_over_all_sessions() {
         sessions.push(session);
         assert!(interner.held < 10 << 20);
     }
+    let said: Vec<_> = interner.problems().iter().map(|w| (w.name, w.loss)).collect();
+    assert_eq!(said, [("limit_tls_held", true)]);
+}
+
+/// Of a list of certificates beyond the bound the first is read, what follows the list is seen, and the rest is said.
+#[test]
+fn a_message_that_is_too_long_is_read_as_far_as_the_bound_and_said() {
+    for length in [100_000, 200_000] {
+        let mut list = vec![0, 0, 3];
+        list.extend([0x30, 1, 0]);
+        let next = u32::to_be_bytes(length - 12);
+        list.extend([&next[1..], &vec![0x30; length as usize - 12]].concat());
+        let all = [&u32::to_be_bytes(list.len() as u32)[1..], &list].concat();
+        let flight = [handshake(11, &all), handshake(14, &[])].concat();
+        let mut play = Play::default();
+        play.text("> hello < hello12");
+        for piece in flight.chunks(16_000) {
+            play.send(Dir::Resp, &record(22, piece));
+        }
+        let said: Vec<_> = play.interner.problems().iter().map(|w| (w.name, w.at, w.count)).collect();
+        assert_eq!(said, [("limit_tls_message", crate::error::Place::Frame(3), 1)]);
+        let facts = play.finish().tls.expect("TLS");
+        assert_eq!((facts.certificates.len(), &*facts.history), (1, "Csxn"), "{length} bytes");
+    }
+}
+
+#[test]
+fn what_is_given_up_behind_a_gap_is_said() {
+    let mut play = Play::default();
+    play.text("> hello < hello12 APP100");
+    for n in 1..=64 {
+        play.segment(Dir::Resp, play.sent.resp + n * 2000, &[23; 1500], 1500);
+    }
+    let said: Vec<_> = play.interner.problems().iter().map(|w| (w.name, w.loss)).collect();
+    assert_eq!(said.first(), Some(&("limit_tls_ahead", false)));
 }
 
 #[test]

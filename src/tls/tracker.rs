@@ -73,6 +73,10 @@ impl Sink for Scribe<'_> {
         self.tracker.handshake(self.dir, message, self.interner);
     }
 
+    fn too_long(&mut self, at: Moment) {
+        self.interner.too_long(at);
+    }
+
     fn passed(&mut self, kind: u8, span: Span, end: i64) {
         self.tracker.passed(kind, span, end);
     }

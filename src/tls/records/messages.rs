@@ -2,7 +2,8 @@
 //!
 //! Copies a message only while it is incomplete. RFC 8446 §5.1, RFC 5246 §6.2.1.
 
-use super::super::shape::{message_header, message_type};
+use super::super::intern::MAX_MESSAGE;
+use super::super::shape::{clear_message_type, message_header, message_type};
 use super::{Ending, Message, Sink, Span, Walker};
 use crate::flow::order::Chunk;
 
@@ -36,6 +37,7 @@ impl Walker {
             self.message = message;
         }
         if self.message.len() > MAX_MESSAGE {
+            sink.too_long(self.span.first);
             self.cut_message(Ending::Cut, body.offset + body.data.len() as i64, sink);
         }
         if self.message.is_empty() && self.message.capacity() > 0 {
@@ -57,7 +59,8 @@ impl Walker {
         if self.astray && !at_start {
             return false;
         }
-        let plausible = message_type(data).is_some();
+        let kind = if self.astray { message_type(data) } else { clear_message_type(data) };
+        let plausible = kind.is_some();
         if !plausible && !self.astray {
             self.opaque = true;
         }
@@ -69,7 +72,7 @@ impl Walker {
     fn whole_messages<'a>(&mut self, mut body: Chunk<'a>, sink: &mut impl Sink) -> Chunk<'a> {
         loop {
             let Some((kind, length)) = message_header(body.data) else { return body };
-            if message_type(body.data).is_none() {
+            if clear_message_type(body.data).is_none() {
                 self.opaque = true;
                 return body.after(body.data.len());
             }
@@ -140,6 +143,3 @@ impl Walker {
         }
     }
 }
-
-/// A handshake message kept at most, in bytes; of a longer one the start is read and the rest passes.
-const MAX_MESSAGE: usize = 64 << 10;
