@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::args::BatchArguments;
@@ -140,7 +139,10 @@ pub(super) fn run(typed: &BatchArguments, settings: &Settings) -> Result<Outcome
         Ok(())
     };
     let jobs = typed.jobs.clamp(1, rayon::current_num_threads());
-    (0..jobs).into_par_iter().with_max_len(1).try_for_each(|_| work())?;
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|w| w.join().unwrap_or(Ok(())))
+    })?;
     let book = book.into_inner().map_err(|e| Error::Output("index.ndjson".to_owned(), e.to_string()))?;
     finish(&book.entries, &index)
 }

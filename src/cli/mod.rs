@@ -4,6 +4,7 @@
 //! standard output or a file ([`output`]), everything else to standard error.
 
 use std::collections::HashSet;
+use std::error::Error as _;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -88,9 +89,18 @@ fn typed(args: Vec<OsString>) -> Result<Arguments, clap::Error> {
 fn dispatch(command: &Command) -> Result<Outcome, Error> {
     let Some(how) = how(command) else { return run_command(command) };
     let threads = usize::from(how.threads);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    pool.map_err(|e| Error::Usage(format!("--threads {threads}: cannot start that many threads: {e}")))?
-        .install(|| run_command(command))
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    let failed = |e: &dyn std::fmt::Display| {
+        Error::Usage(format!("--threads {threads}: cannot start that many threads: {e}"))
+    };
+    if matches!(command, Command::Batch(_)) {
+        // Jobs share the threads of the process: within a pool, one that waits could begin another on top of it.
+        return match pool.build_global() {
+            Err(e) if e.source().is_some() => Err(failed(&e)),
+            _ => run_command(command), // a process that has them already keeps them
+        };
+    }
+    pool.build().map_err(|e| failed(&e))?.install(|| run_command(command))
 }
 
 fn run_command(command: &Command) -> Result<Outcome, Error> {
