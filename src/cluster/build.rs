@@ -3,9 +3,12 @@
 //! Takes facts with their source from all readers; gives the [`ClusterMap`]. Where two sources name the same thing
 //! the fuller statement stays; where they contradict each other a [`Conflict`] says so.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
+use super::room::Room;
 use super::{
     Callee, ClusterMap, Conflict, Destination, Endpoint, HeldCertificates, Holder, Node, Pod, Service,
     Translation,
@@ -29,62 +32,10 @@ pub(super) struct Builder<'a> {
     /// Real addresses of destinations, by the place of the destination.
     backends: HashSet<(usize, SocketAddr)>,
     host_addresses: HashSet<(String, IpAddr)>,
+    certificates: HashSet<Arc<[u8]>>,
     pub(super) room: Room,
     /// Private keys that were seen and left.
     pub(super) private_keys: u64,
-}
-
-/// How many facts of one kind may be kept, and how many were kept out.
-#[derive(Debug)]
-pub(super) struct Room {
-    pub(super) most: u64,
-    pub(super) dropped: u64,
-    /// Not every chain of rules was followed to its end.
-    pub(super) chains_cut: bool,
-    /// Texts with more certificates than are read.
-    pub(super) certificates_cut: u64,
-    /// Objects with more addresses than are kept.
-    pub(super) addresses_cut: u64,
-    /// Endpoints that objects told of, repeats included; how many they may tell of, and how many they told of beyond.
-    offered: u64,
-    offers: u64,
-    pub(super) endpoints_cut: u64,
-}
-
-impl Room {
-    fn new(most: u64) -> Self {
-        Self {
-            most,
-            dropped: 0,
-            chains_cut: false,
-            certificates_cut: 0,
-            addresses_cut: 0,
-            offered: 0,
-            offers: FREE_OFFERS,
-            endpoints_cut: 0,
-        }
-    }
-
-    /// Of so many more bytes of objects so many more endpoints may come: an object has as many as its addresses times its
-    /// ports, which may be billions, where one that a cluster made has fewer ports than an address has bytes.
-    pub(super) fn read(&mut self, bytes: u64) {
-        self.offers = self.offers.saturating_add(bytes);
-    }
-
-    /// Whether one more endpoint is looked at.
-    pub(super) fn offers(&mut self) -> bool {
-        self.offered += 1;
-        let within = (self.offered <= self.offers, self.offered <= self.most.saturating_mul(OFFERS));
-        self.endpoints_cut += u64::from(!within.0);
-        self.dropped += u64::from(within.0 && !within.1);
-        within == (true, true)
-    }
-
-    /// Leaves an object its first addresses.
-    fn bound<T>(&mut self, addresses: &mut Vec<T>) {
-        self.addresses_cut += u64::from(addresses.len() > MAX_ADDRESSES);
-        addresses.truncate(MAX_ADDRESSES);
-    }
 }
 
 impl<'a> Builder<'a> {
@@ -104,6 +55,7 @@ impl<'a> Builder<'a> {
             destinations: HashMap::new(),
             backends: HashSet::new(),
             host_addresses: HashSet::new(),
+            certificates: HashSet::new(),
             room: Room::new(most),
             private_keys: 0,
         }
@@ -121,25 +73,28 @@ impl<'a> Builder<'a> {
 
     /// Adds a Service, or completes the one of that name.
     pub(super) fn service(&mut self, mut new: Service) {
-        self.room.bound(&mut new.cluster_ips);
-        self.room.bound(&mut new.external_ips);
+        self.room.bound(&mut new.cluster_ips, MAX_ADDRESSES);
+        self.room.bound(&mut new.external_ips, MAX_ADDRESSES);
+        self.room.bound(&mut new.ports, MAX_PORTS);
         let key = (new.namespace.clone(), new.name.clone());
         let Some(old) = self.services.get(&key).and_then(|&i| self.map.services.get_mut(i)) else {
-            push(&mut self.map.services, new, &mut self.room).map(|i| self.services.insert(key, i));
+            self.room.push(&mut self.map.services, new).map(|i| self.services.insert(key, i));
             return;
         };
         let known = (!old.cluster_ips.is_empty()).then(|| old.cluster_ips.clone());
         let before = (old.source, known);
         let (source, ips) = (new.source, new.cluster_ips.clone());
-        if old.ports.iter().all(|p| p.name.is_none() && p.target_port.is_none()) && !new.ports.is_empty() {
-            old.ports = new.ports;
-        }
-        if old.cluster_ips.is_empty() {
-            old.cluster_ips = new.cluster_ips;
-        }
-        extend(&mut old.external_ips, new.external_ips);
-        self.room.bound(&mut old.external_ips);
-        old.external_name = old.external_name.take().or(new.external_name);
+        self.room.complete(old, new, |old, new| {
+            if old.ports.iter().all(|p| p.name.is_none() && p.target_port.is_none()) && !new.ports.is_empty()
+            {
+                old.ports = new.ports;
+            }
+            if old.cluster_ips.is_empty() {
+                old.cluster_ips = new.cluster_ips;
+            }
+            old.external_name = old.external_name.take().or(new.external_name);
+            extend(&mut old.external_ips, new.external_ips)
+        });
         if let (first, Some(known)) = before
             && !ips.is_empty()
             && !ips.iter().all(|ip| known.contains(ip))
@@ -152,28 +107,33 @@ impl<'a> Builder<'a> {
 
     /// Adds an endpoint, or says where its readiness differs.
     pub(super) fn endpoint(&mut self, new: Endpoint) {
-        let service = self.endpoint_service(&new.namespace, &new.service);
+        let Some(service) = self.endpoint_service(&new.namespace, &new.service) else { return };
         let key = (service, new.address, new.port_name.clone());
-        let Some(old) = self.endpoints.get(&key).and_then(|&i| self.map.endpoints.get_mut(i)) else {
-            let Some(place) = push(&mut self.map.endpoints, new, &mut self.room) else { return };
+        let place = self.endpoints.get(&key).copied().unwrap_or(usize::MAX);
+        let Some(old) = self.map.endpoints.get(place) else {
+            let Some(place) = self.room.push(&mut self.map.endpoints, new) else { return };
             self.endpoint_addresses.insert((key.0, key.1));
             self.endpoints.insert(key, place);
             return;
         };
-        old.node = old.node.take().or(new.node);
-        old.pod = old.pod.take().or(new.pod);
         if old.ready != new.ready {
             let word = |ready| if ready { "ready" } else { "not ready" };
-            let (was, first) = (word(old.ready), old.source);
+            let (a, b) = ((word(old.ready), old.source), (word(new.ready), new.source));
             let what = format!("endpoint {} of Service {}/{} is", new.address, new.namespace, new.service);
-            self.disagree(&what, (was, first), (word(new.ready), new.source));
+            self.disagree(&what, a, b);
         }
+        let Some(old) = self.map.endpoints.get_mut(place) else { return };
+        self.room.complete(old, new, |old, new| {
+            old.node = old.node.take().or(new.node);
+            old.pod = old.pod.take().or(new.pod);
+            false
+        });
     }
 
     /// Adds a Service that an object shows without any endpoint.
     pub(super) fn empty_endpoints(&mut self, namespace: &str, service: &str, source: SourceIndex) {
         let empty = (namespace.to_owned(), service.to_owned(), source);
-        push(&mut self.map.empty_endpoints, empty, &mut self.room);
+        self.room.push(&mut self.map.empty_endpoints, empty);
     }
 
     /// Whether an endpoint of this Service and address is known, under whatever port name.
@@ -182,51 +142,58 @@ impl<'a> Builder<'a> {
         service.is_some_and(|&service| self.endpoint_addresses.contains(&(service, address)))
     }
 
-    fn endpoint_service(&mut self, namespace: &str, service: &str) -> u32 {
+    fn endpoint_service(&mut self, namespace: &str, service: &str) -> Option<u32> {
         let next = self.endpoint_services.len() as u32;
-        *self.endpoint_services.entry((namespace.to_owned(), service.to_owned())).or_insert(next)
+        match self.endpoint_services.entry((namespace.to_owned(), service.to_owned())) {
+            Entry::Occupied(known) => Some(*known.get()),
+            Entry::Vacant(new) => self.room.takes(namespace.len() + service.len()).then(|| *new.insert(next)),
+        }
     }
 
     /// Adds a pod, or completes the one of that name.
     pub(super) fn pod(&mut self, mut new: Pod) {
-        self.room.bound(&mut new.ips);
+        self.room.bound(&mut new.ips, MAX_ADDRESSES);
         let key = (new.namespace.clone(), new.name.clone());
         let Some(old) = self.pods.get(&key).and_then(|&i| self.map.pods.get_mut(i)) else {
-            push(&mut self.map.pods, new, &mut self.room).map(|i| self.pods.insert(key, i));
+            self.room.push(&mut self.map.pods, new).map(|i| self.pods.insert(key, i));
             return;
         };
         let before = (old.source, old.ips.clone());
         let (source, ips) = (new.source, new.ips.clone());
-        old.node = old.node.take().or(new.node);
-        old.phase = old.phase.take().or(new.phase);
-        old.ready = old.ready.or(new.ready);
-        old.host_network |= new.host_network;
-        extend(&mut old.ips, new.ips);
-        self.room.bound(&mut old.ips);
+        self.room.complete(old, new, |old, new| {
+            old.node = old.node.take().or(new.node);
+            old.phase = old.phase.take().or(new.phase);
+            old.ready = old.ready.or(new.ready);
+            old.host_network |= new.host_network;
+            extend(&mut old.ips, new.ips)
+        });
         if !before.1.is_empty() && !ips.is_empty() && !ips.iter().any(|ip| before.1.contains(ip)) {
             let what = format!("pod {}/{} has the address", key.0, key.1);
             self.disagree(&what, (&list(&before.1), before.0), (&list(&ips), source));
         }
     }
 
-    /// Adds a node, or its addresses to the one of that name.
+    /// Adds a node, or its addresses to the one of that name; a name that no API server takes is none.
     pub(super) fn node(&mut self, mut new: Node) {
-        self.room.bound(&mut new.ips);
-        if let Some(old) = self.nodes.get(&new.name).and_then(|&i| self.map.nodes.get_mut(i)) {
-            extend(&mut old.ips, new.ips);
-            self.room.bound(&mut old.ips);
-            old.kubelet = old.kubelet.take().or(new.kubelet);
+        if new.name.len() > MAX_HOST_NAME {
             return;
         }
+        self.room.bound(&mut new.ips, MAX_ADDRESSES);
+        if let Some(old) = self.nodes.get(&new.name).and_then(|&i| self.map.nodes.get_mut(i)) {
+            return self.room.complete(old, new, |old, new| {
+                old.kubelet = old.kubelet.take().or(new.kubelet);
+                extend(&mut old.ips, new.ips)
+            });
+        }
         let name = new.name.clone();
-        push(&mut self.map.nodes, new, &mut self.room).map(|i| self.nodes.insert(name, i));
+        self.room.push(&mut self.map.nodes, new).map(|i| self.nodes.insert(name, i));
     }
 
     /// Adds what a webhook, APIService or conversion calls; the first statement stays.
     pub(super) fn callee(&mut self, new: Callee) {
         let key = (new.kind, new.name.clone(), new.configuration.clone());
         let Some(old) = self.callees.get(&key).and_then(|&i| self.map.callees.get(i)) else {
-            push(&mut self.map.callees, new, &mut self.room).map(|i| self.callees.insert(key, i));
+            self.room.push(&mut self.map.callees, new).map(|i| self.callees.insert(key, i));
             return;
         };
         let (first, source) = (old.source, new.source);
@@ -244,7 +211,7 @@ impl<'a> Builder<'a> {
 
     /// Adds a conntrack entry.
     pub(super) fn translation(&mut self, new: Translation) {
-        push(&mut self.map.translations, new, &mut self.room);
+        self.room.push(&mut self.map.translations, new);
     }
 
     /// Adds a destination rule; within a source, the rules of one address are one.
@@ -262,28 +229,44 @@ impl<'a> Builder<'a> {
             return; // without its real addresses it would look like one that leads nowhere
         }
         let Some(old) = known.and_then(|i| self.map.destinations.get_mut(i)) else {
-            push(&mut self.map.destinations, new, &mut self.room).map(|i| self.destinations.insert(key, i));
+            self.room.push(&mut self.map.destinations, new).map(|i| self.destinations.insert(key, i));
             return;
         };
         old.rejects = (old.rejects || new.rejects) && old.backends.is_empty() && new.backends.is_empty();
         old.backends.append(&mut new.backends);
-        old.service = old.service.take().or(new.service);
+        if old.service.is_none() && new.service.as_ref().is_some_and(|name| self.room.takes(name.len())) {
+            old.service = new.service;
+        }
     }
 
     /// Adds an address of a host.
     pub(super) fn host_address(&mut self, host: &str, ip: IpAddr) {
         let entry = (host.to_owned(), ip);
         if self.host_addresses.insert(entry.clone()) {
-            push(&mut self.map.host_addresses, entry, &mut self.room);
+            self.room.push(&mut self.map.host_addresses, entry);
         }
     }
 
     /// Adds certificates (PEM or DER bytes) and where they stand.
     pub(super) fn certificates(&mut self, holder: Holder, place: String, bytes: Vec<u8>) {
-        if !bytes.is_empty() {
-            let held = HeldCertificates { holder, place, bytes };
-            push(&mut self.map.certificates, held, &mut self.room);
+        if bytes.is_empty() {
+            return;
         }
+        if let Some(bytes) = self.shared(bytes) {
+            let held = HeldCertificates { holder, place, bytes };
+            self.room.push(&mut self.map.certificates, held);
+        }
+    }
+
+    /// Certificates that are kept once, in however many places they stand (the cluster's authority is in each namespace);
+    /// none where there is no room for them.
+    pub(super) fn shared(&mut self, bytes: Vec<u8>) -> Option<Arc<[u8]>> {
+        if let Some(known) = self.certificates.get(bytes.as_slice()) {
+            return Some(Arc::clone(known));
+        }
+        let bytes: Arc<[u8]> = self.room.takes(bytes.len()).then(|| bytes.into())?;
+        self.certificates.insert(Arc::clone(&bytes));
+        Some(bytes)
     }
 
     /// Keeps a disagreement of two sources: what about, and what each says.
@@ -302,16 +285,6 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Pushes within the limit; the place of what was pushed.
-pub(super) fn push<T>(list: &mut Vec<T>, item: T, room: &mut Room) -> Option<usize> {
-    if list.len() as u64 >= room.most {
-        room.dropped += 1;
-        return None;
-    }
-    list.push(item);
-    Some(list.len() - 1)
-}
-
 /// Addresses in words, the first of many.
 pub(super) fn list<T: std::fmt::Display>(items: &[T]) -> String {
     let mut said: Vec<String> = items.iter().take(MAX_SAID).map(T::to_string).collect();
@@ -321,21 +294,26 @@ pub(super) fn list<T: std::fmt::Display>(items: &[T]) -> String {
     said.join(", ")
 }
 
-fn extend<T: PartialEq>(list: &mut Vec<T>, more: Vec<T>) {
-    for item in more {
-        if !list.contains(&item) {
-            list.push(item);
+/// Adds the addresses that are new; whether some were left out.
+fn extend(list: &mut Vec<IpAddr>, more: Vec<IpAddr>) -> bool {
+    let mut cut = false;
+    for ip in more {
+        let new = !list.contains(&ip);
+        cut |= new && list.len() == MAX_ADDRESSES;
+        if new && list.len() < MAX_ADDRESSES {
+            list.push(ip);
         }
     }
+    cut
 }
 
 /// Things of one kind that a sentence names.
 pub(super) const MAX_SAID: usize = 16;
 /// Addresses kept of one Service, pod or node: a node with many interfaces has dozens.
 pub(super) const MAX_ADDRESSES: usize = 256;
-/// Endpoints that all objects may tell of besides one for each of their bytes.
-pub(super) const FREE_OFFERS: u64 = 1 << 16;
-/// Endpoints looked at for each that may be kept: several dumps tell of the same ones.
-const OFFERS: u64 = 4;
+/// Ports kept of one Service: a gateway has dozens.
+pub(super) const MAX_PORTS: usize = 1_024;
+/// Bytes of the name of a node or host (RFC 1123): facts of the host carry it.
+pub(super) const MAX_HOST_NAME: usize = 253;
 /// Conflicts kept; more than this tells a reader nothing new.
 pub(super) const MAX_CONFLICTS: usize = 1_000;

@@ -54,7 +54,7 @@ fn foreign_addresses(b: &mut Builder<'_>) {
     let (mut found, mut more, mut seen) = (Vec::new(), 0, HashSet::new());
     for (what, namespace, name, ip, source) in endpoints.chain(of_services) {
         let Some(owner) = owners.get(&ip) else { continue };
-        if owner.namespaces.contains(namespace.as_str()) || !seen.insert((what, namespace, name, ip)) {
+        if owner.is_of(namespace) || !seen.insert((what, namespace, name, ip)) {
             continue;
         }
         if found.len() == MAX_CONFLICTS {
@@ -77,12 +77,19 @@ fn foreign_addresses(b: &mut Builder<'_>) {
     }
 }
 
-/// Whose address it is by nature, and all namespaces that have it so.
+/// Whose address it is by nature, and the other namespaces that have it so.
 struct Natural<'m> {
     what: &'static str,
     name: (&'m str, &'m str),
     source: SourceIndex,
-    namespaces: HashSet<&'m str>,
+    /// Empty for almost all.
+    others: HashSet<&'m str>,
+}
+
+impl Natural<'_> {
+    fn is_of(&self, namespace: &str) -> bool {
+        self.name.0 == namespace || self.others.contains(namespace)
+    }
 }
 
 /// Running pods by their own addresses, then Services by their ClusterIPs.
@@ -95,10 +102,10 @@ fn owners(map: &ClusterMap) -> HashMap<IpAddr, Natural<'_>> {
         .flat_map(|s| s.cluster_ips.iter().map(|ip| (*ip, "Service", (&*s.namespace, &*s.name), s.source)));
     let mut owners: HashMap<IpAddr, Natural<'_>> = HashMap::new();
     for (ip, what, name, source) in pods.chain(services) {
-        let new = || Natural { what, name, source, namespaces: HashSet::new() };
+        let new = || Natural { what, name, source, others: HashSet::new() };
         let owner = owners.entry(ip).or_insert_with(new);
-        if owner.what == what && (what == "pod" || owner.namespaces.is_empty()) {
-            owner.namespaces.insert(name.0);
+        if owner.what == what && what == "pod" && owner.name.0 != name.0 {
+            owner.others.insert(name.0);
         }
     }
     owners

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-use super::build::{Builder, push};
+use super::build::Builder;
 use super::{Counter, Translation};
 use crate::bundle::SourceIndex;
 
@@ -67,7 +67,7 @@ impl Statistics {
                 continue;
             }
             let counter = Counter { host: None, name: format!("conntrack_{name}"), value, source };
-            let place = push(&mut b.map.counters, counter, &mut b.room);
+            let place = b.room.push(&mut b.map.counters, counter);
             self.places.extend(place.map(|at| (name.to_owned(), at)));
         }
         true

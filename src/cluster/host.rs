@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::build::{Builder, push};
+use super::build::{Builder, MAX_HOST_NAME};
 use crate::bundle::SourceIndex;
 
 /// A network interface of a host.
@@ -147,12 +147,13 @@ impl Links {
         if let Some(mtu) = after("mtu").and_then(|m| m.parse().ok()) {
             interface.mtu = Some(mtu);
         }
-        if let Some(mac) = after("link/ether") {
+        if let Some(mac) = after("link/ether").filter(|mac| mac.len() <= MAX_MAC) {
             interface.mac = Some(mac.to_owned());
         }
         let ip = after("inet").or_else(|| after("inet6")).and_then(|a| a.split('/').next()?.parse().ok());
-        if let Some(ip) = ip.filter(|ip| self.known.insert((at, *ip))) {
-            push(&mut interface.ips, ip, &mut b.room);
+        if let Some(ip) = ip.filter(|ip| !self.known.contains(&(at, *ip)) && b.room.takes_address()) {
+            self.known.insert((at, ip));
+            interface.ips.push(ip);
         }
         true
     }
@@ -163,7 +164,7 @@ impl Links {
             return Some(*known);
         }
         let new = Interface { name: name.to_owned(), source, ..Interface::default() };
-        let place = push(&mut b.map.interfaces, new, &mut b.room)?;
+        let place = b.room.push(&mut b.map.interfaces, new)?;
         self.places.insert(name.to_owned(), place);
         Some(place)
     }
@@ -186,7 +187,7 @@ pub(super) fn neighbour(line: &str, b: &mut Builder<'_>, source: SourceIndex) ->
         state: (*state).to_owned(),
         source,
     };
-    push(&mut b.map.neighbours, neighbour, &mut b.room);
+    b.room.push(&mut b.map.neighbours, neighbour);
     true
 }
 
@@ -205,7 +206,7 @@ pub(super) fn arp(line: &str, b: &mut Builder<'_>, source: SourceIndex) -> bool 
         state: if complete { "REACHABLE" } else { "INCOMPLETE" }.to_owned(),
         source,
     };
-    push(&mut b.map.neighbours, neighbour, &mut b.room);
+    b.room.push(&mut b.map.neighbours, neighbour);
     true
 }
 
@@ -243,7 +244,7 @@ pub(super) fn route(line: &str, b: &mut Builder<'_>, source: SourceIndex) -> boo
         mtu: after("mtu").and_then(|m| m.parse().ok()),
         source,
     };
-    push(&mut b.map.routes, route, &mut b.room);
+    b.room.push(&mut b.map.routes, route);
     true
 }
 
@@ -262,7 +263,7 @@ pub(super) fn name_hosts(b: &mut Builder<'_>) {
     let mut hosts = HashMap::new();
     for source in b.map.inputs.iter().filter(|i| !i.skipped).map(|i| i.source) {
         let host = names.host_of_path(b.path(source)).or_else(|| by_address.get(&source).cloned());
-        hosts.extend(host.map(|h| (source, h)));
+        hosts.extend(host.filter(|h| h.len() <= MAX_HOST_NAME).map(|h| (source, h)));
     }
     let of = |source| hosts.get(&source).cloned();
     let map = &mut b.map;
@@ -384,6 +385,8 @@ fn sos_host(rest: &str) -> Option<String> {
     (!host.is_empty()).then_some(host)
 }
 
+/// Bytes of a link-layer address as text; that of InfiniBand has 59.
+const MAX_MAC: usize = 64;
 /// Words at the end of a path that may be a node's name together; names that begin alike and are looked at.
 const MAX_WORDS: usize = 64;
 /// States of `ip neigh`.

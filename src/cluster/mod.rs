@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use crate::bundle::{InputReport, Source, SourceIndex};
 
@@ -24,6 +25,7 @@ mod lookup;
 mod nft;
 mod objects;
 mod read;
+mod room;
 mod sockets;
 mod table;
 mod text;
@@ -139,7 +141,7 @@ pub struct Callee {
     /// `failurePolicy` is `Ignore`.
     pub fail_open: Option<bool>,
     /// `caBundle` as PEM or DER bytes (base64 undone); empty where there is none.
-    pub ca_bundle: Vec<u8>,
+    pub ca_bundle: Arc<[u8]>,
     /// Where it stands.
     pub source: SourceIndex,
 }
@@ -195,7 +197,7 @@ pub struct HeldCertificates {
     /// Which one, in words: `Secret ns/name tls.crt`, a path.
     pub place: String,
     /// PEM or DER bytes.
-    pub bytes: Vec<u8>,
+    pub bytes: Arc<[u8]>,
 }
 
 impl HeldCertificates {

@@ -11,7 +11,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::build::{Builder, Room};
+use super::build::Builder;
+use super::room::Room;
 use super::{Callee, Endpoint, Holder, Node, Pod, Service, ServicePort};
 use crate::bundle::SourceIndex;
 
@@ -192,7 +193,8 @@ fn node(object: &Value, meta: &Meta) -> Node {
 fn webhooks(b: &mut Builder<'_>, object: &Value, meta: &Meta) {
     for webhook in array(object, "/webhooks") {
         let name = text(webhook, "/name").unwrap_or_default();
-        let mut callee = callee(webhook.get("clientConfig"), "webhook", name, meta);
+        let callee = callee(b, webhook.get("clientConfig"), ("webhook", name), meta);
+        let Some(mut callee) = callee else { continue };
         callee.timeout_seconds = number(webhook, "/timeoutSeconds");
         callee.fail_open = text(webhook, "/failurePolicy").map(|p| p == "Ignore");
         b.callee(callee);
@@ -204,25 +206,36 @@ fn conversion(b: &mut Builder<'_>, object: &Value, meta: &Meta) {
     let config = object
         .pointer("/spec/conversion/webhook/clientConfig")
         .or_else(|| object.pointer("/spec/conversion/webhookClientConfig"));
-    if config.is_some() {
-        b.callee(callee(config, "conversion", meta.name.clone(), meta));
+    if config.is_some()
+        && let Some(callee) = callee(b, config, ("conversion", meta.name.clone()), meta)
+    {
+        b.callee(callee);
     }
 }
 
 /// An APIService that is served elsewhere; local ones call nobody.
 fn api_service(b: &mut Builder<'_>, object: &Value, meta: &Meta) {
     let spec = object.get("spec");
-    if spec.and_then(|s| s.get("service")).is_some_and(|s| !s.is_null()) {
-        b.callee(callee(spec, "apiservice", meta.name.clone(), meta));
+    if spec.and_then(|s| s.get("service")).is_some_and(|s| !s.is_null())
+        && let Some(callee) = callee(b, spec, ("apiservice", meta.name.clone()), meta)
+    {
+        b.callee(callee);
     }
 }
 
-/// What a client configuration (`service`, `url`, `caBundle`) calls.
-fn callee(config: Option<&Value>, kind: &'static str, name: String, meta: &Meta) -> Callee {
+/// What a client configuration (`service`, `url`, `caBundle`) calls; none where there is no room for its caBundle, without
+/// which it would seem to have none.
+fn callee(
+    b: &mut Builder<'_>,
+    config: Option<&Value>,
+    (kind, name): (&'static str, String),
+    meta: &Meta,
+) -> Option<Callee> {
     let config = config.unwrap_or(&Value::Null);
+    let ca_bundle = b.shared(text(config, "/caBundle").map(|c| decode(&c)).unwrap_or_default())?;
     let service = text(config, "/service/name")
         .map(|name| (text(config, "/service/namespace").unwrap_or_default(), name));
-    Callee {
+    Some(Callee {
         kind,
         name,
         configuration: meta.name.clone(),
@@ -231,9 +244,9 @@ fn callee(config: Option<&Value>, kind: &'static str, name: String, meta: &Meta)
         url: text(config, "/url"),
         timeout_seconds: None,
         fail_open: None,
-        ca_bundle: text(config, "/caBundle").map(|c| decode(&c)).unwrap_or_default(),
+        ca_bundle,
         source: meta.source,
-    }
+    })
 }
 
 fn secret(b: &mut Builder<'_>, object: &Value, meta: &Meta) {

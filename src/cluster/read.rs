@@ -5,7 +5,8 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use super::build::{Builder, FREE_OFFERS, MAX_ADDRESSES};
+use super::build::{Builder, MAX_ADDRESSES, MAX_PORTS};
+use super::room::FREE_OFFERS;
 use super::text::HostText;
 use super::{ClusterMap, Holder, chains, conflicts, documents, host, objects};
 use crate::bundle::{InputReport, Source, SourceKind};
@@ -147,7 +148,14 @@ fn note_dropped(b: &mut Builder<'_>, report: &mut InputReport) {
     if dropped > 0 {
         let most = b.room.most;
         report.problems.add("limit_facts", Place::Whole, dropped, true, || {
-            format!("at most {most} facts of one kind are kept; raise it with --max-facts")
+            format!("at most {most} facts of one kind, and addresses of one kind, are kept; raise it with --max-facts")
+        });
+    }
+    let cut = std::mem::take(&mut b.room.texts_cut);
+    if cut > 0 {
+        let most = b.room.most_texts() >> 20;
+        report.problems.add("limit_fact_texts", Place::Whole, cut, true, || {
+            format!("facts whose texts and certificates take more than {most} MiB in all are not kept; raise it with --max-facts")
         });
     }
     if std::mem::take(&mut b.room.chains_cut) {
@@ -161,7 +169,7 @@ fn note_dropped(b: &mut Builder<'_>, report: &mut InputReport) {
     let cut = std::mem::take(&mut b.room.addresses_cut);
     if cut > 0 {
         report.problems.add("limit_addresses", Place::Whole, cut, true, || {
-            format!("of an object with more than {MAX_ADDRESSES} addresses only the first are kept")
+            format!("of an object with more than {MAX_ADDRESSES} addresses or {MAX_PORTS} ports only the first are kept")
         });
     }
     let cut = std::mem::take(&mut b.room.endpoints_cut);

@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::build::{Builder, push};
+use super::build::Builder;
 use super::{Counter, Socket};
 use crate::bundle::SourceIndex;
 
@@ -65,7 +65,7 @@ impl SocketTable {
             process: process(line, self.netstat),
             source,
         };
-        push(&mut b.map.sockets, socket, &mut b.room);
+        b.room.push(&mut b.map.sockets, socket);
         Some(true)
     }
 }
@@ -121,7 +121,7 @@ fn is_counter(name: &str) -> bool {
 
 fn add_counter(b: &mut Builder<'_>, name: String, value: u64, source: SourceIndex) {
     if value > 0 {
-        push(&mut b.map.counters, Counter { host: None, name, value, source }, &mut b.room);
+        b.room.push(&mut b.map.counters, Counter { host: None, name, value, source });
     }
 }
 

@@ -139,7 +139,7 @@ fn callees_are_found_by_every_name_that_a_log_says() {
     let hook = callee(&map, "webhook", "validate.policy.example.com").unwrap();
     assert_eq!(hook.service, Some(("policy-system".to_owned(), "policy-webhook".to_owned())));
     assert_eq!((hook.port, hook.timeout_seconds, hook.fail_open), (8443, Some(5), Some(true)));
-    assert_eq!(hook.ca_bundle, b"-----BEGIN");
+    assert_eq!(*hook.ca_bundle, *b"-----BEGIN");
     assert_eq!(
         callee(&map, "webhook", "url.policy.example.com").unwrap().url.as_deref(),
         Some("https://hook.example.com/x")
@@ -164,7 +164,7 @@ fn of_secrets_only_certificates_are_kept() {
     let kept: Vec<(&str, String)> = map
         .certificates
         .iter()
-        .map(|held| (held.place.as_str(), String::from_utf8(held.bytes.clone()).unwrap()))
+        .map(|held| (held.place.as_str(), String::from_utf8(held.bytes.to_vec()).unwrap()))
         .collect();
     let block = |inside: &str| format!("-----BEGIN CERTIFICATE-----\n{inside}\n-----END CERTIFICATE-----\n");
     let whole = [("ca.pem", "MIIB"), ("cut.pem", "MIID"), ("Secret a/tls tls.crt", "MIIA")];
@@ -968,4 +968,43 @@ fn real_addresses_of_all_rules_together_are_bounded_and_said() {
     assert_eq!(backends, [(6, false), (4, false)], "none of the third: it would seem to lead nowhere");
     let said: Vec<_> = map.inputs[0].problems.iter().map(|w| (w.name, w.count, w.loss)).collect();
     assert_eq!(said, [("limit_facts", 8, true)]);
+}
+
+#[test]
+fn addresses_count_as_facts_and_a_thing_without_room_for_its_own_is_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let ips = |n, field| {
+        let of = |k| format!(r#"{{"{field}":"10.0.{n}.{k}"}}"#);
+        (1..=4).map(of).collect::<Vec<_>>().join(",")
+    };
+    let pods = (0..3).map(|n| {
+        let ips = ips(n, "ip");
+        format!(
+            r#"{{"kind":"Pod","metadata":{{"name":"p{n}","namespace":"n"}},"status":{{"podIPs":[{ips}]}}}}"#
+        )
+    });
+    let pods: String = pods.flat_map(|pod| [pod, "\n".to_owned()]).collect();
+    fs::write(dir.path().join("a.json"), pods.repeat(2)).unwrap();
+    let link = |n| format!("2: eth0    inet 10.1.1.{n}/24 scope global eth0\n");
+    let links = (1..=12).map(link).collect::<Vec<_>>().concat();
+    fs::write(dir.path().join("ip-addr.txt"), links).unwrap();
+    let limits = Limits { facts: 10, ..Limits::default() };
+    let map = read(&discover(&[dir.path().to_owned()], &limits).unwrap().sources);
+    assert_eq!(map.pods.iter().map(|p| (&*p.name, p.ips.len())).collect::<Vec<_>>(), [("p0", 4), ("p1", 4)]);
+    assert_eq!(map.interfaces.iter().map(|i| i.ips.len()).collect::<Vec<_>>(), [10]);
+    let of = |n: usize| map.inputs[n].problems.iter().map(|w| (w.name, w.loss)).collect::<Vec<_>>();
+    assert_eq!([of(0), of(1)], [vec![("limit_facts", true)], vec![("limit_facts", true)]]);
+}
+
+#[test]
+fn equal_certificates_of_many_places_are_kept_once() {
+    let map = |n| {
+        format!(
+            r#"{{"kind":"ConfigMap","metadata":{{"name":"kube-root-ca.crt","namespace":"n{n}"}},"data":{{"ca.crt":"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"}}}}"#
+        )
+    };
+    let map = of(&[("a.json", &(0..9).map(map).collect::<Vec<_>>().join("\n"))]);
+    assert_eq!(map.certificates.len(), 9);
+    let first = &map.certificates[0].bytes;
+    assert!(map.certificates.iter().all(|held| std::sync::Arc::ptr_eq(first, &held.bytes)));
 }

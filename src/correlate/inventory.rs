@@ -197,8 +197,8 @@ pub fn inventory(world: &World, warning: TimeDelta) -> (Vec<Inventoried>, Beyond
 
 /// Certificates that stand in Secrets, ConfigMaps, kubeconfigs, caBundles and files: their names, for who redacts.
 pub fn written_certificates(world: &World) -> impl Iterator<Item = Certificate> {
-    let held = world.cluster.certificates.iter().map(|h| h.bytes.as_slice());
-    let bundles = world.cluster.callees.iter().map(|c| c.ca_bundle.as_slice());
+    let held = world.cluster.certificates.iter().map(|h| &*h.bytes);
+    let bundles = world.cluster.callees.iter().map(|c| &*c.ca_bundle);
     held.chain(bundles).flat_map(|bytes| trust::first_certificates(bytes, MAX_CERTIFICATES))
 }
 

@@ -137,7 +137,7 @@ mod tests {
         let mut list: Vec<_> = collected.by_digest.into_values().collect();
         let callee = Callee {
             service: Some(("b".into(), "a".into())),
-            ca_bundle: b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n".to_vec(),
+            ca_bundle: b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"[..].into(),
             ..Callee::default()
         };
         let mut all = All { left: 7, ..All::new(&list) };

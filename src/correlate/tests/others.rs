@@ -253,7 +253,8 @@ fn an_exact_destination_beats_an_assumed_translation() {
 /// Who may write a Secret in a namespace of his own says nothing of what a Service of another one shows.
 #[test]
 fn a_certificate_is_held_in_the_services_own_namespace() {
-    let held = |holder, place: &str| HeldCertificates { holder, place: place.into(), bytes: HOOK.into() };
+    let held =
+        |holder, place: &str| HeldCertificates { holder, place: place.into(), bytes: HOOK.as_bytes().into() };
     let secret = |namespace: &str| held(Holder::Secret, &format!("Secret {namespace}/tls tls.crt"));
     let of = |all: Vec<HeldCertificates>, namespace| {
         let mut world = World::default();

@@ -48,7 +48,11 @@ fn pem(subject: &str, issuer: &str, names: &[&str]) -> Vec<u8> {
 }
 
 fn secret(n: u32, bytes: Vec<u8>) -> HeldCertificates {
-    HeldCertificates { holder: Holder::Secret, place: format!("Secret b/s{n:05} tls.crt"), bytes }
+    HeldCertificates {
+        holder: Holder::Secret,
+        place: format!("Secret b/s{n:05} tls.crt"),
+        bytes: bytes.into(),
+    }
 }
 
 fn webhook(n: u32, service: &str, ca_bundle: Vec<u8>) -> Callee {
@@ -57,7 +61,7 @@ fn webhook(n: u32, service: &str, ca_bundle: Vec<u8>) -> Callee {
         name: format!("w{n:05}.example.com"),
         configuration: format!("c{n:05}"),
         service: Some(("b".into(), service.into())),
-        ca_bundle,
+        ca_bundle: ca_bundle.into(),
         ..Callee::default()
     }
 }
