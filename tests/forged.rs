@@ -65,14 +65,16 @@ fn an_icmp_error_of_a_packet_that_was_not_sent_is_shown_as_such() {
     assert!(out.contains("host_prohibited") && out.contains("was not sent"), "{out}");
 }
 
-/// A refused dial of 10.0.0.2, whose line is in this file.
+/// A refused dial of 10.0.0.2, which took one long before, whose line is in this file.
 fn refused(path: &str, line: &str, objects: &Value) -> Value {
-    let mut reset = tcp(1, true, 20, b"");
-    reset[31] = 2; // what the SYN sent
-    let folder = bundle(&[
-        ("a.pcap", &pcap([(SECOND, syn(1)), (SECOND, reset)].into_iter())),
-        ("objects.json", objects.to_string().as_bytes()),
-    ]);
+    let answer = |port: u16, flags: u8| {
+        let mut answer = tcp(port, true, flags, b"");
+        answer[31] = 2; // what the SYN sent
+        answer
+    };
+    let before = [syn(2), answer(2, 18), tcp(2, false, 16, b"")].map(|packet| (SECOND - 300, packet));
+    let packets = before.into_iter().chain([(SECOND, syn(1)), (SECOND, answer(1, 20))]);
+    let folder = bundle(&[("a.pcap", &pcap(packets)), ("objects.json", objects.to_string().as_bytes())]);
     let log = folder.path().join(path);
     std::fs::create_dir_all(log.parent().expect("a folder")).expect("writable");
     std::fs::write(log, line).expect("writable");
