@@ -3,10 +3,13 @@
 //! Takes the inventory and the cases of calls; gives each call the certificate of its server, and a case to each
 //! certificate that rules should look at and that no failed call shows already. Never says what is wrong.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::inventory::{Beyond, CertificateRole, Inventoried, MAX_CERTIFICATES, inventory};
+use super::inventory::{
+    Beyond, CertificateRole, Inventoried, MAX_BYTES, MAX_CERTIFICATES, MORE_NAMES, inventory,
+};
 use super::join::Join;
 use super::named::Named;
 use super::{Anomaly, Case, CaseFacts, Coverage, JoinOptions, Target, World, anomalies};
@@ -14,10 +17,11 @@ use crate::log::Edge;
 
 /// Every certificate of the bundle, and the bounds that were reached.
 pub(super) fn inventory_of(world: &World, options: &JoinOptions) -> (Vec<Arc<Inventoried>>, Vec<Anomaly>) {
-    let (all, Beyond { certificates, bundles }) = inventory(world, options.expiry_warning);
+    let (all, Beyond { certificates, bundles, names }) = inventory(world, options.expiry_warning);
     let listed = anomalies::reached("limit_certificates", certificates, || {
         format!(
-            "certificates were shown or held {certificates} times that are none of the first {MAX_CERTIFICATES}: they are not listed"
+            "certificates were shown or held {certificates} times that are none of the first {MAX_CERTIFICATES}, or of {} MiB: they are not listed",
+            MAX_BYTES >> 20
         )
     });
     let held = anomalies::reached("limit_ca_bundles", bundles, || {
@@ -25,7 +29,9 @@ pub(super) fn inventory_of(world: &World, options: &JoinOptions) -> (Vec<Arc<Inv
             "{bundles} caBundles were not held against all certificates of their Services, which are too many"
         )
     });
-    (all.into_iter().map(Arc::new).collect(), listed.into_iter().chain(held).collect())
+    let cut = anomalies::reached("limit_names", names, || format!("{names} {MORE_NAMES}"));
+    let reached = listed.into_iter().chain(held).chain(cut).collect();
+    (all.into_iter().map(Arc::new).collect(), reached)
 }
 
 /// Gives each call the certificate that its server showed, else one of the bundle that names the host called.
@@ -33,7 +39,7 @@ pub(super) fn attach(join: &Join<'_>, cases: &mut [Case], all: &[Arc<Inventoried
     let by_digest: BTreeMap<&str, &Arc<Inventoried>> =
         all.iter().map(|c| (c.certificate.sha256.as_str(), c)).collect();
     let leaves = all.iter().enumerate().filter(|(_, c)| !c.certificate.ca);
-    let named = Named::new(leaves.map(|(n, c)| (n, &*c.certificate)));
+    let named = LazyCell::new(|| Named::new(leaves.map(|(n, c)| (n, &*c.certificate))));
     for case in cases {
         let tls = case.attempt().and_then(|f| join.world.flow(f).app.session.tls.as_deref());
         let leaf = tls.and_then(|t| t.certificates.first());

@@ -154,19 +154,22 @@ pub struct Beyond {
     pub certificates: u64,
     /// caBundles that were not held against all that is served.
     pub bundles: u64,
+    /// Certificates with more alternative names than are kept.
+    pub names: u64,
 }
 
 impl Beyond {
     /// A sentence for each bound that was reached.
     pub fn in_words(self) -> impl Iterator<Item = String> {
-        let Self { certificates, bundles } = self;
+        let Self { certificates, bundles, names } = self;
         let listed = (certificates > 0).then(|| {
             format!("{certificates} times a certificate was met that is beyond those that are listed")
         });
         let held = (bundles > 0).then(|| {
             format!("{bundles} caBundles were not held against all certificates of their Services: they are too many")
         });
-        listed.into_iter().chain(held)
+        let cut = (names > 0).then(|| format!("{names} {MORE_NAMES}"));
+        listed.into_iter().chain(held).chain(cut)
     }
 }
 
@@ -192,7 +195,8 @@ pub fn inventory(world: &World, warning: TimeDelta) -> (Vec<Inventoried>, Beyond
     list.sort_by(|a, b| key(&a.certificate).cmp(&key(&b.certificate)));
     let at = time_of_incident(world);
     let bundles = settle(&mut list, world, at, warning);
-    (list, Beyond { certificates, bundles })
+    let names = list.iter().filter(|i| i.certificate.sans_beyond > 0).count() as u64;
+    (list, Beyond { certificates, bundles, names })
 }
 
 /// Certificates that stand in Secrets, ConfigMaps, kubeconfigs, caBundles and files: their names, for who redacts.
@@ -225,14 +229,20 @@ fn bundle_of(callee: &Callee) -> String {
 #[derive(Default)]
 struct Collected {
     by_digest: BTreeMap<String, Inventoried>,
+    /// Bytes that these hold.
+    bytes: usize,
     beyond: u64,
 }
 
 impl Collected {
     fn entry(&mut self, certificate: &Arc<Certificate>) -> Option<&mut Inventoried> {
-        if self.by_digest.len() >= MAX_CERTIFICATES && !self.by_digest.contains_key(&certificate.sha256) {
-            self.beyond += 1;
-            return None;
+        if !self.by_digest.contains_key(&certificate.sha256) {
+            let bytes = self.bytes + certificate.held_bytes();
+            if self.by_digest.len() >= MAX_CERTIFICATES || bytes > MAX_BYTES {
+                self.beyond += 1;
+                return None;
+            }
+            self.bytes = bytes;
         }
         let new = || Inventoried {
             certificate: Arc::clone(certificate),
@@ -356,5 +366,28 @@ const DAY: TimeDelta = TimeDelta::from_secs(24 * 3600);
 const MAX_PLACES: usize = 16;
 /// Certificates kept; a file or key with as many as it may have bytes has fewer.
 pub(super) const MAX_CERTIFICATES: usize = 65_536;
+/// Bytes of the names and identifiers of all that are kept: as many of usual length take as much.
+pub(super) const MAX_BYTES: usize = 64 << 20;
+/// What is said of how many certificates.
+pub(super) const MORE_NAMES: &str =
+    "certificates have more than 1,000 alternative names: whether another name is theirs is not known";
 /// A place with more certificates than this is a trust store of public authorities.
 const TRUST_STORE: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_all_certificates_are_bounded() {
+        let mut all = Collected::default();
+        let certificate = |n: usize| {
+            let sans = (0..1000).map(|k| format!("{k}.{n}.{}", "a".repeat(1000))).collect();
+            Arc::new(Certificate { sha256: n.to_string(), sans, ..Certificate::default() })
+        };
+        let listed: Vec<_> = (0..70).filter(|n| all.entry(&certificate(*n)).is_some()).collect();
+        assert!((55..64).contains(&listed.len()), "{}", listed.len());
+        assert_eq!((all.beyond, all.bytes < MAX_BYTES), (70 - listed.len() as u64, true));
+        assert!(all.entry(&certificate(0)).is_some(), "one that is listed stays so");
+    }
+}

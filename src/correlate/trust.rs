@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use base64::Engine;
 
 use super::goal::Goal;
+use super::inventory::MAX_BYTES;
 use super::issuers::Issuers;
 use super::join::Join;
 use super::steps::step;
@@ -146,9 +147,13 @@ impl Trust {
 
 impl ByName {
     fn of(world: &World) -> Self {
-        let mut by_name = Self::default();
+        let (mut by_name, mut bytes) = (Self::default(), 0);
         for (n, held) in world.cluster.certificates.iter().enumerate() {
             let leaf = first_certificates(&held.bytes, 1).pop().filter(|leaf| !leaf.ca);
+            bytes += leaf.as_ref().map_or(0, Certificate::held_bytes);
+            if bytes > MAX_BYTES {
+                break;
+            }
             for san in leaf.into_iter().flat_map(|leaf| leaf.sans) {
                 by_name.anywhere.entry(san.clone()).or_insert(n);
                 by_name.within.entry((san, held.namespace().map(str::to_owned))).or_insert(n);

@@ -16,12 +16,20 @@ use super::fingerprint::hex;
 use crate::time::Timestamp;
 
 impl Certificate {
-    /// Whether one of its alternative names covers a host name (RFC 6125 §6.4; a wildcard stands for the first label).
-    pub fn names(&self, host: &str) -> bool {
-        self.sans.iter().any(|san| match san.strip_prefix("*.") {
+    /// Whether one of its alternative names covers a host name (RFC 6125 §6.4; a wildcard stands for the first label); none
+    /// where one that is not kept may.
+    pub fn names(&self, host: &str) -> Option<bool> {
+        let found = self.sans.iter().any(|san| match san.strip_prefix("*.") {
             Some(parent) => host.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent)),
             None => san.eq_ignore_ascii_case(host),
-        })
+        });
+        (found || self.sans_beyond == 0).then_some(found)
+    }
+
+    /// About how many bytes its names and identifiers take.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let lists = self.sans.iter().chain(&self.extended_key_usage).map(|text| text.len() + TEXT_COST);
+        lists.sum::<usize>() + self.subject.len() + self.issuer.len() + self.serial.len() + TEXT_COST * 8
     }
 }
 
@@ -91,8 +99,10 @@ fn facts(parsed: &X509Certificate<'_>) -> Certificate {
     for extension in parsed.extensions() {
         match extension.parsed_extension() {
             ParsedExtension::SubjectAlternativeName(names) => {
-                let names = names.general_names.iter().filter_map(alternative_name);
-                certificate.sans.extend(names.take(MAX_SANS.saturating_sub(certificate.sans.len())));
+                let mut names = names.general_names.iter().filter_map(alternative_name);
+                let room = MAX_SANS.saturating_sub(certificate.sans.len());
+                certificate.sans.extend(names.by_ref().take(room));
+                certificate.sans_beyond += u32::try_from(names.count()).unwrap_or(u32::MAX);
             }
             ParsedExtension::BasicConstraints(constraints) => certificate.ca = constraints.ca,
             ParsedExtension::ExtendedKeyUsage(usage) => certificate.extended_key_usage = usage_words(usage),
@@ -107,7 +117,10 @@ fn facts(parsed: &X509Certificate<'_>) -> Certificate {
 }
 
 /// Alternative names kept of one certificate: each takes many times its bytes on the wire, and public CAs stop at 100.
-const MAX_SANS: usize = 1000;
+pub(crate) const MAX_SANS: usize = 1000;
+
+/// Bytes that a text takes beside its own.
+const TEXT_COST: usize = 64;
 
 /// Usages by number kept of one certificate: each takes many times its bytes on the wire.
 const MAX_USAGES: usize = 64;
@@ -252,7 +265,10 @@ mod tests {
     #[test]
     fn alternative_names_are_bounded() {
         for (count, kept) in [(3, 3), (1000, 1000), (50_000, 1000)] {
-            assert_eq!(parse(&with_names(count)).sans.len(), kept);
+            let found = parse(&with_names(count));
+            assert_eq!((found.sans.len(), found.sans_beyond as usize), (kept, count - kept));
+            let other = (count == kept).then_some(false);
+            assert_eq!((found.names("a"), found.names("b")), (Some(true), other), "{count}");
         }
     }
 

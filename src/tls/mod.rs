@@ -174,6 +174,8 @@ pub struct Certificate {
     pub common_name: Option<String>,
     /// Subject alternative names: DNS names and addresses as text.
     pub sans: Vec<String>,
+    /// How many of those there are beyond the ones that are kept.
+    pub sans_beyond: u32,
     /// Validity begins.
     pub not_before: Option<Timestamp>,
     /// Validity ends.

@@ -147,6 +147,7 @@ impl Coded for Certificate {
             issuer,
             common_name,
             sans,
+            sans_beyond,
             not_before,
             not_after,
             serial,
@@ -167,6 +168,7 @@ impl Coded for Certificate {
         for texts in [sans, extended_key_usage] {
             texts.code(codec);
         }
+        sans_beyond.code(codec);
         optional(not_before, codec, Coded::code);
         optional(not_after, codec, Coded::code);
         self_issued.code(codec);

@@ -173,6 +173,7 @@ pub(crate) fn certificate(held: &Inventoried) -> Certificate {
         subject: certificate.subject.clone(),
         issuer: certificate.issuer.clone(),
         sans: certificate.sans.clone(),
+        sans_beyond: certificate.sans_beyond.into(),
         not_before: text(certificate.not_before),
         not_after: text(certificate.not_after),
         serial: certificate.serial.clone(),

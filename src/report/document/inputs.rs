@@ -194,6 +194,9 @@ pub struct Certificate {
     pub issuer: String,
     /// Subject alternative names.
     pub sans: Vec<String>,
+    /// How many more it has, which are not kept.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub sans_beyond: u64,
     /// Validity begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<String>,

@@ -163,6 +163,9 @@ fn certificate_text(certificate: &Certificate) -> Box<[u8]> {
         out.string(&certificate.issuer);
         out.put(b",\"sans\":");
         out.strings(&certificate.sans);
+        if certificate.sans_beyond > 0 {
+            out.field(b",\"sans_beyond\":", u64::from(certificate.sans_beyond));
+        }
         let times =
             [(&b",\"not_before\":"[..], certificate.not_before), (b",\"not_after\":", certificate.not_after)];
         for (key, time) in times.into_iter().filter_map(|(key, time)| Some((key, time?))) {

@@ -45,7 +45,11 @@ fn details(certificate: &Certificate, style: Style, out: &mut dyn Write) -> io::
         }
     };
     line("issuer", &(issuer + missing))?;
-    line("names", &words::printable(&certificate.sans.join(" ")))?;
+    let more = match certificate.sans_beyond {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    line("names", &(words::printable(&certificate.sans.join(" ")) + &more))?;
     let mut label = "found in";
     for found in &certificate.found {
         line(label, &words::printable(&found.place))?;

@@ -158,12 +158,13 @@ impl Operand {
     }
 }
 
-/// Unknown stays unknown, absent is false, several values hold if any does.
+/// Unknown stays unknown, absent is false, several values hold if any does; where others may be, none that does is no proof.
 fn any(value: &Value<'_>, holds: impl Fn(&Value<'_>) -> bool) -> Truth {
     match value {
         Value::Unknown => Truth::Unknown,
-        Value::Absent => Truth::False,
-        Value::Many(all) => all.iter().any(holds).into(),
+        Value::Many(all) if all.iter().any(&holds) => Truth::True,
+        Value::Many(all) if all.contains(&Value::Unknown) => Truth::Unknown,
+        Value::Absent | Value::Many(_) => Truth::False,
         one => holds(one).into(),
     }
 }
@@ -177,14 +178,16 @@ fn compare(left: &Value<'_>, op: Op, right: &Value<'_>) -> Truth {
     }
     let one = |a: &Value<'_>, b: &Value<'_>| order(a, b).is_some_and(|o| holds(op, o));
     let pairs = |a: &Value<'_>| {
-        if op == Op::Ne {
-            each(right).iter().all(|b| one(a, b))
-        } else {
-            each(right).iter().any(|b| one(a, b))
-        }
+        if op == Op::Ne { known(right).all(|b| one(a, b)) } else { known(right).any(|b| one(a, b)) }
     };
-    let outcome = if op == Op::Ne { each(left).iter().all(pairs) } else { each(left).iter().any(pairs) };
-    outcome.into()
+    let outcome = if op == Op::Ne { known(left).all(pairs) } else { known(left).any(pairs) };
+    let others = [left, right].iter().any(|v| each(v).contains(&Value::Unknown));
+    // one pair decides: for `!=` one that is equal
+    if others && outcome == (op == Op::Ne) { Truth::Unknown } else { outcome.into() }
+}
+
+fn known<'v, 'a>(value: &'v Value<'a>) -> impl Iterator<Item = &'v Value<'a>> {
+    each(value).iter().filter(|v| **v != Value::Unknown)
 }
 
 fn each<'v, 'a>(value: &'v Value<'a>) -> &'v [Value<'a>] {
@@ -270,4 +273,23 @@ fn within(ip: IpAddr, net: IpAddr, bits: u8) -> bool {
     };
     let host_bits = u32::from(width.saturating_sub(bits));
     a.checked_shr(host_bits).unwrap_or(0) == b.checked_shr(host_bits).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_may_have_others_beside_them_prove_what_they_hold_and_no_absence() {
+        let text = |text: &'static str| Value::Text(text.into());
+        let all = Value::Many(vec![text("a"), text("b")]);
+        let some = Value::Many(vec![text("a"), text("b"), Value::Unknown]);
+        let is = |wanted: &'static str| move |v: &Value<'_>| *v == Value::Text(wanted.into());
+        let rows = [(&all, "a", Truth::True), (&all, "c", Truth::False), (&some, "a", Truth::True)];
+        for (values, wanted, truth) in rows.into_iter().chain([(&some, "c", Truth::Unknown)]) {
+            assert_eq!(any(values, is(wanted)), truth, "{wanted}");
+            assert_eq!(compare(values, Op::Eq, &text(wanted)), truth, "{wanted}");
+            assert_eq!(compare(values, Op::Ne, &text(wanted)), !truth, "{wanted}");
+        }
+    }
 }

@@ -88,7 +88,7 @@ pub enum Value<'a> {
     Text(Cow<'a, str>),
     /// Of [`Kind::Address`].
     Address(IpAddr),
-    /// Several values of one kind; none is [`Value::Absent`].
+    /// Several values of one kind; none is [`Value::Absent`]. With [`Value::Unknown`] among them there may be others.
     Many(Vec<Value<'a>>),
 }
 

@@ -38,7 +38,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("cert.role", Kind::Word(CertificateRole::NAMES), "What the certificate is for.", "cert.role == webhook_serving", |v| cert(v, |c| c.role.name().into())),
     Field::new("cert.subject", Kind::Text, "Its subject.", "cert.subject contains \"CN=kube\"", |v| cert(v, |c| (&c.certificate.subject).into())),
     Field::new("cert.issuer", Kind::Text, "Its issuer.", "cert.issuer contains \"etcd\"", |v| cert(v, |c| (&c.certificate.issuer).into())),
-    Field::new("cert.sans", Kind::Text, "Its names and addresses.", "cert.sans contains \"svc\"", |v| cert(v, |c| c.certificate.sans.iter().map(Value::from).collect())),
+    Field::new("cert.sans", Kind::Text, "Its names and addresses.", "cert.sans contains \"svc\"", |v| cert(v, |c| super::tls::names(&c.certificate))),
     Field::new("cert.not_before", Kind::Time, "Its validity begins.", "cert.not_before", |v| cert(v, |c| c.certificate.not_before.into())),
     Field::new("cert.not_after", Kind::Time, "Its validity ends.", "cert.not_after", |v| cert(v, |c| c.certificate.not_after.into())),
     Field::new("cert.days_left", Kind::Number, "Whole days that it was still valid at the time of the incident; negative once it had expired.", "cert.days_left < 30", |v| cert(v, |c| c.days_left().map_or(Value::Unknown, Value::Number))),

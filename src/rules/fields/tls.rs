@@ -29,6 +29,12 @@ fn leaf<'a>(view: &CaseView<'a>, read: impl FnOnce(&'a Certificate) -> Value<'a>
     view.tls(|t| t.certificates.first().map_or(Value::Absent, |c| read(c)))
 }
 
+/// The alternative names of a certificate; where it has more, others are not known.
+pub(super) fn names(certificate: &Certificate) -> Value<'_> {
+    let beyond = (certificate.sans_beyond > 0).then_some(Value::Unknown);
+    certificate.sans.iter().map(Value::from).chain(beyond).collect()
+}
+
 /// The end of the first side that spoke something that is not TLS.
 fn first_bytes<'a>(view: &CaseView<'a>, dir: Dir) -> Value<'a> {
     view.flow.map_or(Value::Unknown, |f| f.app.session.first_bytes[dir].map(FirstBytes::name).into())
@@ -44,7 +50,7 @@ fn names_sni(view: &CaseView<'_>) -> Option<bool> {
     let tls = view.flow?.app.session.tls.as_deref()?;
     let (leaf, hello) = (tls.certificates.first()?, tls.client_hello.as_deref()?);
     let wanted = hello.shape.sni.as_deref()?;
-    Some(leaf.names(wanted))
+    leaf.names(wanted)
 }
 
 /// The last request that was sent and not answered: when its last segment was sent, and when it was acknowledged.
@@ -125,7 +131,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("tls.certificate", Kind::Flag, "The server's certificate is in the clear.", "tls.certificate", |v| v.tls_shows(|t| !t.certificates.is_empty())),
     Field::new("tls.certificate.subject", Kind::Text, "Subject of the server's certificate.", "tls.certificate.subject contains \"CN=kube\"", |v| leaf(v, |c| (&c.subject).into())),
     Field::new("tls.certificate.issuer", Kind::Text, "Issuer of the server's certificate.", "tls.certificate.issuer contains \"ca\"", |v| leaf(v, |c| (&c.issuer).into())),
-    Field::new("tls.certificate.sans", Kind::Text, "Names and addresses of the server's certificate.", "tls.certificate.sans contains \"svc\"", |v| leaf(v, |c| c.sans.iter().map(Value::from).collect())),
+    Field::new("tls.certificate.sans", Kind::Text, "Names and addresses of the server's certificate.", "tls.certificate.sans contains \"svc\"", |v| leaf(v, names)),
     Field::new("tls.certificate.not_before", Kind::Time, "Its validity begins.", "tls.certificate.not_before", |v| leaf(v, |c| c.not_before.into())),
     Field::new("tls.certificate.not_after", Kind::Time, "Its validity ends.", "tls.certificate.not_after", |v| leaf(v, |c| c.not_after.into())),
     Field::new("tls.certificate.expired", Kind::Flag, "Its validity had ended when the call failed.", "tls.certificate.expired", |v| leaf(v, |c| moment(v).zip(c.not_after).map(|(now, end)| now > end).into())),
