@@ -387,6 +387,17 @@ fn interfaces_without_end_are_bounded_and_said() {
         let said: Vec<_> = read.summary.problems.iter().map(|p| (p.name, p.loss)).collect();
         assert_eq!((said, read.lines.len()), (vec![(limit, true)], frames));
     }
+    for (count, why) in [(3, "does not describe"), (66_000, "the first 65,535 are known")] {
+        let mut packet = packet.to_vec();
+        packet[8..12].copy_from_slice(&65_900_u32.to_le_bytes());
+        let read = run(
+            &[section, &interface("eth0").repeat(count), &packet].concat(),
+            SourceKind::Pcapng,
+            &mut Window::default(),
+        );
+        let said = read.summary.problems.iter().find(|p| p.name == "unknown_interface");
+        assert!(said.is_some_and(|p| p.detail.contains(why)), "{said:?}");
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::links::Links;
 use super::mend::{self, Mend, Mended};
 use super::name;
 use super::open::{NULS, Opening, Origin};
-use super::spool::Region;
+use super::spool::{self, Region, Stopped};
 use super::tar::{Member, TarReader};
 use super::{SourceKind, SourceReader, sniff, tar, wide};
 use crate::error::{Place, Weirds};
@@ -177,6 +177,11 @@ impl Finder<'_> {
             self.bundle.problems.loss("unreadable", Place::Whole, || format!("{shown} could not be opened"));
             return;
         };
+        if let Some(why) = self.unspooled.take() {
+            self.bundle
+                .problems
+                .loss("spool_failed", Place::Offset(region.len()), || format!("{shown}: {why}"));
+        }
         let length = region.len();
         let listed = listed(region.clone());
         let Some(mut zip) = self.zip_directory(region, shown) else { return };
@@ -318,14 +323,17 @@ impl Finder<'_> {
         let (region, stopped) = match self.spool.write(from, bound.saturating_add(1)) {
             Ok(written) => written,
             Err(e) => {
-                let detail = format!("{path}: the temporary file cannot be written: {e}");
+                let detail = format!("{path}: {}", spool::no_room(&e));
                 self.bundle.problems.loss("spool_failed", Place::Whole, || detail);
                 return None;
             }
         };
         self.spooled = self.spooled.saturating_add(region.len());
-        if let Some(e) = stopped {
-            self.note_cut(path, region.len(), &e);
+        self.unspooled = None;
+        match stopped {
+            Some(Stopped::Read(e)) => self.note_cut(path, region.len(), &e),
+            Some(Stopped::Write(e)) => self.unspooled = Some(spool::no_room(&e)),
+            None => {}
         }
         if region.len() > bound {
             self.bundle.problems.loss(name, Place::Offset(bound), || {

@@ -13,7 +13,7 @@ use super::allowance::{self, Allowance};
 use super::layout::{self, Layout};
 use super::name::{self, Names};
 use super::open::{Opening, Origin, look};
-use super::spool::{Region, Spool};
+use super::spool::{self, Region, Spool, Stopped};
 use super::{Bundle, Limits, Source, SourceIndex, SourceKind, Strangers, sniff, tar, views};
 use crate::error::{Error, Place, Weirds};
 use crate::time::Timestamp;
@@ -68,6 +68,8 @@ pub(super) struct Finder<'l> {
     pub(super) limits: &'l Limits,
     pub(super) bundle: Bundle,
     pub(super) spool: Spool,
+    /// Why what was spooled last is not whole, where the temporary file is to blame.
+    pub(super) unspooled: Option<String>,
     /// When what is looked at was last written.
     pub(super) written: Option<Timestamp>,
     names: Names,
@@ -92,6 +94,7 @@ impl<'l> Finder<'l> {
             limits,
             bundle: Bundle::default(),
             spool: Spool::default(),
+            unspooled: None,
             written: None,
             names: Names::default(),
             members: 0,
@@ -132,8 +135,14 @@ impl<'l> Finder<'l> {
     fn stream(&mut self, from: &mut dyn Read, shown: &str) -> io::Result<()> {
         let most = self.limits.total_bytes;
         let (region, stopped) = self.spool.write(from, most.saturating_add(1))?;
-        if let Some(e) = stopped {
-            self.bundle.problems.loss("unreadable", Place::Offset(region.len()), || format!("{shown}: {e}"));
+        match stopped {
+            Some(Stopped::Read(e)) => {
+                self.bundle
+                    .problems
+                    .loss("unreadable", Place::Offset(region.len()), || format!("{shown}: {e}"));
+            }
+            Some(Stopped::Write(e)) => self.unspooled = Some(spool::no_room(&e)),
+            None => {}
         }
         if region.len() > most {
             self.bundle.problems.loss("limit_total_bytes", Place::Offset(most), || {
@@ -233,8 +242,14 @@ impl<'l> Finder<'l> {
         let stored = origin.stored();
         let mut opening = Opening::within(origin, self.limits, share, &self.allowance);
         let mut problems = Weirds::default();
+        let before = self.unspooled.take();
         let mut keep = |from: &mut dyn Read| self.spool_bounded(from, shown, u64::MAX);
         let head = look(&mut opening, &mut problems, &mut keep);
+        if let Some(why) = before.or_else(|| self.unspooled.take()) {
+            problems.loss("spool_failed", Place::Offset(stored), || {
+                format!("only its first {stored} bytes are read: {why}")
+            });
+        }
         if head.starts_with(ZIP_MAGIC) || head.starts_with(ZIP_EMPTY) || tar::is_header(&head) {
             if depth >= self.limits.depth {
                 let most = self.limits.depth;
@@ -243,6 +258,7 @@ impl<'l> Finder<'l> {
                 });
                 return;
             }
+            self.lose(shown, &problems);
             if head.starts_with(b"PK") {
                 self.zip(&opening, shown, depth);
             } else {
@@ -269,6 +285,13 @@ impl<'l> Finder<'l> {
         }
     }
 
+    /// What was lost of an archive, which is no source.
+    fn lose(&mut self, shown: &str, problems: &Weirds) {
+        for lost in problems.iter().filter(|p| p.name == "spool_failed") {
+            self.bundle.problems.loss(lost.name, lost.at, || format!("{shown}: {}", lost.detail));
+        }
+    }
+
     /// Adds a source.
     pub(super) fn add(
         &mut self,
@@ -279,7 +302,8 @@ impl<'l> Finder<'l> {
         mut problems: Weirds,
     ) {
         let path = self.path(shown, &mut problems);
-        if claims_capture(&path) && !kind.is_capture() {
+        let is_whole = problems.iter().all(|p| p.name != "spool_failed");
+        if claims_capture(&path) && !kind.is_capture() && is_whole {
             problems.loss("not_a_capture", Place::Whole, || not_a_capture(kind));
         }
         let source = self.bundle.next_source(path, kind, stored_bytes, opening);
@@ -450,3 +474,35 @@ fn file_name(path: &Path) -> String {
 /// Local file header, and the end record of an archive without members (APPNOTE 4.3.7, 4.3.16).
 const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
 const ZIP_EMPTY: &[u8] = b"PK\x05\x06";
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// A member that finds no room is not one that was sent empty.
+    #[test]
+    fn a_full_folder_for_temporary_files_is_said_with_the_remedy() {
+        let gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let mut tar = ::tar::Builder::new(gz);
+        for name in ["a.pcap", "b.log"] {
+            let mut header = ::tar::Header::new_gnu();
+            header.set_size(36);
+            tar.append_data(&mut header, name, &b"I1121 02:25:20.685010 1 a.go:1] text"[..]).expect("room");
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("c.tgz");
+        std::fs::write(&file, tar.into_inner().expect("room").finish().expect("room")).expect("room");
+        let limits = Limits::default();
+        let mut finder = Finder::new(&limits, false);
+        finder.spool = Spool::to(File::options().write(true).open("/dev/full").expect("Linux"));
+        finder.file(&file, "c.tgz");
+        finder.stream(&mut &b"some text"[..], "stdin").expect("a stream");
+        let paths: Vec<_> = finder.bundle.sources.iter().map(|s| &*s.path).collect();
+        assert_eq!(paths, ["c.tgz!a.pcap", "c.tgz!b.log", "stdin"]);
+        for source in &finder.bundle.sources {
+            let said: Vec<_> =
+                source.problems.iter().map(|p| (p.name, p.detail.contains("TMPDIR"))).collect();
+            assert_eq!(said, [("spool_failed", true)], "{}", source.path);
+        }
+    }
+}

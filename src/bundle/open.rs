@@ -125,12 +125,14 @@ impl Opening {
 
     /// The bytes as a region of a file: in place where they are stored as they are, else written to a temporary one.
     pub(super) fn by_offset(&self) -> io::Result<(Region, Option<io::Error>)> {
-        match super::discover::in_place(self)
-            .filter(|_| self.mend == Mend::default() && !self.wide && self.only.is_none())
+        let stored = super::discover::in_place(self);
+        if let Some(region) =
+            stored.filter(|_| self.mend == Mend::default() && !self.wide && self.only.is_none())
         {
-            Some(region) => Ok((region, None)),
-            None => Spool::default().write(&mut *self.open()?, self.limits.member_bytes),
+            return Ok((region, None));
         }
+        let (region, stopped) = Spool::default().write(&mut *self.open()?, self.limits.member_bytes)?;
+        Ok((region, stopped.map(io::Error::from)))
     }
 }
 

@@ -75,6 +75,31 @@ pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<us
     std::os::windows::fs::FileExt::seek_read(file, buf, offset)
 }
 
+/// Why a stream was not written to its end.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// It cannot be read further.
+    Read(io::Error),
+    /// The temporary file cannot be written.
+    Write(io::Error),
+}
+
+impl From<Stopped> for io::Error {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Read(error) => error,
+            Stopped::Write(error) => Self::new(error.kind(), no_room(&error)),
+        }
+    }
+}
+
+/// What is wrong with the temporary file, and what to do.
+pub(super) fn no_room(error: &io::Error) -> String {
+    format!(
+        "no temporary file could be written ({error}): make room where such files are kept, or name another folder in TMPDIR"
+    )
+}
+
 /// The temporary file; made when the first byte is written.
 #[derive(Debug, Default)]
 pub(super) struct Spool {
@@ -83,12 +108,14 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// Writes a stream to its end, or up to `most` bytes; the region, and the error that ended it early.
-    pub(super) fn write(
-        &mut self,
-        from: &mut dyn Read,
-        most: u64,
-    ) -> io::Result<(Region, Option<io::Error>)> {
+    /// One whose file is this.
+    #[cfg(test)]
+    pub(super) fn to(file: File) -> Self {
+        Self { file: Some(Arc::new(file)), len: 0 }
+    }
+
+    /// Writes a stream to its end, or up to `most` bytes; the region, and what ended it early.
+    pub(super) fn write(&mut self, from: &mut dyn Read, most: u64) -> io::Result<(Region, Option<Stopped>)> {
         let file = match &self.file {
             Some(file) => Arc::clone(file),
             None => Arc::clone(self.file.insert(Arc::new(tempfile::tempfile()?))),
@@ -103,12 +130,12 @@ impl Spool {
                     if let Err(e) = (&*file).write_all(buffer.get(..n).unwrap_or_default()) {
                         // A full disk: what stands before the last whole write stays readable.
                         self.len = (&*file).seek(SeekFrom::Start(self.len))?;
-                        break Some(e);
+                        break Some(Stopped::Write(e));
                     }
                     self.len += n as u64;
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => break Some(e),
+                Err(e) => break Some(Stopped::Read(e)),
             }
         };
         Ok((Region::new(file, start, self.len - start), stopped))

@@ -6,7 +6,7 @@ use std::io::Read;
 
 use base64::Engine;
 
-use super::{Source, codec::Codec, sniff};
+use super::{Source, codec::Codec, sniff, views};
 
 impl Source {
     /// What it looks like and what to send instead, for an input of which nothing was of use; nothing where it is text
@@ -15,13 +15,15 @@ impl Source {
         let mut head = Vec::new();
         // what could not be opened is said elsewhere
         let _ = self.open().map(|reader| reader.take(sniff::LOOK).read_to_end(&mut head));
-        Some(format!("nothing in it could be read: {}. {SEND}", look(&head)?))
+        let tail = views::tail(&self.opening, head.len()).unwrap_or_default();
+        Some(format!("nothing in it could be read: {}. {SEND}", look(&head, &tail)?))
     }
 }
 
 const SEND: &str = "Send logs as text, captures as pcap or pcapng, objects as JSON or YAML, or an archive of them (tar, zip, gzip, bzip2, xz, zstd or lz4)";
 
-fn look(head: &[u8]) -> Option<&'static str> {
+/// `tail`: its last bytes, where there are more than those of the head.
+fn look(head: &[u8], tail: &[u8]) -> Option<&'static str> {
     let begins = |magics: &[&[u8]]| magics.iter().any(|magic| head.starts_with(magic));
     let looks_like = if begins(&[b"Salted__", b"U2FsdGVkX1"]) {
         "it is encrypted by openssl; decrypt it first (openssl enc -d)"
@@ -39,6 +41,8 @@ fn look(head: &[u8]) -> Option<&'static str> {
         "it is a database"
     } else if archive_in_text(head) {
         "it is an archive that was written out as text; decode it first (base64 -d, uudecode)"
+    } else if ends_zip(if tail.is_empty() { head } else { tail }) {
+        "a zip archive stands in it behind a program or a text that unpacks it; unpack it (unzip) and send what comes out"
     } else if archive_behind_text(head) {
         "an archive stands in it behind lines of text, as where ssh or a shell wrote into it as well; cut those off, or make it again with 2>/dev/null"
     } else if sniff::kind(head).is_text() {
@@ -67,12 +71,15 @@ fn archive_in_text(head: &[u8]) -> bool {
 
 /// An archive that begins behind one of the first lines.
 fn archive_behind_text(head: &[u8]) -> bool {
-    let lines = memchr::memchr_iter(b'\n', head).take(MAX_LINES);
-    lines.filter_map(|at| head.get(at + 1..)).any(is_archive)
+    memchr::memchr_iter(b'\n', head).filter_map(|at| head.get(at + 1..)).any(is_archive)
 }
 
-/// Lines in front of an archive that are looked at.
-const MAX_LINES: usize = 16;
+/// Whether the last record of a zip archive ends it: 22 bytes and a comment of the length that they say (APPNOTE 4.3.16).
+fn ends_zip(tail: &[u8]) -> bool {
+    let record = memchr::memmem::rfind(tail, b"PK\x05\x06").and_then(|at| tail.get(at..)).unwrap_or_default();
+    let comment = record.get(20..).and_then(|b| b.first_chunk()).map(|b| usize::from(u16::from_le_bytes(*b)));
+    comment.is_some_and(|comment| record.len() == 22 + comment)
+}
 
 #[cfg(test)]
 mod tests {
@@ -89,12 +96,19 @@ mod tests {
             (&encode(gz), "base64 -d"),
             (&[b"begin-base64 644 a\n", &*encode(gz)].concat(), "base64 -d"),
             (&[b"Warning: Permanently added host\n", &gz[..]].concat(), "behind lines of text"),
+            (&[&b"exit\n".repeat(200)[..], &gz[..]].concat(), "behind lines of text"),
             (&[0xe7, 0, 1, 2, 3, 4, 0xff, 0xfe, 0x11], "no known kind"),
         ] {
-            assert!(look(head).is_some_and(|said| said.contains(words)), "{:?}: {words}", look(head));
+            let said = look(head, &[]);
+            assert!(said.is_some_and(|said| said.contains(words)), "{said:?}: {words}");
         }
         for text in [&b"a report\n"[..], b"-----BEGIN PRIVATE KEY-----\n", b"beginning of a text\n"] {
-            assert_eq!(look(text), None);
+            assert_eq!(look(text, text), None);
+        }
+        let end = [&b"PK\x05\x06"[..], &[0; 16], &[3, 0], b"abc"].concat();
+        let script = [&b"#!/bin/sh\n"[..], &b"exec unzip $0\n".repeat(1000)].concat();
+        for (tail, is_zip) in [(&end[..], true), (&end[..24], false), (b"quotes PK\x05\x06\n", false)] {
+            assert_eq!(look(&script, tail).is_some_and(|said| said.contains("unzip")), is_zip);
         }
     }
 }

@@ -220,7 +220,7 @@ impl Pcapng {
         };
         let number = order.u32([i0, i1, i2, i3]);
         let Some(interface) = self.interfaces.get(number as usize) else {
-            return unknown_interface(summary, block, number);
+            return self.unknown_interface(summary, block, number);
         };
         if !options.is_empty() {
             blocks::packet_options(options, order, interface.index, summary);
@@ -240,7 +240,9 @@ impl Pcapng {
         let body = window.bytes.get(block.body..block.end).unwrap_or_default();
         let Some(length) = body.first_chunk::<4>() else { return damaged_packet(summary, block) };
         let length = self.order.u32(*length);
-        let Some(interface) = self.interfaces.first() else { return unknown_interface(summary, block, 0) };
+        let Some(interface) = self.interfaces.first() else {
+            return self.unknown_interface(summary, block, 0);
+        };
         let limit = if interface.snaplen == 0 { u32::MAX } else { interface.snaplen };
         let captured = length.min(limit).min(body.len() as u32 - 4);
         window.frames.push(frame(*interface, self.last_time, block.body + 4, captured, length.max(captured)));
@@ -258,7 +260,7 @@ impl Pcapng {
         }
         let number = u32::from(order.u16([i0, i1]));
         let Some(interface) = self.interfaces.get(number as usize) else {
-            return unknown_interface(summary, block, number);
+            return self.unknown_interface(summary, block, number);
         };
         let drops = order.u16([d0, d1]);
         if drops != 0 && drops != u16::MAX {
@@ -299,6 +301,19 @@ impl Pcapng {
                 format!("a block of type {kind:#x} was skipped")
             }),
         }
+    }
+
+    #[cold]
+    fn unknown_interface(&self, summary: &mut CaptureSummary, block: Block, number: u32) {
+        let is_full = self.interfaces.len() >= usize::from(Interface::NONE);
+        summary.problems.loss("unknown_interface", Place::Offset(block.offset), || {
+            let why = if is_full {
+                "and of a section the first 65,535 are known"
+            } else {
+                "which its section does not describe"
+            };
+            format!("a frame names interface {number}, {why}; it was skipped")
+        });
     }
 
     fn section(&mut self, body: &[u8]) {
@@ -351,12 +366,6 @@ fn time_out_of_range(summary: &mut CaptureSummary, block: Block) {
         "a frame's time stamp lies before 1677 or after 2262 and is shown as the end of that range; check the clock of \
          the capturing host and the resolution and offset of its interface"
             .to_owned()
-    });
-}
-
-fn unknown_interface(summary: &mut CaptureSummary, block: Block, number: u32) {
-    summary.problems.loss("unknown_interface", Place::Offset(block.offset), || {
-        format!("a frame names interface {number}, which its section does not describe; it was skipped")
     });
 }
 
