@@ -20,7 +20,7 @@ pub(super) type Sink<'a> = dyn FnMut(Value) + 'a;
 /// Reads all documents of `text`.
 pub(super) fn read(text: &str, limits: &Limits, problems: &mut Weirds, sink: &mut Sink<'_>) {
     let text = text.trim_start_matches('\u{feff}');
-    let mut out = Out { sink, cut: 0 };
+    let mut out = Out { sink, left: Left::default() };
     if text.trim_start().starts_with(['{', '[']) {
         json(text, problems, &mut out);
     } else {
@@ -28,17 +28,39 @@ pub(super) fn read(text: &str, limits: &Limits, problems: &mut Weirds, sink: &mu
             yaml(document, line, limits, problems, &mut out);
         }
     }
-    if out.cut > 0 {
-        problems.add("limit_object_values", Place::Whole, out.cut, true, || {
+    let Left { cut, foreign } = out.left;
+    if cut > 0 {
+        problems.add("limit_object_values", Place::Whole, cut, true, || {
             format!("an object holds more than {MAX_VALUES} values: the rest of it is not read")
+        });
+    }
+    if foreign > 0 {
+        problems.add("foreign_items", Place::Whole, foreign, false, || {
+            "items are of another apiVersion than what lists them, as a custom resource may have them: not read".to_owned()
         });
     }
 }
 
-/// Where objects go, and how many of them had more values than are read.
+/// Where objects go.
 struct Out<'a, 's> {
     sink: &'a mut Sink<'s>,
+    left: Left,
+}
+
+/// What is not read.
+#[derive(Clone, Copy, Default)]
+struct Left {
+    /// Objects with more values than are read.
     cut: u64,
+    /// Items that are of another version than their List.
+    foreign: u64,
+}
+
+impl Left {
+    fn add(&mut self, other: Self) {
+        self.cut += other.cut;
+        self.foreign += other.foreign;
+    }
 }
 
 /// One JSON document after another, whatever stands between them.
@@ -127,9 +149,9 @@ fn yaml(document: &str, line: u64, limits: &Limits, problems: &mut Weirds, out: 
         read += 1;
         (out.sink)(value);
     };
-    let mut counted = Out { sink: &mut counting, cut: 0 };
+    let mut counted = Out { sink: &mut counting, left: Left::default() };
     let walked = walk_yaml(document, limits, &mut counted);
-    out.cut += counted.cut;
+    out.left.add(counted.left);
     if let Err(e) = walked {
         let (name, remedy) = breach(&e).unwrap_or(("damaged_object", ""));
         problems.loss(name, Place::Line(line), || {
@@ -145,9 +167,9 @@ fn yaml(document: &str, line: u64, limits: &Limits, problems: &mut Weirds, out: 
                 skip -= 1;
             }
         };
-        let mut rest = Out { sink: &mut rest, cut: 0 };
+        let mut rest = Out { sink: &mut rest, left: Left::default() };
         salvage(document, Syntax::Yaml(limits), &mut rest);
-        out.cut += rest.cut;
+        out.left.add(rest.left);
     }
 }
 
@@ -192,13 +214,23 @@ enum Syntax<'l> {
 /// Reads the items of a damaged List one by one: those that begin at the indentation of the first.
 fn salvage(document: &str, syntax: Syntax<'_>, out: &mut Out<'_, '_>) {
     let kind = document.lines().find_map(|l| list_kind(l.trim()));
+    // that of the List, unless it stands behind the items
+    let version = document.lines().find_map(|l| version_of(l.trim()));
+    let version = version.filter(|version| !may_list_any(version));
+    let mut foreign = 0;
     let mut with_kind = |mut value: Value| {
-        if let (Some(kind), Value::Object(map)) = (&kind, &mut value) {
-            map.entry("kind").or_insert_with(|| Value::from(kind.clone()));
+        if let Value::Object(map) = &mut value {
+            if let Some(kind) = &kind {
+                map.entry("kind").or_insert_with(|| Value::from(kind.clone()));
+            }
+            if version.is_some_and(|version| !is_of(version, map)) {
+                foreign += 1;
+                return;
+            }
         }
         (out.sink)(value);
     };
-    let mut item = Out { sink: &mut with_kind, cut: 0 };
+    let mut item = Out { sink: &mut with_kind, left: Left::default() };
     for text in items_by_indent(document, syntax) {
         // An item that is itself damaged is lost; the document's problem says so already.
         let _ = match syntax {
@@ -206,15 +238,25 @@ fn salvage(document: &str, syntax: Syntax<'_>, out: &mut Out<'_, '_>) {
             Syntax::Yaml(limits) => walk_yaml(&text, limits, &mut item).ok(),
         };
     }
-    let cut = item.cut;
-    out.cut += cut;
+    let left = item.left;
+    out.left.add(Left { foreign: left.foreign + foreign, ..left });
 }
 
 /// `"kind": "PodList",` or `kind: PodList`: the kind of the items.
 fn list_kind(line: &str) -> Option<String> {
     let value = line.strip_prefix("\"kind\":").or_else(|| line.strip_prefix("kind:"))?;
-    let kind = value.trim().trim_end_matches(',').trim_matches('"').strip_suffix("List")?;
+    let kind = bare(value).strip_suffix("List")?;
     (!kind.is_empty()).then(|| kind.to_owned())
+}
+
+fn version_of(line: &str) -> Option<&str> {
+    let value = line.strip_prefix("\"apiVersion\":").or_else(|| line.strip_prefix("apiVersion:"))?;
+    Some(bare(value))
+}
+
+/// A value as it stands in a line.
+fn bare(value: &str) -> &str {
+    value.trim().trim_end_matches(',').trim_matches('"')
 }
 
 /// The items of a List as documents of their own, told apart by the indentation of their first lines.
@@ -340,7 +382,7 @@ impl<'de> Visitor<'de> for Walk<'_, '_, '_> {
                 beyond = true;
             }
         }
-        self.out.cut += u64::from(room.is_cut() || beyond);
+        self.out.left.cut += u64::from(room.is_cut() || beyond);
         if !is_list {
             (self.out.sink)(Value::Object(fields));
             return Ok(());
@@ -362,13 +404,25 @@ fn list_kind_of(fields: &Map<String, Value>) -> Option<String> {
 
 /// A custom resource can have `items` too: a List has a kind that says so, where that comes first.
 fn may_be_list(fields: &Map<String, Value>) -> bool {
-    fields.get("kind").and_then(Value::as_str).is_none_or(|kind| kind.ends_with("List"))
+    let kind = fields.get("kind").and_then(Value::as_str);
+    kind.is_none_or(|kind| kind.is_empty() || kind.ends_with("List"))
 }
 
-/// The version that all items of a List have; one of `v1` may hold objects of any.
+/// The version that all items of a List have.
 fn version_of_all(fields: &Map<String, Value>) -> Option<String> {
     let version = fields.get("apiVersion")?.as_str()?;
-    (version != "v1").then(|| version.to_owned())
+    (!may_list_any(version)).then(|| version.to_owned())
+}
+
+/// Whether a List of this version may hold objects of any.
+fn may_list_any(version: &str) -> bool {
+    const GROUPS: [&str; 2] = ["meta.k8s.io/", "config.kubernetes.io/"];
+    matches!(version, "" | "v1") || GROUPS.iter().any(|group| version.starts_with(group))
+}
+
+/// Whether an item is of the version of its List, which it need not repeat.
+fn is_of(version: &str, item: &mut Map<String, Value>) -> bool {
+    *item.entry("apiVersion").or_insert_with(|| Value::from(version)) == *version
 }
 
 /// The items of a List.
@@ -405,10 +459,10 @@ impl<'de> Visitor<'de> for Items<'_, '_, '_> {
         loop {
             let mut room = Room::new(MAX_VALUES);
             let Some(item) = seq.next_element_seed(Tree::whole(&mut room))? else { return Ok(()) };
-            self.out.cut += u64::from(room.is_cut());
+            self.out.left.cut += u64::from(room.is_cut());
             let Value::Object(mut item) = item else { continue };
-            let of_another = |all: &String| item.get("apiVersion").is_some_and(|own| *own != **all);
-            if self.version.as_ref().is_some_and(of_another) {
+            if self.version.as_ref().is_some_and(|version| !is_of(version, &mut item)) {
+                self.out.left.foreign += 1;
                 continue;
             }
             if !item.contains_key("kind") {

@@ -23,12 +23,16 @@ pub(super) fn add(b: &mut Builder<'_>, object: &Value, source: SourceIndex) -> b
         name: text(object, "/metadata/name").unwrap_or_default(),
         source,
     };
-    match object.get("kind").and_then(Value::as_str).unwrap_or_default() {
-        "Service" if is_core(object) => b.service(service(object, &meta)),
+    let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
+    if !is_of(object, group(kind)) {
+        return false;
+    }
+    match kind {
+        "Service" => b.service(service(object, &meta)),
         "EndpointSlice" => endpoint_slice(b, object, &meta),
         "Endpoints" => endpoints(b, object, &meta),
         "Pod" => b.pod(pod(object, &meta)),
-        "Node" if is_core(object) => b.node(node(object, &meta)),
+        "Node" => b.node(node(object, &meta)),
         "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => webhooks(b, object, &meta),
         "CustomResourceDefinition" => conversion(b, object, &meta),
         "APIService" => api_service(b, object, &meta),
@@ -47,9 +51,21 @@ struct Meta {
     source: SourceIndex,
 }
 
-/// Of the core group (Knative and OpenShift have kinds of the same name).
-fn is_core(object: &Value) -> bool {
-    matches!(object.get("apiVersion").and_then(Value::as_str), None | Some("v1"))
+/// The API group of a kind: custom resources may have kinds of the same name (Knative and OpenShift do).
+fn group(kind: &str) -> &'static str {
+    match kind {
+        "EndpointSlice" => "discovery.k8s.io",
+        "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => "admissionregistration.k8s.io",
+        "CustomResourceDefinition" => "apiextensions.k8s.io",
+        "APIService" => "apiregistration.k8s.io",
+        _ => "",
+    }
+}
+
+/// Whether an object is of a group, as far as it says so.
+fn is_of(object: &Value, group: &str) -> bool {
+    let version = object.get("apiVersion").and_then(Value::as_str).filter(|version| !version.is_empty());
+    version.is_none_or(|version| version.split_once('/').map_or("", |(own, _)| own) == group)
 }
 
 fn service(object: &Value, meta: &Meta) -> Service {

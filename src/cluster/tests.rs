@@ -202,7 +202,23 @@ fn every_shape_of_json_and_yaml_gives_its_objects() {
 #[test]
 fn items_of_a_custom_resource_are_no_objects_of_the_cluster() {
     let item = r#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"a"}}"#;
+    let bare = item.replace(r#""apiVersion":"v1","#, "");
+    let damaged = |version: &str, item: &str| {
+        let item = item.replace(',', ",\n            ").replacen('{', "{\n            ", 1);
+        format!(
+            "{{\n    \"apiVersion\": \"{version}\",\n    \"items\": [\n        {item}\n        }},\n        {{\n            \"kind\": "
+        )
+    };
     for (text, nodes) in [
+        (format!(r#"{{"apiVersion":"meta.k8s.io/v1","items":[{item}],"kind":"List"}}"#), 1),
+        (format!(r#"{{"apiVersion":"","kind":"","items":[{item}]}}"#), 1),
+        (format!(r#"{{"apiVersion":"evil.example/v1","items":[{bare}],"kind":"Trap"}}"#), 0),
+        (format!(r#"{{"kind":"TrapList","apiVersion":"evil.example/v1","items":[{bare}]}}"#), 0),
+        (damaged("v1", item), 1),
+        (damaged("v1", &bare), 1),
+        (damaged("evil.example/v1", item), 0),
+        (damaged("evil.example/v1", &bare), 0),
+        (item.replace("\"v1\"", "\"evil.example/v1\""), 0),
         (format!(r#"{{"apiVersion":"v1","items":[{item}],"kind":"List"}}"#), 1),
         (format!(r#"{{"apiVersion":"evil.example/v1","items":[{item}],"kind":"Trap"}}"#), 0),
         (format!(r#"{{"kind":"Trap","apiVersion":"evil.example/v1","items":[{item}]}}"#), 0),
