@@ -323,8 +323,18 @@ fn a_batch_keeps_reports_and_bundles_apart() {
         assert!(matches!(run.status.code(), Some(0 | 3)), "{outputs}: {}", said(&run));
         let index = outputs.split(' ').nth(1).expect("a path").to_owned() + "/index.ndjson";
         assert_eq!(fs::read_to_string(at(&index)).expect("an index").lines().count(), 3, "{outputs}");
-        let left_out = said(&run).contains("1 folder of reports of an earlier batch left out");
+        let left_out = said(&run).contains("all/out: reports of an earlier batch, left out");
         assert_eq!(left_out, outputs == "-o elsewhere", "{outputs}: {}", said(&run));
+    }
+
+    // What only looks so is a bundle.
+    let entry = fs::read_to_string(at("elsewhere/index.ndjson")).expect("an index");
+    for index in ["", "{\"bundle\":\n", &entry] {
+        fs::write(at("all/one/index.ndjson"), index).expect("written");
+        let run = run(&folder, "batch all -o again");
+        let index = fs::read_to_string(at("again/index.ndjson")).expect("an index");
+        assert!(index.contains("\"bundle\":\"one\""), "{index}: {}", said(&run));
+        fs::remove_dir_all(at("again")).expect("there");
     }
 }
 

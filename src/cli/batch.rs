@@ -195,11 +195,11 @@ fn bundles(typed: &BatchArguments, most: u64) -> Result<Vec<Bundle>, Error> {
         let hidden = words::counted((all - paths.len()) as u64, "hidden name");
         super::say(&typed.show, &format!("{hidden} (beginning with a dot) left out"));
     }
-    let all = paths.len();
-    paths.retain(|path| !place::holds_reports(path));
-    if paths.len() < all {
-        let earlier = words::counted((all - paths.len()) as u64, "folder");
-        super::say(&typed.show, &format!("{earlier} of reports of an earlier batch left out"));
+    let (reports, mut paths): (Vec<_>, Vec<_>) =
+        paths.into_iter().partition(|path| place::holds_reports(path));
+    for path in reports {
+        let name = if typed.how.redact { "a folder".to_owned() } else { path.display().to_string() };
+        super::say(&typed.show, &format!("{name}: reports of an earlier batch, left out"));
     }
     paths.sort();
     let bundle = |(n, path): (usize, PathBuf)| {

@@ -2,10 +2,12 @@
 //!
 //! Takes the paths as typed; follows links, and makes nothing.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use super::Entry;
 use crate::cli::args::BatchArguments;
 use crate::error::Error;
 
@@ -64,18 +66,32 @@ fn may_hold_reports(directory: &Path) -> bool {
     is_empty || holds_reports(directory)
 }
 
-/// Whether a batch has written to this directory, by how its index begins.
+/// Whether a batch has written to this directory, and nobody else: reports stand in it beside their index, a map, and no
+/// folder. The index is of a bundle with a report there, or empty where no report is.
 pub(super) fn holds_reports(directory: &Path) -> bool {
     let index = directory.join(INDEX);
     // A pipe may never say anything.
     let is_file = fs::metadata(&index).is_ok_and(|about| about.is_file());
     let mut beginning = Vec::new();
     let mut read = || File::open(&index)?.take(LOOK).read_to_end(&mut beginning);
-    is_file && read().is_ok() && {
-        let first = beginning.trim_ascii_start();
-        first.is_empty() || first.starts_with(b"{\"bundle\":")
+    let Some(others) = others(directory).filter(|_| is_file && read().is_ok()) else { return false };
+    let first = beginning.trim_ascii_start().split(|b| *b == b'\n').next().unwrap_or_default();
+    match serde_json::from_slice::<Entry>(first) {
+        Ok(Entry { report: Some(report), .. }) => others.iter().any(|name| **name == *report),
+        Ok(_) => others.len() <= 1,
+        Err(_) => first.is_empty() && others.is_empty(),
     }
 }
 
+/// What stands beside the index: files that are reports by their name, and one that may be the map.
+fn others(directory: &Path) -> Option<Vec<OsString>> {
+    let entries = fs::read_dir(directory).ok()?.collect::<Result<Vec<_>, _>>().ok()?;
+    let all_files = entries.iter().all(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    let names: Vec<_> =
+        entries.into_iter().map(|entry| entry.file_name()).filter(|name| *name != *INDEX).collect();
+    let maps = names.iter().filter(|name| Path::new(name).extension().is_none_or(|e| e != "json")).count();
+    (all_files && maps <= 1).then_some(names)
+}
+
 /// Bytes of an index that are looked at: each run that was killed leaves an empty line.
-const LOOK: u64 = 4096;
+const LOOK: u64 = 1 << 20;
