@@ -63,7 +63,10 @@ pub(super) fn is_silent(flow: &Conversation) -> bool {
             || !t.synack_times.is_empty()
             || t.last_segment.resp.is_some()
     };
-    flow.packets.resp == 0 || flow.tcp.as_deref().is_some_and(|t| !heard(t))
+    // of packets that are cut nothing is known
+    let answers = |t: &TcpFacts| t.synack.resp.saturating_add(t.rst.resp);
+    let forged = |t: &TcpFacts| !heard(t) && answers(t) >= flow.packets.resp;
+    flow.packets.resp == 0 || flow.tcp.as_deref().is_some_and(forged)
 }
 
 /// Start of a connection whose handshake did not finish, and that neither the responder nor a fatal alert ended.

@@ -2,7 +2,7 @@
 
 use super::super::made::{addr, event, flow, join, refused, service, used, world};
 use super::{dialled, within};
-use crate::correlate::{Coverage, World};
+use crate::correlate::{Coverage, World, endings};
 use crate::ingest::Conversation;
 
 #[test]
@@ -253,6 +253,20 @@ fn what_other_endpoints_did_counts_within_a_minute() {
         case.facts.neighbours.other_endpoints_ok
     };
     assert_eq!([ok(30.0, 30.1), ok(1800.0, 1800.1), ok(2.0, 1800.0)], [1, 0, 1]);
+}
+
+/// What is forged is nobody's word; of what is cut within its headers nothing is known.
+#[test]
+fn only_what_is_known_to_be_forged_is_not_heard() {
+    let heard = |synacks: u32, taken: bool| {
+        let mut dial = flow("10.0.0.1:4001", "10.2.0.7:10250", 5.0, 5.1);
+        dial.packets.resp = 1;
+        let tcp = dial.tcp.as_deref_mut().expect("TCP");
+        tcp.synack.resp = synacks;
+        tcp.synack_times.extend(taken.then_some(dial.first));
+        !endings::is_silent(&dial)
+    };
+    assert_eq!([heard(1, true), heard(1, false), heard(0, false)], [true, false, true]);
 }
 
 /// Anybody may name a Service in a ClientHello to a server of his own; and what a ClusterIP leads to is no further server.
