@@ -142,6 +142,7 @@ fn flows_with<O: Observer + Default>(bencher: Bencher) {
             capture: CaptureIndex(0),
             live_bytes: 1 << 30,
             record_bytes: 1 << 28,
+            shared_bytes: 1 << 20,
             several_files: false,
         };
         let mut shard = Shard::new(O::default(), options);

@@ -142,7 +142,7 @@ fn floods(capture: &CaptureReport, index: CaptureIndex, table: &FlowTable) -> Op
 /// More failures than are judged one by one.
 fn not_judged(capture: &CaptureReport, count: u64) -> Anomaly {
     let text = format!(
-        "{} no log line tells of and that {} not judged: only the first {MAX_WIRE_CASES} are; a capture that is cut by time (editcap -A, -B) shows the others",
+        "{} no log line tells of and that {} not judged: only the first {MAX_WIRE_CASES} are, or those whose certificates take 256 MiB; a capture that is cut by time (editcap -A, -B) shows the others",
         many(count, "more connection failed that", "more connections failed that"),
         if count == 1 { "was" } else { "were" },
     );

@@ -28,7 +28,7 @@ pub(super) fn cases(join: &Join<'_>, cases: &[Case], seen: &BTreeSet<FlowIndex>)
     let lone: BTreeSet<FlowIndex> = lone.collect();
     let flows = &join.world.wire.flows;
     let (mut found, mut left) = (Vec::new(), Left::new());
-    let (mut told, mut bare) = (0, 0);
+    let (mut told, mut bare, mut held) = (0, 0, 0);
     for wave in (0..flows.blocks()).step_by(WAVE) {
         let blocks = (wave..(wave + WAVE).min(flows.blocks())).into_par_iter();
         let failed: Vec<FlowIndex> = blocks.flat_map_iter(|block| failed_of(flows, block, &lone)).collect();
@@ -37,8 +37,10 @@ pub(super) fn cases(join: &Join<'_>, cases: &[Case], seen: &BTreeSet<FlowIndex>)
             // Probes of load balancers are many and must not take the room of what failed.
             let shown = join.world.read(flow);
             let room = if is_empty(&shown) { &mut bare } else { &mut told };
-            if *room < MAX_WIRE_CASES {
+            let bytes = held + certificate_bytes(&shown);
+            if *room < MAX_WIRE_CASES && bytes <= MAX_WIRE_BYTES {
                 *room += 1;
+                held = bytes;
                 found.push(wire_case(join, flow));
             } else {
                 *left.entry(shown.capture).or_default() += 1;
@@ -181,8 +183,18 @@ fn edge_of(flow: &Conversation, map: &ClusterMap) -> Edge {
     called.or(by_port).unwrap_or(Edge::Other)
 }
 
+/// About how many bytes the certificates take that a case holds.
+fn certificate_bytes(flow: &Conversation) -> usize {
+    let tls = flow.app.session.tls.as_deref().into_iter();
+    let all = tls.flat_map(|tls| tls.certificates.iter().chain(&tls.client_certificates));
+    all.map(|certificate| certificate.held_bytes()).sum()
+}
+
 /// Failed flows without a log line that become cases, and as many that carried no byte; more are not judged.
 pub(super) const MAX_WIRE_CASES: usize = 20_000;
+
+/// Bytes of the certificates of those.
+const MAX_WIRE_BYTES: usize = 256 << 20;
 
 /// Blocks of flows that are looked through at a time.
 const WAVE: usize = 256;

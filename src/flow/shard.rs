@@ -32,6 +32,8 @@ pub struct ShardOptions {
     pub live_bytes: usize,
     /// Memory for records of ended flows, in bytes; past it they are written to a file.
     pub record_bytes: usize,
+    /// Bytes of the hellos and certificates that records share, as they are written; what comes later stands in the records.
+    pub shared_bytes: usize,
     /// The capture is several files: [`Flow::parts`] is filled.
     pub several_files: bool,
 }
@@ -49,6 +51,8 @@ pub struct ShardEnd {
     pub runs: Vec<Run>,
     /// What they are read with.
     pub context: RecordContext,
+    /// Of [`ShardOptions::shared_bytes`], those that were taken.
+    pub shared_bytes: usize,
     /// What the flows sum up to.
     pub totals: Totals,
     /// Bytes of records that were written to a file.
@@ -121,11 +125,13 @@ impl<O: Observer> Shard<O> {
     /// Ends all flows and gives their records.
     pub fn end(mut self) -> ShardEnd {
         self.table.end_all(&mut self.observer);
-        let Store { options: ShardOptions { capture, several_files, .. }, pack, archive, .. } =
-            self.table.store;
+        let Store { options, pack, archive, .. } = self.table.store;
+        let ShardOptions { capture, several_files, .. } = options;
+        let shared_bytes = options.shared_bytes - pack.shared.left();
         let shared: Vec<SharedValue> = pack.shared.into_values();
         let (runs, totals, spilled, failed) = archive.finish();
-        ShardEnd { runs, context: RecordContext { capture, several_files, shared }, totals, spilled, failed }
+        let context = RecordContext { capture, several_files, shared };
+        ShardEnd { runs, context, shared_bytes, totals, spilled, failed }
     }
 
     /// Ends all flows and gives them, in order of first frame.

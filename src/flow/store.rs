@@ -47,7 +47,7 @@ impl<O: Observer> Store<O> {
             spare: Spare::default(),
             weight: 0,
             ages: Ages::default(),
-            pack: Pack::default(),
+            pack: Pack::sharing(options.shared_bytes),
             scratch: Pack::default(),
             frame: Window::default(),
             archive: Archive::new(options.record_bytes),

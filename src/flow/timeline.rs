@@ -17,6 +17,7 @@ const OPTIONS: ShardOptions = ShardOptions {
     capture: CaptureIndex(0),
     live_bytes: 1 << 24,
     record_bytes: 1 << 24,
+    shared_bytes: 1 << 20,
     several_files: false,
 };
 

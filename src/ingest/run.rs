@@ -106,6 +106,7 @@ impl<'o> Capture<'o> {
             capture: index,
             live_bytes: (share_of(options.max_memory, LIVE_SHARE) / SHARDS).max(MIN_LIVE_BYTES),
             record_bytes: share_of(options.max_memory, RECORD_SHARE) / SHARDS,
+            shared_bytes: room.shared / SHARDS,
             several_files: set.files.len() > 1,
         };
         let mut capture = Self {
@@ -147,7 +148,8 @@ impl<'o> Capture<'o> {
             }
         }
         self.room.questions -= self.tally.neighbors.len();
-        let ends = self.shards.into_par_iter().map(Shard::end).collect();
+        let ends: Vec<_> = self.shards.into_par_iter().map(Shard::end).collect();
+        self.room.shared -= ends.iter().map(|end| end.shared_bytes).sum::<usize>();
         finish::finish(self.index, self.set, self.tally, ends, self.options.from, all);
     }
 

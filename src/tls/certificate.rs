@@ -99,10 +99,15 @@ fn facts(parsed: &X509Certificate<'_>) -> Certificate {
     for extension in parsed.extensions() {
         match extension.parsed_extension() {
             ParsedExtension::SubjectAlternativeName(names) => {
-                let mut names = names.general_names.iter().filter_map(alternative_name);
-                let room = MAX_SANS.saturating_sub(certificate.sans.len());
-                certificate.sans.extend(names.by_ref().take(room));
-                certificate.sans_beyond += u32::try_from(names.count()).unwrap_or(u32::MAX);
+                let mut bytes: usize = certificate.sans.iter().map(String::len).sum();
+                for name in names.general_names.iter().filter_map(alternative_name) {
+                    bytes += name.len();
+                    if certificate.sans.len() < MAX_SANS && bytes <= MAX_SAN_BYTES {
+                        certificate.sans.push(name);
+                    } else {
+                        certificate.sans_beyond = certificate.sans_beyond.saturating_add(1);
+                    }
+                }
             }
             ParsedExtension::BasicConstraints(constraints) => certificate.ca = constraints.ca,
             ParsedExtension::ExtendedKeyUsage(usage) => certificate.extended_key_usage = usage_words(usage),
@@ -118,6 +123,9 @@ fn facts(parsed: &X509Certificate<'_>) -> Certificate {
 
 /// Alternative names kept of one certificate: each takes many times its bytes on the wire, and public CAs stop at 100.
 pub(crate) const MAX_SANS: usize = 1000;
+
+/// Bytes of those.
+const MAX_SAN_BYTES: usize = 16 << 10;
 
 /// Bytes that a text takes beside its own.
 const TEXT_COST: usize = 64;
@@ -241,8 +249,8 @@ mod tests {
         tlv(0x30, &tlv(0x30, &tbs))
     }
 
-    /// One with as many alternative names `a` as are asked for.
-    fn with_names(count: usize) -> Vec<u8> {
+    /// One with an alternative name as often as is asked for.
+    fn with_names(name_of_it: &[u8], count: usize) -> Vec<u8> {
         let tlv = |tag: u8, parts: &[&[u8]]| {
             let content = parts.concat();
             let length: Vec<u8> = content.len().to_be_bytes().into_iter().skip_while(|b| *b == 0).collect();
@@ -253,7 +261,7 @@ mod tests {
         let algorithm = tlv(0x30, &[&[6, 3, 0x2a, 3, 4]]);
         let date = tlv(0x17, &[b"250115063000Z"]);
         let key = tlv(0x30, &[&algorithm, &tlv(3, &[&[0, 1]])]);
-        let names = tlv(0x30, &[&[0x82, 1, b'a'].repeat(count)]);
+        let names = tlv(0x30, &[&name_of_it.repeat(count)]);
         let extension = tlv(0x30, &[&[6, 3, 0x55, 0x1d, 0x11], &tlv(4, &[&names])]);
         let extensions = tlv(0xa3, &[&tlv(0x30, &[&extension])]);
         let version = [0xa0, 3, 2, 1, 2];
@@ -265,11 +273,14 @@ mod tests {
     #[test]
     fn alternative_names_are_bounded() {
         for (count, kept) in [(3, 3), (1000, 1000), (50_000, 1000)] {
-            let found = parse(&with_names(count));
+            let found = parse(&with_names(&[0x82, 1, b'a'], count));
             assert_eq!((found.sans.len(), found.sans_beyond as usize), (kept, count - kept));
             let other = (count == kept).then_some(false);
             assert_eq!((found.names("a"), found.names("b")), (Some(true), other), "{count}");
         }
+        let long = [&[0x82, 127][..], &[b'a'; 127]].concat();
+        let found = parse(&with_names(&long, 200));
+        assert_eq!((found.sans.len(), found.sans_beyond), (129, 71));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Crafted bundles cost what their size is, and not its square: flows that are unpacked are counted.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::super::made::{event, flow, join, lookup, refused, sec, server_event, stalled, world};
@@ -8,6 +9,7 @@ use crate::correlate::wire::MAX_WIRE_CASES;
 use crate::correlate::{Case, Role, World};
 use crate::ingest::Conversation;
 use crate::time::TimeDelta;
+use crate::tls::Certificate;
 
 /// Flows unpacked to join so many failures.
 fn reads(n: u32, made: &impl Fn(u32) -> World) -> u64 {
@@ -185,6 +187,22 @@ fn the_lookups_of_a_call_are_the_last_before_its_line() {
             assert_eq!(found, meant, "{second} {source:?}");
         }
     }
+}
+
+#[test]
+fn failures_whose_certificates_are_too_large_to_judge_are_counted() {
+    let large = Certificate { sans: vec!["a".repeat(60_000); 1800], ..Certificate::default() };
+    let large = Arc::new(large);
+    let flows = (0..4).map(|n| {
+        let at = 100.0 + f64::from(n);
+        let mut flow =
+            stalled(flow(&format!("10.0.0.1:{}", 4001 + n), "10.2.0.8:443", at, at), "a.b.svc", n as u8);
+        flow.app.session.tls.as_deref_mut().expect("TLS").certificates = vec![Arc::clone(&large)];
+        flow
+    });
+    let found = join(&mut world(1, flows.collect(), Vec::new()));
+    let left = found.anomalies.iter().find(|a| a.kind == "not_judged").expect("it is said");
+    assert_eq!((found.cases.len(), left.count), (2, 2));
 }
 
 #[test]

@@ -125,4 +125,32 @@ mod tests {
             assert!(read.iter().zip(numbers).all(|(read, n)| *read <= n), "cut at {end}: {read:?}");
         }
     }
+    #[derive(Clone, Debug, Default, PartialEq)]
+    struct Name(String);
+
+    impl Coded for Name {
+        fn code<C: Codec>(&mut self, codec: &mut C) {
+            codec.text(&mut self.0);
+        }
+    }
+
+    /// A value for which there is no room stands in each record.
+    #[test]
+    fn shared_values_are_bounded_by_their_bytes() {
+        let mut names = ["first", "second", "first", "third"].map(|name| Arc::new(Name(name.to_owned())));
+        names[2] = Arc::clone(&names[0]);
+        for (room, kept) in [(0, 0), (8, 1), (15, 2), (100, 3)] {
+            let mut pack = Pack::sharing(room);
+            for name in &mut names.clone() {
+                pack.shared(name);
+            }
+            assert_eq!(pack.shared.values().len(), kept, "{room} bytes");
+            let mut unpack = Unpack::new(pack.bytes(), pack.shared.values());
+            for name in &names {
+                let mut read = Arc::default();
+                unpack.shared(&mut read);
+                assert_eq!(read, *name, "{room} bytes");
+            }
+        }
+    }
 }

@@ -8,14 +8,31 @@ use crate::flow::Moment;
 
 /// What records of one shard share, each once: records hold its place here. Bounded; what comes later stands in the
 /// records themselves.
-#[derive(Default)]
 pub(in crate::flow) struct Shared {
     values: Vec<SharedValue>,
+    /// Bytes that further values may have, each as it is written.
+    left: usize,
     /// By where they lie: each is held here, so that nothing else can come to lie there.
     places: HashMap<usize, u64>,
 }
 
+impl Default for Shared {
+    fn default() -> Self {
+        Self::with_room(usize::MAX)
+    }
+}
+
 impl Shared {
+    /// Of values that have so many bytes in all.
+    fn with_room(bytes: usize) -> Self {
+        Self { values: Vec::new(), left: bytes, places: HashMap::new() }
+    }
+
+    /// Bytes that further values may have.
+    pub(in crate::flow) const fn left(&self) -> usize {
+        self.left
+    }
+
     pub(in crate::flow) fn values(&self) -> &[SharedValue] {
         &self.values
     }
@@ -24,16 +41,16 @@ impl Shared {
         self.values
     }
 
-    fn place<T: Send + Sync + 'static>(&mut self, value: &Arc<T>) -> Option<u64> {
-        let address = Arc::as_ptr(value).addr();
-        if let Some(place) = self.places.get(&address) {
-            return Some(*place);
-        }
-        if self.values.len() >= MAX_SHARED {
-            return None;
-        }
+    fn place<T>(&self, value: &Arc<T>) -> Option<u64> {
+        self.places.get(&Arc::as_ptr(value).addr()).copied()
+    }
+
+    /// Keeps a value of so many bytes, if there is room for it.
+    fn keep<T: Send + Sync + 'static>(&mut self, value: &Arc<T>, bytes: usize) -> Option<u64> {
+        let left = self.left.checked_sub(bytes).filter(|_| self.values.len() < MAX_SHARED)?;
+        self.left = left;
         let place = self.values.len() as u64;
-        self.places.insert(address, place);
+        self.places.insert(Arc::as_ptr(value).addr(), place);
         let value: SharedValue = Arc::<T>::clone(value);
         self.values.push(value);
         Some(place)
@@ -51,6 +68,11 @@ pub(in crate::flow) struct Pack {
 }
 
 impl Pack {
+    /// One whose shared values have so many bytes in all.
+    pub(in crate::flow) fn sharing(bytes: usize) -> Self {
+        Self { shared: Shared::with_room(bytes), ..Self::default() }
+    }
+
     /// Begins anew, near `at`; the buffer and what is shared are kept.
     pub(in crate::flow) fn begin(&mut self, at: Moment) {
         self.end = 0;
@@ -168,8 +190,13 @@ impl Codec for Pack {
         if let Some(place) = self.shared.place(value) {
             return self.number(&mut (place + 1));
         }
+        let (begin, last) = (self.end, self.last);
         self.number(&mut 0);
         T::clone(value).code(self);
+        if let Some(place) = self.shared.keep(value, self.end - begin) {
+            (self.end, self.last) = (begin, last);
+            self.number(&mut (place + 1));
+        }
     }
 }
 
