@@ -115,12 +115,12 @@ impl Opening {
         Ok((reader, used))
     }
 
-    fn file(&self, path: &Path) -> io::Result<File> {
+    fn file(&self, path: &Path) -> io::Result<WholeFile> {
         let mut file = File::open(path)?;
         if self.skip > 0 {
             file.seek(SeekFrom::Start(self.skip))?;
         }
-        Ok(file)
+        Ok(WholeFile { file, left: self.share.saturating_sub(self.skip) })
     }
 
     /// The bytes as a region of a file: in place where they are stored as they are, else written to a temporary one.
@@ -133,6 +133,26 @@ impl Opening {
         }
         let (region, stopped) = Spool::default().write(&mut *self.open()?, self.limits.member_bytes)?;
         Ok((region, stopped.map(io::Error::from)))
+    }
+}
+
+/// A file that had so many bytes when it was found: one that was rotated since then is shorter.
+struct WholeFile {
+    file: File,
+    left: u64,
+}
+
+impl Read for WholeFile {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read(buf)?;
+        if n == 0 && !buf.is_empty() && self.left > 0 {
+            let lost = std::mem::take(&mut self.left);
+            return Err(io::Error::other(format!(
+                "it became shorter by {lost} bytes since the run began; copy it first"
+            )));
+        }
+        self.left = self.left.saturating_sub(n as u64);
+        Ok(n)
     }
 }
 

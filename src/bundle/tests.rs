@@ -1128,6 +1128,20 @@ fn what_a_container_says_is_a_log() {
 }
 
 #[test]
+fn a_file_that_became_shorter_is_not_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, long) = (dir.path().join("a.log"), LOG.repeat(500));
+    fs::write(&path, &long).unwrap();
+    let bundle = discover(&[dir.path().to_owned()], &Limits::default()).unwrap();
+    for (length, whole) in [(long.len(), true), (long.len() + 100, true), (100, false), (0, false)] {
+        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length as u64).unwrap();
+        let mut text = Vec::new();
+        let read = bundle.sources[0].open().unwrap().read_to_end(&mut text);
+        assert_eq!((read.is_ok(), text.len()), (whole, length));
+    }
+}
+
+#[test]
 fn a_part_that_is_not_read_is_said() {
     let dir = tempfile::tempdir().unwrap();
     let service = b"apiVersion: v1\nkind: Service\n".as_slice();
