@@ -32,7 +32,7 @@ pub struct ShardOptions {
     pub live_bytes: usize,
     /// Memory for records of ended flows, in bytes; past it they are written to a file.
     pub record_bytes: usize,
-    /// Bytes of the hellos and certificates that records share, as they are written; what comes later stands in the records.
+    /// Bytes of the hellos and certificates that records share; what comes later stands in the records.
     pub shared_bytes: usize,
     /// The capture is several files: [`Flow::parts`] is filled.
     pub several_files: bool,

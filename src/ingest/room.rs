@@ -85,9 +85,9 @@ const MAX_INTERFACE_TEXTS: usize = 32 << 20;
 const MAX_JOURNAL: usize = 128 << 20;
 /// Bytes that a text takes beside its own.
 const TEXT_COST: usize = 64;
-/// Bytes of the hellos and certificates that records of flows share, as they are written; what comes later stands in the
-/// records, for which there is a budget.
-const MAX_SHARED: usize = 32 << 20;
+/// Bytes of the hellos and certificates that records of flows share; what comes later stands in the records, for which
+/// there is a budget.
+const MAX_SHARED: usize = 64 << 20;
 /// Questions for neighbours of all captures.
 pub(super) const MAX_QUESTIONS: usize = 1 << 20;
 

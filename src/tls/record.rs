@@ -138,6 +138,13 @@ impl Coded for ClientHelloShape {
         ja3.code(codec);
         ja4.code(codec);
     }
+
+    fn weight(&self) -> usize {
+        let numbers = self.versions.len() + self.ciphers.len() + self.groups.len() + self.key_shares.len();
+        let texts = self.alpn.iter().chain(&self.sni).map(|text| text.len() + size_of::<String>());
+        let digests = self.ja3.len() + self.ja4.len();
+        size_of::<Self>() + 2 * (numbers + self.signature_algorithms.len()) + texts.sum::<usize>() + digests
+    }
 }
 
 impl Coded for Certificate {
@@ -173,6 +180,10 @@ impl Coded for Certificate {
         optional(not_after, codec, Coded::code);
         self_issued.code(codec);
         ca.code(codec);
+    }
+
+    fn weight(&self) -> usize {
+        self.held_bytes()
     }
 }
 

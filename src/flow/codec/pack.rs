@@ -10,7 +10,7 @@ use crate::flow::Moment;
 /// records themselves.
 pub(in crate::flow) struct Shared {
     values: Vec<SharedValue>,
-    /// Bytes that further values may have, each as it is written.
+    /// Bytes that further values may take.
     left: usize,
     /// By where they lie: each is held here, so that nothing else can come to lie there.
     places: HashMap<usize, u64>,
@@ -23,12 +23,12 @@ impl Default for Shared {
 }
 
 impl Shared {
-    /// Of values that have so many bytes in all.
+    /// Of values that take so many bytes in all.
     fn with_room(bytes: usize) -> Self {
         Self { values: Vec::new(), left: bytes, places: HashMap::new() }
     }
 
-    /// Bytes that further values may have.
+    /// Bytes that further values may take.
     pub(in crate::flow) const fn left(&self) -> usize {
         self.left
     }
@@ -41,16 +41,15 @@ impl Shared {
         self.values
     }
 
-    fn place<T>(&self, value: &Arc<T>) -> Option<u64> {
-        self.places.get(&Arc::as_ptr(value).addr()).copied()
-    }
-
-    /// Keeps a value of so many bytes, if there is room for it.
-    fn keep<T: Send + Sync + 'static>(&mut self, value: &Arc<T>, bytes: usize) -> Option<u64> {
-        let left = self.left.checked_sub(bytes).filter(|_| self.values.len() < MAX_SHARED)?;
-        self.left = left;
+    /// Where a value is held, which is kept if there is room for it.
+    fn place<T: Coded + Send + Sync + 'static>(&mut self, value: &Arc<T>) -> Option<u64> {
+        let address = Arc::as_ptr(value).addr();
+        if let Some(place) = self.places.get(&address) {
+            return Some(*place);
+        }
+        self.left = self.left.checked_sub(value.weight()).filter(|_| self.values.len() < MAX_SHARED)?;
         let place = self.values.len() as u64;
-        self.places.insert(Arc::as_ptr(value).addr(), place);
+        self.places.insert(address, place);
         let value: SharedValue = Arc::<T>::clone(value);
         self.values.push(value);
         Some(place)
@@ -68,7 +67,7 @@ pub(in crate::flow) struct Pack {
 }
 
 impl Pack {
-    /// One whose shared values have so many bytes in all.
+    /// One whose shared values take so many bytes in all.
     pub(in crate::flow) fn sharing(bytes: usize) -> Self {
         Self { shared: Shared::with_room(bytes), ..Self::default() }
     }
@@ -190,13 +189,8 @@ impl Codec for Pack {
         if let Some(place) = self.shared.place(value) {
             return self.number(&mut (place + 1));
         }
-        let (begin, last) = (self.end, self.last);
         self.number(&mut 0);
         T::clone(value).code(self);
-        if let Some(place) = self.shared.keep(value, self.end - begin) {
-            (self.end, self.last) = (begin, last);
-            self.number(&mut (place + 1));
-        }
     }
 }
 
