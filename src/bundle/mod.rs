@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::error::{Error, Weirds};
+use crate::error::{Error, Place, Weirds};
 use crate::time::Timestamp;
 
 /// What a source holds, from its first (decompressed) bytes.
@@ -290,6 +290,15 @@ impl Source {
     /// bytes is looked at.
     pub fn suspects(&self, piece: &[u8], step: usize) -> bool {
         !self.parted && parts::suspect(piece, step)
+    }
+
+    /// Says so where it gave so few bytes that its file must have become shorter since it was found.
+    pub fn note_lost(&self, read: u64, problems: &mut Weirds) {
+        if let Some(lost) = self.opening.lost(read) {
+            problems.loss("file_became_shorter", Place::Offset(read), || {
+                format!("it became shorter by {lost} bytes since the run began, as a log that is rotated: copy it first")
+            });
+        }
     }
 
     /// Whether its parts have been named, or it cannot have several.

@@ -99,7 +99,10 @@ pub(super) fn file(part: Part<'_>, events: &EventSet, keep: &Keep) -> FileScan {
         return scan;
     }
     match source.open() {
-        Ok(mut reader) => read_windows(&mut reader, part, events, keep, &mut scan),
+        Ok(mut reader) => {
+            read_windows(&mut reader, part, events, keep, &mut scan);
+            source.note_lost(scan.input.bytes, &mut scan.input.problems);
+        }
         Err(e) => scan.input.problems.loss("unreadable", Place::Whole, || source.unreadable(&e)),
     }
     if scan.mixed {
