@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::allowance::{self, Allowance};
 use super::layout::{self, Layout};
 use super::name::{self, Names};
-use super::open::{Opening, Origin, look};
+use super::open::{Opening, Origin, look, open_again};
 use super::spool::{self, Region, Spool, Stopped};
 use super::{Bundle, Limits, Source, SourceIndex, SourceKind, Strangers, sniff, tar, views};
 use crate::error::{Error, Place, Weirds};
@@ -419,7 +419,7 @@ pub(super) fn in_place(opening: &Opening) -> Option<Region> {
         _ if !opening.codecs.is_empty() => None,
         Origin::Region(region) => Some(region.clone()),
         Origin::File(path) => {
-            let file = File::open(path).ok()?;
+            let file = open_again(path, opening.share).ok()?;
             let len = file.metadata().ok()?.len();
             Some(Region::new(Arc::new(file), 0, len))
         }

@@ -116,7 +116,7 @@ impl Opening {
     }
 
     fn file(&self, path: &Path) -> io::Result<File> {
-        let mut file = File::open(path)?;
+        let mut file = open_again(path, self.share)?;
         if self.skip > 0 {
             file.seek(SeekFrom::Start(self.skip))?;
         }
@@ -144,6 +144,14 @@ impl Opening {
         let (region, stopped) = Spool::default().write(&mut *self.open()?, self.limits.member_bytes)?;
         Ok((region, stopped.map(io::Error::from)))
     }
+}
+
+/// Opens a file that had bytes when it was found: what may have come into its place, such as a pipe, is not waited for.
+pub(super) fn open_again(path: &Path, bytes: u64) -> io::Result<File> {
+    if bytes > 0 && !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no file any more"));
+    }
+    File::open(path)
 }
 
 /// The first decompressed bytes; finds the compressions and the encoding on the way. What would have to be unpacked anew

@@ -1139,6 +1139,18 @@ fn a_file_that_became_shorter_is_not_whole() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log");
+    fs::write(&path, LOG).unwrap();
+    let bundle = discover(&[dir.path().to_owned()], &Limits::default()).unwrap();
+    fs::remove_file(&path).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    assert!(bundle.sources[0].open().is_err() && bundle.sources[0].by_offset().is_err());
+}
+
 #[test]
 fn a_part_that_is_not_read_is_said() {
     let dir = tempfile::tempdir().unwrap();
