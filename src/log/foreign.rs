@@ -42,7 +42,7 @@ pub(super) fn is_echo(peeled: &Peeled<'_>, headline: &str, values: &[(String, St
 pub(super) const ACCESS: &str = "HTTP";
 
 /// Words behind which the message names or quotes what another party sent: nothing that follows says what the writer did.
-const QUOTING: [&str; 21] = [
+const QUOTING: [&str; 22] = [
     "tls: ",
     "x509: ",
     "an error on the server (\"",
@@ -65,6 +65,8 @@ const QUOTING: [&str; 21] = [
     "ResponseCode: ",
     "unable to upgrade connection: ",
     "client sent invalid ",
+    // what the message of a ValidatingAdmissionPolicy says of the object
+    " denied request: ",
 ];
 
 /// The message, in the first `until` bytes of it letters of others as `x`, so that no operation, wrapper or address is read
@@ -111,6 +113,10 @@ mod tests {
             (
                 "rejected connection from \"1\" (error \"tls: a\", ServerName \"b\")",
                 Some("rejected connection from \"1\" (error \"tls: x\", ServerName \"b\")"),
+            ),
+            (
+                "policy 'p' with binding 'b' denied request: dial tcp 1.2:3: q",
+                Some("policy 'p' with binding 'b' denied request: xxxx xxx x.x:x: x"),
             ),
         ] {
             let hidden = hidden(text, text.len());
