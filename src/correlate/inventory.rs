@@ -369,8 +369,7 @@ pub(super) const MAX_CERTIFICATES: usize = 65_536;
 /// Bytes of the names and identifiers of all that are kept: as many of usual length take as much.
 pub(super) const MAX_BYTES: usize = 64 << 20;
 /// What is said of how many certificates.
-pub(super) const MORE_NAMES: &str =
-    "certificates have more than 1,000 alternative names: whether another name is theirs is not known";
+pub(super) const MORE_NAMES: &str = "certificates have more than 1,000 alternative names, or 16 KiB of them: whether another name is theirs is not known";
 /// A place with more certificates than this is a trust store of public authorities.
 const TRUST_STORE: usize = 16;
 
