@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -58,10 +58,13 @@ impl RuleSet {
         Self::load(Vec::new()).unwrap_or_default()
     }
 
-    /// The same, read once in the life of a process.
+    /// The same, kept for the life of a process. Nobody waits for who reads them first: with work shared out meanwhile, a
+    /// thread would wait for itself.
     fn loaded() -> Option<Self> {
-        static LOADED: LazyLock<Option<RuleSet>> = LazyLock::new(|| RuleSet::of(&builtin::files()).ok());
-        LOADED.clone()
+        static LOADED: OnceLock<Option<RuleSet>> = OnceLock::new();
+        let loaded = LOADED.get().cloned().unwrap_or_else(|| Self::of(&builtin::files()).ok());
+        _ = LOADED.set(loaded.clone());
+        loaded
     }
 
     /// The built-in rules with those of `files` added; `override:` and `disable:` items of them are heeded.
