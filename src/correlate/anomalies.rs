@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::index::{FlowTable, LONE_SHOWN};
-use super::wire::{Left, MAX_WIRE_CASES};
+use super::wire::{Left, MAX_WIRE_BYTES, MAX_WIRE_CASES};
 use super::{Anomaly, World};
 use crate::bundle::SourceIndex;
 use crate::capture::CaptureIndex;
@@ -142,9 +142,10 @@ fn floods(capture: &CaptureReport, index: CaptureIndex, table: &FlowTable) -> Op
 /// More failures than are judged one by one.
 fn not_judged(capture: &CaptureReport, count: u64) -> Anomaly {
     let text = format!(
-        "{} no log line tells of and that {} not judged: only the first {MAX_WIRE_CASES} are, or those whose certificates take 256 MiB; a capture that is cut by time (editcap -A, -B) shows the others",
+        "{} no log line tells of and that {} not judged: only the first {MAX_WIRE_CASES} are, or those whose certificates take {} MiB; a capture that is cut by time (editcap -A, -B) shows the others",
         many(count, "more connection failed that", "more connections failed that"),
         if count == 1 { "was" } else { "were" },
+        MAX_WIRE_BYTES >> 20,
     );
     Anomaly { kind: "not_judged", place: capture.set.name.clone(), count, text }
 }

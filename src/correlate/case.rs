@@ -66,7 +66,7 @@ pub struct Matching {
     /// of that line speaks for no packet.
     pub one_pair: bool,
     /// A connection that no such call has fits nearly as well, and something else may have come of it: it ended otherwise, or
-    /// is another host's where nothing tells which host wrote the line.
+    /// is another host's where nothing tells which host wrote the line. Or the match lies far from the line.
     pub doubted: bool,
     /// In words: key, window and what tipped it.
     pub why: String,

@@ -256,8 +256,9 @@ fn absent_at_far(
         let (report, index) = (&join.world.wire.captures[n], CaptureIndex(n as u16));
         let (from, to) = (join.clocks.in_capture(n, start), join.clocks.in_capture(n, end));
         let spans = report.first.is_some_and(|t| t <= from) && report.last.is_some_and(|t| t >= to);
-        let whole = report.hole_in(from, to).is_none() && coverage::no_drops(report) == Some(true);
-        let whole = whole && !backends.is_lossy(index);
+        let whole = report.hole_in(from, to).is_none()
+            && coverage::no_drops(report) == Some(true)
+            && !backends.is_lossy(index);
         let candidate = spans && whole && index != near.capture && join.table.shown(resp, index);
         let of_node = || {
             report.set.host.as_deref().is_some_and(|host| join.world.cluster.node_of(near.resp) == Some(host))

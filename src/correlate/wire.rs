@@ -194,7 +194,7 @@ fn certificate_bytes(flow: &Conversation) -> usize {
 pub(super) const MAX_WIRE_CASES: usize = 20_000;
 
 /// Bytes of the certificates of those.
-const MAX_WIRE_BYTES: usize = 256 << 20;
+pub(super) const MAX_WIRE_BYTES: usize = 256 << 20;
 
 /// Blocks of flows that are looked through at a time.
 const WAVE: usize = 256;

@@ -104,9 +104,7 @@ pub(super) struct Finds {
     pub long_lost: bool,
     /// The line of the first hit in an entry that is not all there.
     pub torn: Option<u64>,
-    /// A heading stands between lines, behind which a container's words follow.
-    pub headed: bool,
-    /// Lines look as if an output of another kind began there.
+    /// Lines look as if an output of another kind began there, or the words of a container.
     pub mixed: bool,
 }
 

@@ -192,7 +192,7 @@ impl<R: Read> Work<'_, '_, R> {
             let done = window.piece(&buffer, self.framing);
             self.source.add_read(window.len as u64);
             let mut finds = scan_one(done, &mut memory, self.source, self.events);
-            finds.mixed = (finds.headed && !self.source.is_parted()) || is_mixed(done, self.source, STEP);
+            finds.mixed = is_mixed(done, self.source, STEP, finds.mixed);
             let pieces = vec![finds];
             let end = End::of(done, &window);
             let too_long = window.too_long.then_some(window.len);
@@ -335,7 +335,7 @@ fn scan_pieces(window: Piece<'_>, lanes: &mut Vec<Memory>, source: &Source, even
     let scan = |((bytes, items), memory): (&(&[u8], Vec<_>), &mut Memory)| {
         let piece = Piece { bytes, framing, items };
         let mut finds = scan_one(piece, memory, source, events);
-        finds.mixed = is_mixed(piece, source, 0);
+        finds.mixed = is_mixed(piece, source, 0, finds.mixed);
         finds
     };
     pieces.par_iter().zip(lanes.par_iter_mut()).map(scan).collect()
@@ -349,9 +349,11 @@ fn scan_one(piece: Piece<'_>, memory: &mut Memory, source: &Source, events: &Eve
     }
 }
 
-/// Whether lines of a piece look as if an output of another kind began there; one in `step` bytes is looked at.
-fn is_mixed(piece: Piece<'_>, source: &Source, step: usize) -> bool {
-    piece.framing == Framing::Lines && source.suspects(piece.bytes, step)
+/// Whether lines of a piece look as if an output of another kind began there: one in `step` bytes is looked at, where a
+/// container's words are not `headed` already.
+fn is_mixed(piece: Piece<'_>, source: &Source, step: usize, headed: bool) -> bool {
+    let headed = headed && !source.is_parted();
+    piece.framing == Framing::Lines && (headed || source.suspects(piece.bytes, step))
 }
 
 /// Bytes from one line to the next that is looked at: a search over all of them would take a tenth of what the scan does.
@@ -409,7 +411,7 @@ fn scan_piece(
     }
     out.lines += memchr_iter(b'\n', piece.get(counted..).unwrap_or_default()).count() as u64;
     out.lines += u64::from(piece.last().is_some_and(|&b| b != b'\n'));
-    out.headed = headings.found && framing == Framing::Lines;
+    out.mixed = headings.found;
     out
 }
 

@@ -130,6 +130,7 @@ mod tests {
             assert!(read.iter().zip(numbers).all(|(read, n)| *read <= n), "cut at {end}: {read:?}");
         }
     }
+
     #[derive(Clone, Debug, Default, PartialEq)]
     struct Name(String);
 
